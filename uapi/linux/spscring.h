@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
+/*
+ * spscring: a ring between exactly one producer and one consumer.  The ABI.
+ *
+ *	ring = open("/dev/spscring", O_RDWR)
+ *	ioctl(ring, SPSCRING_CREATE, &create)		geometry, once
+ *	p = ioctl(ring, SPSCRING_ENDPOINT, &producer)	each end is held once
+ *	c = ioctl(ring, SPSCRING_ENDPOINT, &consumer)
+ *	mmap(p), mmap(c)				see "The pages"
+ *
+ * Holding an endpoint fd is the permission to be that end; it is handed on by
+ * inheritance or SCM_RIGHTS.  The records move by the inlines of
+ * spscring_ring.h, without a system call.
+ *
+ * All sizes and offsets are in bytes, cursors and capacity in records, unless
+ * said otherwise.  64-bit callers only: a 32-bit one gets EOPNOTSUPP.
+ */
+#ifndef _UAPI_LINUX_SPSCRING_H
+#define _UAPI_LINUX_SPSCRING_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define SPSCRING_MAGIC		0x676e697263737073ULL	/* "spscring" */
+#define SPSCRING_VERSION	1	/* of the layout that follows */
+#define SPSCRING_OLDEST_READER	1	/* oldest version that can read it */
+
+#define SPSCRING_RECORD_MAX	65536
+#define SPSCRING_ALIGN_MAX	64
+#define SPSCRING_FRAME_MIN	64
+#define SPSCRING_FRAME_MAX	(1 << 20)
+#define SPSCRING_DATA_MAX	(1ULL << 30)
+#define SPSCRING_NAME_MAX	32
+
+/* Roles. */
+#define SPSCRING_PRODUCER	1
+#define SPSCRING_CONSUMER	2
+
+/* What has become of an end. */
+#define SPSCRING_UNCLAIMED	0	/* nobody has held it yet */
+#define SPSCRING_HELD		1
+#define SPSCRING_SHUT_DOWN	2	/* ended by SHUTDOWN: final */
+#define SPSCRING_DEAD		3	/* let go of without SHUTDOWN */
+
+/*
+ * Every struct begins with its own size as the caller knows it, and grows at
+ * its end: a longer one is taken if what this kernel does not know is zero
+ * (E2BIG otherwise), a shorter one is read as if zeros followed.  Unknown bits
+ * and values are EINVAL.  The rule is clone3()'s and openat2()'s, the form
+ * (_IO and the size inside) iommufd's.
+ */
+#define SPSCRING_IOC		0xEF
+#define SPSCRING_CREATE		_IO(SPSCRING_IOC, 0)
+#define SPSCRING_ENDPOINT	_IO(SPSCRING_IOC, 1)
+#define SPSCRING_SHUTDOWN	_IO(SPSCRING_IOC, 2)
+#define SPSCRING_INFO		_IO(SPSCRING_IOC, 3)
+
+#define SPSCRING_CREATE_NUMA_NODE	(1U << 0)	/* numa_node is given */
+
+/**
+ * struct spscring_create - SPSCRING_CREATE: make the ring of an empty ring fd.
+ * @size:	 sizeof(struct spscring_create), as above.
+ * @flags:	 SPSCRING_CREATE_*.
+ * @capacity:	 records the ring holds, exactly; at least 1.
+ * @record_size: 1 to SPSCRING_RECORD_MAX.
+ * @record_align: power of two up to SPSCRING_ALIGN_MAX, or 0: the power of two
+ *		 in @record_size.
+ * @frame_size:	 power of two, SPSCRING_FRAME_MIN to SPSCRING_FRAME_MAX, with
+ *		 room for one record; or 0: the smallest that wastes at most
+ *		 13 %, less if @capacity records fit in less.
+ * @numa_node:	 where the pages come from, with SPSCRING_CREATE_NUMA_NODE;
+ *		 otherwise 0, and they come from the caller's node.
+ * @type_tag:	 what the records are, in the user's own terms; an end that
+ *		 names another tag is refused.
+ * @name:	 for people and tools; printable ASCII, padded with zeros.
+ *
+ * Returns 0.  Errors: EEXIST the fd has its ring; EINVAL a bad value; E2BIG
+ * more data than SPSCRING_DATA_MAX, or a longer struct than known; EFAULT;
+ * EDQUOT the user's RLIMIT_MEMLOCK (CAP_IPC_LOCK exempts); ENOSPC the module's
+ * max_bytes; ENOMEM no memory, or the memory cgroup's limit; EINTR killed
+ * while allocating; EPERM not a ring fd; EOPNOTSUPP a 32-bit caller.
+ */
+struct spscring_create {
+	__u32 size;
+	__u32 flags;
+	__u64 capacity;
+	__u32 record_size;
+	__u32 record_align;
+	__u32 frame_size;
+	__s32 numa_node;
+	__u64 type_tag;
+	__u8  name[SPSCRING_NAME_MAX];
+};
+
+/**
+ * struct spscring_endpoint - SPSCRING_ENDPOINT: claim one end of a ring fd's ring.
+ * @size:	sizeof(struct spscring_endpoint).
+ * @flags:	0.
+ * @role:	SPSCRING_PRODUCER or SPSCRING_CONSUMER.
+ * @reserved:	0.
+ * @type_tag:	must be the ring's.
+ *
+ * Returns a close-on-exec endpoint fd.  An end whose holder died can be
+ * claimed again: what it had published is kept, its cursor is mended first.
+ * Errors: EBUSY the end is held, or pages that its dead holder could write
+ * are still pinned by someone; ESHUTDOWN it was shut down; EPROTOTYPE another
+ * type tag; EPIPE the ring is broken; EPERM not a ring fd; EBADFD CREATE has
+ * not been called; EINVAL, E2BIG, EFAULT, EMFILE, ENFILE, ENOMEM, EOPNOTSUPP.
+ */
+struct spscring_endpoint {
+	__u32 size;
+	__u32 flags;
+	__u32 role;
+	__u32 reserved;
+	__u64 type_tag;
+};
+
+#define SPSCRING_SHUTDOWN_BROKEN (1U << 0) /* the peer's words were impossible */
+
+/**
+ * struct spscring_shutdown - SPSCRING_SHUTDOWN: end this end cleanly.
+ * @size:	sizeof(struct spscring_shutdown).
+ * @flags:	SPSCRING_SHUTDOWN_BROKEN tells the kernel what the inlines found
+ *		(EPIPE from a push or pop): it says so in the log, and to all.
+ *
+ * On an endpoint fd.  The consumer drains, then finds the end of the stream.
+ * Final; a second call changes nothing.  Returns 0.
+ * Errors: EPERM not an endpoint fd; EINVAL, E2BIG, EFAULT, EOPNOTSUPP.
+ */
+struct spscring_shutdown {
+	__u32 size;
+	__u32 flags;
+};
+
+/*
+ * The pages, in this order, each section a whole number of pages.
+ *
+ *	consumer	exact cursor, told head, counters	consumer writes
+ *	info		geometry; the kernel's lines		kernel writes
+ *	producer	exact cursor, counters, oldest		producer writes
+ *	data		the frames				producer writes
+ *
+ * mmap() takes any page-aligned part, MAP_SHARED only (EINVAL otherwise).
+ * PROT_WRITE over anything that the fd may not write is EACCES, PROT_EXEC
+ * always; ENXIO past the end.  So an end maps twice:
+ *
+ *	producer	[consumer, info] read-only, [producer, data] writable
+ *	consumer	[consumer] writable, [info, producer, data] read-only
+ *	ring fd		everything read-only
+ */
+
+/**
+ * struct spscring_geometry - what a ring is; never changes.
+ * @capacity:	  records, exactly as asked.
+ * @frames:	  frames in the data.
+ * @data_bytes:	  size of the data section.
+ * @memory:	  all the ring's pages, in bytes.
+ * @consumer_offset: where the consumer's page is in the fd.
+ * @info_offset:  where the info page is in the fd.
+ * @producer_offset: where the producer's page is in the fd.
+ * @data_offset:  where the data are in the fd.
+ * @type_tag:	  as created.
+ * @record_size:  as created.
+ * @stride:	  from one record to the next within a frame.
+ * @frame_size:	  power of two.
+ * @frame_records: records in a frame.
+ * @frame_first:  where the first record is in a frame; its tail is at 0.
+ * @tell:	  the consumer tells its head about once in so many records.
+ * @page_size:	  of this machine.
+ * @colour:	  where the hot lines are in the consumer's and the producer's
+ *		  page; the kernel's lines are at SPSCRING_KERNEL_LINES + @colour
+ *		  of the info page.
+ * @version:	  SPSCRING_VERSION of the kernel that made it.
+ * @oldest_reader: the oldest version that can read it.
+ * @features:	  feature bits; none are defined yet.
+ * @flags:	  as created.
+ */
+struct spscring_geometry {
+	__u64 capacity;
+	__u64 frames;
+	__u64 data_bytes;
+	__u64 memory;
+	__u64 consumer_offset;
+	__u64 info_offset;
+	__u64 producer_offset;
+	__u64 data_offset;
+	__u64 type_tag;
+	__u32 record_size;
+	__u32 stride;
+	__u32 frame_size;
+	__u32 frame_records;
+	__u32 frame_first;
+	__u32 tell;
+	__u32 page_size;
+	__u32 colour;
+	__u32 version;
+	__u32 oldest_reader;
+	__u32 features;
+	__u32 flags;
+	__u64 reserved;
+};
+
+/**
+ * struct spscring_info - SPSCRING_INFO: look at a ring, on any of its fds.
+ * @size:	sizeof(struct spscring_info); set to what the kernel knows.
+ * @flags:	0.
+ * @geometry:	what it is.
+ * @name:	as created.
+ * @head:	the consumer's exact cursor, as it wrote it.
+ * @tail:	the producer's exact cursor, as it wrote it.
+ * @length:	records published and not released: @tail - @head, in 0..capacity.
+ * @free:	capacity - @length.
+ * @producer_state: SPSCRING_UNCLAIMED to SPSCRING_DEAD.
+ * @producer_generation: how often the end has been claimed.
+ * @consumer_state: likewise.
+ * @consumer_generation: likewise.
+ * @broken:	1 when an end's words were found impossible.
+ * @reserved:	0.
+ *
+ * Returns 0.  The two cursors are read one after the other while the ring runs.
+ * Errors: EBADFD no ring yet; EINVAL, E2BIG, EFAULT, EOPNOTSUPP.
+ */
+struct spscring_info {
+	__u32 size;
+	__u32 flags;
+	struct spscring_geometry geometry;
+	__u8  name[SPSCRING_NAME_MAX];
+	__u64 head;
+	__u64 tail;
+	__u64 length;
+	__u64 free;
+	__u32 producer_state;
+	__u32 producer_generation;
+	__u32 consumer_state;
+	__u32 consumer_generation;
+	__u32 broken;
+	__u32 reserved;
+};
+
+/* Two lines: the adjacent-line prefetcher pairs them. */
+#define SPSCRING_LINE		128
+#define SPSCRING_KERNEL_LINES	1024	/* in the info page, before the colour */
+#define SPSCRING_COLOURS	16	/* colour is one of so many times a line */
+
+/* A word or two with a line of its own. */
+struct spscring_line {
+	__u64 word;
+	__u64 more[SPSCRING_LINE / 8 - 1];
+};
+
+/**
+ * struct spscring_consumer_lines - written by the consumer, at the colour.
+ * @cursor:	records released, exactly; a line the peer seldom reads.
+ * @told:	@cursor as told to the producer, now and then.
+ * @counters:	word: failed pops, updated now and then; the rest 0.
+ */
+struct spscring_consumer_lines {
+	struct spscring_line cursor;
+	struct spscring_line told;
+	struct spscring_line counters;
+};
+
+/**
+ * struct spscring_producer_lines - written by the producer, at the colour.
+ * @cursor:	records published, exactly; a line the peer does not read.
+ * @counters:	word: failed pushes, updated now and then; the rest 0.
+ * @oldest:	reserved for rings that overwrite; 0.
+ */
+struct spscring_producer_lines {
+	struct spscring_line cursor;
+	struct spscring_line counters;
+	struct spscring_line oldest;
+};
+
+/* word of an end's line: state in the low half, generation in the high one. */
+#define SPSCRING_END_STATE(word)	((__u32)(word))
+#define SPSCRING_END_GENERATION(word)	((__u32)((word) >> 32))
+
+/**
+ * struct spscring_kernel_lines - written by the kernel.
+ * @consumer_wants: reserved for sleep; 0.
+ * @producer_wants: reserved for sleep; 0.
+ * @consumer:	the consumer's state and generation.
+ * @producer:	the producer's state and generation.
+ * @broken:	1 when the ring is broken.
+ */
+struct spscring_kernel_lines {
+	struct spscring_line consumer_wants;
+	struct spscring_line producer_wants;
+	struct spscring_line consumer;
+	struct spscring_line producer;
+	struct spscring_line broken;
+};
+
+/**
+ * struct spscring_info_page - the start of the info page.
+ * @magic:	SPSCRING_MAGIC.
+ * @geometry:	what the ring is.
+ * @name:	as created.
+ */
+struct spscring_info_page {
+	__u64 magic;
+	struct spscring_geometry geometry;
+	__u8  name[SPSCRING_NAME_MAX];
+};
+
+/* The layout does not change by accident, on either side. */
+#ifdef __cplusplus
+#define SPSCRING_ASSERT(x)	static_assert(x, #x)
+#else
+#define SPSCRING_ASSERT(x)	_Static_assert(x, #x)
+#endif
+SPSCRING_ASSERT(sizeof(struct spscring_create) == 72);
+SPSCRING_ASSERT(__builtin_offsetof(struct spscring_create, type_tag) == 32);
+SPSCRING_ASSERT(sizeof(struct spscring_endpoint) == 24);
+SPSCRING_ASSERT(sizeof(struct spscring_shutdown) == 8);
+SPSCRING_ASSERT(sizeof(struct spscring_geometry) == 128);
+SPSCRING_ASSERT(__builtin_offsetof(struct spscring_geometry, record_size) == 72);
+SPSCRING_ASSERT(__builtin_offsetof(struct spscring_geometry, colour) == 100);
+SPSCRING_ASSERT(sizeof(struct spscring_info) == 224);
+SPSCRING_ASSERT(__builtin_offsetof(struct spscring_info, head) == 168);
+SPSCRING_ASSERT(sizeof(struct spscring_line) == SPSCRING_LINE);
+SPSCRING_ASSERT(sizeof(struct spscring_consumer_lines) == 3 * SPSCRING_LINE);
+SPSCRING_ASSERT(sizeof(struct spscring_producer_lines) == 3 * SPSCRING_LINE);
+SPSCRING_ASSERT(sizeof(struct spscring_kernel_lines) == 5 * SPSCRING_LINE);
+SPSCRING_ASSERT(sizeof(struct spscring_info_page) <= SPSCRING_KERNEL_LINES);
+SPSCRING_ASSERT(SPSCRING_KERNEL_LINES + SPSCRING_COLOURS * SPSCRING_LINE +
+		sizeof(struct spscring_kernel_lines) <= 4096);
+
+#endif /* _UAPI_LINUX_SPSCRING_H */

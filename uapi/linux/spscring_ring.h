@@ -1,0 +1,810 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
+/*
+ * spscring: the algorithm, once, for the kernel and for user space.
+ *
+ * Fixed-size records lie in frames.  A frame is a power of two of at least a
+ * cache line: a u64 tail, then the records that fit.  Its tail is the absolute
+ * index after the last record published in it, so a tail of the lap before is
+ * simply too small, the consumer polls the very line that brings the data, and
+ * it never writes the data.
+ *
+ *	 frame 0		     frame 1
+ *	+------+----+----+----+-+	+------+----+----+----+-+
+ *	| tail | r0 | r1 | .. | |	| tail | r7 | r8 | .. | |   data
+ *	+------+----+----+----+-+	+------+----+----+----+-+
+ *
+ *	producer			consumer
+ *	--------			--------
+ *	full?  told head, then cursor	look   tail of this frame
+ *	  LOAD.acq told	       (F)	  LOAD.acq tail	       (B)
+ *	  LOAD.acq cursor      (D)	take   records
+ *	put    records			release
+ *	publish				  STORE.rel cursor     (C)
+ *	  STORE.rel tail       (A)	tell   now and then
+ *	  STORE.rel cursor     (G)	  STORE.rel told       (E)
+ *
+ *	kernel
+ *	------
+ *	an end ends    STORE.rel state (I)   its peer finds out  LOAD.acq (J)
+ *	a claim, INFO  LOAD.acq  producer's cursor (H), consumer's (D), tails (B)
+ *
+ * Pairs, and what each is for:
+ *
+ *	A-B	the records are there before the tail that says so
+ *	C-D	the consumer has read a slot before the producer learns that it
+ *		may write it again
+ *	E-F	the same by the told head, a hint: it only ever lags the cursor
+ *	G-H	the tails are there before the cursor: what a claim finds beyond
+ *		the cursor is all that a killed producer left half done
+ *	I-J	all that an end published is there before its end is, so that
+ *		"ended and empty" is final
+ *
+ * Nothing here is a full fence.  The two cursors are private stores: each is on
+ * a line that the peer reads only when it would otherwise report full.
+ *
+ * The peer is not trusted.  Geometry and the own cursor are private copies; a
+ * peer's word is read once and checked; out of range it breaks the ring for
+ * this end (-EPIPE), and it becomes a count bounded by this frame, never an
+ * index.  So a hostile peer can send garbage or nothing, and that is all.
+ *
+ * Frames that carry their own tail, and the absolute index that makes a stale
+ * one harmless: a wider form of the sequence number per slot of D. Vyukov's
+ * bounded queue.  Batching what the consumer tells: MCRingBuffer (Lee, Bu,
+ * Chandranmenon, 2010).  The verbs are net/xdp/xsk_queue.h's.
+ *
+ * Every function here: one caller at a time on each handle, any context (it
+ * neither sleeps nor allocates nor takes a lock).  Errors, as negative errno:
+ *
+ *	-EAGAIN		full, or empty
+ *	-ESHUTDOWN	full, or empty, and the peer has shut down
+ *	-EPIPE		full, or empty, and the peer has died (another may yet
+ *			claim its end); or the ring is broken, for good
+ */
+#ifndef _UAPI_LINUX_SPSCRING_RING_H
+#define _UAPI_LINUX_SPSCRING_RING_H
+
+#include <asm/barrier.h>
+#include <linux/spscring.h>
+#ifdef __KERNEL__
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/minmax.h>
+#include <linux/processor.h>
+#include <linux/string.h>
+
+struct spscring;
+void spscring_broken(struct spscring *ring, int role);
+#else
+#include <errno.h>
+#endif
+
+/* Failed tries between two looks at what is dear: exact cursor, peer's state. */
+#define SPSCRING_LOOK_EVERY	64
+
+/*
+ * The handles: an end's private memory, beside the shared pages.  Made by
+ * spscring_producer_init() and spscring_consumer_init(); no field is the
+ * user's.
+ */
+struct spscring_producer {
+	__u64 pos;		/* index of the next record */
+	__u64 limit;		/* pos may grow to here */
+	char *at;		/* slot of pos */
+	__u64 *tail;		/* of the frame of pos, at its start */
+	__u32 left;		/* slots from pos to the end of the frame */
+	__u32 stride;
+	__u64 *cursor;
+	__u32 record_size;
+	__u32 broken;
+	/* once a frame, or full */
+	char *data;
+	char *end;
+	__u64 capacity;
+	__u32 frame_size;
+	__u32 frame_first;
+	__u32 frame_records;
+	__u32 fails;		/* tries since there was room */
+	const __u64 *peer_told;
+	const __u64 *peer_cursor;
+	const __u64 *peer_state;
+	struct spscring_producer_lines *lines;
+#ifdef __KERNEL__
+	struct spscring *ring;
+#endif
+};
+
+struct spscring_consumer {
+	__u64 pos;		/* index of the next record */
+	char *at;		/* slot of pos */
+	const __u64 *tail;	/* of the frame of pos, at its start */
+	__u32 avail;		/* records known to be there, in this frame */
+	__u32 left;		/* slots from pos to the end of the frame */
+	__u64 capacity;
+	__u64 *cursor;
+	__u32 stride;
+	__u32 record_size;
+	/* once a frame, or empty */
+	char *data;
+	char *end;
+	__u32 frame_size;
+	__u32 frame_first;
+	__u32 frame_records;
+	__u32 fails;		/* tries that found nothing */
+	__u64 told;
+	__u32 tell;
+	__u32 broken;
+	const __u64 *peer_state;
+	struct spscring_consumer_lines *lines;
+#ifdef __KERNEL__
+	struct spscring *ring;
+	bool peer_is_user;	/* no peek: it may change what is looked at */
+#endif
+};
+
+/* What follows of a peer's state once its records or its room are used up. */
+static inline int spscring_ended(const __u64 *peer_state)
+{
+	/* (J) pairs with (I): what the peer did before is seen by the next look */
+	switch (SPSCRING_END_STATE(smp_load_acquire(peer_state))) {
+	case SPSCRING_SHUT_DOWN:
+		return -ESHUTDOWN;
+	case SPSCRING_DEAD:
+		return -EPIPE;
+	default:
+		return -EAGAIN;
+	}
+}
+
+/* ------------------------------------------------------------- producer */
+
+static inline int spscring_producer_broken(struct spscring_producer *p)
+{
+	p->limit = p->pos;	/* so that every push comes by here */
+	p->broken = 1;
+#ifdef __KERNEL__
+	spscring_broken(p->ring, SPSCRING_PRODUCER);
+#endif
+	return -EPIPE;
+}
+
+/*
+ * Fewer than the wanted slots are known to be free: ask again.  The told head
+ * is a hint and may lag; the exact cursor is read before this reports full, the
+ * first time and every SPSCRING_LOOK_EVERY tries, so that a consumer that
+ * takes a few records and then waits for the producer by other means gets them.
+ */
+static noinline __cold __maybe_unused int spscring_refresh(struct spscring_producer *p)
+{
+	__u64 head;
+	int ended;
+
+	if (unlikely(p->broken))
+		return -EPIPE;
+
+	/* (F) pairs with (E) */
+	head = smp_load_acquire(p->peer_told);
+	if (unlikely((__s64)(head - p->pos) > 0))
+		return spscring_producer_broken(p);
+	if ((__s64)(head + p->capacity - p->limit) > 0)
+		p->limit = head + p->capacity;
+	if (p->limit != p->pos) {
+		p->fails = 0;
+		return 0;
+	}
+
+	if (p->fails++ % SPSCRING_LOOK_EVERY)
+		return -EAGAIN;
+	WRITE_ONCE(p->lines->counters.word, p->lines->counters.word +
+		   (p->fails == 1 ? 1 : SPSCRING_LOOK_EVERY));
+	ended = spscring_ended(p->peer_state);
+	/* (D) pairs with (C) */
+	head = smp_load_acquire(p->peer_cursor);
+	if (unlikely(p->pos - head > p->capacity))
+		return spscring_producer_broken(p);
+	p->limit = head + p->capacity;
+	if (p->limit == p->pos)
+		return ended;
+	p->fails = 0;
+	return 0;
+}
+
+/* n records of this frame are written: tell, and step on. */
+static __always_inline void spscring_publish_frame(struct spscring_producer *p,
+						   __u32 n, __u32 stride)
+{
+	char *frame;
+
+	p->pos += n;
+	/* (A) pairs with (B): the records, then the tail that says so */
+	smp_store_release(p->tail, p->pos);
+	p->left -= n;
+	if (likely(p->left)) {
+		p->at += n * stride;
+		return;
+	}
+	frame = (char *)p->tail + p->frame_size;
+	if (unlikely(frame == p->end))
+		frame = p->data;
+	p->tail = (__u64 *)frame;
+	p->at = frame + p->frame_first;
+	p->left = p->frame_records;
+}
+
+static __always_inline void spscring_publish_cursor(struct spscring_producer *p)
+{
+	/* (G) pairs with (H): every tail, then the cursor */
+	smp_store_release(p->cursor, p->pos);
+}
+
+/**
+ * spscring_reserve_n() - slots to write in place
+ * @p: the producer
+ * @n: how many are wanted, at least 1
+ * @slots: the first one; the next are a stride apart
+ *
+ * What it gives lies in one frame, so it may be less than is wanted and free.
+ * A second call before the commit gives the same slots.
+ *
+ * Return: how many there are, 1 to @n; or a negative errno, see the top.
+ */
+static __always_inline long spscring_reserve_n(struct spscring_producer *p,
+					       __u32 n, void **slots)
+{
+	__u64 room = p->limit - p->pos;
+
+	if (unlikely(room < n)) {
+		int err = spscring_refresh(p);
+
+		if (err)
+			return err;
+		room = p->limit - p->pos;
+		if (room < n)
+			n = room;
+	}
+	if (n > p->left)
+		n = p->left;
+	*slots = p->at;
+	return n;
+}
+
+/**
+ * spscring_commit_n() - publish the first slots reserved
+ * @p: the producer
+ * @n: how many, at most what spscring_reserve_n() gave
+ */
+static __always_inline void spscring_commit_n(struct spscring_producer *p, __u32 n)
+{
+	if (unlikely(!n))
+		return;
+	spscring_publish_frame(p, n, p->stride);
+	spscring_publish_cursor(p);
+}
+
+/**
+ * spscring_reserve() - one slot to write in place
+ * @p: the producer
+ * @slot: where it is
+ *
+ * Return: 0, or a negative errno, see the top.
+ */
+static __always_inline int spscring_reserve(struct spscring_producer *p, void **slot)
+{
+	if (unlikely(p->pos == p->limit)) {
+		int err = spscring_refresh(p);
+
+		if (err)
+			return err;
+	}
+	*slot = p->at;
+	return 0;
+}
+
+/**
+ * spscring_commit() - publish the slot reserved
+ * @p: the producer
+ */
+static __always_inline void spscring_commit(struct spscring_producer *p)
+{
+	spscring_publish_frame(p, 1, p->stride);
+	spscring_publish_cursor(p);
+}
+
+/**
+ * spscring_push_fixed() - push one record of a size known to the compiler
+ * @p: the producer
+ * @rec: the record
+ * @size: the ring's record size
+ *
+ * Return: 0, or a negative errno, see the top.
+ */
+static __always_inline int spscring_push_fixed(struct spscring_producer *p,
+					       const void *rec, __u32 size)
+{
+	void *slot;
+	int err = spscring_reserve(p, &slot);
+
+	if (unlikely(err))
+		return err;
+	memcpy(slot, rec, size);
+	spscring_commit(p);
+	return 0;
+}
+
+/**
+ * spscring_push() - push one record
+ * @p: the producer
+ * @rec: the record, of the ring's record size
+ *
+ * Return: 0, or a negative errno, see the top.
+ */
+static inline int spscring_push(struct spscring_producer *p, const void *rec)
+{
+	return spscring_push_fixed(p, rec, p->record_size);
+}
+
+/*
+ * n records of one frame.  A line full of small records of known size is
+ * moved without a loop or a call: that is what a batch mostly consists of.
+ */
+static __always_inline void spscring_copy(char *to, __u32 to_stride, const char *from,
+					  __u32 from_stride, __u32 n, __u32 size)
+{
+	if (__builtin_constant_p(size) && size == 8) {
+		if (likely(n == 7 && to_stride == 8 && from_stride == 8)) {
+			memcpy(to, from, 56);
+			return;
+		}
+	} else if (likely(to_stride == from_stride)) {
+		memcpy(to, from, (__u64)n * size);
+		return;
+	}
+	for (; n; n--, to += to_stride, from += from_stride)
+		memcpy(to, from, size);
+}
+
+/**
+ * spscring_push_n_fixed() - push a batch of a record size known to the compiler
+ * @p: the producer
+ * @recs: the records, one behind the other
+ * @n: how many
+ * @size: the ring's record size
+ *
+ * Return: how many were pushed, fewer than @n where there was no more room; or
+ * a negative errno where there was none at all, see the top.
+ */
+static __always_inline long spscring_push_n_fixed(struct spscring_producer *p,
+						  const void *recs, __u32 n, __u32 size)
+{
+	const char *from = (const char *)recs;
+	__u64 room = p->limit - p->pos;
+	__u32 todo, some;
+
+	if (unlikely(!n))
+		return 0;
+	if (unlikely(room < n)) {
+		int err = spscring_refresh(p);
+
+		if (err)
+			return err;
+		room = p->limit - p->pos;
+		if (room < n)
+			n = room;
+	}
+	for (todo = n; todo; todo -= some, from += (__u64)some * size) {
+		some = todo < p->left ? todo : p->left;
+		spscring_copy(p->at, p->stride, from, size, some, size);
+		spscring_publish_frame(p, some, p->stride);
+	}
+	spscring_publish_cursor(p);
+	return n;
+}
+
+/**
+ * spscring_push_n() - push a batch
+ * @p: the producer
+ * @recs: the records, one behind the other
+ * @n: how many
+ *
+ * Return: as spscring_push_n_fixed().
+ */
+static inline long spscring_push_n(struct spscring_producer *p, const void *recs, __u32 n)
+{
+	return spscring_push_n_fixed(p, recs, n, p->record_size);
+}
+
+/* ------------------------------------------------------------- consumer */
+
+static noinline __cold __maybe_unused int spscring_consumer_broken(struct spscring_consumer *c)
+{
+	c->broken = 1;
+	c->capacity = 0;	/* so that every look comes by here */
+#ifdef __KERNEL__
+	spscring_broken(c->ring, SPSCRING_CONSUMER);
+#endif
+	return -EPIPE;
+}
+
+/* The tail shows nothing: empty, or ended, or impossible. */
+static noinline __cold __maybe_unused int spscring_ended_empty(struct spscring_consumer *c)
+{
+	int ended;
+
+	WRITE_ONCE(c->lines->counters.word, c->lines->counters.word + SPSCRING_LOOK_EVERY);
+	ended = spscring_ended(c->peer_state);
+	if (ended == -EAGAIN)
+		return ended;
+	/* (B) again: what the peer published before it ended is seen by now */
+	if ((__s64)(smp_load_acquire(c->tail) - c->pos) > 0)
+		return -EAGAIN;
+	return ended;
+}
+
+static __always_inline int spscring_look(struct spscring_consumer *c)
+{
+	/* (B) pairs with (A) */
+	__u64 n = smp_load_acquire(c->tail) - c->pos;
+
+	if (unlikely(n - 1 >= c->capacity)) {
+		if (unlikely((__s64)n > 0 || c->broken))
+			return spscring_consumer_broken(c);
+		if (unlikely(!(++c->fails % SPSCRING_LOOK_EVERY)))
+			return spscring_ended_empty(c);
+		return -EAGAIN;
+	}
+	/* A tail of this frame's next lap says that this lap is complete. */
+	c->avail = n < c->left ? (__u32)n : c->left;
+	return 0;
+}
+
+static __always_inline void spscring_release_frame(struct spscring_consumer *c,
+						   __u32 n, __u32 stride)
+{
+	const char *frame;
+
+	c->pos += n;
+	c->avail -= n;
+	c->left -= n;
+	if (likely(c->left)) {
+		c->at += n * stride;
+		return;
+	}
+	frame = (const char *)c->tail + c->frame_size;
+	if (unlikely(frame == c->end))
+		frame = c->data;
+	c->tail = (const __u64 *)frame;
+	c->at = (char *)frame + c->frame_first;
+	c->left = c->frame_records;
+}
+
+static __always_inline void spscring_release_cursor(struct spscring_consumer *c)
+{
+	/* (C) pairs with (D): the records are read, then the cursor */
+	smp_store_release(c->cursor, c->pos);
+	if (unlikely(c->pos - c->told >= c->tell)) {
+		c->told = c->pos;
+		/* (E) pairs with (F) */
+		smp_store_release(&c->lines->told.word, c->pos);
+	}
+}
+
+/**
+ * spscring_peek_n() - records to read in place
+ * @c: the consumer
+ * @n: how many are wanted, at least 1
+ * @recs: the first one; the next are a stride apart
+ *
+ * What it shows lies in one frame, so it may be less than is wanted and there.
+ * The memory is the producer's: one that is not trusted may change it while it
+ * is read.  In the kernel, on a ring whose producer is a user: -EPERM.
+ *
+ * Return: how many there are, 1 to @n; or a negative errno, see the top.
+ */
+static __always_inline long spscring_peek_n(struct spscring_consumer *c, __u32 n,
+					    const void **recs)
+{
+#ifdef __KERNEL__
+	if (c->peer_is_user)
+		return -EPERM;
+#endif
+	if (!c->avail) {
+		int err = spscring_look(c);
+
+		if (err)
+			return err;
+	}
+	*recs = c->at;
+	return n < c->avail ? n : c->avail;
+}
+
+/**
+ * spscring_release_n() - give the first records peeked back
+ * @c: the consumer
+ * @n: how many, at most what spscring_peek_n() gave
+ */
+static __always_inline void spscring_release_n(struct spscring_consumer *c, __u32 n)
+{
+	if (unlikely(!n))
+		return;
+	spscring_release_frame(c, n, c->stride);
+	spscring_release_cursor(c);
+}
+
+/**
+ * spscring_peek() - one record to read in place
+ * @c: the consumer
+ * @rec: where it is; see spscring_peek_n()
+ *
+ * Return: 0, or a negative errno, see the top.
+ */
+static __always_inline int spscring_peek(struct spscring_consumer *c, const void **rec)
+{
+	long n = spscring_peek_n(c, 1, rec);
+
+	return n < 0 ? (int)n : 0;
+}
+
+/**
+ * spscring_release() - give the record peeked back
+ * @c: the consumer
+ */
+static __always_inline void spscring_release(struct spscring_consumer *c)
+{
+	spscring_release_frame(c, 1, c->stride);
+	spscring_release_cursor(c);
+}
+
+/**
+ * spscring_pop_fixed() - pop one record of a size known to the compiler
+ * @c: the consumer
+ * @rec: where to copy it
+ * @size: the ring's record size
+ *
+ * Return: 0, or a negative errno, see the top.
+ */
+static __always_inline int spscring_pop_fixed(struct spscring_consumer *c,
+					      void *rec, __u32 size)
+{
+	if (!c->avail) {
+		int err = spscring_look(c);
+
+		if (err)
+			return err;
+	}
+	memcpy(rec, c->at, size);
+	spscring_release(c);
+	return 0;
+}
+
+/**
+ * spscring_pop() - pop one record
+ * @c: the consumer
+ * @rec: where to copy it, of the ring's record size
+ *
+ * Return: 0, or a negative errno, see the top.
+ */
+static inline int spscring_pop(struct spscring_consumer *c, void *rec)
+{
+	return spscring_pop_fixed(c, rec, c->record_size);
+}
+
+/**
+ * spscring_pop_n_fixed() - pop a batch of a record size known to the compiler
+ * @c: the consumer
+ * @recs: where to copy them, one behind the other
+ * @n: how many
+ * @size: the ring's record size
+ *
+ * Return: how many were popped, fewer than @n where there were no more; or a
+ * negative errno where there was none at all, see the top.
+ */
+static __always_inline long spscring_pop_n_fixed(struct spscring_consumer *c,
+						 void *recs, __u32 n, __u32 size)
+{
+	char *to = (char *)recs;
+	__u32 todo = n, some;
+
+	while (todo) {
+		if (!c->avail) {
+			int err = spscring_look(c);
+
+			if (err) {
+				if (todo == n)
+					return err;
+				break;
+			}
+		}
+		some = todo < c->avail ? todo : c->avail;
+		spscring_copy(to, size, c->at, c->stride, some, size);
+		spscring_release_frame(c, some, c->stride);
+		todo -= some;
+		to += (__u64)some * size;
+	}
+	spscring_release_cursor(c);
+	return n - todo;
+}
+
+/**
+ * spscring_pop_n() - pop a batch
+ * @c: the consumer
+ * @recs: where to copy them, one behind the other
+ * @n: how many
+ *
+ * Return: as spscring_pop_n_fixed().
+ */
+static inline long spscring_pop_n(struct spscring_consumer *c, void *recs, __u32 n)
+{
+	return spscring_pop_n_fixed(c, recs, n, c->record_size);
+}
+
+/* ----------------------------------------------------------- beginnings */
+
+/**
+ * spscring_lines() - the coloured lines of a page
+ * @g: the geometry
+ * @page: the consumer's or the producer's page
+ *
+ * Return: where the lines are.
+ */
+static inline void *spscring_lines(const struct spscring_geometry *g, void *page)
+{
+	return (char *)page + g->colour;
+}
+
+/**
+ * spscring_kernel_lines() - the kernel's lines
+ * @g: the geometry
+ * @info: the info page
+ *
+ * Return: where the lines are.
+ */
+static inline const struct spscring_kernel_lines *
+spscring_kernel_lines(const struct spscring_geometry *g, const void *info)
+{
+	return (const struct spscring_kernel_lines *)
+		((const char *)info + SPSCRING_KERNEL_LINES + g->colour);
+}
+
+/**
+ * spscring_producer_init() - a producer's handle, at its own cursor
+ * @p: the handle
+ * @g: the geometry, from INFO or from the kernel, never from a peer
+ * @consumer: the consumer's page
+ * @info: the info page
+ * @producer: the producer's page
+ * @data: the data
+ */
+static inline void spscring_producer_init(struct spscring_producer *p,
+					  const struct spscring_geometry *g,
+					  const void *consumer, const void *info,
+					  void *producer, void *data)
+{
+	const struct spscring_consumer_lines *peer = (const struct spscring_consumer_lines *)
+		((const char *)consumer + g->colour);
+	char *frame;
+
+	memset(p, 0, sizeof(*p));
+	p->lines = (struct spscring_producer_lines *)spscring_lines(g, producer);
+	p->cursor = &p->lines->cursor.word;
+	p->peer_told = &peer->told.word;
+	p->peer_cursor = &peer->cursor.word;
+	p->peer_state = &spscring_kernel_lines(g, info)->consumer.word;
+	p->pos = READ_ONCE(*p->cursor);
+	p->limit = p->pos;
+	p->capacity = g->capacity;
+	p->record_size = g->record_size;
+	p->stride = g->stride;
+	p->frame_size = g->frame_size;
+	p->frame_first = g->frame_first;
+	p->frame_records = g->frame_records;
+	p->data = (char *)data;
+	p->end = p->data + g->frames * g->frame_size;
+	frame = p->data + p->pos / g->frame_records % g->frames * g->frame_size;
+	p->tail = (__u64 *)frame;
+	p->left = g->frame_records - p->pos % g->frame_records;
+	p->at = frame + g->frame_first + (g->frame_records - p->left) * g->stride;
+}
+
+/**
+ * spscring_consumer_init() - a consumer's handle, at its own cursor
+ * @c: the handle
+ * @g: the geometry, from INFO or from the kernel, never from a peer
+ * @consumer: the consumer's page
+ * @info: the info page
+ * @data: the data; only read, so they may be mapped read-only
+ */
+static inline void spscring_consumer_init(struct spscring_consumer *c,
+					  const struct spscring_geometry *g,
+					  void *consumer, const void *info,
+					  const void *data)
+{
+	char *frame;
+
+	memset(c, 0, sizeof(*c));
+	c->lines = (struct spscring_consumer_lines *)spscring_lines(g, consumer);
+	c->cursor = &c->lines->cursor.word;
+	c->peer_state = &spscring_kernel_lines(g, info)->producer.word;
+	c->pos = READ_ONCE(*c->cursor);
+	c->told = c->pos;
+	c->tell = g->tell;
+	c->capacity = g->capacity;
+	c->record_size = g->record_size;
+	c->stride = g->stride;
+	c->frame_size = g->frame_size;
+	c->frame_first = g->frame_first;
+	c->frame_records = g->frame_records;
+	c->data = (char *)data;
+	c->end = c->data + g->frames * g->frame_size;
+	frame = c->data + c->pos / g->frame_records % g->frames * g->frame_size;
+	c->tail = (const __u64 *)frame;
+	c->left = g->frame_records - c->pos % g->frame_records;
+	c->at = frame + g->frame_first + (g->frame_records - c->left) * g->stride;
+}
+
+/**
+ * spscring_geometry_init() - lay a ring out
+ * @g: the result; the caller adds what the memory is: page size, colour, flags
+ * @want: what CREATE was asked for
+ * @page: the page size
+ *
+ * Return: 0; -EINVAL a bad value; -E2BIG more data than SPSCRING_DATA_MAX.
+ */
+static inline int spscring_geometry_init(struct spscring_geometry *g,
+					 const struct spscring_create *want, __u32 page)
+{
+	__u32 size = want->record_size, align = want->record_align, frame = want->frame_size;
+	__u32 stride, first, records;
+
+	if (!size || size > SPSCRING_RECORD_MAX || !want->capacity ||
+	    align & (align - 1) || align > SPSCRING_ALIGN_MAX ||
+	    frame & (frame - 1) || frame > SPSCRING_FRAME_MAX ||
+	    (frame && frame < SPSCRING_FRAME_MIN))
+		return -EINVAL;
+	if (want->capacity > SPSCRING_DATA_MAX)
+		return -E2BIG;
+
+	if (!align) {
+		align = size & -size;
+		if (align > SPSCRING_ALIGN_MAX)
+			align = SPSCRING_ALIGN_MAX;
+	}
+	stride = (size + align - 1) & -align;
+	first = align < 8 ? 8 : align;
+	if (frame) {
+		if (frame < first + stride)
+			return -EINVAL;
+	} else {
+		/* the smallest that holds one, holds all, or wastes at most 13 % */
+		frame = SPSCRING_FRAME_MIN;
+		while (frame < first + stride ||
+		       ((records = (frame - first) / stride) < want->capacity &&
+			100ULL * (frame - records * stride) > 13ULL * frame))
+			frame *= 2;
+	}
+	records = (frame - first) / stride;
+
+	memset(g, 0, sizeof(*g));
+	g->capacity = want->capacity;
+	g->frames = (want->capacity + records - 1) / records;
+	if (g->frames > SPSCRING_DATA_MAX / frame)
+		return -E2BIG;
+	g->data_bytes = (g->frames * frame + page - 1) & -(__u64)page;
+	g->consumer_offset = 0;
+	g->info_offset = page;
+	g->producer_offset = 2ULL * page;
+	g->data_offset = 3ULL * page;
+	g->memory = g->data_offset + g->data_bytes;
+	g->type_tag = want->type_tag;
+	g->record_size = size;
+	g->stride = stride;
+	g->frame_size = frame;
+	g->frame_records = records;
+	g->frame_first = first;
+	g->tell = want->capacity < 8 ? 1 : want->capacity / 8;
+	g->page_size = page;
+	g->version = SPSCRING_VERSION;
+	g->oldest_reader = SPSCRING_OLDEST_READER;
+	g->flags = want->flags;
+	return 0;
+}
+
+#endif /* _UAPI_LINUX_SPSCRING_RING_H */
