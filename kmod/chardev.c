@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /dev/spscring: a ring fd is an open of it, an endpoint fd is one end of its
+ * ring.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/compat.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/spscring_ring.h>
+#include <linux/uaccess.h>
+
+#include "ring.h"
+
+/*
+ * What an endpoint file holds; ring is NULL until the end is claimed.  A ring
+ * file holds the ring itself, NULL until CREATE.
+ */
+struct endpoint {
+	struct spscring *ring;
+	u32 role;
+};
+
+/* The size comes first; the rest as clone3() reads it. */
+static int copy_from_caller(void *to, size_t known, size_t least, void __user *from)
+{
+	u32 size;
+
+	if (get_user(size, (u32 __user *)from))
+		return -EFAULT;
+	if (size < least)
+		return -EINVAL;
+	return copy_struct_from_user(to, known, from, size);
+}
+
+static int show_info(struct spscring *ring, void __user *arg)
+{
+	struct spscring_info info;
+	u32 size;
+	int err;
+
+	err = copy_from_caller(&info, sizeof(info), sizeof(info), arg);
+	if (err)
+		return err;
+	if (info.flags)
+		return -EINVAL;
+	size = min_t(u32, info.size, sizeof(info));
+	memset(&info, 0, sizeof(info));
+	ring_info(ring, &info);
+	info.size = sizeof(info);
+	return copy_to_user(arg, &info, size) ? -EFAULT : 0;
+}
+
+static void show_fdinfo(struct seq_file *m, struct spscring *ring, u32 role)
+{
+	static const char * const roles[] = { "none", "producer", "consumer" };
+	static const char * const states[] = { "unclaimed", "held", "shut down", "dead" };
+	struct spscring_info info = {};
+
+	ring_info(ring, &info);
+	seq_printf(m, "spscring-id:\t%llu\n", ring->id);
+	seq_printf(m, "spscring-name:\t%.*s\n", SPSCRING_NAME_MAX, info.name);
+	seq_printf(m, "spscring-role:\t%s\n", roles[role]);
+	seq_printf(m, "record-size:\t%u\n", info.geometry.record_size);
+	seq_printf(m, "capacity:\t%llu\n", info.geometry.capacity);
+	seq_printf(m, "memory:\t%llu\n", info.geometry.memory);
+	seq_printf(m, "head:\t%llu\n", info.head);
+	seq_printf(m, "tail:\t%llu\n", info.tail);
+	seq_printf(m, "length:\t%llu\n", info.length);
+	seq_printf(m, "producer:\t%s %u\n", states[info.producer_state], info.producer_generation);
+	seq_printf(m, "consumer:\t%s %u\n", states[info.consumer_state], info.consumer_generation);
+	seq_printf(m, "broken:\t%u\n", info.broken);
+}
+
+#ifdef CONFIG_COMPAT
+static long no_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return -EOPNOTSUPP;
+}
+#else
+#define no_compat_ioctl NULL
+#endif
+
+/* -------------------------------------------------------------- endpoint */
+
+static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct endpoint *end = file->private_data;
+	struct spscring_shutdown down;
+	int err;
+
+	switch (cmd) {
+	case SPSCRING_INFO:
+		return show_info(end->ring, (void __user *)arg);
+	case SPSCRING_CREATE:
+	case SPSCRING_ENDPOINT:
+		return -EPERM;
+	case SPSCRING_SHUTDOWN:
+		break;
+	default:
+		return -ENOTTY;
+	}
+	err = copy_from_caller(&down, sizeof(down), sizeof(down), (void __user *)arg);
+	if (err)
+		return err;
+	if (down.flags & ~SPSCRING_SHUTDOWN_BROKEN)
+		return -EINVAL;
+	if (down.flags & SPSCRING_SHUTDOWN_BROKEN)
+		spscring_broken(end->ring, end->role);
+	ring_end(end->ring, end->role, SPSCRING_SHUT_DOWN);
+	return 0;
+}
+
+static int endpoint_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct endpoint *end = file->private_data;
+
+	return memmap_mmap(end->ring, end->role, vma);
+}
+
+static void endpoint_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct endpoint *end = file->private_data;
+
+	show_fdinfo(m, end->ring, end->role);
+}
+
+static int endpoint_release(struct inode *inode, struct file *file)
+{
+	struct endpoint *end = file->private_data;
+
+	if (end->ring) {
+		ring_end(end->ring, end->role, SPSCRING_DEAD);
+		ring_put(end->ring);
+	}
+	kfree(end);
+	return 0;
+}
+
+static const struct file_operations endpoint_fops = {
+	.owner		= THIS_MODULE,
+	.unlocked_ioctl	= endpoint_ioctl,
+	.compat_ioctl	= no_compat_ioctl,
+	.mmap		= endpoint_mmap,
+	.show_fdinfo	= endpoint_fdinfo,
+	.release	= endpoint_release,
+	.llseek		= noop_llseek,
+};
+
+static int endpoint_claim(struct endpoint *end, struct spscring *ring, u32 role)
+{
+	int err = ring_claim(ring, role, false);
+
+	if (err)
+		return err;
+	end->role = role;
+	end->ring = ring_get(ring);
+	return 0;
+}
+
+/**
+ * endpoint_file() - claim an end for a new file
+ * @ring: the ring
+ * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
+ *
+ * Return: the file; or an ERR_PTR as ring_claim(), -ENOMEM, -ENFILE.
+ */
+struct file *endpoint_file(struct spscring *ring, u32 role)
+{
+	struct endpoint *end = kzalloc(sizeof(*end), GFP_KERNEL_ACCOUNT);
+	struct file *file;
+	int err;
+
+	if (!end)
+		return ERR_PTR(-ENOMEM);
+	file = anon_inode_getfile(role == SPSCRING_PRODUCER ? "[spscring-producer]" :
+				  "[spscring-consumer]", &endpoint_fops, end, O_RDWR);
+	if (IS_ERR(file)) {
+		kfree(end);
+		return file;
+	}
+	/* last, since it cannot be taken back unseen */
+	err = endpoint_claim(end, ring, role);
+	if (err) {
+		fput(file);
+		return ERR_PTR(err);
+	}
+	return file;
+}
+
+/**
+ * endpoint_fd() - claim an end for a new close-on-exec fd
+ * @ring: the ring
+ * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
+ *
+ * Return: the fd; or a negative errno as endpoint_file(), -EMFILE.
+ */
+int endpoint_fd(struct spscring *ring, u32 role)
+{
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+	struct file *file;
+
+	if (fd < 0)
+		return fd;
+	file = endpoint_file(ring, role);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	fd_install(fd, file);
+	return fd;
+}
+
+/**
+ * endpoint_open() - claim an end for a device node's file
+ * @file: being opened
+ * @ring: the ring
+ * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
+ *
+ * Return: 0; or a negative errno as ring_claim(), -ENOMEM.
+ */
+int endpoint_open(struct file *file, struct spscring *ring, u32 role)
+{
+	struct endpoint *end = kzalloc(sizeof(*end), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!end)
+		return -ENOMEM;
+	err = endpoint_claim(end, ring, role);
+	if (err) {
+		kfree(end);
+		return err;
+	}
+	file->private_data = end;
+	file->f_op = &endpoint_fops;	/* of the same owner: its reference stays */
+	return 0;
+}
+
+/* --------------------------------------------------------------- ring fd */
+
+/* Set once, by CREATE; what it points to is reached through it alone. */
+static struct spscring *file_ring(struct file *file)
+{
+	return READ_ONCE(file->private_data);
+}
+
+static int ring_open(struct inode *inode, struct file *file)
+{
+	file->private_data = NULL;	/* misc_open() left its device here */
+	return 0;
+}
+
+static int ring_release(struct inode *inode, struct file *file)
+{
+	if (file->private_data)
+		ring_put(file->private_data);
+	return 0;
+}
+
+static long ioctl_create(struct file *file, void __user *arg)
+{
+	struct spscring_create want;
+	struct spscring *ring;
+	int err;
+
+	err = copy_from_caller(&want, sizeof(want), sizeof(want), arg);
+	if (err)
+		return err;
+	if (file_ring(file))
+		return -EEXIST;
+	ring = ring_create(&want, true);
+	if (IS_ERR(ring))
+		return PTR_ERR(ring);
+	/* the winner of two at once publishes a complete ring: full ordering */
+	if (cmpxchg(&file->private_data, NULL, ring)) {
+		ring_put(ring);
+		return -EEXIST;
+	}
+	return 0;
+}
+
+static long ioctl_endpoint(struct spscring *ring, void __user *arg)
+{
+	struct spscring_endpoint want;
+	int err;
+
+	err = copy_from_caller(&want, sizeof(want), sizeof(want), arg);
+	if (err)
+		return err;
+	if (want.flags || want.reserved ||
+	    (want.role != SPSCRING_PRODUCER && want.role != SPSCRING_CONSUMER))
+		return -EINVAL;
+	if (want.type_tag != ring->geometry.type_tag)
+		return -EPROTOTYPE;
+	return endpoint_fd(ring, want.role);
+}
+
+static long ring_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct spscring *ring = file_ring(file);
+
+	switch (cmd) {
+	case SPSCRING_CREATE:
+		return ioctl_create(file, (void __user *)arg);
+	case SPSCRING_ENDPOINT:
+		return ring ? ioctl_endpoint(ring, (void __user *)arg) : -EBADFD;
+	case SPSCRING_INFO:
+		return ring ? show_info(ring, (void __user *)arg) : -EBADFD;
+	case SPSCRING_SHUTDOWN:
+		return -EPERM;
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int ring_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct spscring *ring = file_ring(file);
+
+	return ring ? memmap_mmap(ring, 0, vma) : -EBADFD;
+}
+
+static void ring_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct spscring *ring = file_ring(file);
+
+	if (ring)
+		show_fdinfo(m, ring, 0);
+}
+
+static const struct file_operations ring_fops = {
+	.owner		= THIS_MODULE,
+	.open		= ring_open,
+	.unlocked_ioctl	= ring_ioctl,
+	.compat_ioctl	= no_compat_ioctl,
+	.mmap		= ring_mmap,
+	.show_fdinfo	= ring_fdinfo,
+	.release	= ring_release,
+	.llseek		= noop_llseek,
+};
+
+/**
+ * ring_from_file() - the ring behind a ring fd
+ * @file: any file
+ *
+ * Return: the ring, with a reference; -EPERM not a ring fd; -EBADFD no ring yet.
+ */
+struct spscring *ring_from_file(struct file *file)
+{
+	if (file->f_op != &ring_fops)
+		return ERR_PTR(-EPERM);
+	return file_ring(file) ? ring_get(file_ring(file)) : ERR_PTR(-EBADFD);
+}
+
+static struct miscdevice ring_device = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "spscring",
+	.fops	= &ring_fops,
+	.mode	= 0600,
+};
+
+int __init chardev_init(void)
+{
+	return misc_register(&ring_device);
+}
+
+void chardev_exit(void)
+{
+	misc_deregister(&ring_device);
+}

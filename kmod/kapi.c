@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Rings for kernel code, see spscring_kapi.h.
+ */
+#include <linux/export.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+
+#include "ring.h"
+#include "spscring_kapi.h"
+
+/* A device node of the driver's naming; each open claims the end. */
+struct ring_device {
+	struct list_head all;
+	struct miscdevice misc;
+	struct spscring *ring;
+	u32 role;
+};
+
+static LIST_HEAD(ring_devices);
+static DEFINE_MUTEX(ring_devices_lock);
+
+/**
+ * spscring_create() - make a ring
+ * @want: what it is to be; @want->size is not looked at
+ *
+ * Its memory is the driver's: charged to nobody.  Context: process, may sleep.
+ *
+ * Return: the ring, to be given to spscring_destroy(); or an ERR_PTR: -EINVAL a
+ * bad value, -E2BIG, -ENOMEM, -EINTR, as struct spscring_create tells.
+ */
+struct spscring *spscring_create(const struct spscring_create *want)
+{
+	return ring_create(want, false);
+}
+EXPORT_SYMBOL_GPL(spscring_create);
+
+/**
+ * spscring_from_fd() - take part in a ring that a user made
+ * @fd: a ring fd of the calling process
+ *
+ * The ring stays the user's, who can claim each end that kernel code has not.
+ * Context: process.
+ *
+ * Return: the ring, to be given to spscring_put(); or an ERR_PTR: -EBADF no
+ * such fd, -EPERM not a ring fd, -EBADFD CREATE has not been called.
+ */
+struct spscring *spscring_from_fd(int fd)
+{
+	struct file *file = fget(fd);
+	struct spscring *ring;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	ring = ring_from_file(file);
+	fput(file);
+	return ring;
+}
+EXPORT_SYMBOL_GPL(spscring_from_fd);
+
+static void ring_end_kernel(struct spscring *ring, u32 role, u32 state)
+{
+	if (ring_held_by_kernel(ring, role))
+		ring_end(ring, role, state);
+}
+
+/**
+ * spscring_put() - let go of a ring
+ * @ring: the ring; not to be used any more
+ * @roles: what the caller has claimed of it: SPSCRING_PRODUCER,
+ *	SPSCRING_CONSUMER, both or'ed, or 0
+ *
+ * For a ring of spscring_from_fd().  The caller has stopped its own pushes and
+ * pops.  Its ends are dead from here on if they were not shut down.  Context:
+ * process, may sleep.
+ */
+void spscring_put(struct spscring *ring, u32 roles)
+{
+	if (roles & SPSCRING_PRODUCER)
+		ring_end_kernel(ring, SPSCRING_PRODUCER, SPSCRING_DEAD);
+	if (roles & SPSCRING_CONSUMER)
+		ring_end_kernel(ring, SPSCRING_CONSUMER, SPSCRING_DEAD);
+	ring_put(ring);
+}
+EXPORT_SYMBOL_GPL(spscring_put);
+
+/**
+ * spscring_destroy() - let go of a ring and all that it was exported by
+ * @ring: the ring; not to be used any more
+ *
+ * For a ring of spscring_create(); as spscring_put() of both ends, and the
+ * device nodes are gone.  Files and mappings of users stay valid and hold
+ * nothing of the driver's, which may be unloaded.  Context: process, may sleep.
+ */
+void spscring_destroy(struct spscring *ring)
+{
+	struct ring_device *dev, *next;
+
+	mutex_lock(&ring_devices_lock);
+	list_for_each_entry_safe(dev, next, &ring_devices, all) {
+		if (dev->ring != ring)
+			continue;
+		list_del(&dev->all);
+		/* waits for an open in progress */
+		misc_deregister(&dev->misc);
+		kfree(dev->misc.name);
+		kfree(dev);
+	}
+	mutex_unlock(&ring_devices_lock);
+	spscring_put(ring, SPSCRING_PRODUCER | SPSCRING_CONSUMER);
+}
+EXPORT_SYMBOL_GPL(spscring_destroy);
+
+/**
+ * spscring_claim_producer() - be the producer
+ * @ring: the ring
+ * @p: the handle, for the inlines of <linux/spscring_ring.h>
+ *
+ * Context: process, may sleep.
+ *
+ * Return: 0; -EBUSY the end is held, or its dead holder's pages are pinned;
+ * -ESHUTDOWN it was shut down; -EPIPE the ring is broken.
+ */
+int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p)
+{
+	int err = ring_claim(ring, SPSCRING_PRODUCER, true);
+
+	if (err)
+		return err;
+	spscring_producer_init(p, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
+			       ring_page(ring, RING_PAGE_INFO),
+			       ring_page(ring, RING_PAGE_PRODUCER),
+			       ring_page(ring, RING_PAGE_DATA));
+	p->ring = ring;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(spscring_claim_producer);
+
+/**
+ * spscring_claim_consumer() - be the consumer
+ * @ring: the ring
+ * @c: the handle, for the inlines of <linux/spscring_ring.h>
+ *
+ * In-kernel peek() works only where no user can be the producer: on a ring of
+ * spscring_create() whose producer kernel code claimed before.  Context:
+ * process, may sleep.
+ *
+ * Return: as spscring_claim_producer().
+ */
+int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c)
+{
+	int err = ring_claim(ring, SPSCRING_CONSUMER, true);
+
+	if (err)
+		return err;
+	spscring_consumer_init(c, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
+			       ring_page(ring, RING_PAGE_INFO),
+			       ring_page(ring, RING_PAGE_DATA));
+	c->ring = ring;
+	c->peer_is_user = ring->of_user || !ring_held_by_kernel(ring, SPSCRING_PRODUCER);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(spscring_claim_consumer);
+
+/**
+ * spscring_shutdown() - end an end cleanly
+ * @ring: the ring
+ * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER, held by kernel code
+ *
+ * The consumer drains, then finds the end of the stream.  Final.  Context:
+ * process, may sleep.
+ */
+void spscring_shutdown(struct spscring *ring, u32 role)
+{
+	ring_end_kernel(ring, role, SPSCRING_SHUT_DOWN);
+}
+EXPORT_SYMBOL_GPL(spscring_shutdown);
+
+/**
+ * spscring_get_info() - look at a ring
+ * @ring: the ring
+ * @info: the result
+ *
+ * Context: process, may sleep.
+ */
+void spscring_get_info(struct spscring *ring, struct spscring_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	ring_info(ring, info);
+	info->size = sizeof(*info);
+}
+EXPORT_SYMBOL_GPL(spscring_get_info);
+
+/**
+ * spscring_export_file() - an end as a file, for a user
+ * @ring: the ring
+ * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
+ *
+ * Claims the end; the last fput() lets it die.  Context: process, may sleep.
+ *
+ * Return: the file, or an ERR_PTR: as spscring_claim_producer(), -ENOMEM,
+ * -ENFILE.
+ */
+struct file *spscring_export_file(struct spscring *ring, u32 role)
+{
+	return endpoint_file(ring, role);
+}
+EXPORT_SYMBOL_GPL(spscring_export_file);
+
+/**
+ * spscring_export_fd() - an end as a close-on-exec fd of the calling process
+ * @ring: the ring
+ * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
+ *
+ * For the last step of an ioctl: once it returns, the fd is the user's.
+ * Context: process, may sleep.
+ *
+ * Return: the fd, or a negative errno: as spscring_export_file(), -EMFILE.
+ */
+int spscring_export_fd(struct spscring *ring, u32 role)
+{
+	return endpoint_fd(ring, role);
+}
+EXPORT_SYMBOL_GPL(spscring_export_fd);
+
+static int device_open(struct inode *inode, struct file *file)
+{
+	struct ring_device *dev = container_of(file->private_data, struct ring_device, misc);
+
+	return endpoint_open(file, dev->ring, dev->role);
+}
+
+/* misc_open() holds a reference to the owner while it calls open */
+static const struct file_operations device_fops = {
+	.owner	= THIS_MODULE,
+	.open	= device_open,
+};
+
+/* misc_register() would say so too, but with a stack trace in the log. */
+static bool device_name_taken(const char *name)
+{
+	struct ring_device *dev;
+
+	list_for_each_entry(dev, &ring_devices, all)
+		if (!strcmp(dev->misc.name, name))
+			return true;
+	return false;
+}
+
+/**
+ * spscring_export_device() - an end as a device node
+ * @ring: the ring
+ * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
+ * @name: of the node in /dev
+ * @mode: its permissions until a udev rule says otherwise
+ *
+ * Each open claims the end, so the second gets EBUSY until the first has let
+ * go.  The node goes with spscring_destroy().  Context: process, may sleep.
+ *
+ * Return: 0; -EINVAL a bad role; -ENOMEM; -EEXIST the name is taken; -EBUSY no
+ * device number.
+ */
+int spscring_export_device(struct spscring *ring, u32 role, const char *name, umode_t mode)
+{
+	struct ring_device *dev;
+	int err = -ENOMEM;
+
+	if (role != SPSCRING_PRODUCER && role != SPSCRING_CONSUMER)
+		return -EINVAL;
+	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	if (!dev)
+		return -ENOMEM;
+	dev->misc.name = kstrdup(name, GFP_KERNEL);
+	if (!dev->misc.name)
+		goto err_free;
+	dev->misc.minor = MISC_DYNAMIC_MINOR;
+	dev->misc.fops = &device_fops;
+	dev->misc.mode = mode;
+	dev->ring = ring;
+	dev->role = role;
+	mutex_lock(&ring_devices_lock);
+	err = device_name_taken(name) ? -EEXIST : misc_register(&dev->misc);
+	if (!err)
+		list_add(&dev->all, &ring_devices);
+	mutex_unlock(&ring_devices_lock);
+	if (err)
+		goto err_name;
+	return 0;
+
+err_name:
+	kfree(dev->misc.name);
+err_free:
+	kfree(dev);
+	return err;
+}
+EXPORT_SYMBOL_GPL(spscring_export_device);
+
+/**
+ * spscring_data_sg_table() - the data pages, for DMA
+ * @ring: the ring
+ * @sgt: the result, to be freed by sg_free_table() before spscring_destroy()
+ *
+ * A device may write records into slots that reserve_n() gave, or read those
+ * that peek_n() gave; tails and cursors are the driver's, stored by commit_n()
+ * and release_n() once the DMA is complete.  A slot's place in the table is its
+ * address less that of the data.  Context: process, may sleep.
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int spscring_data_sg_table(struct spscring *ring, struct sg_table *sgt)
+{
+	return sg_alloc_table_from_pages(sgt, ring->pages + RING_PAGE_DATA,
+					 ring->nr_pages - RING_PAGE_DATA, 0,
+					 ring->geometry.data_bytes, GFP_KERNEL);
+}
+EXPORT_SYMBOL_GPL(spscring_data_sg_table);

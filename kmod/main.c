@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/module.h>
+
+#include "ring.h"
+
+unsigned long ring_max_bytes;
+module_param_named(max_bytes, ring_max_bytes, ulong, 0644);
+MODULE_PARM_DESC(max_bytes, "Most memory for all rings that users make, in bytes; 0: no limit");
+
+static int __init spscring_init(void)
+{
+	return chardev_init();
+}
+module_init(spscring_init);
+
+static void __exit spscring_exit(void)
+{
+	chardev_exit();
+}
+module_exit(spscring_exit);
+
+MODULE_DESCRIPTION("Single-producer single-consumer rings between processes and the kernel");
+MODULE_AUTHOR("The spscring authors");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("1");

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A ring's life: its memory, its ends, and what becomes of them.
+ */
+#include <linux/atomic.h>
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/ctype.h>
+#include <linux/export.h>
+#include <linux/mm.h>
+#include <linux/nodemask.h>
+#include <linux/ratelimit.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+#include <linux/slab.h>
+#include <linux/spscring_ring.h>
+#include <linux/vmalloc.h>
+
+#include "ring.h"
+
+static atomic64_t ring_ids;
+static atomic_long_t ring_bytes;
+
+/* ---------------------------------------------------------------- memory */
+
+/*
+ * Locked memory is charged to the user as io_uring does it.  The credentials
+ * hold the user: free_uid() is not for modules in all kernels.
+ */
+static int ring_charge_user(struct spscring *ring)
+{
+	const struct cred *cred;
+	long limit, now, then;
+
+	if (capable(CAP_IPC_LOCK))
+		return 0;
+
+	cred = get_current_cred();
+	limit = min_t(unsigned long, rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT, LONG_MAX);
+	now = atomic_long_read(&cred->user->locked_vm);
+	do {
+		then = now + ring->nr_pages;
+		if (then > limit) {
+			put_cred(cred);
+			return -EDQUOT;
+		}
+	} while (!atomic_long_try_cmpxchg(&cred->user->locked_vm, &now, then));
+	ring->payer = cred;
+	return 0;
+}
+
+static void ring_uncharge(struct spscring *ring)
+{
+	if (ring->payer) {
+		atomic_long_sub(ring->nr_pages, &ring->payer->user->locked_vm);
+		put_cred(ring->payer);
+		ring->payer = NULL;
+	}
+	if (ring->counted) {
+		atomic_long_sub(ring->geometry.memory, &ring_bytes);
+		ring->counted = false;
+	}
+}
+
+static int ring_charge(struct spscring *ring)
+{
+	unsigned long max = READ_ONCE(ring_max_bytes);
+	unsigned long bytes;
+	int err;
+
+	bytes = atomic_long_add_return(ring->geometry.memory, &ring_bytes);
+	ring->counted = true;
+	if (max && bytes > max)
+		err = -ENOSPC;
+	else
+		err = ring_charge_user(ring);
+	if (err)
+		ring_uncharge(ring);
+	return err;
+}
+
+static void ring_free_pages(struct spscring *ring)
+{
+	unsigned long i;
+
+	if (ring->base)
+		vunmap(ring->base);
+	for (i = 0; ring->pages && i < ring->nr_pages && ring->pages[i]; i++) {
+		put_page(ring->pages[i]);
+		if (!(i % 1024))
+			cond_resched();
+	}
+	kvfree(ring->pages);
+}
+
+/*
+ * Page by page, so that a large ring does not ask for large blocks and can be
+ * interrupted by a kill.  RETRY_MAYFAIL: a memory cgroup at its limit answers
+ * ENOMEM and does not wake its OOM killer.
+ */
+static int ring_alloc_pages(struct spscring *ring, int node, bool for_user)
+{
+	gfp_t gfp = GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
+	unsigned long i;
+
+	if (for_user)
+		gfp |= __GFP_ACCOUNT;
+	ring->pages = kvcalloc(ring->nr_pages, sizeof(*ring->pages), gfp);
+	if (!ring->pages)
+		return -ENOMEM;
+	for (i = 0; i < ring->nr_pages; i++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		ring->pages[i] = alloc_pages_node(node, gfp | __GFP_ZERO, 0);
+		if (!ring->pages[i])
+			return -ENOMEM;
+		cond_resched();
+	}
+	ring->base = vmap(ring->pages, ring->nr_pages, VM_MAP, PAGE_KERNEL);
+	return ring->base ? 0 : -ENOMEM;
+}
+
+static int ring_check(const struct spscring_create *want, int *node)
+{
+	size_t i = 0;
+
+	if (want->flags & ~SPSCRING_CREATE_NUMA_NODE)
+		return -EINVAL;
+	*node = NUMA_NO_NODE;
+	if (want->flags & SPSCRING_CREATE_NUMA_NODE) {
+		*node = want->numa_node;
+		if (*node < 0 || *node >= MAX_NUMNODES || !node_online(*node))
+			return -EINVAL;
+	} else if (want->numa_node) {
+		return -EINVAL;
+	}
+	/* a name ends up in logs: printable, and nothing hidden behind its end */
+	while (i < SPSCRING_NAME_MAX && isascii(want->name[i]) && isprint(want->name[i]))
+		i++;
+	return memchr_inv(want->name + i, 0, SPSCRING_NAME_MAX - i) ? -EINVAL : 0;
+}
+
+/**
+ * ring_create() - make a ring
+ * @want: what it is to be
+ * @for_user: charge it to the calling user and its memory cgroup
+ *
+ * Return: the ring, with one reference; or an ERR_PTR, see struct
+ * spscring_create.
+ */
+struct spscring *ring_create(const struct spscring_create *want, bool for_user)
+{
+	struct spscring_info_page *info;
+	struct spscring *ring;
+	int node, err;
+
+	err = ring_check(want, &node);
+	if (err)
+		return ERR_PTR(err);
+	ring = kzalloc(sizeof(*ring), for_user ? GFP_KERNEL_ACCOUNT : GFP_KERNEL);
+	if (!ring)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&ring->ref);
+	ring->of_user = for_user;
+	mutex_init(&ring->lock);
+	err = spscring_geometry_init(&ring->geometry, want, PAGE_SIZE);
+	if (err)
+		goto err_free;
+	ring->id = atomic64_inc_return(&ring_ids);
+	ring->geometry.colour = ring->id % SPSCRING_COLOURS * SPSCRING_LINE;
+	ring->nr_pages = ring->geometry.memory >> PAGE_SHIFT;
+	memcpy(ring->name, want->name, sizeof(ring->name));
+
+	if (for_user) {
+		err = ring_charge(ring);
+		if (err)
+			goto err_free;
+	}
+	err = ring_alloc_pages(ring, node, for_user);
+	if (err)
+		goto err_pages;
+
+	info = ring_page(ring, RING_PAGE_INFO);
+	info->geometry = ring->geometry;
+	memcpy(info->name, ring->name, sizeof(info->name));
+	info->magic = SPSCRING_MAGIC;
+	return ring;
+
+err_pages:
+	ring_free_pages(ring);
+	ring_uncharge(ring);
+err_free:
+	kfree(ring);
+	return ERR_PTR(err);
+}
+
+struct spscring *ring_get(struct spscring *ring)
+{
+	kref_get(&ring->ref);
+	return ring;
+}
+
+static void ring_free(struct kref *ref)
+{
+	struct spscring *ring = container_of(ref, struct spscring, ref);
+
+	ring_free_pages(ring);
+	ring_uncharge(ring);
+	kfree(ring);
+}
+
+void ring_put(struct spscring *ring)
+{
+	kref_put(&ring->ref, ring_free);
+}
+
+/* ------------------------------------------------------------------ ends */
+
+static struct ring_end *ring_end_of(struct spscring *ring, u32 role)
+{
+	return role == SPSCRING_PRODUCER ? &ring->producer : &ring->consumer;
+}
+
+static struct spscring_kernel_lines *ring_kernel_lines(struct spscring *ring)
+{
+	return (struct spscring_kernel_lines *)
+		spscring_kernel_lines(&ring->geometry, ring_page(ring, RING_PAGE_INFO));
+}
+
+static struct spscring_consumer_lines *ring_consumer_lines(struct spscring *ring)
+{
+	return spscring_lines(&ring->geometry, ring_page(ring, RING_PAGE_CONSUMER));
+}
+
+static struct spscring_producer_lines *ring_producer_lines(struct spscring *ring)
+{
+	return spscring_lines(&ring->geometry, ring_page(ring, RING_PAGE_PRODUCER));
+}
+
+/* An end's state, to the kernel and to all who map the ring. */
+static void ring_set_state(struct spscring *ring, u32 role, u32 state)
+{
+	struct spscring_kernel_lines *lines = ring_kernel_lines(ring);
+	struct ring_end *end = ring_end_of(ring, role);
+	u64 *word = role == SPSCRING_PRODUCER ? &lines->producer.word : &lines->consumer.word;
+
+	lockdep_assert_held(&ring->lock);
+	end->state = state;
+	/* (I) pairs with (J): what the end did, then that it ended */
+	smp_store_release(word, (u64)end->generation << 32 | state);
+}
+
+/**
+ * spscring_broken() - say that the peer of an end wrote what cannot be
+ * @ring: the ring
+ * @role: the end that found it
+ *
+ * Called by the inlines of spscring_ring.h.  Said once for each ring, in a
+ * rate-limited line of the log.  Context: any.
+ */
+void spscring_broken(struct spscring *ring, int role)
+{
+	if (atomic_xchg(&ring->broken, 1))
+		return;
+	WRITE_ONCE(ring_kernel_lines(ring)->broken.word, 1);
+	pr_warn_ratelimited("ring %llu \"%.*s\" is broken: its %s found the %s's words impossible\n",
+			    ring->id, SPSCRING_NAME_MAX, ring->name,
+			    role == SPSCRING_PRODUCER ? "producer" : "consumer",
+			    role == SPSCRING_PRODUCER ? "consumer" : "producer");
+}
+EXPORT_SYMBOL_GPL(spscring_broken);
+
+static u64 *ring_tail(struct spscring *ring, u64 frame)
+{
+	return ring_page(ring, RING_PAGE_DATA) +
+		frame % ring->geometry.frames * ring->geometry.frame_size;
+}
+
+/*
+ * The tails are stored before the cursor, so a producer that was killed in
+ * between has published more than its cursor says: on from there while the
+ * tails lie beyond, to at most @bound.
+ */
+static u64 ring_published(struct spscring *ring, u64 pos, u64 bound)
+{
+	const struct spscring_geometry *g = &ring->geometry;
+
+	while (pos != bound) {
+		u64 frame = pos / g->frame_records;
+		u64 end = min((frame + 1) * g->frame_records - pos, bound - pos);
+		/* (B) pairs with (A) */
+		u64 n = smp_load_acquire(ring_tail(ring, frame)) - pos;
+
+		if ((s64)n <= 0 || n > g->capacity)
+			break;
+		pos += min(n, end);
+		if (n < end)
+			break;
+		cond_resched();
+	}
+	return pos;
+}
+
+/* A dead producer's cursor and tails are made to say the same. */
+static int ring_mend_producer(struct spscring *ring)
+{
+	const struct spscring_geometry *g = &ring->geometry;
+	u64 head, tail, last, first, frame;
+
+	/* (D) pairs with (C) */
+	head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
+	/* (H) pairs with (G) */
+	tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+	/* within a batch the consumer may be ahead of the cursor */
+	if (tail - head + g->capacity > 2 * g->capacity)
+		return -EPIPE;
+	tail = ring_published(ring, tail, head + g->capacity);
+	if ((s64)(tail - head) < 0)
+		return -EPIPE;
+
+	/*
+	 * Every frame's tail as it must be: complete but for the last frame,
+	 * and nothing from a lap to come.
+	 */
+	last = tail / g->frame_records;
+	first = last < g->frames ? 0 : last - g->frames + 1;
+	for (frame = first; frame < first + g->frames; frame++) {
+		u64 want = 0;
+
+		if (frame < last)
+			want = (frame + 1) * g->frame_records;
+		else if (frame == last && tail != last * g->frame_records)
+			want = tail;
+		else if (frame >= g->frames)
+			want = (frame - g->frames + 1) * g->frame_records;
+		if (READ_ONCE(*ring_tail(ring, frame)) != want)
+			/* (A): the records are older still */
+			smp_store_release(ring_tail(ring, frame), want);
+		cond_resched();
+	}
+	/* (G) */
+	smp_store_release(&ring_producer_lines(ring)->cursor.word, tail);
+	return 0;
+}
+
+/* A dead consumer's cursor stands; what it told is made to agree. */
+static int ring_mend_consumer(struct spscring *ring)
+{
+	struct spscring_consumer_lines *lines = ring_consumer_lines(ring);
+	const struct spscring_geometry *g = &ring->geometry;
+	u64 head, tail;
+
+	/* (D) pairs with (C) */
+	head = smp_load_acquire(&lines->cursor.word);
+	/* (H) pairs with (G) */
+	tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+	if (tail - head + g->capacity > 2 * g->capacity)
+		return -EPIPE;
+	tail = ring_published(ring, tail, head + g->capacity);
+	if ((s64)(tail - head) < 0)
+		return -EPIPE;
+	/* (E) */
+	smp_store_release(&lines->told.word, head);
+	return 0;
+}
+
+/**
+ * ring_claim() - take an end
+ * @ring: the ring
+ * @role: which end
+ * @kernel: for kernel code
+ *
+ * Return: 0, or a negative errno, see struct spscring_endpoint.
+ */
+int ring_claim(struct spscring *ring, u32 role, bool kernel)
+{
+	struct ring_end *end = ring_end_of(ring, role);
+	int err = 0;
+
+	mutex_lock(&ring->lock);
+	if (end->state == SPSCRING_HELD)
+		err = -EBUSY;
+	else if (end->state == SPSCRING_SHUT_DOWN)
+		err = -ESHUTDOWN;
+	else if (atomic_read(&ring->broken))
+		err = -EPIPE;
+	if (!err && end->state == SPSCRING_DEAD) {
+		err = memmap_pinned(ring, role);
+		if (!err) {
+			err = role == SPSCRING_PRODUCER ? ring_mend_producer(ring) :
+				ring_mend_consumer(ring);
+			if (err)
+				spscring_broken(ring, role);
+		}
+	}
+	if (!err) {
+		end->generation++;
+		end->kernel = kernel;
+		ring_set_state(ring, role, SPSCRING_HELD);
+	}
+	mutex_unlock(&ring->lock);
+	return err;
+}
+
+/**
+ * ring_held_by_kernel() - is an end in the hands of kernel code?
+ * @ring: the ring
+ * @role: which end
+ *
+ * Return: whether it is; stays so until that code lets go of it.
+ */
+bool ring_held_by_kernel(struct spscring *ring, u32 role)
+{
+	struct ring_end *end = ring_end_of(ring, role);
+	bool held;
+
+	mutex_lock(&ring->lock);
+	held = end->state == SPSCRING_HELD && end->kernel;
+	mutex_unlock(&ring->lock);
+	return held;
+}
+
+/**
+ * ring_end() - an end is over
+ * @ring: the ring
+ * @role: which end
+ * @state: SPSCRING_SHUT_DOWN or SPSCRING_DEAD
+ *
+ * What was shut down stays shut down.
+ */
+void ring_end(struct spscring *ring, u32 role, u32 state)
+{
+	mutex_lock(&ring->lock);
+	if (ring_end_of(ring, role)->state == SPSCRING_HELD)
+		ring_set_state(ring, role, state);
+	mutex_unlock(&ring->lock);
+}
+
+/**
+ * ring_info() - look at a ring
+ * @ring: the ring
+ * @info: the result; size is the caller's
+ */
+void ring_info(struct spscring *ring, struct spscring_info *info)
+{
+	u64 length;
+
+	info->geometry = ring->geometry;
+	memcpy(info->name, ring->name, sizeof(info->name));
+	/* (D) pairs with (C) */
+	info->head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
+	/* (H) pairs with (G) */
+	info->tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+	length = info->tail - info->head;
+	if ((s64)length < 0)
+		length = 0;
+	info->length = min(length, ring->geometry.capacity);
+	info->free = ring->geometry.capacity - info->length;
+	mutex_lock(&ring->lock);
+	info->producer_state = ring->producer.state;
+	info->producer_generation = ring->producer.generation;
+	info->consumer_state = ring->consumer.state;
+	info->consumer_generation = ring->consumer.generation;
+	mutex_unlock(&ring->lock);
+	info->broken = atomic_read(&ring->broken);
+}

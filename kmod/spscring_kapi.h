@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * spscring for kernel code.  A driver makes a ring, or takes the one behind a
+ * user's ring fd, claims an end, and moves records by the inlines of
+ * <linux/spscring_ring.h>, which any context may call; the functions here may
+ * sleep.
+ *
+ *	ring = spscring_create(&want);
+ *	spscring_claim_producer(ring, &p);
+ *	spscring_export_device(ring, SPSCRING_CONSUMER, "mydata", 0440);
+ *	...
+ *	spscring_push(&p, &record);			(any context, one at a time)
+ *	...
+ *	spscring_destroy(ring);
+ */
+#ifndef _SPSCRING_KAPI_H
+#define _SPSCRING_KAPI_H
+
+#include <linux/spscring.h>
+#include <linux/spscring_ring.h>
+#include <linux/types.h>
+
+struct file;
+struct sg_table;
+
+struct spscring *spscring_create(const struct spscring_create *want);
+struct spscring *spscring_from_fd(int fd);
+void spscring_put(struct spscring *ring, u32 roles);
+void spscring_destroy(struct spscring *ring);
+
+int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p);
+int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c);
+void spscring_shutdown(struct spscring *ring, u32 role);
+void spscring_get_info(struct spscring *ring, struct spscring_info *info);
+
+struct file *spscring_export_file(struct spscring *ring, u32 role);
+int spscring_export_fd(struct spscring *ring, u32 role);
+int spscring_export_device(struct spscring *ring, u32 role, const char *name, umode_t mode);
+
+int spscring_data_sg_table(struct spscring *ring, struct sg_table *sgt);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libspscring: make, claim and map rings of /dev/spscring.  The records then
+ * move by the inlines of <linux/spscring_ring.h>.
+ *
+ *	struct spscring_create want = {
+ *		.size = sizeof(want), .capacity = 4096, .record_size = 8,
+ *	};
+ *	struct spscring_producer p;
+ *	uint64_t v = 1;
+ *	int ring = spscring_open(&want);
+ *	int end = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+ *
+ *	spscring_map_producer(end, &p, NULL);
+ *	spscring_push(&p, &v);
+ *
+ * Errors are negative errno values, those of the ioctls and of mmap().
+ */
+#ifndef _SPSCRING_H
+#define _SPSCRING_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/spscring.h>
+#include <linux/spscring_ring.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What an end has mapped: its peer's pages and its own.  Sizes in bytes. */
+struct spscring_mapping {
+	void *read_only;
+	size_t read_only_size;
+	void *writable;
+	size_t writable_size;
+};
+
+/**
+ * spscring_open() - open /dev/spscring and make a ring
+ * @want: what it is to be, see struct spscring_create
+ *
+ * Return: a close-on-exec ring fd, or a negative errno.
+ */
+int spscring_open(const struct spscring_create *want);
+
+/**
+ * spscring_claim() - claim one end of a ring
+ * @ring_fd: from spscring_open()
+ * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
+ * @type_tag: must be the ring's
+ *
+ * Return: a close-on-exec endpoint fd, or a negative errno.
+ */
+int spscring_claim(int ring_fd, uint32_t role, uint64_t type_tag);
+
+/**
+ * spscring_get_info() - look at a ring
+ * @fd: a ring fd or an endpoint fd
+ * @info: the result
+ *
+ * Return: 0, or a negative errno.
+ */
+int spscring_get_info(int fd, struct spscring_info *info);
+
+/**
+ * spscring_shutdown() - end an end cleanly
+ * @endpoint_fd: the end
+ * @flags: 0, or SPSCRING_SHUTDOWN_BROKEN
+ *
+ * Return: 0, or a negative errno.
+ */
+int spscring_shutdown(int endpoint_fd, uint32_t flags);
+
+/**
+ * spscring_map_producer() - map the producer's end and make its handle
+ * @endpoint_fd: from spscring_claim(); may be closed afterwards, the mapping
+ *	keeps the end
+ * @p: the handle
+ * @map: for spscring_unmap(), or NULL if it stays for good
+ *
+ * The geometry is the kernel's (INFO), not what the shared pages say.
+ *
+ * Return: 0, or a negative errno.
+ */
+int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
+			  struct spscring_mapping *map);
+
+/**
+ * spscring_map_consumer() - map the consumer's end and make its handle
+ * @endpoint_fd: as for spscring_map_producer()
+ * @c: the handle
+ * @map: for spscring_unmap(), or NULL if it stays for good
+ *
+ * Return: 0, or a negative errno.
+ */
+int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
+			  struct spscring_mapping *map);
+
+/**
+ * spscring_unmap() - undo a mapping; the handle is not to be used any more
+ * @map: from spscring_map_producer() or spscring_map_consumer()
+ */
+void spscring_unmap(const struct spscring_mapping *map);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
