@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0
+# Shared by the vehicles: where things are kept, progress, packages.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cache=${SPSCRING_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/spscring}
+mkdir -p "$cache"
+
+say() { printf '== %s\n' "$*" >&2; }
+die() { printf 'spscring: %s\n' "$*" >&2; exit 1; }
+
+# slow NAME COMMAND...: run with its output in a log, a sign of life every 15 s.
+slow() {
+	local name=$1 log=$cache/log/${1// /-}.log start=$SECONDS rc=0
+	shift
+	mkdir -p "$cache/log"
+	say "$name (log: $log)"
+	"$@" >"$log" 2>&1 </dev/null &
+	local pid=$!
+	while kill -0 "$pid" 2>/dev/null; do
+		local i
+		for ((i = 0; i < 60; i++)); do
+			kill -0 "$pid" 2>/dev/null || break
+			sleep 0.25
+		done
+		kill -0 "$pid" 2>/dev/null && say "$name: $((SECONDS - start)) s"
+	done
+	wait "$pid" || rc=$?
+	if [ $rc -ne 0 ]; then
+		tail -n 40 "$log" >&2
+		die "$name failed ($rc)"
+	fi
+	say "$name: done in $((SECONDS - start)) s"
+}
+
+# once NAME FILE...: true while the step NAME has not been `did` for these FILEs.
+once() {
+	stamp_name=$cache/stamp/$1 stamp_sum=$(cat "${@:2}" | sha256sum)
+	[ "$(cat "$stamp_name" 2>/dev/null)" != "$stamp_sum" ]
+}
+did() { mkdir -p "$cache/stamp" && echo "$stamp_sum" >"$stamp_name"; }
+
+# need PACKAGE...: Debian packages of the running suite.
+need() {
+	local missing=() p
+	for p; do
+		[ "$(dpkg-query -W -f '${Status}' "$p" 2>/dev/null)" = "install ok installed" ] ||
+			missing+=("$p")
+	done
+	[ ${#missing[@]} -eq 0 ] && return
+	[ "$(id -u)" -eq 0 ] || die "as root: apt-get install ${missing[*]}"
+	slow "apt update" apt-get -q update
+	slow "apt install" env DEBIAN_FRONTEND=noninteractive \
+		apt-get -qy install --no-install-recommends "${missing[@]}"
+}
+
+# suite_conf SUITE: apt's state for another Debian suite, in a folder of its own;
+# the archive's address is the one that apt already uses.
+suite_conf() {
+	local suite=$1 apt=$cache/apt/$1 uri
+	mkdir -p "$apt"/{state/lists/partial,cache/archives/partial}
+	export APT_CONFIG=
+	unset APT_CONFIG
+	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
+		grep -E '/debian/?$' | sort -u | head -n 1)
+	[ -n "$uri" ] || die "no Debian archive in the apt sources"
+	: >"$apt/status"
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $suite main" \
+		>"$apt/sources.list"
+	cat >"$apt/conf" <<-C
+		Dir::Etc::sourcelist "$apt/sources.list";
+		Dir::Etc::sourceparts "/dev/null";
+		Dir::State "$apt/state";
+		Dir::State::status "$apt/status";
+		Dir::Cache "$apt/cache";
+		APT::Sandbox::User "$(id -un)";
+		Debug::NoLocking "true";
+	C
+	if [ -z "$(find "$apt/state/lists" -name '*Packages*' -mtime -2 -print -quit)" ]; then
+		APT_CONFIG=$apt/conf slow "apt lists of $suite" apt-get -q update
+	fi
+	echo "$apt/conf"
+}
+
+# fetch SUITE DIR PACKAGE...: unpack packages of another suite into DIR; the
+# system's own packages stay as they are.
+fetch() {
+	local conf dir=$2
+	conf=$(suite_conf "$1")
+	shift 2
+	mkdir -p "$dir/.deb"
+	(cd "$dir/.deb" && APT_CONFIG=$conf slow "download $1" apt-get -q download "$@")
+	slow "unpack $1" unpack_debs "$dir"
+}
+
+unpack_debs() {
+	local d
+	for d in "$1"/.deb/*.deb; do
+		dpkg-deb -x "$d" "$1" || return
+		rm -f "$d"
+	done
+}
