@@ -25,7 +25,7 @@ struct endpoint {
 	u32 role;
 };
 
-/* The size comes first; the rest as clone3() reads it. */
+/* The size comes first; the rest as clone3() reads it, a page at most. */
 static int copy_from_caller(void *to, size_t known, size_t least, void __user *from)
 {
 	u32 size;
@@ -34,6 +34,8 @@ static int copy_from_caller(void *to, size_t known, size_t least, void __user *f
 		return -EFAULT;
 	if (size < least)
 		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
 	return copy_struct_from_user(to, known, from, size);
 }
 

@@ -65,15 +65,16 @@ static void ring_uncharge(struct spscring *ring)
 static int ring_charge(struct spscring *ring)
 {
 	unsigned long max = READ_ONCE(ring_max_bytes);
-	unsigned long bytes;
+	long bytes = atomic_long_read(&ring_bytes);
 	int err;
 
-	bytes = atomic_long_add_return(ring->geometry.memory, &ring_bytes);
+	do {
+		if (max && bytes + ring->geometry.memory > max)
+			return -ENOSPC;
+	} while (!atomic_long_try_cmpxchg(&ring_bytes, &bytes,
+					  bytes + ring->geometry.memory));
 	ring->counted = true;
-	if (max && bytes > max)
-		err = -ENOSPC;
-	else
-		err = ring_charge_user(ring);
+	err = ring_charge_user(ring);
 	if (err)
 		ring_uncharge(ring);
 	return err;
@@ -389,8 +390,10 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 		if (!err) {
 			err = role == SPSCRING_PRODUCER ? ring_mend_producer(ring) :
 				ring_mend_consumer(ring);
+			/* what the dead holder left, so the peer's to complain of */
 			if (err)
-				spscring_broken(ring, role);
+				spscring_broken(ring, role == SPSCRING_PRODUCER ?
+						SPSCRING_CONSUMER : SPSCRING_PRODUCER);
 		}
 	}
 	if (!err) {

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # User Mode Linux with SMP: a kernel that is an ordinary process.  Sourced by vm.
 
+uml_patches=("$top"/tools/vm/uml-{barrier,stacktrace}.patch)
+
 uml_flavour() { [ "$vm" = uml-debug ] && echo debug || echo plain; }
 uml_kdir() { echo "$cache/uml-$(uml_flavour)"; }
 uml_makeflags() { echo ARCH=um; }
@@ -29,7 +31,7 @@ uml_unpack() {
 	rm -rf "$cache/linux"
 	mkdir -p "$cache/linux"
 	tar xf "${archive[-1]}" -C "$cache/linux" --strip-components=1
-	patch -d "$cache/linux" -p1 <"$top/tools/vm/uml-barrier.patch"
+	cat "${uml_patches[@]}" | patch -d "$cache/linux" -p1
 }
 
 uml_build() {
@@ -51,11 +53,12 @@ uml_setup() {
 		busybox-static python3 binutils patch
 	compgen -G "$cache/source/usr/src/linux-source-*.tar.xz" >/dev/null || uml_package
 	out=$(uml_kdir)
-	if once linux "$top/tools/vm/uml-barrier.patch"; then
+	if once linux "${uml_patches[@]}"; then
 		slow "unpack the kernel source" uml_unpack
 		did linux
 	fi
-	if once "uml-$flavour" "$top"/tools/vm/uml{-barrier.patch,.config,-"$flavour".config}; then
+	if once "uml-$flavour" "${uml_patches[@]}" \
+		"$top"/tools/vm/uml{,-"$flavour"}.config; then
 		slow "build the $flavour UML kernel" uml_build "$out" "$flavour"
 		did "uml-$flavour"
 	fi

@@ -142,7 +142,8 @@ struct spscring_shutdown {
  *
  * mmap() takes any page-aligned part, MAP_SHARED only (EINVAL otherwise).
  * PROT_WRITE over anything that the fd may not write is EACCES, PROT_EXEC
- * always; ENXIO past the end.  So an end maps twice:
+ * always (EPERM where the kernel itself refuses it first, as on a noexec
+ * mount); ENXIO past the end.  So an end maps twice:
  *
  *	producer	[consumer, info] read-only, [producer, data] writable
  *	consumer	[consumer] writable, [info, producer, data] read-only

@@ -39,6 +39,9 @@
  *	I-J	all that an end published is there before its end is, so that
  *		"ended and empty" is final
  *
+ * Of frames ahead that are free, the producer now and then stores the tail that
+ * says "nothing yet", to have their lines before it needs them.
+ *
  * Nothing here is a full fence.  The two cursors are private stores: each is on
  * a line that the peer reads only when it would otherwise report full.
  *
@@ -78,25 +81,33 @@ void spscring_broken(struct spscring *ring, int role);
 #include <errno.h>
 #endif
 
+/* Frames that the producer makes its own ahead of use, see spscring_touch(). */
+#define SPSCRING_TOUCH		16
+
+/* The longest that spscring_relax() waits, in cpu_relax(). */
+#define SPSCRING_RELAX_MAX	256
+
 /* Failed tries between two looks at what is dear: exact cursor, peer's state. */
 #define SPSCRING_LOOK_EVERY	64
 
 /*
  * The handles: an end's private memory, beside the shared pages.  Made by
  * spscring_producer_init() and spscring_consumer_init(); no field is the
- * user's.
+ * user's.  One comparison, of pos with stop or seen, covers all that is not the
+ * common case; stepping to the next frame is left to the next call.
  */
 struct spscring_producer {
 	__u64 pos;		/* index of the next record */
-	__u64 limit;		/* pos may grow to here */
+	__u64 stop;		/* pos grows to here: end of the frame, or of the room */
 	char *at;		/* slot of pos */
-	__u64 *tail;		/* of the frame of pos, at its start */
-	__u32 left;		/* slots from pos to the end of the frame */
-	__u32 stride;
+	__u64 *tail;		/* of the frame, at its start */
 	__u64 *cursor;
+	__u32 stride;
+	__s32 touched;		/* frames ahead that are this CPU's already */
 	__u32 record_size;
-	__u32 broken;
 	/* once a frame, or full */
+	__u64 frame_end;	/* index after the frame's last slot */
+	__u64 limit;		/* pos may grow to here without asking the peer */
 	char *data;
 	char *end;
 	__u64 capacity;
@@ -108,6 +119,7 @@ struct spscring_producer {
 	const __u64 *peer_cursor;
 	const __u64 *peer_state;
 	struct spscring_producer_lines *lines;
+	__u32 broken;
 #ifdef __KERNEL__
 	struct spscring *ring;
 #endif
@@ -115,14 +127,15 @@ struct spscring_producer {
 
 struct spscring_consumer {
 	__u64 pos;		/* index of the next record */
+	__u64 seen;		/* records are there up to here, in this frame */
 	char *at;		/* slot of pos */
-	const __u64 *tail;	/* of the frame of pos, at its start */
-	__u32 avail;		/* records known to be there, in this frame */
-	__u32 left;		/* slots from pos to the end of the frame */
-	__u64 capacity;
+	const __u64 *tail;	/* of the frame, at its start */
 	__u64 *cursor;
 	__u32 stride;
 	__u32 record_size;
+	__u64 capacity;
+	__u64 frame_end;	/* index after the frame's last slot */
+	__u64 tell_at;		/* from here on the head is to be told */
 	/* once a frame, or empty */
 	char *data;
 	char *end;
@@ -130,7 +143,8 @@ struct spscring_consumer {
 	__u32 frame_first;
 	__u32 frame_records;
 	__u32 fails;		/* tries that found nothing */
-	__u64 told;
+	__u32 waited;		/* fails at the last record that came */
+	__u32 relax;		/* how long to wait between tries, in cpu_relax() */
 	__u32 tell;
 	__u32 broken;
 	const __u64 *peer_state;
@@ -159,7 +173,7 @@ static inline int spscring_ended(const __u64 *peer_state)
 
 static inline int spscring_producer_broken(struct spscring_producer *p)
 {
-	p->limit = p->pos;	/* so that every push comes by here */
+	p->stop = p->limit = p->pos;	/* so that every push comes by here */
 	p->broken = 1;
 #ifdef __KERNEL__
 	spscring_broken(p->ring, SPSCRING_PRODUCER);
@@ -208,32 +222,69 @@ static noinline __cold __maybe_unused int spscring_refresh(struct spscring_produ
 	return 0;
 }
 
-/* n records of this frame are written: tell, and step on. */
+/* pos is at stop: on to the next frame, or to more room. */
+static __always_inline int spscring_make_room(struct spscring_producer *p)
+{
+	if (likely(p->pos == p->frame_end)) {
+		char *frame = (char *)p->tail + p->frame_size;
+
+		if (unlikely(frame == p->end))
+			frame = p->data;
+		p->tail = (__u64 *)frame;
+		p->at = frame + p->frame_first;
+		p->frame_end += p->frame_records;
+		p->touched--;
+	}
+	if (unlikely(p->pos == p->limit)) {
+		int err = spscring_refresh(p);
+
+		if (err)
+			return err;
+	}
+	p->stop = p->limit < p->frame_end ? p->limit : p->frame_end;
+	return 0;
+}
+
+/*
+ * A line that the consumer has read must be got back before it is written, and
+ * with stores to other lines between (the handle's, the cursor) a CPU gets one at
+ * a time.  So get some in a row, by a store each: a tail that says "nothing yet".
+ * A prefetch for writing does not do that.  Only free frames are touched.
+ */
+static noinline __maybe_unused void spscring_touch(struct spscring_producer *p)
+{
+	__u64 next = p->frame_end;	/* index of the next frame's first record */
+	char *frame = (char *)p->tail;
+
+	for (p->touched = 0; p->touched < SPSCRING_TOUCH; p->touched++) {
+		frame += p->frame_size;
+		if (unlikely(frame == p->end))
+			frame = p->data;
+		if ((__s64)(p->limit - next) < p->frame_records)
+			break;
+		WRITE_ONCE(*(__u64 *)frame, next);
+		next += p->frame_records;
+	}
+}
+
+/* n records of this frame are written. */
 static __always_inline void spscring_publish_frame(struct spscring_producer *p,
 						   __u32 n, __u32 stride)
 {
-	char *frame;
+	__u64 pos = p->pos + n;
 
-	p->pos += n;
+	p->pos = pos;
+	p->at += n * stride;
 	/* (A) pairs with (B): the records, then the tail that says so */
-	smp_store_release(p->tail, p->pos);
-	p->left -= n;
-	if (likely(p->left)) {
-		p->at += n * stride;
-		return;
-	}
-	frame = (char *)p->tail + p->frame_size;
-	if (unlikely(frame == p->end))
-		frame = p->data;
-	p->tail = (__u64 *)frame;
-	p->at = frame + p->frame_first;
-	p->left = p->frame_records;
+	smp_store_release(p->tail, pos);
 }
 
 static __always_inline void spscring_publish_cursor(struct spscring_producer *p)
 {
 	/* (G) pairs with (H): every tail, then the cursor */
 	smp_store_release(p->cursor, p->pos);
+	if (unlikely(p->touched < 0))
+		spscring_touch(p);
 }
 
 /**
@@ -250,21 +301,14 @@ static __always_inline void spscring_publish_cursor(struct spscring_producer *p)
 static __always_inline long spscring_reserve_n(struct spscring_producer *p,
 					       __u32 n, void **slots)
 {
-	__u64 room = p->limit - p->pos;
-
-	if (unlikely(room < n)) {
-		int err = spscring_refresh(p);
+	if (unlikely(p->pos == p->stop)) {
+		int err = spscring_make_room(p);
 
 		if (err)
 			return err;
-		room = p->limit - p->pos;
-		if (room < n)
-			n = room;
 	}
-	if (n > p->left)
-		n = p->left;
 	*slots = p->at;
-	return n;
+	return n < p->stop - p->pos ? n : (long)(p->stop - p->pos);
 }
 
 /**
@@ -289,8 +333,8 @@ static __always_inline void spscring_commit_n(struct spscring_producer *p, __u32
  */
 static __always_inline int spscring_reserve(struct spscring_producer *p, void **slot)
 {
-	if (unlikely(p->pos == p->limit)) {
-		int err = spscring_refresh(p);
+	if (unlikely(p->pos == p->stop)) {
+		int err = spscring_make_room(p);
 
 		if (err)
 			return err;
@@ -325,7 +369,7 @@ static __always_inline int spscring_push_fixed(struct spscring_producer *p,
 
 	if (unlikely(err))
 		return err;
-	memcpy(slot, rec, size);
+	__builtin_memcpy(slot, rec, size);
 	spscring_commit(p);
 	return 0;
 }
@@ -351,15 +395,25 @@ static __always_inline void spscring_copy(char *to, __u32 to_stride, const char 
 {
 	if (__builtin_constant_p(size) && size == 8) {
 		if (likely(n == 7 && to_stride == 8 && from_stride == 8)) {
-			memcpy(to, from, 56);
+			__builtin_memcpy(to, from, 56);
 			return;
 		}
 	} else if (likely(to_stride == from_stride)) {
-		memcpy(to, from, (__u64)n * size);
+		__builtin_memcpy(to, from, (__u64)n * size);
 		return;
 	}
 	for (; n; n--, to += to_stride, from += from_stride)
-		memcpy(to, from, size);
+		__builtin_memcpy(to, from, size);
+}
+
+static __always_inline void spscring_put_back(struct spscring_producer *p, __u64 pos, __u64 stop,
+					      __u64 end, char *at, char *tail)
+{
+	p->pos = pos;
+	p->stop = stop;
+	p->frame_end = end;
+	p->at = at;
+	p->tail = (__u64 *)tail;
 }
 
 /**
@@ -376,27 +430,48 @@ static __always_inline long spscring_push_n_fixed(struct spscring_producer *p,
 						  const void *recs, __u32 n, __u32 size)
 {
 	const char *from = (const char *)recs;
-	__u64 room = p->limit - p->pos;
-	__u32 todo, some;
+	/* private until the end, see spscring_touch() */
+	__u64 pos = p->pos, stop = p->stop, end = p->frame_end;
+	char *at = p->at, *tail = (char *)p->tail;
+	__u32 todo = n, some;
 
-	if (unlikely(!n))
-		return 0;
-	if (unlikely(room < n)) {
-		int err = spscring_refresh(p);
+	while (todo) {
+		if (pos == end && (__s64)(p->limit - pos) >= p->frame_records) {
+			tail += p->frame_size;
+			if (unlikely(tail == p->end))
+				tail = p->data;
+			at = tail + p->frame_first;
+			end += p->frame_records;
+			stop = end;
+		} else if (unlikely(pos == stop)) {
+			int err;
 
-		if (err)
-			return err;
-		room = p->limit - p->pos;
-		if (room < n)
-			n = room;
+			spscring_put_back(p, pos, stop, end, at, tail);
+			err = spscring_make_room(p);
+			if (unlikely(err)) {
+				if (todo == n)
+					return err;
+				break;
+			}
+			stop = p->stop;
+			end = p->frame_end;
+			at = p->at;
+			tail = (char *)p->tail;
+		}
+		some = todo < stop - pos ? todo : (__u32)(stop - pos);
+		spscring_copy(at, p->stride, from, size, some, size);
+		pos += some;
+		at += some * p->stride;
+		/* (A) pairs with (B) */
+		smp_store_release((__u64 *)tail, pos);
+		todo -= some;
+		from += (__u64)some * size;
 	}
-	for (todo = n; todo; todo -= some, from += (__u64)some * size) {
-		some = todo < p->left ? todo : p->left;
-		spscring_copy(p->at, p->stride, from, size, some, size);
-		spscring_publish_frame(p, some, p->stride);
-	}
+	if (!todo)
+		spscring_put_back(p, pos, stop, end, at, tail);
+	p->touched = 0;		/* a batch stores in a row as it is */
 	spscring_publish_cursor(p);
-	return n;
+	return n - todo;
 }
 
 /**
@@ -439,11 +514,65 @@ static noinline __cold __maybe_unused int spscring_ended_empty(struct spscring_c
 	return ended;
 }
 
+static __always_inline void spscring_release_cursor(struct spscring_consumer *c)
+{
+	/* (C) pairs with (D): the records are read, then the cursor */
+	smp_store_release(c->cursor, c->pos);
+	if (unlikely((__s64)(c->pos - c->tell_at) >= 0)) {
+		c->tell_at = c->pos + c->tell;
+		/* (E) pairs with (F) */
+		smp_store_release(&c->lines->told.word, c->pos);
+	}
+}
+
+/*
+ * n records came: one at a time, and every try is worth it; several, and a later
+ * try had found more of them, at less cost to the producer.
+ */
+static __always_inline void spscring_came(struct spscring_consumer *c, __u64 n)
+{
+	if (c->waited == c->fails)
+		return;
+	c->waited = c->fails;
+	if (n == 1)
+		c->relax = (c->relax + 1) / 2;
+	else if (c->relax < SPSCRING_RELAX_MAX)
+		c->relax *= 2;
+}
+
+/**
+ * spscring_relax() - wait between two tries to pop
+ * @c: the consumer, after -EAGAIN
+ *
+ * A cpu_relax() where records come one by one, up to SPSCRING_RELAX_MAX of them
+ * where they stream: a consumer that polls the frame that is being filled takes
+ * its line away from the producer each time.
+ */
+static inline void spscring_relax(const struct spscring_consumer *c)
+{
+	__u32 i;
+
+	for (i = 0; i < c->relax; i++)
+		cpu_relax();
+}
+
+/* pos is at seen: on to the next frame, and see what is there. */
 static __always_inline int spscring_look(struct spscring_consumer *c)
 {
-	/* (B) pairs with (A) */
-	__u64 n = smp_load_acquire(c->tail) - c->pos;
+	__u64 n;
 
+	if (unlikely(c->pos == c->frame_end)) {
+		const char *frame = (const char *)c->tail + c->frame_size;
+
+		if (unlikely(frame == c->end))
+			frame = c->data;
+		c->tail = (const __u64 *)frame;
+		c->at = (char *)frame + c->frame_first;
+		c->frame_end += c->frame_records;
+	}
+
+	/* (B) pairs with (A) */
+	n = smp_load_acquire(c->tail) - c->pos;
 	if (unlikely(n - 1 >= c->capacity)) {
 		if (unlikely((__s64)n > 0 || c->broken))
 			return spscring_consumer_broken(c);
@@ -451,40 +580,19 @@ static __always_inline int spscring_look(struct spscring_consumer *c)
 			return spscring_ended_empty(c);
 		return -EAGAIN;
 	}
+	spscring_came(c, n);
+	c->seen = c->pos + n;
 	/* A tail of this frame's next lap says that this lap is complete. */
-	c->avail = n < c->left ? (__u32)n : c->left;
+	if ((__s64)(c->seen - c->frame_end) > 0)
+		c->seen = c->frame_end;
 	return 0;
 }
 
 static __always_inline void spscring_release_frame(struct spscring_consumer *c,
 						   __u32 n, __u32 stride)
 {
-	const char *frame;
-
 	c->pos += n;
-	c->avail -= n;
-	c->left -= n;
-	if (likely(c->left)) {
-		c->at += n * stride;
-		return;
-	}
-	frame = (const char *)c->tail + c->frame_size;
-	if (unlikely(frame == c->end))
-		frame = c->data;
-	c->tail = (const __u64 *)frame;
-	c->at = (char *)frame + c->frame_first;
-	c->left = c->frame_records;
-}
-
-static __always_inline void spscring_release_cursor(struct spscring_consumer *c)
-{
-	/* (C) pairs with (D): the records are read, then the cursor */
-	smp_store_release(c->cursor, c->pos);
-	if (unlikely(c->pos - c->told >= c->tell)) {
-		c->told = c->pos;
-		/* (E) pairs with (F) */
-		smp_store_release(&c->lines->told.word, c->pos);
-	}
+	c->at += n * stride;
 }
 
 /**
@@ -506,14 +614,14 @@ static __always_inline long spscring_peek_n(struct spscring_consumer *c, __u32 n
 	if (c->peer_is_user)
 		return -EPERM;
 #endif
-	if (!c->avail) {
+	if (c->pos == c->seen) {
 		int err = spscring_look(c);
 
 		if (err)
 			return err;
 	}
 	*recs = c->at;
-	return n < c->avail ? n : c->avail;
+	return n < c->seen - c->pos ? n : (long)(c->seen - c->pos);
 }
 
 /**
@@ -564,13 +672,13 @@ static __always_inline void spscring_release(struct spscring_consumer *c)
 static __always_inline int spscring_pop_fixed(struct spscring_consumer *c,
 					      void *rec, __u32 size)
 {
-	if (!c->avail) {
+	if (c->pos == c->seen) {
 		int err = spscring_look(c);
 
 		if (err)
 			return err;
 	}
-	memcpy(rec, c->at, size);
+	__builtin_memcpy(rec, c->at, size);
 	spscring_release(c);
 	return 0;
 }
@@ -601,10 +709,12 @@ static __always_inline long spscring_pop_n_fixed(struct spscring_consumer *c,
 						 void *recs, __u32 n, __u32 size)
 {
 	char *to = (char *)recs;
-	__u32 todo = n, some;
+	__u32 todo = n;
 
 	while (todo) {
-		if (!c->avail) {
+		__u64 some = c->seen - c->pos;
+
+		if (!some) {
 			int err = spscring_look(c);
 
 			if (err) {
@@ -612,12 +722,14 @@ static __always_inline long spscring_pop_n_fixed(struct spscring_consumer *c,
 					return err;
 				break;
 			}
+			some = c->seen - c->pos;
 		}
-		some = todo < c->avail ? todo : c->avail;
-		spscring_copy(to, size, c->at, c->stride, some, size);
-		spscring_release_frame(c, some, c->stride);
-		todo -= some;
-		to += (__u64)some * size;
+		if (some > todo)
+			some = todo;
+		spscring_copy(to, size, c->at, c->stride, (__u32)some, size);
+		spscring_release_frame(c, (__u32)some, c->stride);
+		todo -= (__u32)some;
+		to += some * size;
 	}
 	spscring_release_cursor(c);
 	return n - todo;
@@ -681,6 +793,7 @@ static inline void spscring_producer_init(struct spscring_producer *p,
 	const struct spscring_consumer_lines *peer = (const struct spscring_consumer_lines *)
 		((const char *)consumer + g->colour);
 	char *frame;
+	__u64 slot;
 
 	memset(p, 0, sizeof(*p));
 	p->lines = (struct spscring_producer_lines *)spscring_lines(g, producer);
@@ -690,6 +803,7 @@ static inline void spscring_producer_init(struct spscring_producer *p,
 	p->peer_state = &spscring_kernel_lines(g, info)->consumer.word;
 	p->pos = READ_ONCE(*p->cursor);
 	p->limit = p->pos;
+	p->stop = p->pos;
 	p->capacity = g->capacity;
 	p->record_size = g->record_size;
 	p->stride = g->stride;
@@ -700,8 +814,9 @@ static inline void spscring_producer_init(struct spscring_producer *p,
 	p->end = p->data + g->frames * g->frame_size;
 	frame = p->data + p->pos / g->frame_records % g->frames * g->frame_size;
 	p->tail = (__u64 *)frame;
-	p->left = g->frame_records - p->pos % g->frame_records;
-	p->at = frame + g->frame_first + (g->frame_records - p->left) * g->stride;
+	slot = p->pos % g->frame_records;
+	p->frame_end = p->pos - slot + g->frame_records;
+	p->at = frame + g->frame_first + slot * g->stride;
 }
 
 /**
@@ -718,14 +833,17 @@ static inline void spscring_consumer_init(struct spscring_consumer *c,
 					  const void *data)
 {
 	char *frame;
+	__u64 slot;
 
 	memset(c, 0, sizeof(*c));
 	c->lines = (struct spscring_consumer_lines *)spscring_lines(g, consumer);
 	c->cursor = &c->lines->cursor.word;
 	c->peer_state = &spscring_kernel_lines(g, info)->producer.word;
 	c->pos = READ_ONCE(*c->cursor);
-	c->told = c->pos;
+	c->seen = c->pos;
 	c->tell = g->tell;
+	c->tell_at = c->pos + c->tell;
+	c->relax = 1;
 	c->capacity = g->capacity;
 	c->record_size = g->record_size;
 	c->stride = g->stride;
@@ -736,8 +854,9 @@ static inline void spscring_consumer_init(struct spscring_consumer *c,
 	c->end = c->data + g->frames * g->frame_size;
 	frame = c->data + c->pos / g->frame_records % g->frames * g->frame_size;
 	c->tail = (const __u64 *)frame;
-	c->left = g->frame_records - c->pos % g->frame_records;
-	c->at = frame + g->frame_first + (g->frame_records - c->left) * g->stride;
+	slot = c->pos % g->frame_records;
+	c->frame_end = c->pos - slot + g->frame_records;
+	c->at = frame + g->frame_first + slot * g->stride;
 }
 
 /**

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The timed loops, once for all contenders: always_inline, with the contender's
+ * inlines as arguments, so that each contender's loop has no call in it but
+ * those that its own verbs make.  Every value is checked where it is popped.
+ *
+ * push and pop move one record: 0, or -EAGAIN for full or empty, or an error.
+ * push_n and pop_n move up to n u64s: how many, or the same errors.  relax is
+ * what the contender has its consumer do between two tries that found nothing.
+ */
+#ifndef _SPSCRING_BENCH_LOOPS_H
+#define _SPSCRING_BENCH_LOOPS_H
+
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/minmax.h>
+#include <linux/processor.h>
+
+#include "bench.h"
+
+typedef int (*bench_push_fn)(void *queue, const u64 *record);
+typedef int (*bench_pop_fn)(void *queue, u64 *record);
+typedef long (*bench_push_n_fn)(void *queue, const u64 *records, u32 n);
+typedef long (*bench_pop_n_fn)(void *queue, u64 *records, u32 n);
+typedef void (*bench_relax_fn)(void *queue);
+
+/* Items between two looks at the world outside. */
+#define BENCH_CHUNK	65536
+
+static __always_inline void bench_relax(void *queue)
+{
+	cpu_relax();
+}
+
+/* The peer is slow: a few ns, and now and then a look at the world outside. */
+static __always_inline int bench_wait(struct bench_side *s, void *queue, bench_relax_fn relax)
+{
+	relax(queue);
+	if (likely(++s->spins % BENCH_CHUNK))
+		return 0;
+	return bench_breathe(s);
+}
+
+static __always_inline int bench_push(struct bench_side *s, void *queue, const u64 *record,
+				      bench_push_fn push)
+{
+	int err;
+
+	while (unlikely((err = push(queue, record)) == -EAGAIN)) {
+		err = bench_wait(s, queue, bench_relax);
+		if (unlikely(err))
+			break;
+	}
+	return err;
+}
+
+static __always_inline int bench_pop(struct bench_side *s, void *queue, u64 *record,
+				     bench_pop_fn pop, bench_relax_fn relax)
+{
+	int err;
+
+	while (unlikely((err = pop(queue, record)) == -EAGAIN)) {
+		err = bench_wait(s, queue, relax);
+		if (unlikely(err))
+			break;
+	}
+	return err;
+}
+
+/* ---------------------------------------------------------- round trips */
+
+static __always_inline int bench_trip(struct bench_side *s, void *out, void *in, u64 i,
+				      bench_push_fn push, bench_pop_fn pop,
+				      bench_relax_fn relax)
+{
+	u64 v;
+	int err;
+
+	err = bench_push(s, out, &i, push);
+	if (unlikely(err))
+		return err;
+	err = bench_pop(s, in, &v, pop, relax);
+	if (unlikely(err))
+		return err;
+	return likely(v == i) ? 0 : bench_wrong(s, i, v);
+}
+
+static __always_inline int bench_trips(struct bench_side *s, void *out, void *in, u64 i, u64 end,
+				       bench_push_fn push, bench_pop_fn pop,
+				       bench_relax_fn relax, bool stamped)
+{
+	u64 stop, stamp = 0;
+	int err;
+
+	while (i < end) {
+		for (stop = min(i + BENCH_CHUNK, end); i < stop; i++) {
+			if (stamped)
+				stamp = bench_clock();
+			err = bench_trip(s, out, in, i, push, pop, relax);
+			if (unlikely(err))
+				return err;
+			if (stamped)
+				hist_add(s->hist, bench_clock() - stamp);
+		}
+		err = bench_breathe(s);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* @count round trips with a stamp each, then as many without, for the mean. */
+static __always_inline int bench_call(struct bench_side *s, void *out, void *in, u64 count,
+				      bench_push_fn push, bench_pop_fn pop,
+				      bench_relax_fn relax)
+{
+	u64 start;
+	int err = bench_trips(s, out, in, 0, count, push, pop, relax, true);
+
+	if (err)
+		return err;
+	start = bench_clock();
+	err = bench_trips(s, out, in, count, 2 * count, push, pop, relax, false);
+	s->elapsed += bench_clock() - start;
+	return err;
+}
+
+static __always_inline int bench_echo(struct bench_side *s, void *in, void *out, u64 count,
+				      bench_push_fn push, bench_pop_fn pop,
+				      bench_relax_fn relax)
+{
+	u64 i, v;
+	int err;
+
+	for (i = 0; i < 2 * count; i++) {
+		err = bench_pop(s, in, &v, pop, relax);
+		if (unlikely(err))
+			return err;
+		if (unlikely(v != i))
+			return bench_wrong(s, i, v);
+		err = bench_push(s, out, &v, push);
+		if (unlikely(err))
+			return err;
+	}
+	return 0;
+}
+
+/* ----------------------------------------------------------- throughput */
+
+/* The record's number is its first word, and its last. */
+static __always_inline int bench_fill(struct bench_side *s, void *queue, u64 *record, u32 bytes,
+				      bench_push_fn push)
+{
+	u64 i = 0, stop, end = s->run->count;
+	int err;
+
+	s->start = bench_clock();
+	while (i < end) {
+		for (stop = min(i + BENCH_CHUNK, end); i < stop; i++) {
+			record[0] = i;
+			record[bytes / 8 - 1] = i;
+			err = bench_push(s, queue, record, push);
+			if (unlikely(err))
+				return err;
+		}
+		err = bench_breathe(s);
+		if (err)
+			return err;
+	}
+	s->end = bench_clock();
+	return 0;
+}
+
+static __always_inline int bench_drain(struct bench_side *s, void *queue, u64 *record, u32 bytes,
+				       bench_pop_fn pop, bench_relax_fn relax)
+{
+	u64 i = 0, stop, end = s->run->count;
+	int err;
+
+	s->start = bench_clock();
+	while (i < end) {
+		for (stop = min(i + BENCH_CHUNK, end); i < stop; i++) {
+			err = bench_pop(s, queue, record, pop, relax);
+			if (unlikely(err))
+				return err;
+			if (unlikely(record[0] != i))
+				return bench_wrong(s, i, record[0]);
+			if (unlikely(record[bytes / 8 - 1] != i))
+				return bench_wrong(s, i, record[bytes / 8 - 1]);
+		}
+		err = bench_breathe(s);
+		if (err)
+			return err;
+	}
+	s->end = bench_clock();
+	return 0;
+}
+
+/* -------------------------------------------------------------- batches */
+
+static __always_inline int bench_push_n(struct bench_side *s, void *queue, const u64 *records,
+					u32 n, bench_push_n_fn push_n)
+{
+	long some;
+	int err;
+
+	while (n) {
+		some = push_n(queue, records, n);
+		if (likely(some > 0)) {
+			records += some;
+			n -= some;
+			continue;
+		}
+		err = some == -EAGAIN ? bench_wait(s, queue, bench_relax) : some;
+		if (unlikely(err))
+			return err;
+	}
+	return 0;
+}
+
+static __always_inline int bench_fill_n(struct bench_side *s, void *queue, bench_push_n_fn push_n)
+{
+	u64 i = 0, stop, end = s->run->count, *records = s->records;
+	u32 k, n, batch = s->run->batch;
+	int err;
+
+	s->start = bench_clock();
+	while (i < end) {
+		for (stop = min(i + BENCH_CHUNK, end); i < stop; i += n) {
+			n = min_t(u64, batch, end - i);
+			for (k = 0; k < n; k++)
+				records[k] = i + k;
+			err = bench_push_n(s, queue, records, n, push_n);
+			if (unlikely(err))
+				return err;
+		}
+		err = bench_breathe(s);
+		if (err)
+			return err;
+	}
+	s->end = bench_clock();
+	return 0;
+}
+
+static __always_inline int bench_drain_n(struct bench_side *s, void *queue, bench_pop_n_fn pop_n,
+					 bench_relax_fn relax)
+{
+	u64 i = 0, stop, end = s->run->count, *records = s->records;
+	u32 k, batch = s->run->batch;
+	long some;
+	int err;
+
+	s->start = bench_clock();
+	while (i < end) {
+		for (stop = min(i + BENCH_CHUNK, end); i < stop;) {
+			some = pop_n(queue, records, min_t(u64, batch, end - i));
+			if (unlikely(some <= 0)) {
+				err = some == -EAGAIN ? bench_wait(s, queue, relax) : some;
+				if (unlikely(err))
+					return err;
+				continue;
+			}
+			for (k = 0; k < some; k++)
+				if (unlikely(records[k] != i + k))
+					return bench_wrong(s, i + k, records[k]);
+			i += some;
+		}
+		err = bench_breathe(s);
+		if (err)
+			return err;
+	}
+	s->end = bench_clock();
+	return 0;
+}
+
+#endif

@@ -1,0 +1,1304 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit: the algorithm of spscring_ring.h on rings of the in-kernel API, and
+ * that API.
+ */
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/cpumask.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/scatterlist.h>
+#include <linux/vmalloc.h>
+
+#include "spscring_kapi.h"
+
+/* What most cases need: a ring, both its ends, room for records. */
+struct fixture {
+	struct spscring *ring;
+	struct spscring_info info;
+	struct spscring_producer p;
+	struct spscring_consumer c;
+	u8 *in, *out;		/* kvmalloc'ed */
+};
+
+static struct spscring *make_ring(struct kunit *test, u64 capacity, u32 size)
+{
+	struct spscring_create want = {
+		.capacity = capacity, .record_size = size, .name = "kunit",
+	};
+	struct fixture *f = test->priv;
+
+	if (f->ring)
+		spscring_destroy(f->ring);
+	f->ring = spscring_create(&want);
+	if (IS_ERR(f->ring)) {
+		long err = PTR_ERR(f->ring);
+
+		f->ring = NULL;
+		KUNIT_FAIL(test, "a ring of %llu x %u: %ld", capacity, size, err);
+		KUNIT_ASSERT_NOT_NULL(test, f->ring);
+	}
+	spscring_get_info(f->ring, &f->info);
+	return f->ring;
+}
+
+/* A ring whose two ends are the test's. */
+static struct fixture *make_pair(struct kunit *test, u64 capacity, u32 size)
+{
+	struct fixture *f = test->priv;
+
+	make_ring(test, capacity, size);
+	KUNIT_ASSERT_EQ(test, spscring_claim_producer(f->ring, &f->p), 0);
+	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(f->ring, &f->c), 0);
+	return f;
+}
+
+/* The pages' start, as the first thing that a consumer maps. */
+static void *ring_base(struct fixture *f, void *data)
+{
+	return data - f->info.geometry.data_offset;
+}
+
+/*
+ * The handle that a user makes of an exported file's mapping: the claim is the
+ * file's.  The pages are found by a handle of the other end.
+ */
+static void user_producer(struct fixture *f)
+{
+	const struct spscring_geometry *g = &f->info.geometry;
+	void *base = ring_base(f, f->c.data);
+
+	spscring_producer_init(&f->p, g, base + g->consumer_offset, base + g->info_offset,
+			       base + g->producer_offset, base + g->data_offset);
+	f->p.ring = f->ring;
+}
+
+static void user_consumer(struct fixture *f)
+{
+	const struct spscring_geometry *g = &f->info.geometry;
+	void *base = ring_base(f, f->p.data);
+
+	spscring_consumer_init(&f->c, g, base + g->consumer_offset, base + g->info_offset,
+			       base + g->data_offset);
+	f->c.ring = f->ring;
+}
+
+/* The last reference of a kernel thread is dropped by a work item. */
+static void put_now(struct file *file)
+{
+	fput(file);
+	flush_delayed_fput();
+}
+
+static int ring_test_init(struct kunit *test)
+{
+	test->priv = kunit_kzalloc(test, sizeof(struct fixture), GFP_KERNEL);
+	return test->priv ? 0 : -ENOMEM;
+}
+
+static void ring_test_exit(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	if (!f)
+		return;
+	if (f->ring)
+		spscring_destroy(f->ring);
+	kvfree(f->in);
+	kvfree(f->out);
+}
+
+/* A record's bytes, each a function of its index and its place. */
+static void fill(u8 *rec, u32 size, u64 index)
+{
+	u64 mixed = (index + 1) * 0x9e3779b97f4a7c15ULL;
+	u32 i;
+
+	for (i = 0; i < size; i++)
+		rec[i] = (mixed >> i % 8 * 8) + i / 8;
+}
+
+static bool is_filled(const u8 *rec, u32 size, u64 index)
+{
+	u64 mixed = (index + 1) * 0x9e3779b97f4a7c15ULL;
+	u32 i;
+
+	for (i = 0; i < size; i++)
+		if (rec[i] != (u8)((mixed >> i % 8 * 8) + i / 8))
+			return false;
+	return true;
+}
+
+/* A u64 ring's values count up. */
+static void push_u64(struct kunit *test, u64 from, u64 n)
+{
+	struct fixture *f = test->priv;
+
+	for (; n--; from++)
+		KUNIT_ASSERT_EQ(test, spscring_push(&f->p, &from), 0);
+}
+
+static void pop_u64(struct kunit *test, u64 from, u64 n)
+{
+	struct fixture *f = test->priv;
+	u64 v;
+
+	for (; n--; from++) {
+		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), 0);
+		KUNIT_ASSERT_EQ(test, v, from);
+	}
+}
+
+/* What an end says of a peer that is gone, within the tries it has for that. */
+static int push_verdict(struct fixture *f)
+{
+	u64 v = 0;
+	int i, err = 0;
+
+	for (i = 0; i <= SPSCRING_LOOK_EVERY; i++) {
+		err = spscring_push(&f->p, &v);
+		if (err != -EAGAIN)
+			break;
+	}
+	return err;
+}
+
+static int pop_verdict(struct fixture *f)
+{
+	u64 v;
+	int i, err = 0;
+
+	for (i = 0; i <= SPSCRING_LOOK_EVERY; i++) {
+		err = spscring_pop(&f->c, &v);
+		if (err != -EAGAIN)
+			break;
+	}
+	return err;
+}
+
+/* ---------------------------------------------------------------- geometry */
+
+struct bad_case {
+	const char *name;
+	struct spscring_create want;
+	int err;
+};
+
+static const struct bad_case bad_geometries[] = {
+	{ "record size 0", { .capacity = 1 }, -EINVAL },
+	{ "record size 65537", { .capacity = 1, .record_size = 65537 }, -EINVAL },
+	{ "record size 2^32-1", { .capacity = 1, .record_size = U32_MAX }, -EINVAL },
+	{ "capacity 0", { .record_size = 8 }, -EINVAL },
+	{ "alignment 3", { .capacity = 1, .record_size = 8, .record_align = 3 }, -EINVAL },
+	{ "alignment 128", { .capacity = 1, .record_size = 8, .record_align = 128 }, -EINVAL },
+	{ "frame 96", { .capacity = 1, .record_size = 8, .frame_size = 96 }, -EINVAL },
+	{ "frame 32", { .capacity = 1, .record_size = 8, .frame_size = 32 }, -EINVAL },
+	{ "frame 2^21", { .capacity = 1, .record_size = 8, .frame_size = 1 << 21 }, -EINVAL },
+	{ "frame without room for one", { .capacity = 1, .record_size = 57, .frame_size = 64 },
+	  -EINVAL },
+	{ "capacity 2^30+1", { .capacity = SPSCRING_DATA_MAX + 1, .record_size = 1 }, -E2BIG },
+	{ "capacity 2^64-1", { .capacity = U64_MAX, .record_size = 8 }, -E2BIG },
+	{ "data of a frame too many",
+	  { .capacity = (SPSCRING_DATA_MAX / 64) * 7 + 1, .record_size = 8, .frame_size = 64 },
+	  -E2BIG },
+	{ "data too large", { .capacity = 1 << 15, .record_size = 65536 }, -E2BIG },
+};
+
+static const struct bad_case bad_creates[] = {
+	{ "a flag that is not there", { .capacity = 1, .record_size = 8, .flags = 2 }, -EINVAL },
+	{ "a node without its flag", { .capacity = 1, .record_size = 8, .numa_node = 1 }, -EINVAL },
+	{ "a node below 0", { .capacity = 1, .record_size = 8, .numa_node = -1,
+			      .flags = SPSCRING_CREATE_NUMA_NODE }, -EINVAL },
+	{ "a node that is not there", { .capacity = 1, .record_size = 8, .numa_node = 1 << 20,
+					.flags = SPSCRING_CREATE_NUMA_NODE }, -EINVAL },
+	{ "a name with a newline", { .capacity = 1, .record_size = 8, .name = "a\nb" }, -EINVAL },
+	{ "a name with Latin-1", { .capacity = 1, .record_size = 8, .name = "\xe9" }, -EINVAL },
+	{ "a name after its end", { .capacity = 1, .record_size = 8, .name = "a\0b" }, -EINVAL },
+};
+
+static void bad_desc(const struct bad_case *bad, char *desc)
+{
+	strscpy(desc, bad->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(bad_geometry, bad_geometries, bad_desc);
+KUNIT_ARRAY_PARAM(bad_create, bad_creates, bad_desc);
+
+static void geometry_refused(struct kunit *test)
+{
+	const struct bad_case *bad = test->param_value;
+	struct spscring_geometry g;
+	struct spscring *ring;
+
+	KUNIT_EXPECT_EQ(test, spscring_geometry_init(&g, &bad->want, PAGE_SIZE), bad->err);
+	ring = spscring_create(&bad->want);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(ring), bad->err);
+	if (!IS_ERR(ring))
+		spscring_destroy(ring);
+}
+
+static void create_refused(struct kunit *test)
+{
+	const struct bad_case *bad = test->param_value;
+	struct spscring *ring = spscring_create(&bad->want);
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(ring), bad->err);
+	if (!IS_ERR(ring))
+		spscring_destroy(ring);
+}
+
+static const u32 sizes[] = {
+	1, 2, 3, 4, 7, 8, 9, 12, 16, 24, 31, 32, 33, 48, 56, 57, 64, 100, 128, 200, 256,
+	512, 1000, 1024, 4096, 4097, 65535, 65536,
+};
+
+static void size_desc(const u32 *size, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u", *size);
+}
+
+KUNIT_ARRAY_PARAM(size, sizes, size_desc);
+
+static void check_geometry(struct kunit *test, const struct spscring_create *want)
+{
+	struct spscring_geometry g;
+	u32 align = want->record_align;
+
+	KUNIT_ASSERT_EQ(test, spscring_geometry_init(&g, want, PAGE_SIZE), 0);
+	if (!align)
+		align = min_t(u32, 1U << __ffs(want->record_size), SPSCRING_ALIGN_MAX);
+
+	KUNIT_EXPECT_EQ(test, g.capacity, want->capacity);
+	KUNIT_EXPECT_EQ(test, g.record_size, want->record_size);
+	KUNIT_EXPECT_EQ(test, g.type_tag, want->type_tag);
+	KUNIT_EXPECT_EQ(test, g.frame_size & (g.frame_size - 1), 0);
+	KUNIT_EXPECT_GE(test, g.frame_size, SPSCRING_FRAME_MIN);
+	KUNIT_EXPECT_LE(test, g.frame_size, SPSCRING_FRAME_MAX);
+	/* the tail before the records, the records within, aligned */
+	KUNIT_EXPECT_GE(test, g.frame_first, sizeof(u64));
+	KUNIT_EXPECT_GE(test, g.stride, g.record_size);
+	KUNIT_EXPECT_EQ(test, g.frame_first % align, 0);
+	KUNIT_EXPECT_EQ(test, g.stride % align, 0);
+	KUNIT_EXPECT_GE(test, g.frame_records, 1);
+	KUNIT_EXPECT_LE(test, g.frame_first + (u64)g.frame_records * g.stride, g.frame_size);
+	/* room for all, and no frame more */
+	KUNIT_EXPECT_GE(test, g.frames * g.frame_records, g.capacity);
+	KUNIT_EXPECT_LT(test, (g.frames - 1) * g.frame_records, g.capacity);
+	if (!want->frame_size && g.frame_records < g.capacity)
+		KUNIT_EXPECT_LE(test, 100ULL * (g.frame_size - g.frame_records * g.stride),
+				13ULL * g.frame_size);
+	/* the sections, and no page more */
+	KUNIT_EXPECT_EQ(test, g.data_offset, 3 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, g.data_bytes, PAGE_ALIGN(g.frames * g.frame_size));
+	KUNIT_EXPECT_EQ(test, g.memory, g.data_offset + g.data_bytes);
+	KUNIT_EXPECT_GE(test, g.tell, 1);
+	KUNIT_EXPECT_LE(test, g.tell, max_t(u64, 1, g.capacity / 8));
+}
+
+static void geometry_exact(struct kunit *test)
+{
+	static const u64 capacities[] = { 1, 2, 7, 8, 13, 64, 1000, 4096, 16000 };
+	u32 size = *(const u32 *)test->param_value, align, frame;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(capacities); i++) {
+		struct spscring_create want = {
+			.capacity = capacities[i], .record_size = size, .type_tag = ~0ULL,
+		};
+
+		/* with a 13 % allowance, 16000 of 64 KiB are the most */
+		if (size > 65000 && capacities[i] > 7000)
+			continue;
+		check_geometry(test, &want);
+		for (align = 1; align <= SPSCRING_ALIGN_MAX; align *= 2) {
+			want.record_align = align;
+			check_geometry(test, &want);
+		}
+		for (frame = SPSCRING_FRAME_MIN; frame <= SPSCRING_FRAME_MAX; frame *= 2) {
+			want.frame_size = frame;
+			if (frame < SPSCRING_ALIGN_MAX + ALIGN(size, SPSCRING_ALIGN_MAX) ||
+			    capacities[i] * frame > SPSCRING_DATA_MAX)
+				continue;
+			check_geometry(test, &want);
+		}
+	}
+}
+
+static void geometry_largest(struct kunit *test)
+{
+	struct spscring_create want = {
+		.capacity = (SPSCRING_DATA_MAX / 64) * 7, .record_size = 8, .frame_size = 64,
+	};
+	struct spscring_geometry g;
+
+	KUNIT_ASSERT_EQ(test, spscring_geometry_init(&g, &want, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, g.data_bytes, SPSCRING_DATA_MAX);
+	KUNIT_EXPECT_EQ(test, g.capacity, want.capacity);
+}
+
+/* --------------------------------------------------- moving records: 3 ways */
+
+static long put_one(struct fixture *f, u64 index, u32 n)
+{
+	u32 size = f->info.geometry.record_size;
+	int i, err;
+
+	for (i = 0; i < n; i++) {
+		fill(f->in, size, index + i);
+		err = spscring_push(&f->p, f->in);
+		if (err)
+			return i ?: err;
+	}
+	return n;
+}
+
+static long put_batch(struct fixture *f, u64 index, u32 n)
+{
+	u32 size = f->info.geometry.record_size, done = 0, i;
+
+	for (i = 0; i < n; i++)
+		fill(f->in + i * size, size, index + i);
+	/* a batch ends where the room ends that was known: ask once more */
+	while (done < n) {
+		long some = spscring_push_n(&f->p, f->in + done * size, n - done);
+
+		if (some < 0)
+			return done ?: some;
+		done += some;
+	}
+	return n;
+}
+
+static long put_in_place(struct fixture *f, u64 index, u32 n)
+{
+	const struct spscring_geometry *g = &f->info.geometry;
+	u32 done = 0, i;
+
+	while (done < n) {
+		void *slots;
+		long some = spscring_reserve_n(&f->p, n - done, &slots);
+
+		if (some < 0)
+			return done ?: some;
+		for (i = 0; i < some; i++)
+			fill(slots + i * g->stride, g->record_size, index + done + i);
+		spscring_commit_n(&f->p, some);
+		done += some;
+	}
+	return n;
+}
+
+static long take_one(struct fixture *f, u64 index, u32 n, u32 *wrong)
+{
+	u32 size = f->info.geometry.record_size;
+	int i, err;
+
+	for (i = 0; i < n; i++) {
+		err = spscring_pop(&f->c, f->out);
+		if (err)
+			return i ?: err;
+		*wrong += !is_filled(f->out, size, index + i);
+	}
+	return n;
+}
+
+static long take_batch(struct fixture *f, u64 index, u32 n, u32 *wrong)
+{
+	u32 size = f->info.geometry.record_size;
+	long i, got = spscring_pop_n(&f->c, f->out, n);
+
+	for (i = 0; i < got; i++)
+		*wrong += !is_filled(f->out + i * size, size, index + i);
+	return got;
+}
+
+static long take_in_place(struct fixture *f, u64 index, u32 n, u32 *wrong)
+{
+	const struct spscring_geometry *g = &f->info.geometry;
+	u32 done = 0, i;
+
+	while (done < n) {
+		const void *recs;
+		long some = spscring_peek_n(&f->c, n - done, &recs);
+
+		if (some < 0)
+			return done ?: some;
+		for (i = 0; i < some; i++)
+			*wrong += !is_filled(recs + i * g->stride, g->record_size,
+					     index + done + i);
+		spscring_release_n(&f->c, some);
+		done += some;
+	}
+	return n;
+}
+
+static const struct way {
+	const char *name;
+	long (*put)(struct fixture *f, u64 index, u32 n);
+	long (*take)(struct fixture *f, u64 index, u32 n, u32 *wrong);
+} ways[] = {
+	{ "one by one", put_one, take_one },
+	{ "in batches", put_batch, take_batch },
+	{ "in place", put_in_place, take_in_place },
+};
+
+/* Up to the brim, one more refused; down to nothing, one more refused. */
+static void fill_and_drain(struct kunit *test, const struct way *way, u64 index)
+{
+	struct fixture *f = test->priv;
+	u32 capacity = f->info.geometry.capacity, wrong = 0;
+
+	KUNIT_EXPECT_EQ(test, way->put(f, index, capacity + 1), capacity);
+	KUNIT_EXPECT_EQ(test, way->put(f, index, 1), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, way->take(f, index, capacity + 1, &wrong), capacity);
+	KUNIT_EXPECT_EQ(test, way->take(f, index, 1, &wrong), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
+/* Odd pieces, so that every place in a frame begins and ends one. */
+static void odd_pieces(struct kunit *test, const struct way *put, const struct way *take,
+		       u64 *index)
+{
+	struct fixture *f = test->priv;
+	u64 capacity = f->info.geometry.capacity, in = *index, out = *index;
+	u64 last = in + 3 * capacity + 2 * f->info.geometry.frame_records;
+	u32 step, wrong = 0;
+	long n;
+
+	for (step = 1; out < last; step++) {
+		n = put->put(f, in, min_t(u64, step * 5 % 7 + 1, capacity));
+		in += max(n, 0L);
+		n = take->take(f, out, min_t(u64, step * 3 % 11 + 1, capacity), &wrong);
+		KUNIT_ASSERT_NE(test, n, -EPIPE);
+		out += max(n, 0L);
+		KUNIT_ASSERT_LE(test, out, in);
+		KUNIT_ASSERT_LE(test, in - out, capacity);
+	}
+	while ((n = take->take(f, out, 1, &wrong)) > 0)
+		out += n;
+	KUNIT_EXPECT_EQ(test, out, in);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	*index = in;
+}
+
+static void records_of_size(struct kunit *test)
+{
+	static const u32 capacities[] = { 1, 2, 13, 64 };
+	u32 size = *(const u32 *)test->param_value;
+	struct fixture *f = test->priv;
+	int i, put, take;
+
+	f->in = kvmalloc_array(65, size, GFP_KERNEL);
+	f->out = kvmalloc_array(65, size, GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, f->in && f->out);
+	for (i = 0; i < ARRAY_SIZE(capacities); i++) {
+		u64 index = 0;
+
+		/* a few of the large ones have as many laps and take less time */
+		if (size > PAGE_SIZE && capacities[i] > 13)
+			continue;
+		make_pair(test, capacities[i], size);
+		for (put = 0; put < ARRAY_SIZE(ways); put++) {
+			fill_and_drain(test, &ways[put], index);
+			index += capacities[i];
+			for (take = 0; take < ARRAY_SIZE(ways); take++)
+				odd_pieces(test, &ways[put], &ways[take], &index);
+		}
+	}
+}
+
+/* A batch of a size known to the compiler has a path of its own for a line of u64. */
+static void batch_fixed(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	u64 in[64], out[64], pushed = 0, popped = 0;
+	u32 n, i;
+
+	for (n = 1; n < 64; n++) {
+		for (i = 0; i < n; i++)
+			in[i] = pushed + i;
+		KUNIT_ASSERT_EQ(test, spscring_push_n_fixed(&f->p, in, n, 8), n);
+		pushed += n;
+		KUNIT_ASSERT_EQ(test, spscring_pop_n_fixed(&f->c, out, 64, 8), n);
+		for (i = 0; i < n; i++)
+			KUNIT_ASSERT_EQ(test, out[i], popped + i);
+		popped += n;
+	}
+	KUNIT_EXPECT_EQ(test, spscring_push_n(&f->p, in, 0), 0);
+	KUNIT_EXPECT_EQ(test, spscring_pop_n(&f->c, out, 0), 0);
+	KUNIT_EXPECT_EQ(test, f->p.pos, pushed);
+	KUNIT_EXPECT_EQ(test, f->c.pos, pushed);
+}
+
+static void reserve_commit(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	u32 frame = f->info.geometry.frame_records;
+	void *slot, *again;
+	u64 v;
+
+	/* no more than the frame has, and the same ones until the commit */
+	KUNIT_ASSERT_EQ(test, spscring_reserve_n(&f->p, 64, &slot), frame);
+	KUNIT_ASSERT_EQ(test, spscring_reserve_n(&f->p, 3, &again), 3);
+	KUNIT_EXPECT_PTR_EQ(test, slot, again);
+	KUNIT_ASSERT_EQ(test, spscring_reserve(&f->p, &again), 0);
+	KUNIT_EXPECT_PTR_EQ(test, slot, again);
+	/* nothing is seen before the commit, nor by one of nothing */
+	((u64 *)slot)[0] = 0;
+	((u64 *)slot)[1] = 1;
+	spscring_commit_n(&f->p, 0);
+	KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, &v), -EAGAIN);
+	/* a part of what was reserved may be committed */
+	spscring_commit_n(&f->p, 2);
+	pop_u64(test, 0, 2);
+	KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, &v), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, spscring_reserve_n(&f->p, 64, &slot), frame - 2);
+}
+
+static void peek_release(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	u32 frame = f->info.geometry.frame_records;
+	const void *rec, *again;
+	u64 v = 64;
+
+	KUNIT_EXPECT_EQ(test, spscring_peek(&f->c, &rec), -EAGAIN);
+	push_u64(test, 0, 64);
+	KUNIT_ASSERT_EQ(test, spscring_peek_n(&f->c, 64, &rec), frame);
+	KUNIT_ASSERT_EQ(test, spscring_peek_n(&f->c, 2, &again), 2);
+	KUNIT_EXPECT_PTR_EQ(test, rec, again);
+	KUNIT_EXPECT_EQ(test, ((const u64 *)rec)[1], 1);
+	/* room comes by the release, not by the peek, nor by one of nothing */
+	spscring_release_n(&f->c, 0);
+	KUNIT_EXPECT_EQ(test, push_verdict(f), -EAGAIN);
+	spscring_release_n(&f->c, 2);
+	KUNIT_EXPECT_EQ(test, push_verdict(f), 0);
+	KUNIT_ASSERT_EQ(test, spscring_peek(&f->c, &rec), 0);
+	KUNIT_EXPECT_EQ(test, *(const u64 *)rec, 2);
+	spscring_release(&f->c);
+	KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), 0);
+	KUNIT_EXPECT_EQ(test, v, 3);
+}
+
+/* ----------------------------------------------------------------- cursors */
+
+/* The exact cursor never lags; the told head does, by @tell at most. */
+static void told_and_exact(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 4096, 8);
+	u64 i, told, v = 0, tell = f->info.geometry.tell;
+
+	KUNIT_ASSERT_EQ(test, tell, 512);
+	push_u64(test, 0, 4096);
+	for (i = 1; i <= 4096; i++) {
+		pop_u64(test, i - 1, 1);
+		told = READ_ONCE(f->c.lines->told.word);
+		KUNIT_ASSERT_EQ(test, READ_ONCE(f->c.lines->cursor.word), i);
+		KUNIT_ASSERT_LE(test, told, i);
+		KUNIT_ASSERT_LE(test, i - told, tell);
+	}
+
+	/* ten taken from a full ring and not told: there at the first try */
+	push_u64(test, 4096, 4096);
+	pop_u64(test, 4096, 10);
+	KUNIT_EXPECT_LE(test, READ_ONCE(*f->p.peer_told), 4096);
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_EQ(test, spscring_push(&f->p, &v), 0);
+
+	/* seen full once: there within the tries between two looks */
+	KUNIT_EXPECT_EQ(test, spscring_push(&f->p, &v), -EAGAIN);
+	pop_u64(test, 4106, 10);
+	for (i = 1; spscring_push(&f->p, &v) == -EAGAIN; i++)
+		KUNIT_ASSERT_LT(test, i, SPSCRING_LOOK_EVERY);
+}
+
+/* Both tails and cursor say what was published, at the end of every call. */
+static void cursor_order(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 21, 8);
+	u64 batch[21], popped, pushed, n = 0;
+	struct spscring_info info;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(batch); i++)
+		batch[i] = i;
+	for (i = 0; i < 50; i++) {
+		u64 some = i % 21 + 1;
+
+		for (pushed = 0; pushed < some; ) {
+			long got = spscring_push_n(&f->p, batch + pushed, some - pushed);
+
+			KUNIT_ASSERT_GT(test, got, 0);
+			pushed += got;
+			KUNIT_EXPECT_EQ(test, READ_ONCE(f->p.lines->cursor.word), n + pushed);
+		}
+		n += some;
+		spscring_get_info(f->ring, &info);
+		KUNIT_EXPECT_EQ(test, info.tail, n);
+		KUNIT_EXPECT_EQ(test, info.length, some);
+		KUNIT_EXPECT_EQ(test, info.free, 21 - some);
+		for (popped = 0; popped < some; popped++)
+			pop_u64(test, popped, 1);
+		spscring_get_info(f->ring, &info);
+		KUNIT_EXPECT_EQ(test, info.head, n);
+		KUNIT_EXPECT_EQ(test, info.length, 0);
+		KUNIT_EXPECT_EQ(test, info.free, 21);
+	}
+}
+
+/* Failed tries are counted, in the page of the end that made them. */
+static void counters(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 1, 8);
+	u64 v = 0;
+	int i;
+
+	for (i = 0; i < 3 * SPSCRING_LOOK_EVERY; i++)
+		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, f->c.lines->counters.word, 3 * SPSCRING_LOOK_EVERY);
+	push_u64(test, 0, 1);
+	for (i = 0; i < 2 * SPSCRING_LOOK_EVERY + 1; i++)
+		KUNIT_ASSERT_EQ(test, spscring_push(&f->p, &v), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, f->p.lines->counters.word, 2 * SPSCRING_LOOK_EVERY + 1);
+}
+
+/* Words of later versions, and what is behind every word on its line, stay 0. */
+static void reserved_lines(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	const struct spscring_geometry *g = &f->info.geometry;
+	void *base = ring_base(f, f->p.data);
+	const struct spscring_kernel_lines *k = spscring_kernel_lines(g, base + g->info_offset);
+	struct spscring_consumer_lines *c = f->c.lines;
+	struct spscring_producer_lines *p = f->p.lines;
+	const struct spscring_line *lines[] = {
+		&c->cursor, &c->told, &c->counters, &p->cursor, &p->counters, &p->oldest,
+		&k->consumer_wants, &k->producer_wants, &k->consumer, &k->producer, &k->broken,
+	};
+	int i;
+
+	push_u64(test, 0, 64);
+	KUNIT_EXPECT_EQ(test, push_verdict(f), -EAGAIN);
+	pop_u64(test, 0, 64);
+	KUNIT_EXPECT_EQ(test, pop_verdict(f), -EAGAIN);
+	for (i = 0; i < ARRAY_SIZE(lines); i++)
+		KUNIT_EXPECT_NULL(test, memchr_inv(lines[i]->more, 0, sizeof(lines[i]->more)));
+	KUNIT_EXPECT_EQ(test, p->oldest.word, 0);
+	KUNIT_EXPECT_EQ(test, k->consumer_wants.word, 0);
+	KUNIT_EXPECT_EQ(test, k->producer_wants.word, 0);
+	KUNIT_EXPECT_EQ(test, k->broken.word, 0);
+	KUNIT_EXPECT_EQ(test, SPSCRING_END_STATE(k->producer.word), SPSCRING_HELD);
+	KUNIT_EXPECT_EQ(test, SPSCRING_END_GENERATION(k->producer.word), 1);
+}
+
+/* ---------------------------------------------------------------- two ends */
+
+#define STRESS_RECORDS	1000000
+
+struct stress {
+	struct fixture *f;
+	struct completion done;
+	u64 wrong;
+	int err;
+};
+
+/* Pieces of 1 to 16: whole frames, parts of them, single ones. */
+static int stress_producer(void *data)
+{
+	struct stress *s = data;
+	u64 i, n, batch[16], next = 0;
+	long got;
+
+	while (next < STRESS_RECORDS) {
+		n = min_t(u64, next % 16 + 1, STRESS_RECORDS - next);
+		for (i = 0; i < n; i++)
+			batch[i] = next + i;
+		got = n == 1 ? spscring_push(&s->f->p, batch) ?: 1 :
+			spscring_push_n(&s->f->p, batch, n);
+		if (got > 0) {
+			next += got;
+		} else if (got != -EAGAIN) {
+			s->err = got;
+			break;
+		}
+		cond_resched();
+	}
+	complete(&s->done);
+	return 0;
+}
+
+static int stress_consumer(void *data)
+{
+	struct stress *s = data;
+	u64 i, batch[16], next = 0;
+	long got;
+
+	while (next < STRESS_RECORDS) {
+		got = next % 3 ? spscring_pop_n(&s->f->c, batch, next % 13 + 1) :
+			spscring_pop(&s->f->c, batch) ?: 1;
+		if (got < 0 && got != -EAGAIN) {
+			s->err = got;
+			break;
+		}
+		for (i = 0; (long)i < got; i++)
+			s->wrong += batch[i] != next++;
+		cond_resched();
+	}
+	complete(&s->done);
+	return 0;
+}
+
+static struct task_struct *stress_run(int (*fn)(void *data), struct stress *s, unsigned int cpu)
+{
+	struct task_struct *task;
+
+	init_completion(&s->done);
+	task = kthread_create(fn, s, "spscring-kunit");
+	if (IS_ERR(task))
+		return task;
+	kthread_bind(task, cpu);
+	get_task_struct(task);
+	wake_up_process(task);
+	return task;
+}
+
+static void stress(struct kunit *test)
+{
+	struct stress p = { .f = make_pair(test, 100, 8) }, c = { .f = p.f };
+	unsigned int first = cpumask_first(cpu_online_mask);
+	struct task_struct *producer, *consumer;
+	u64 v;
+
+	producer = stress_run(stress_producer, &p, first);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(producer));
+	consumer = stress_run(stress_consumer, &c, cpumask_any_but(cpu_online_mask, first) %
+			      nr_cpu_ids);
+	if (!IS_ERR(consumer)) {
+		wait_for_completion(&c.done);
+		kthread_stop(consumer);
+		put_task_struct(consumer);
+	}
+	/* without its consumer it would wait for ever */
+	spscring_shutdown(p.f->ring, SPSCRING_CONSUMER);
+	wait_for_completion(&p.done);
+	kthread_stop(producer);
+	put_task_struct(producer);
+
+	KUNIT_EXPECT_FALSE(test, IS_ERR(consumer));
+	KUNIT_EXPECT_EQ(test, p.err, 0);
+	KUNIT_EXPECT_EQ(test, c.err, 0);
+	KUNIT_EXPECT_EQ(test, c.wrong, 0);
+	KUNIT_EXPECT_EQ(test, spscring_pop(&p.f->c, &v), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, p.f->p.pos, STRESS_RECORDS);
+}
+
+/* ------------------------------------------------------------ broken rings */
+
+enum end { PRODUCER, CONSUMER };
+
+/* What the peer writes, from a full (producer) or an empty ring (consumer). */
+struct lie {
+	const char *name;
+	enum end victim;
+	enum { CURSOR, TOLD, TAIL } word;
+	s64 offset;		/* from the victim's position */
+	int verdict;
+};
+
+static const struct lie lies[] = {
+	{ "told = pos + 1", PRODUCER, TOLD, 1, -EPIPE },
+	{ "told = pos + capacity", PRODUCER, TOLD, 64, -EPIPE },
+	{ "told = pos: room for all", PRODUCER, TOLD, 0, 0 },
+	{ "told = pos - capacity: full", PRODUCER, TOLD, -64, -EAGAIN },
+	{ "told = pos - capacity - 1: stale", PRODUCER, TOLD, -65, -EAGAIN },
+	{ "told = -1: stale", PRODUCER, TOLD, -129, -EAGAIN },
+	{ "cursor = pos + 1", PRODUCER, CURSOR, 1, -EPIPE },
+	{ "cursor = pos - capacity - 1", PRODUCER, CURSOR, -65, -EPIPE },
+	{ "cursor = -1", PRODUCER, CURSOR, -129, -EPIPE },
+	{ "cursor = pos - capacity: full", PRODUCER, CURSOR, -64, -EAGAIN },
+	{ "cursor = pos: room for all", PRODUCER, CURSOR, 0, 0 },
+	{ "tail = pos + capacity + 1", CONSUMER, TAIL, 65, -EPIPE },
+	{ "tail = pos + 2^63 - 1", CONSUMER, TAIL, S64_MAX, -EPIPE },
+	{ "tail = pos + 2^63: stale", CONSUMER, TAIL, S64_MIN, -EAGAIN },
+	{ "tail = pos: empty", CONSUMER, TAIL, 0, -EAGAIN },
+	{ "tail = pos - 1: stale", CONSUMER, TAIL, -1, -EAGAIN },
+	{ "tail = -1: stale", CONSUMER, TAIL, -129, -EAGAIN },
+	{ "tail = pos + 1", CONSUMER, TAIL, 1, 0 },
+	{ "tail = pos + capacity", CONSUMER, TAIL, 64, 0 },
+	{ "cursor = pos + 1000: nobody looks", CONSUMER, CURSOR, 1000, -EAGAIN },
+};
+
+static void lie_desc(const struct lie *lie, char *desc)
+{
+	strscpy(desc, lie->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(lie, lies, lie_desc);
+
+static u64 *lie_word(struct fixture *f, const struct lie *lie)
+{
+	if (lie->word == TAIL)
+		return f->p.tail;
+	if (lie->victim == CONSUMER)
+		return &f->p.lines->cursor.word;
+	return lie->word == TOLD ? &f->c.lines->told.word : &f->c.lines->cursor.word;
+}
+
+static void peer_lies(struct kunit *test)
+{
+	const struct lie *lie = test->param_value;
+	struct fixture *f = make_pair(test, 64, 8);
+	bool broken = lie->verdict == -EPIPE;
+	struct spscring_producer p;
+	u64 pos, v;
+
+	/* two laps, so that stale words are of a lap before */
+	push_u64(test, 0, 64);
+	pop_u64(test, 0, 64);
+	push_u64(test, 64, 64);
+	pos = f->p.pos;
+	if (lie->victim == CONSUMER)
+		pop_u64(test, 64, 64);
+
+	WRITE_ONCE(*lie_word(f, lie), pos + lie->offset);
+	KUNIT_EXPECT_EQ(test, lie->victim == PRODUCER ? push_verdict(f) : pop_verdict(f),
+			lie->verdict);
+	spscring_get_info(f->ring, &f->info);
+	KUNIT_EXPECT_EQ(test, f->info.broken, broken);
+	if (!broken)
+		return;
+
+	/* for good, and for all: no room, no records, no claim, though the word is mended */
+	WRITE_ONCE(*lie_word(f, lie), lie->victim == PRODUCER ? pos - 1 : pos + 1);
+	if (lie->victim == PRODUCER) {
+		KUNIT_EXPECT_EQ(test, spscring_push(&f->p, &v), -EPIPE);
+		KUNIT_EXPECT_EQ(test, spscring_push_n(&f->p, &v, 1), -EPIPE);
+	} else {
+		KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, &v), -EPIPE);
+		KUNIT_EXPECT_EQ(test, spscring_pop_n(&f->c, &v, 1), -EPIPE);
+	}
+	KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &p), -EBUSY);
+}
+
+static void claim_of_broken(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 64, 8);
+	struct fixture *f = test->priv;
+
+	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p), 0);
+	spscring_broken(ring, SPSCRING_PRODUCER);
+	KUNIT_EXPECT_EQ(test, spscring_claim_consumer(ring, &f->c), -EPIPE);
+}
+
+/* --------------------------------------------- ends, and what comes after */
+
+static void claimed_once(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 8, 8);
+	struct spscring_producer p;
+	struct spscring_consumer c;
+	struct spscring_info info;
+
+	KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &p), -EBUSY);
+	KUNIT_EXPECT_EQ(test, spscring_claim_consumer(f->ring, &c), -EBUSY);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(spscring_export_file(f->ring, SPSCRING_PRODUCER)),
+			-EBUSY);
+	KUNIT_EXPECT_EQ(test, spscring_export_fd(f->ring, SPSCRING_CONSUMER), -EBUSY);
+	spscring_get_info(f->ring, &info);
+	KUNIT_EXPECT_EQ(test, info.producer_state, SPSCRING_HELD);
+	KUNIT_EXPECT_EQ(test, info.producer_generation, 1);
+	KUNIT_EXPECT_EQ(test, info.consumer_state, SPSCRING_HELD);
+	KUNIT_EXPECT_EQ(test, info.consumer_generation, 1);
+	KUNIT_EXPECT_EQ(test, info.size, sizeof(info));
+}
+
+static void producer_shut_down(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 8, 8);
+	struct spscring_producer p;
+
+	push_u64(test, 0, 3);
+	spscring_shutdown(f->ring, SPSCRING_PRODUCER);
+	pop_u64(test, 0, 3);
+	KUNIT_EXPECT_EQ(test, pop_verdict(f), -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &p), -ESHUTDOWN);
+}
+
+static void consumer_shut_down(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 8, 8);
+	struct spscring_consumer c;
+
+	spscring_shutdown(f->ring, SPSCRING_CONSUMER);
+	push_u64(test, 0, 8);
+	KUNIT_EXPECT_EQ(test, push_verdict(f), -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, spscring_claim_consumer(f->ring, &c), -ESHUTDOWN);
+}
+
+/* The driver goes, the user who holds the other end drains, then learns it. */
+static void producer_destroyed(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 8, 8);
+	struct fixture *f = test->priv;
+	struct file *file;
+
+	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p), 0);
+	file = spscring_export_file(ring, SPSCRING_CONSUMER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_consumer(f);
+	push_u64(test, 0, 5);
+	spscring_destroy(ring);
+	f->ring = NULL;
+	pop_u64(test, 0, 5);
+	KUNIT_EXPECT_EQ(test, pop_verdict(f), -EPIPE);
+	put_now(file);
+}
+
+static void consumer_destroyed(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 8, 8);
+	struct fixture *f = test->priv;
+	struct file *file;
+
+	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
+	file = spscring_export_file(ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_producer(f);
+	spscring_destroy(ring);
+	f->ring = NULL;
+	push_u64(test, 0, 8);
+	KUNIT_EXPECT_EQ(test, push_verdict(f), -EPIPE);
+	put_now(file);
+}
+
+/* A user may write while the kernel looks: copies only. */
+static void peek_of_user(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 8, 8);
+	struct fixture *f = test->priv;
+	const void *rec;
+	struct file *file = spscring_export_file(ring, SPSCRING_PRODUCER);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
+	user_producer(f);
+	push_u64(test, 0, 2);
+	KUNIT_EXPECT_EQ(test, spscring_peek(&f->c, &rec), -EPERM);
+	KUNIT_EXPECT_EQ(test, spscring_peek_n(&f->c, 2, &rec), -EPERM);
+	pop_u64(test, 0, 2);
+	put_now(file);
+	/* the kernel took the end over; the handle is of the time before */
+	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p), 0);
+	push_u64(test, 0, 1);
+	KUNIT_EXPECT_EQ(test, spscring_peek(&f->c, &rec), -EPERM);
+}
+
+/* Nobody is the producer yet, so it may become a user. */
+static void peek_of_nobody(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 8, 8);
+	struct fixture *f = test->priv;
+	const void *rec;
+
+	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
+	KUNIT_EXPECT_EQ(test, spscring_peek(&f->c, &rec), -EPERM);
+}
+
+/*
+ * A producer killed between two stores: it had published @whole, then stored
+ * the tails of @torn more, and not its cursor.  The consumer took @taken.
+ */
+struct tear {
+	const char *name;
+	u64 capacity, before, whole, torn, taken;
+};
+
+static const struct tear tears[] = {
+	{ "nothing", 64, 0, 0, 0, 0 },
+	{ "data only", 64, 5, 3, 0, 0 },
+	{ "one", 64, 0, 0, 1, 0 },
+	{ "one, the ring's only one", 1, 10, 0, 1, 0 },
+	{ "within a frame", 64, 3, 1, 2, 0 },
+	{ "to a frame's end", 64, 0, 3, 4, 0 },
+	{ "over a frame's end", 64, 100, 3, 9, 0 },
+	{ "several frames", 64, 100, 0, 40, 0 },
+	{ "all", 64, 1000, 0, 64, 0 },
+	{ "the last ones", 64, 1000, 60, 4, 0 },
+	{ "some taken already", 64, 1000, 10, 30, 25 },
+	{ "all taken already", 64, 1000, 10, 30, 40 },
+	{ "a frame of more than all", 3, 50, 1, 2, 1 },
+};
+
+static void tear_desc(const struct tear *tear, char *desc)
+{
+	strscpy(desc, tear->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(tear, tears, tear_desc);
+
+/* As spscring_push() does it, but for its last store. */
+static void push_torn(struct fixture *f, u64 value)
+{
+	void *slot;
+
+	if (spscring_reserve(&f->p, &slot))
+		return;
+	*(u64 *)slot = value;
+	spscring_publish_frame(&f->p, 1, f->p.stride);
+}
+
+static void producer_mended(struct kunit *test)
+{
+	const struct tear *t = test->param_value;
+	struct spscring *ring = make_ring(test, t->capacity, 8);
+	u64 i, all = t->whole + t->torn, v = 0;
+	struct fixture *f = test->priv;
+	struct file *file;
+	void *slot;
+
+	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
+	file = spscring_export_file(ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_producer(f);
+	for (i = 0; i < t->before; i++) {
+		push_u64(test, i, 1);
+		pop_u64(test, i, 1);
+	}
+	push_u64(test, i, t->whole);
+	for (i = 0; i < t->torn; i++)
+		push_torn(f, t->before + t->whole + i);
+	if (!spscring_reserve(&f->p, &slot))
+		*(u64 *)slot = ~0ULL;
+	pop_u64(test, t->before, t->taken);
+	put_now(file);
+
+	/* all that could be seen is there, once; a new one goes on behind it */
+	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p), 0);
+	spscring_get_info(ring, &f->info);
+	KUNIT_EXPECT_EQ(test, f->info.tail, t->before + all);
+	KUNIT_EXPECT_EQ(test, f->info.length, all - t->taken);
+	KUNIT_EXPECT_EQ(test, f->info.producer_generation, 2);
+	pop_u64(test, t->before + t->taken, all - t->taken);
+	KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, &v), -EAGAIN);
+	for (i = 0; i < 3 * t->capacity; i++) {
+		push_u64(test, i, 1);
+		pop_u64(test, i, 1);
+		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), -EAGAIN);
+	}
+}
+
+/* Tails that no order of stores leaves behind are put right, not believed. */
+static void wild_tails_mended(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 64, 8);
+	struct fixture *f = test->priv;
+	const struct spscring_geometry *g = &f->info.geometry;
+	struct file *file;
+	u64 i, v;
+
+	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
+	file = spscring_export_file(ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_producer(f);
+	push_u64(test, 0, 10);
+	/* the frame of 14 to 20 says all of them, that of 7 to 13 does not */
+	for (i = 2; i < g->frames; i++)
+		*(u64 *)(f->p.data + i * g->frame_size) = 10 + i * 1000;
+	put_now(file);
+
+	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p), 0);
+	KUNIT_EXPECT_EQ(test, f->p.pos, 10);
+	pop_u64(test, 0, 10);
+	KUNIT_EXPECT_EQ(test, pop_verdict(f), -EAGAIN);
+	for (i = 10; i < 500; i++) {
+		push_u64(test, i, 1);
+		pop_u64(test, i, 1);
+		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), -EAGAIN);
+	}
+}
+
+/* A cursor that cannot be breaks the ring; nothing is walked. */
+static void wild_cursor_refused(struct kunit *test)
+{
+	static const u64 wild[] = { 10 + 65, 1ULL << 63, -66ULL };
+	struct fixture *f = test->priv;
+	struct file *file;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(wild); i++) {
+		make_ring(test, 64, 8);
+		KUNIT_ASSERT_EQ(test, spscring_claim_consumer(f->ring, &f->c), 0);
+		file = spscring_export_file(f->ring, SPSCRING_PRODUCER);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+		user_producer(f);
+		push_u64(test, 0, 10);
+		pop_u64(test, 0, 10);
+		f->p.lines->cursor.word = wild[i];
+		put_now(file);
+		KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &f->p), -EPIPE);
+		spscring_get_info(f->ring, &f->info);
+		KUNIT_EXPECT_EQ(test, f->info.broken, 1);
+	}
+}
+
+/* What a dead consumer had not released is there for the next one. */
+static void consumer_mended(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 64, 8);
+	struct fixture *f = test->priv;
+	const void *rec;
+	struct file *file;
+
+	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p), 0);
+	file = spscring_export_file(ring, SPSCRING_CONSUMER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_consumer(f);
+	push_u64(test, 0, 64);
+	pop_u64(test, 0, 13);
+	KUNIT_ASSERT_EQ(test, spscring_peek(&f->c, &rec), 0);
+	KUNIT_EXPECT_NE(test, f->c.lines->told.word, 13);
+	put_now(file);
+	KUNIT_EXPECT_EQ(test, push_verdict(f), 0);
+
+	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
+	KUNIT_EXPECT_EQ(test, f->c.lines->told.word, 13);
+	pop_u64(test, 13, 51);
+}
+
+/* ----------------------------------------------------- the in-kernel API */
+
+static void export_fd(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 8, 8);
+	struct spscring_info info;
+	int fd = spscring_export_fd(ring, SPSCRING_CONSUMER);
+
+	KUNIT_ASSERT_GE(test, fd, 0);
+	KUNIT_EXPECT_EQ(test, spscring_export_fd(ring, SPSCRING_CONSUMER), -EBUSY);
+	/* an endpoint's fd claims nothing */
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(spscring_from_fd(fd)), -EPERM);
+	KUNIT_EXPECT_EQ(test, close_fd(fd), 0);
+	flush_delayed_fput();
+	spscring_get_info(ring, &info);
+	KUNIT_EXPECT_EQ(test, info.consumer_state, SPSCRING_DEAD);
+	fd = spscring_export_fd(ring, SPSCRING_CONSUMER);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	KUNIT_EXPECT_EQ(test, close_fd(fd), 0);
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(spscring_from_fd(fd)), -EBADF);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(spscring_from_fd(-1)), -EBADF);
+}
+
+static void export_device(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 8, 8);
+
+	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, 0, "spscring-kunit", 0600), -EINVAL);
+	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, 3, "spscring-kunit", 0600), -EINVAL);
+	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_CONSUMER,
+						     "spscring-kunit", 0600), 0);
+	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_PRODUCER,
+						     "spscring-kunit-p", 0600), 0);
+	/* both names are free again with the ring */
+	ring = make_ring(test, 8, 8);
+	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_CONSUMER,
+						     "spscring-kunit", 0600), 0);
+	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_CONSUMER,
+						     "spscring-kunit", 0600), -EEXIST);
+}
+
+/* The table is the data, all of it, in order. */
+static void sg_table(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 1000, 100);
+	const struct spscring_geometry *g = &f->info.geometry;
+	struct scatterlist *sg;
+	struct sg_table sgt;
+	u8 rec[100], dma[100];
+	u64 bytes = 0, i;
+	void *slot;
+	int n;
+
+	KUNIT_ASSERT_EQ(test, spscring_data_sg_table(f->ring, &sgt), 0);
+	for_each_sgtable_sg(&sgt, sg, n)
+		bytes += sg->length;
+	KUNIT_EXPECT_EQ(test, bytes, g->data_bytes);
+	for (i = 0; i < g->capacity; i++) {
+		if (spscring_reserve(&f->p, &slot))
+			break;
+		fill(slot, sizeof(rec), i);
+		sg_pcopy_to_buffer(sgt.sgl, sgt.orig_nents, dma, sizeof(dma),
+				   (char *)slot - f->p.data);
+		if (!is_filled(dma, sizeof(dma), i))
+			break;
+		/* and the other way: what a device writes is what is popped */
+		fill(dma, sizeof(dma), ~i);
+		sg_pcopy_from_buffer(sgt.sgl, sgt.orig_nents, dma, sizeof(dma),
+				     (char *)slot - f->p.data);
+		spscring_commit(&f->p);
+		if (spscring_pop(&f->c, rec) || !is_filled(rec, sizeof(rec), ~i))
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, i, g->capacity);
+	sg_free_table(&sgt);
+}
+
+static struct kunit_case ring_test_cases[] = {
+	KUNIT_CASE_PARAM(geometry_refused, bad_geometry_gen_params),
+	KUNIT_CASE_PARAM(geometry_exact, size_gen_params),
+	KUNIT_CASE(geometry_largest),
+	KUNIT_CASE_PARAM(records_of_size, size_gen_params),
+	KUNIT_CASE(batch_fixed),
+	KUNIT_CASE(reserve_commit),
+	KUNIT_CASE(peek_release),
+	KUNIT_CASE(told_and_exact),
+	KUNIT_CASE(cursor_order),
+	KUNIT_CASE(counters),
+	KUNIT_CASE(reserved_lines),
+	KUNIT_CASE(stress),
+	KUNIT_CASE_PARAM(peer_lies, lie_gen_params),
+	KUNIT_CASE(claim_of_broken),
+	{}
+};
+
+static struct kunit_case kapi_test_cases[] = {
+	KUNIT_CASE_PARAM(create_refused, bad_create_gen_params),
+	KUNIT_CASE(claimed_once),
+	KUNIT_CASE(producer_shut_down),
+	KUNIT_CASE(consumer_shut_down),
+	KUNIT_CASE(producer_destroyed),
+	KUNIT_CASE(consumer_destroyed),
+	KUNIT_CASE(peek_of_user),
+	KUNIT_CASE(peek_of_nobody),
+	KUNIT_CASE_PARAM(producer_mended, tear_gen_params),
+	KUNIT_CASE(wild_tails_mended),
+	KUNIT_CASE(wild_cursor_refused),
+	KUNIT_CASE(consumer_mended),
+	KUNIT_CASE(export_fd),
+	KUNIT_CASE(export_device),
+	KUNIT_CASE(sg_table),
+	{}
+};
+
+static struct kunit_suite ring_test_suite = {
+	.name = "spscring_ring",
+	.init = ring_test_init,
+	.exit = ring_test_exit,
+	.test_cases = ring_test_cases,
+};
+
+static struct kunit_suite kapi_test_suite = {
+	.name = "spscring_kapi",
+	.init = ring_test_init,
+	.exit = ring_test_exit,
+	.test_cases = kapi_test_cases,
+};
+
+kunit_test_suites(&ring_test_suite, &kapi_test_suite);
+
+MODULE_DESCRIPTION("spscring: KUnit for the algorithm and the in-kernel API");
+MODULE_AUTHOR("The spscring authors");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /dev/spscring_peer, see spscring_peer.h.
+ */
+#include <linux/completion.h>
+#include <linux/cpumask.h>
+#include <linux/fs.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "bench/hist.h"
+#include "spscring_kapi.h"
+#include "spscring_peer.h"
+
+/* Failed tries, and records, between two looks at whether to go on. */
+#define PEER_TRIES	256
+#define PEER_RECORDS	4096
+
+struct peer {
+	struct mutex lock;	/* start and join */
+	struct task_struct *thread;
+	struct completion finished;
+	bool stop;
+
+	/* the thread's, while it runs */
+	struct spscring_peer_start want;
+	struct spscring *ring;
+	struct spscring *back;
+	struct spscring_producer p;
+	struct spscring_consumer c;
+	u32 roles[2];		/* claimed of ring and of back */
+	u32 size;		/* of a record */
+	u32 tries;
+	void *recs;
+	struct hist *hist;
+	int (*run)(struct peer *peer, u64 n);
+	struct spscring_peer_result result;
+};
+
+/*
+ * The benchmark's clock: UML on x86-64 has no get_cycles(), but the processor's
+ * counter is there; the lfence keeps it behind the loads before it.
+ */
+static __always_inline u64 peer_ticks(void)
+{
+#ifdef CONFIG_X86_64
+	u32 low, high;
+
+	asm volatile("lfence; rdtsc" : "=a" (low), "=d" (high) :: "memory");
+	return (u64)high << 32 | low;
+#else
+	return ktime_get_ns();
+#endif
+}
+
+static int peer_pause(struct peer *peer)
+{
+	if (READ_ONCE(peer->stop))
+		return -ECANCELED;
+	cond_resched();
+	return 0;
+}
+
+/* A push or pop failed: 0 to try again. */
+static __always_inline int peer_again(struct peer *peer, int err, bool popping)
+{
+	if (err != -EAGAIN)
+		return err;
+	if (popping)
+		spscring_relax(&peer->c);
+	else
+		cpu_relax();
+	if (likely(++peer->tries % PEER_TRIES))
+		return 0;
+	return peer_pause(peer);
+}
+
+/*
+ * What one call of an operation has done, and its buffer: all inlined, so that
+ * in the cases that are measured it lives in registers.
+ */
+struct peer_tally {
+	u64 first;		/* sequence number when it began */
+	u64 done;
+	u64 wrong;
+	u64 checksum;
+	void *recs;
+};
+
+/* All of @n records; those that got through are counted whatever happens. */
+static __always_inline int peer_push(struct peer *peer, struct peer_tally *t, u32 n, u32 size,
+				     bool one)
+{
+	const void *recs = t->recs;
+
+	while (n) {
+		long some;
+		int err;
+
+		if (one)
+			some = spscring_push_fixed(&peer->p, recs, size) ?: 1;
+		else
+			some = spscring_push_n_fixed(&peer->p, recs, n, size);
+		if (likely(some > 0)) {
+			t->done += some;
+			recs += some * size;
+			n -= some;
+			continue;
+		}
+		err = peer_again(peer, some, false);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* 1 to @n records, or a negative errno. */
+static __always_inline long peer_pop(struct peer *peer, struct peer_tally *t, u32 n, u32 size,
+				     bool one)
+{
+	for (;;) {
+		long some;
+		int err;
+
+		if (one)
+			some = spscring_pop_fixed(&peer->c, t->recs, size) ?: 1;
+		else
+			some = spscring_pop_n_fixed(&peer->c, t->recs, n, size);
+		if (likely(some > 0))
+			return some;
+		err = peer_again(peer, some, true);
+		if (err)
+			return err;
+	}
+}
+
+/* Is what was popped what belongs at @seq? */
+static __always_inline void peer_check(struct peer_tally *t, long n, u32 size, u64 seq)
+{
+	const void *rec = t->recs;
+
+	for (; n; n--, seq++, rec += size) {
+		t->wrong += spscring_peer_wrong(rec, size, seq);
+		t->checksum += spscring_peer_word(rec, size);
+	}
+}
+
+/* ------------------------------------------------------------ operations */
+
+static __always_inline int peer_source(struct peer *peer, struct peer_tally *t, u64 n, u32 size,
+				       u32 batch)
+{
+	while (t->done != n) {
+		u32 some = min_t(u64, batch, n - t->done), i;
+		int err;
+
+		for (i = 0; i < some; i++)
+			spscring_peer_fill(t->recs + (u64)i * size, size, t->first + t->done + i);
+		err = peer_push(peer, t, some, size, batch == 1);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static __always_inline int peer_sink(struct peer *peer, struct peer_tally *t, u64 n, u32 size,
+				     u32 batch)
+{
+	while (t->done != n) {
+		long some = peer_pop(peer, t, min_t(u64, batch, n - t->done), size, batch == 1);
+
+		if (some < 0)
+			return some;
+		peer_check(t, some, size, t->first + t->done);
+		t->done += some;
+	}
+	return 0;
+}
+
+static __always_inline int peer_echo(struct peer *peer, struct peer_tally *t, u64 n, u32 size,
+				     u32 batch)
+{
+	while (t->done != n) {
+		long some = peer_pop(peer, t, min_t(u64, batch, n - t->done), size, batch == 1);
+		int err;
+
+		if (some < 0)
+			return some;
+		peer_check(t, some, size, t->first + t->done);
+		err = peer_push(peer, t, some, size, batch == 1);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static __always_inline int peer_ping(struct peer *peer, struct peer_tally *t, u64 n, u32 size,
+				     u32 batch)
+{
+	bool timed = peer->result.done >= peer->want.warmup;
+
+	while (t->done != n) {
+		u64 seq = t->first + t->done, begin;
+		long some;
+		int err;
+
+		spscring_peer_fill(t->recs, size, seq);
+		begin = peer_ticks();
+		err = peer_push(peer, t, 1, size, true);
+		if (err)
+			return err;
+		some = peer_pop(peer, t, 1, size, true);
+		if (some < 0) {
+			t->done--;	/* it has not come back */
+			return some;
+		}
+		peer_check(t, 1, size, seq);
+		if (timed)
+			hist_add(peer->hist, peer_ticks() - begin);
+	}
+	return 0;
+}
+
+typedef int (*peer_run_fn)(struct peer *peer, struct peer_tally *t, u64 n, u32 size, u32 batch);
+
+/* The cases that are measured are known to the compiler. */
+static __always_inline int peer_run(struct peer *peer, u64 n, peer_run_fn op)
+{
+	struct spscring_peer_result *result = &peer->result;
+	struct peer_tally t = { .first = peer->want.first + result->done, .recs = peer->recs };
+	u32 batch = peer->want.batch;
+	u64 rec;
+	int err;
+
+	if (peer->size != sizeof(u64)) {
+		err = op(peer, &t, n, peer->size, batch);
+	} else if (batch == 1) {
+		t.recs = &rec;
+		err = op(peer, &t, n, sizeof(u64), 1);
+	} else {
+		err = op(peer, &t, n, sizeof(u64), batch);
+	}
+	result->done += t.done;
+	result->wrong += t.wrong;
+	result->checksum += t.checksum;
+	return err;
+}
+
+static int peer_source_run(struct peer *peer, u64 n)
+{
+	return peer_run(peer, n, peer_source);
+}
+
+static int peer_sink_run(struct peer *peer, u64 n)
+{
+	return peer_run(peer, n, peer_sink);
+}
+
+static int peer_echo_run(struct peer *peer, u64 n)
+{
+	return peer_run(peer, n, peer_echo);
+}
+
+static int peer_ping_run(struct peer *peer, u64 n)
+{
+	return peer_run(peer, n, peer_ping);
+}
+
+static const struct peer_op {
+	int (*run)(struct peer *peer, u64 n);
+	u32 ring;		/* roles */
+	u32 back;
+} peer_ops[] = {
+	[SPSCRING_PEER_SOURCE] = { peer_source_run, SPSCRING_PRODUCER, 0 },
+	[SPSCRING_PEER_SINK] = { peer_sink_run, SPSCRING_CONSUMER, 0 },
+	[SPSCRING_PEER_ECHO] = { peer_echo_run, SPSCRING_CONSUMER, SPSCRING_PRODUCER },
+	[SPSCRING_PEER_PING] = { peer_ping_run, SPSCRING_PRODUCER, SPSCRING_CONSUMER },
+};
+
+static void peer_put(struct peer *peer)
+{
+	struct spscring *rings[] = { peer->ring, peer->back };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(rings); i++) {
+		if (!rings[i])
+			continue;
+		if (peer->want.flags & SPSCRING_PEER_SHUTDOWN)
+			spscring_shutdown(rings[i], peer->roles[i]);
+		spscring_put(rings[i], peer->roles[i]);
+	}
+	peer->ring = NULL;
+	peer->back = NULL;
+}
+
+static int peer_thread(void *data)
+{
+	struct peer *peer = data;
+	struct spscring_peer_result *result = &peer->result;
+	u64 total = peer->want.warmup + peer->want.count;
+	u64 ticks = peer_ticks(), ns = ktime_get_ns();
+
+	if (!peer->want.count)
+		total = U64_MAX;
+	while (!result->err && result->done != total) {
+		u64 todo = total - result->done;
+
+		if (result->done < peer->want.warmup)
+			todo = peer->want.warmup - result->done;
+		result->err = peer->run(peer, min_t(u64, todo, PEER_RECORDS)) ?:
+			peer_pause(peer);
+		if (result->done == peer->want.warmup) {
+			ns = ktime_get_ns();
+			ticks = peer_ticks();
+		}
+	}
+	result->ticks = peer_ticks() - ticks;
+	result->ns = ktime_get_ns() - ns;
+	peer_put(peer);
+	complete_all(&peer->finished);
+	return 0;
+}
+
+/* ------------------------------------------------------ start, wait, stop */
+
+static int peer_check_want(const struct spscring_peer_start *want)
+{
+	if (want->op < SPSCRING_PEER_SOURCE || want->op > SPSCRING_PEER_PING ||
+	    want->flags & ~SPSCRING_PEER_SHUTDOWN ||
+	    !want->batch || want->batch > SPSCRING_PEER_BATCH_MAX ||
+	    want->warmup + want->count < want->count)
+		return -EINVAL;
+	if (want->op == SPSCRING_PEER_PING && want->batch != 1)
+		return -EINVAL;
+	if (!peer_ops[want->op].back && want->back_fd != -1)
+		return -EINVAL;
+	if (want->cpu != -1 &&
+	    (want->cpu < 0 || want->cpu >= nr_cpu_ids || !cpu_online(want->cpu)))
+		return -EINVAL;
+	return 0;
+}
+
+/* Take one ring, and its end. */
+static int peer_take(struct peer *peer, int fd, u32 role, struct spscring **ring, u32 *roles,
+		     u32 *size)
+{
+	struct spscring *taken = spscring_from_fd(fd);
+	struct spscring_info info;
+	int err;
+
+	if (IS_ERR(taken))
+		return PTR_ERR(taken);
+	if (role == SPSCRING_PRODUCER)
+		err = spscring_claim_producer(taken, &peer->p);
+	else
+		err = spscring_claim_consumer(taken, &peer->c);
+	if (err) {
+		spscring_put(taken, 0);
+		return err;
+	}
+	spscring_get_info(taken, &info);
+	*size = info.geometry.record_size;
+	*ring = taken;
+	*roles = role;
+	return 0;
+}
+
+static int peer_take_all(struct peer *peer)
+{
+	const struct peer_op *op = &peer_ops[peer->want.op];
+	u32 size;
+	int err;
+
+	err = peer_take(peer, peer->want.ring_fd, op->ring, &peer->ring, &peer->roles[0],
+			&peer->size);
+	if (err || !op->back)
+		return err;
+	err = peer_take(peer, peer->want.back_fd, op->back, &peer->back, &peer->roles[1], &size);
+	if (!err && size != peer->size)
+		err = -EINVAL;
+	return err;
+}
+
+static int peer_alloc(struct peer *peer)
+{
+	peer->recs = kvmalloc_array(peer->want.batch, peer->size, GFP_KERNEL_ACCOUNT);
+	if (!peer->recs)
+		return -ENOMEM;
+	if (peer->want.op != SPSCRING_PEER_PING)
+		return 0;
+	peer->hist = kvzalloc(sizeof(*peer->hist), GFP_KERNEL_ACCOUNT);
+	return peer->hist ? 0 : -ENOMEM;
+}
+
+static void peer_free(struct peer *peer)
+{
+	peer_put(peer);
+	kvfree(peer->recs);
+	kvfree(peer->hist);
+	peer->recs = NULL;
+	peer->hist = NULL;
+}
+
+static int peer_start(struct peer *peer)
+{
+	struct task_struct *thread;
+	int err;
+
+	err = peer_check_want(&peer->want);
+	if (err)
+		return err;
+	memset(&peer->result, 0, sizeof(peer->result));
+	peer->tries = 0;
+	peer->stop = false;
+	peer->run = peer_ops[peer->want.op].run;
+	reinit_completion(&peer->finished);
+
+	err = peer_take_all(peer);
+	if (!err)
+		err = peer_alloc(peer);
+	if (err)
+		goto err_free;
+	thread = kthread_create(peer_thread, peer, "spscring_peer");
+	if (IS_ERR(thread)) {
+		err = PTR_ERR(thread);
+		goto err_free;
+	}
+	if (peer->want.cpu != -1)
+		kthread_bind(thread, peer->want.cpu);
+	/* kept for kthread_stop(), which it may be gone before */
+	peer->thread = get_task_struct(thread);
+	wake_up_process(thread);
+	return 0;
+
+err_free:
+	peer->want.flags = 0;	/* what was claimed in vain can be claimed again */
+	peer_free(peer);
+	return err;
+}
+
+/* It has finished: wait until it is out of this module's code, too. */
+static void peer_join(struct peer *peer)
+{
+	kthread_stop(peer->thread);
+	put_task_struct(peer->thread);
+	peer->thread = NULL;
+}
+
+static long peer_ioctl_start(struct peer *peer, const void __user *arg)
+{
+	struct spscring_peer_start want;
+	int err;
+
+	if (copy_from_user(&want, arg, sizeof(want)))
+		return -EFAULT;
+	mutex_lock(&peer->lock);
+	if (peer->thread) {
+		err = -EBUSY;
+	} else {
+		peer->want = want;
+		err = peer_start(peer);
+	}
+	mutex_unlock(&peer->lock);
+	return err;
+}
+
+static long peer_ioctl_wait(struct peer *peer, void __user *arg)
+{
+	struct spscring_peer_result result;
+	struct hist *hist;
+	u64 hist_user;
+	int err = 0;
+
+	if (copy_from_user(&result, arg, sizeof(result)))
+		return -EFAULT;
+	if (result.reserved)
+		return -EINVAL;
+	hist_user = result.hist;
+
+	mutex_lock(&peer->lock);
+	while (peer->thread && !completion_done(&peer->finished)) {
+		mutex_unlock(&peer->lock);
+		err = wait_for_completion_interruptible(&peer->finished);
+		if (err)
+			return err;
+		mutex_lock(&peer->lock);
+	}
+	if (!peer->thread) {
+		mutex_unlock(&peer->lock);
+		return -EBADFD;
+	}
+	peer_join(peer);
+	result = peer->result;
+	result.hist = hist_user;
+	hist = peer->hist;
+	peer->hist = NULL;
+	peer_free(peer);
+	mutex_unlock(&peer->lock);
+
+	if (copy_to_user(arg, &result, sizeof(result)) ||
+	    (hist && hist_user && copy_to_user(u64_to_user_ptr(hist_user), hist, sizeof(*hist))))
+		err = -EFAULT;
+	kvfree(hist);
+	return err;
+}
+
+static long peer_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct peer *peer = file->private_data;
+
+	switch (cmd) {
+	case SPSCRING_PEER_START:
+		return peer_ioctl_start(peer, (const void __user *)arg);
+	case SPSCRING_PEER_WAIT:
+		return peer_ioctl_wait(peer, (void __user *)arg);
+	case SPSCRING_PEER_STOP:
+		WRITE_ONCE(peer->stop, true);
+		return 0;
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int peer_open(struct inode *inode, struct file *file)
+{
+	struct peer *peer = kzalloc(sizeof(*peer), GFP_KERNEL_ACCOUNT);
+
+	if (!peer)
+		return -ENOMEM;
+	mutex_init(&peer->lock);
+	init_completion(&peer->finished);
+	file->private_data = peer;
+	return 0;
+}
+
+static int peer_release(struct inode *inode, struct file *file)
+{
+	struct peer *peer = file->private_data;
+
+	if (peer->thread) {
+		WRITE_ONCE(peer->stop, true);
+		/* soon: it looks every PEER_TRIES tries and PEER_RECORDS records */
+		wait_for_completion(&peer->finished);
+		peer_join(peer);
+	}
+	peer_free(peer);
+	kfree(peer);
+	return 0;
+}
+
+static const struct file_operations peer_fops = {
+	.owner		= THIS_MODULE,
+	.open		= peer_open,
+	.release	= peer_release,
+	.unlocked_ioctl	= peer_ioctl,
+};
+
+static struct miscdevice peer_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "spscring_peer",
+	.fops	= &peer_fops,
+	.mode	= 0600,
+};
+module_misc_device(peer_misc);
+
+MODULE_DESCRIPTION("A kernel end of a user's spscring, to test and measure against");
+MODULE_LICENSE("GPL");

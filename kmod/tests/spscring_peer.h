@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
+/*
+ * /dev/spscring_peer: a kernel end of a ring that a user made, to test and to
+ * measure against.  One operation at a time for each open file:
+ *
+ *	peer = open("/dev/spscring_peer", O_RDWR)
+ *	ioctl(peer, SPSCRING_PEER_START, &start)	claims, then runs a kthread
+ *	...						the user's own end runs
+ *	ioctl(peer, SPSCRING_PEER_WAIT, &result)	joins it
+ *
+ * It ends when it has done all it was to do, when a push or pop fails for good
+ * (the result says how), by STOP, or by the last close of the file.  The ends
+ * it claimed are then dead, or shut down if that was asked for.
+ */
+#ifndef _SPSCRING_PEER_H
+#define _SPSCRING_PEER_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+#ifdef __KERNEL__
+#include <linux/string.h>
+#else
+#include <string.h>
+#endif
+
+#define SPSCRING_PEER_DEVICE	"/dev/spscring_peer"
+
+#define SPSCRING_PEER_IOC	0xEF
+#define SPSCRING_PEER_START	_IOW(SPSCRING_PEER_IOC, 0x40, struct spscring_peer_start)
+#define SPSCRING_PEER_WAIT	_IOWR(SPSCRING_PEER_IOC, 0x41, struct spscring_peer_result)
+#define SPSCRING_PEER_STOP	_IO(SPSCRING_PEER_IOC, 0x42)
+
+/* Operations. */
+#define SPSCRING_PEER_SOURCE	1	/* push into ring */
+#define SPSCRING_PEER_SINK	2	/* pop from ring, check */
+#define SPSCRING_PEER_ECHO	3	/* pop from ring, push the same into back */
+#define SPSCRING_PEER_PING	4	/* push into ring, wait for it from back, check */
+
+#define SPSCRING_PEER_SHUTDOWN	(1U << 0)	/* end by SHUTDOWN, not by death */
+
+#define SPSCRING_PEER_BATCH_MAX	4096
+
+/**
+ * struct spscring_peer_start - SPSCRING_PEER_START: claim, and begin.
+ * @op:		SPSCRING_PEER_SOURCE to SPSCRING_PEER_PING.
+ * @flags:	SPSCRING_PEER_SHUTDOWN.
+ * @ring_fd:	a ring fd.
+ * @back_fd:	a ring fd of the same record size for ECHO and PING, otherwise -1.
+ * @cpu:	where the thread runs, or -1: anywhere.
+ * @batch:	records a call, 1 to SPSCRING_PEER_BATCH_MAX; 1 for PING.
+ * @warmup:	records before the time, and PING's histogram, begin.
+ * @count:	records after the warm-up, or 0: without end.
+ * @first:	sequence number of the first record.
+ *
+ * Returns 0.  Errors: EBUSY one is running, or its result has not been fetched;
+ * EINVAL a bad value, or an offline CPU; ENOMEM; EFAULT; EINTR; and those of
+ * spscring_from_fd() and of the claims: EBADF, EPERM, EBADFD, EBUSY, ESHUTDOWN,
+ * EPIPE.
+ */
+struct spscring_peer_start {
+	__u32 op;
+	__u32 flags;
+	__s32 ring_fd;
+	__s32 back_fd;
+	__s32 cpu;
+	__u32 batch;
+	__u64 warmup;
+	__u64 count;
+	__u64 first;
+};
+
+/**
+ * struct spscring_peer_result - SPSCRING_PEER_WAIT: how it went.
+ * @err:	0, -ECANCELED by STOP, or what push or pop returned: -EPIPE,
+ *		-ESHUTDOWN.
+ * @reserved:	0.
+ * @done:	records moved, with the warm-up's: pushed by SOURCE and ECHO,
+ *		popped by SINK, gone round by PING.
+ * @wrong:	records that were not what was expected.
+ * @checksum:	of all records popped: the sum of spscring_peer_word().
+ * @ticks:	from the end of the warm-up to the end: cycles on x86-64,
+ *		elsewhere nanoseconds.
+ * @ns:		the same time in nanoseconds.
+ * @hist:	in: where a struct hist of round trips in ticks goes, or 0.
+ *
+ * Returns 0 once the operation has ended.  Errors: EBADFD none was started;
+ * EINTR; EFAULT (the result is lost).
+ */
+struct spscring_peer_result {
+	__s32 err;
+	__u32 reserved;
+	__u64 done;
+	__u64 wrong;
+	__u64 checksum;
+	__u64 ticks;
+	__u64 ns;
+	__u64 hist;
+};
+
+_Static_assert(sizeof(struct spscring_peer_start) == 48, "struct spscring_peer_start");
+_Static_assert(sizeof(struct spscring_peer_result) == 56, "struct spscring_peer_result");
+
+/* Word @i of the record that carries @seq; word 0 is @seq itself. */
+static __always_inline __u64 spscring_peer_pattern(__u64 seq, __u32 i)
+{
+	return seq + i * 0x9e3779b97f4a7c15ULL;
+}
+
+/**
+ * spscring_peer_word() - the sequence number in a record
+ * @rec: the record
+ * @size: its size
+ *
+ * Return: its first word, or the whole of a smaller record.
+ */
+static __always_inline __u64 spscring_peer_word(const void *rec, __u32 size)
+{
+	const __u8 *byte = (const __u8 *)rec;
+	__u64 word = 0;
+
+	if (size >= sizeof(word)) {
+		memcpy(&word, rec, sizeof(word));
+		return word;
+	}
+	while (size--)
+		word = word << 8 | byte[size];
+	return word;
+}
+
+/**
+ * spscring_peer_fill() - what a record is to be
+ * @rec: the record
+ * @size: its size; of a word that has no room only the low bytes are kept
+ * @seq: its sequence number
+ */
+static __always_inline void spscring_peer_fill(void *rec, __u32 size, __u64 seq)
+{
+	__u8 *to = (__u8 *)rec;
+	__u32 i, words = size / sizeof(seq);
+	__u64 word;
+
+	for (i = 0; i < words; i++, to += sizeof(word)) {
+		word = spscring_peer_pattern(seq, i);
+		memcpy(to, &word, sizeof(word));
+	}
+	word = spscring_peer_pattern(seq, words);
+	for (i = words * sizeof(word); i < size; i++, word >>= 8)
+		*to++ = (__u8)word;
+}
+
+/**
+ * spscring_peer_wrong() - is a record not what spscring_peer_fill() makes?
+ * @rec: the record
+ * @size: its size
+ * @seq: its sequence number
+ *
+ * Return: 1 if it is wrong, 0 if not.
+ */
+static __always_inline __u64 spscring_peer_wrong(const void *rec, __u32 size, __u64 seq)
+{
+	const __u8 *from = (const __u8 *)rec;
+	__u32 i, words = size / sizeof(seq);
+	__u64 word;
+
+	for (i = 0; i < words; i++, from += sizeof(word)) {
+		memcpy(&word, from, sizeof(word));
+		if (word != spscring_peer_pattern(seq, i))
+			return 1;
+	}
+	word = spscring_peer_pattern(seq, words);
+	for (i = words * sizeof(word); i < size; i++, word >>= 8)
+		if (*from++ != (__u8)word)
+			return 1;
+	return 0;
+}
+
+#endif

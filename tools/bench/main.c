@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * spscring-bench: user to user, kernel to user and user to kernel.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "tests/spscring_peer.h"
+
+#define RUN_SECONDS	60	/* far more than any takes */
+
+static struct {
+	const char *pair;
+	const char *impl;
+	const char *test;
+	const char *vehicle;
+	const char *output;
+	int cpu[2];
+	uint32_t runs;
+	int no_device;
+} options = { .vehicle = "native", .cpu = { 0, 1 }, .runs = 5 };
+
+void die(const char *format, ...)
+{
+	va_list args;
+
+	fputs("spscring-bench: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	_exit(1);
+}
+
+/* ------------------------------------------------------------------- a run */
+
+void *bench_memory(size_t size)
+{
+	int fd = memfd_create("spscring-bench", MFD_CLOEXEC);
+	void *at;
+
+	if (fd < 0 || ftruncate(fd, size))
+		die("memfd: %s", strerror(errno));
+	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (at == MAP_FAILED)
+		die("mmap: %s", strerror(errno));
+	close(fd);
+	return at;
+}
+
+void run_memory(struct run *run, size_t size)
+{
+	run->memory_size = size;
+	for (int i = 0; i < 2; i++)
+		run->memory[i] = bench_memory(size);
+}
+
+void run_start(struct run *run)
+{
+	uint32_t *ready = &run->shared->ready;
+
+	__atomic_add_fetch(ready, 1, __ATOMIC_RELEASE);
+	/* pairs with the addition of the other */
+	while (smp_load_acquire(ready) != run->parties)
+		cpu_relax();
+}
+
+static void bind_to(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("CPU %d: %s", cpu, strerror(errno));
+}
+
+static pid_t run_process(struct run *run, int end)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid < 0)
+		die("fork: %s", strerror(errno));
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	alarm(RUN_SECONDS);
+	bind_to(options.cpu[end]);
+	run->cell->end[end].user(run);
+	_exit(0);
+}
+
+static int run_kernel(const struct run *run, int end)
+{
+	const struct cell *cell = run->cell;
+	struct spscring_peer_start start = {
+		.op = cell->end[end].kernel,
+		.ring_fd = run->ring_fd[0],
+		.back_fd = strcmp(cell->test, "rtt") ? -1 : run->ring_fd[1],
+		.cpu = options.cpu[end],
+		.batch = cell->batch,
+		.warmup = cell->warmup,
+		.count = cell->count,
+	};
+	int fd = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		die(SPSCRING_PEER_DEVICE ": %s", strerror(errno));
+	if (ioctl(fd, SPSCRING_PEER_START, &start))
+		die("start a kernel end: %s", strerror(errno));
+	return fd;
+}
+
+static void run_kernel_wait(const struct run *run, int fd)
+{
+	struct spscring_peer_result result = { .hist = (uintptr_t)&run->shared->hist };
+	struct hist unused;
+
+	/* a process that pings has filled the histogram itself */
+	if (run->shared->hist.count)
+		result.hist = (uintptr_t)&unused;
+	if (ioctl(fd, SPSCRING_PEER_WAIT, &result))
+		die("wait for a kernel end: %s", strerror(errno));
+	if (result.err || result.wrong)
+		die("kernel end: %s, %llu wrong", strerror(-result.err),
+		    (unsigned long long)result.wrong);
+	if (!run->shared->ticks)
+		run->shared->ticks = result.ticks;
+	close(fd);
+}
+
+static void run_wait(const pid_t *pids)
+{
+	int left = (pids[0] > 0) + (pids[1] > 0);
+
+	while (left--) {
+		int status;
+
+		if (wait(&status) < 0)
+			die("wait: %s", strerror(errno));
+		if (status) {
+			/* the other would wait for it for ever; die() ends it */
+			if (WIFSIGNALED(status))
+				die("killed by %s", strsignal(WTERMSIG(status)));
+			die("no figure");
+		}
+	}
+}
+
+static void run_close(struct run *run)
+{
+	for (int i = 0; i < 2; i++) {
+		if (run->ring_fd[i] >= 0)
+			close(run->ring_fd[i]);
+		if (run->memory[i])
+			munmap(run->memory[i], run->memory_size);
+	}
+}
+
+static void run_cell(struct cell_result *result, struct shared *shared, uint32_t number,
+		     uint64_t step)
+{
+	const struct cell *cell = result->cell;
+	struct run run = {
+		.cell = cell, .shared = shared, .number = number, .ring_fd = { -1, -1 },
+	};
+	pid_t pids[2] = { 0, 0 };
+	int kernel_fd = -1;
+
+	memset(shared, 0, sizeof(*shared));
+	cell->open(&run);
+	for (int end = 0; end < 2; end++) {
+		if (cell->end[end].user)
+			run.parties++;
+		else
+			kernel_fd = run_kernel(&run, end);
+	}
+	for (int end = 0; end < 2; end++)
+		if (cell->end[end].user)
+			pids[end] = run_process(&run, end);
+	run_wait(pids);
+	if (kernel_fd >= 0)
+		run_kernel_wait(&run, kernel_fd);
+	run_close(&run);
+
+	if (shared->hist.count) {
+		shared->hist.step = step;
+		result->p50[number] = hist_percentile(&shared->hist, 500);
+		result->p99[number] = hist_percentile(&shared->hist, 990);
+		result->p999[number] = hist_percentile(&shared->hist, 999);
+		hist_merge(&result->hist, &shared->hist);
+	}
+	result->per_op[number] = (double)shared->ticks / cell->count;
+	result->runs++;
+}
+
+/* -------------------------------------------------------------------- main */
+
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+	while (b) {
+		uint64_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+static void timer_look(struct timer *timer)
+{
+	uint64_t last = ticks(), begin;
+	const int times = 10000;
+
+	for (int i = 0; i < times; i++) {
+		uint64_t now = ticks();
+
+		timer->step = gcd(timer->step, now - last);
+		last = now;
+	}
+	begin = ticks();
+	for (int i = 0; i < times; i++)
+		last = ticks();
+	timer->cost = (double)(last - begin) / times;
+}
+
+static int wanted(const struct cell *cell)
+{
+	return (!options.pair || !strcmp(options.pair, cell->pair)) &&
+	       (!options.impl || !strcmp(options.impl, cell->impl)) &&
+	       (!options.test || !strcmp(options.test, cell->test)) &&
+	       (!options.no_device || strcmp(cell->impl, "spscring"));
+}
+
+static size_t choose(struct cell_result *results)
+{
+	const struct cell *all[] = { bare_cells, ring_cells }, *cell;
+	size_t n = 0;
+
+	for (int i = 0; i < 2; i++) {
+		for (cell = all[i]; cell->pair; cell++) {
+			if (!wanted(cell))
+				continue;
+			if (results)
+				results[n].cell = cell;
+			n++;
+		}
+	}
+	return n;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	char *end;
+
+	switch (key) {
+	case 'p':
+		options.pair = arg;
+		break;
+	case 'i':
+		options.impl = arg;
+		break;
+	case 't':
+		options.test = arg;
+		break;
+	case 'v':
+		options.vehicle = arg;
+		break;
+	case 'o':
+		options.output = arg;
+		break;
+	case 'n':
+		options.no_device = 1;
+		break;
+	case 'c':
+		options.cpu[0] = strtoul(arg, &end, 10);
+		if (end == arg || *end != ',')
+			argp_error(state, "--cpus=A,B");
+		arg = end + 1;
+		options.cpu[1] = strtoul(arg, &end, 10);
+		if (end == arg || *end || options.cpu[0] == options.cpu[1])
+			argp_error(state, "--cpus=A,B");
+		break;
+	case 'r':
+		options.runs = strtoul(arg, &end, 10);
+		if (end == arg || *end || !options.runs || options.runs > BENCH_RUNS_MAX)
+			argp_error(state, "--runs takes 1 to %d", BENCH_RUNS_MAX);
+		break;
+	case ARGP_KEY_ARG:
+		argp_usage(state);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static const struct argp_option argp_options[] = {
+	{ "pair", 'p', "PAIR", 0, "only u-u, k-u or u-k", 0 },
+	{ "impl", 'i', "IMPL", 0, "only spscring, spscring-plain, bare or walk", 0 },
+	{ "test", 't', "TEST", 0, "only rtt, throughput or batch", 0 },
+	{ "no-device", 'n', NULL, 0, "only what needs no module", 0 },
+	{ "cpus", 'c', "A,B", 0, "where the two ends run (0,1)", 0 },
+	{ "runs", 'r', "N", 0, "runs of each, alternating (5)", 0 },
+	{ "vehicle", 'v', "NAME", 0, "what to call this machine (native)", 0 },
+	{ "output", 'o', "FILE", 0, "where the JSON goes (standard output)", 0 },
+	{}
+};
+
+static const struct argp argp = {
+	.options = argp_options,
+	.parser = parse,
+	.doc = "Latency and throughput of spscring with at least one end in user space, as JSON.",
+};
+
+int main(int argc, char **argv)
+{
+	struct cell_result *results;
+	struct timer timer = {};
+	struct shared *shared;
+	uint64_t began, began_ns;
+	FILE *out = stdout;
+	size_t n;
+
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	n = choose(NULL);
+	if (!n)
+		die("no such benchmark");
+	results = calloc(n, sizeof(*results));
+	if (!results)
+		die("no memory");
+	choose(results);
+	if (options.output) {
+		out = fopen(options.output, "w");
+		if (!out)
+			die("%s: %s", options.output, strerror(errno));
+	}
+
+	shared = bench_memory(sizeof(*shared));
+	began_ns = now_ns();
+	began = ticks();
+	timer_look(&timer);
+	for (uint32_t run = 0; run < options.runs; run++)
+		for (size_t i = 0; i < n; i++)
+			run_cell(&results[i], shared, run, timer.step);
+	timer.ns = (double)(now_ns() - began_ns) / (ticks() - began);
+
+	json_write(out, results, n, options.vehicle, &timer);
+	if (fclose(out))
+		die("%s: %s", options.output ? options.output : "stdout", strerror(errno));
+	free(results);
+	return 0;
+}
