@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# make			spscring.ko for KDIR (the running kernel's headers)
+# make install		modules_install and depmod; make uninstall undoes it
+# make run		the figures: out/bench.json, out/bench.svg, a table
+# make test		every suite, in every machine
+# make soak		10^9 records each way, each checked
+# make check		checkpatch --strict and sparse
+# make clean		what was built here; the cache of machines stays
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
+
+all: modules
+
+modules: $(KDIR)/Makefile
+	$(kbuild) modules
+
+$(KDIR)/Makefile:
+	@echo 'spscring: no kernel headers in $(KDIR).' >&2
+	@echo 'On Debian: apt-get install linux-headers-$(shell uname -r); or name them: make KDIR=...' >&2
+	@exit 1
+
+install: modules
+	$(kbuild) modules_install
+
+release = $(shell $(MAKE) -s -C $(KDIR) kernelrelease)
+uninstall: $(KDIR)/Makefile
+	find $(INSTALL_MOD_PATH)/lib/modules/$(release) -name 'spscring*.ko*' -print -delete
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(release)
+
+run:
+	@tools/bench/run
+
+test:
+	@tools/test
+
+soak:
+	@tools/test soak
+
+check:
+	@tools/check
+
+clean:
+	$(if $(wildcard $(KDIR)/Makefile),$(kbuild) clean)
+	rm -rf out
+
+.PHONY: all modules install uninstall run test soak check clean

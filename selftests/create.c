@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * CREATE: every bad parameter and its errno, and what a good one gives.
+ */
+#include <sys/prctl.h>
+
+#include "selftest.h"
+
+FIXTURE(create)
+{
+	int fd;
+};
+
+FIXTURE_SETUP(create)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->fd = device_open();
+	ASSERT_GE(self->fd, 0);
+}
+
+FIXTURE_TEARDOWN(create)
+{
+	close_fd(&self->fd);
+}
+
+#define CREATE(...)	do_ioctl(self->fd, SPSCRING_CREATE, RING(__VA_ARGS__))
+
+static const struct bad {
+	int err;
+	struct spscring_create want;
+} bad[] = {
+	{ -EINVAL, { .capacity = 0, .record_size = 8 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 0 } },
+	{ -EINVAL, { .capacity = 1, .record_size = SPSCRING_RECORD_MAX + 1 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 1U << 31 } },
+	{ -EINVAL, { .capacity = 1, .record_size = ~0U } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .record_align = 3 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .record_align = 65 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .record_align = 128 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .record_align = 1U << 31 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .record_align = ~0U } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .frame_size = 1 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .frame_size = 32 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .frame_size = 96 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .frame_size = 2 * SPSCRING_FRAME_MAX } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .frame_size = 1U << 31 } },
+	/* no room for the tail and one record */
+	{ -EINVAL, { .capacity = 1, .record_size = 57, .frame_size = 64 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 64, .frame_size = 64 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .record_align = 64, .frame_size = 64 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 65536, .frame_size = 65536 } },
+	{ -E2BIG, { .capacity = ~0ULL, .record_size = 1 } },
+	{ -E2BIG, { .capacity = 1ULL << 63, .record_size = 1 } },
+	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX + 1, .record_size = 1 } },
+	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX, .record_size = 1 } },
+	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX / 8, .record_size = 8 } },
+	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX / 65536, .record_size = 65536 } },
+	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX / 64 * 7 + 1, .record_size = 8 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .flags = 2 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .flags = 1U << 31 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .numa_node = 1 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .numa_node = -1 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8,
+		     .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = -1 } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8,
+		     .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = -(1 << 30) } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8,
+		     .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = 1 << 30 } },
+	/* names: printable ASCII, nothing behind the first zero */
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = "a\nb" } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = "\x1b[1m" } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = "\x7f" } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = "gr\xc3\xbcn" } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = "a\0b" } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = { [31] = 'x' } } },
+};
+
+TEST_F(create, bad)
+{
+	struct spscring_create want;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		want = bad[i].want;
+		want.size = sizeof(want);
+		EXPECT_EQ(do_ioctl(self->fd, SPSCRING_CREATE, &want), bad[i].err)
+			TH_LOG("line %zu of the table", i);
+	}
+	/* the fd is as it was */
+	EXPECT_EQ(CREATE(.capacity = 1, .record_size = 1), 0);
+}
+
+TEST_F(create, good_names)
+{
+	static const char * const names[] = {
+		"", "a", "two words", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}",
+		"exactly thirty-two bytes of name",
+	};
+	struct spscring_create want;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		want = *RING(.capacity = 1, .record_size = 1);
+		memcpy(want.name, names[i], strnlen(names[i], sizeof(want.name)));
+		fd = spscring_open(&want);
+		EXPECT_GE(fd, 0)
+			TH_LOG("name '%s'", names[i]);
+		EXPECT_EQ(memcmp(info_of(fd).name, want.name, sizeof(want.name)), 0);
+		close(fd);
+	}
+}
+
+TEST_F(create, numa_node)
+{
+	EXPECT_EQ(CREATE(.capacity = 1, .record_size = 1,
+			 .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = 0), 0);
+	EXPECT_EQ(info_of(self->fd).geometry.flags, SPSCRING_CREATE_NUMA_NODE);
+}
+
+TEST_F(create, once)
+{
+	EXPECT_EQ(CREATE(.capacity = 5, .record_size = 1), 0);
+	EXPECT_EQ(CREATE(.capacity = 6, .record_size = 1), -EEXIST);
+	EXPECT_EQ(info_of(self->fd).geometry.capacity, 5);
+}
+
+/* Two processes on one fd: one of them makes the ring, the other is told. */
+TEST_F(create, race)
+{
+	const __u64 capacity[2] = { 400000, 500000 };	/* takes a while */
+	int *go = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int round, fd, mine, theirs;
+	pid_t pid;
+
+	ASSERT_NE(go, MAP_FAILED);
+	for (round = 0; round < 30; round++) {
+		fd = device_open();
+		ASSERT_GE(fd, 0);
+		*go = 0;
+		pid = fork_child();
+		if (!pid) {
+			while (!READ_ONCE(*go))
+				;
+			_exit(-do_ioctl(fd, SPSCRING_CREATE,
+					RING(.capacity = capacity[1], .record_size = 8)));
+		}
+		WRITE_ONCE(*go, 1);
+		mine = do_ioctl(fd, SPSCRING_CREATE,
+				RING(.capacity = capacity[0], .record_size = 8));
+		theirs = -wait_child(pid);
+		ASSERT_TRUE((!mine && theirs == -EEXIST) || (mine == -EEXIST && !theirs))
+			TH_LOG("round %d: %d and %d", round, mine, theirs);
+		EXPECT_EQ(info_of(fd).geometry.capacity, capacity[!!mine]);
+		close(fd);
+	}
+}
+
+TEST_F(create, which_fd)
+{
+	struct spscring_endpoint end = { .size = sizeof(end), .role = SPSCRING_PRODUCER };
+	struct spscring_shutdown down = { .size = sizeof(down) };
+	struct spscring_info info;
+	int fd;
+
+	EXPECT_EQ(do_ioctl(self->fd, SPSCRING_ENDPOINT, &end), -EBADFD);
+	EXPECT_EQ(spscring_get_info(self->fd, &info), -EBADFD);
+	EXPECT_EQ(mmap(NULL, 4096, PROT_READ, MAP_SHARED, self->fd, 0), MAP_FAILED);
+	EXPECT_EQ(errno, EBADFD);
+	EXPECT_EQ(do_ioctl(self->fd, SPSCRING_SHUTDOWN, &down), -EPERM);
+
+	ASSERT_EQ(CREATE(.capacity = 1, .record_size = 1), 0);
+	EXPECT_EQ(do_ioctl(self->fd, SPSCRING_SHUTDOWN, &down), -EPERM);
+	fd = do_ioctl(self->fd, SPSCRING_ENDPOINT, &end);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(do_ioctl(fd, SPSCRING_CREATE, RING(.capacity = 1, .record_size = 1)), -EPERM);
+	EXPECT_EQ(do_ioctl(fd, SPSCRING_ENDPOINT, &end), -EPERM);
+	close(fd);
+}
+
+/* ------------------------------------------------------------- capacities */
+
+#define capacity_t	FIXTURE_VARIANT(capacity)
+
+FIXTURE(capacity) {};
+
+FIXTURE_VARIANT(capacity)
+{
+	__u32 record_size, record_align, frame_size;
+};
+
+FIXTURE_VARIANT_ADD(capacity, 1) { .record_size = 1 };
+FIXTURE_VARIANT_ADD(capacity, 3) { .record_size = 3 };
+FIXTURE_VARIANT_ADD(capacity, 8) { .record_size = 8 };
+FIXTURE_VARIANT_ADD(capacity, 8_frame_4096) { .record_size = 8, .frame_size = 4096 };
+FIXTURE_VARIANT_ADD(capacity, 8_align_64) { .record_size = 8, .record_align = 64 };
+FIXTURE_VARIANT_ADD(capacity, 24) { .record_size = 24 };
+FIXTURE_VARIANT_ADD(capacity, 64) { .record_size = 64 };
+FIXTURE_VARIANT_ADD(capacity, 100_align_1) { .record_size = 100, .record_align = 1 };
+FIXTURE_VARIANT_ADD(capacity, 1000) { .record_size = 1000 };
+FIXTURE_VARIANT_ADD(capacity, 4096) { .record_size = 4096 };
+FIXTURE_VARIANT_ADD(capacity, 65535) { .record_size = 65535 };
+FIXTURE_VARIANT_ADD(capacity, 65536) { .record_size = 65536 };
+
+FIXTURE_SETUP(capacity)
+{
+	SKIP_WITHOUT_DEVICE();
+}
+
+FIXTURE_TEARDOWN(capacity)
+{
+}
+
+/* Full after exactly so many, again after a lap and a bit; and mapped whole. */
+static void exactly(struct __test_metadata *_metadata, const capacity_t *variant,
+		    __u64 capacity)
+{
+	static char record[SPSCRING_RECORD_MAX];
+	struct spscring_mapping pm, cm;
+	struct spscring_producer p;
+	struct spscring_consumer c;
+	struct spscring_info info;
+	int ring, pfd, cfd, lap;
+	__u64 n;
+	char *all;
+
+	ring = spscring_open(RING(.capacity = capacity, .record_size = variant->record_size,
+				  .record_align = variant->record_align,
+				  .frame_size = variant->frame_size));
+	ASSERT_GE(ring, 0)
+		TH_LOG("capacity %ju", (uintmax_t)capacity);
+	pfd = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+	cfd = spscring_claim(ring, SPSCRING_CONSUMER, 0);
+	ASSERT_EQ(spscring_map_producer(pfd, &p, &pm), 0);
+	ASSERT_EQ(spscring_map_consumer(cfd, &c, &cm), 0);
+
+	for (lap = 0; lap < 3; lap++) {
+		for (n = info_of(ring).length; !spscring_push(&p, record); n++)
+			;
+		EXPECT_EQ(n, capacity)
+			TH_LOG("lap %d", lap);
+		EXPECT_EQ(push_answer(&p, record), -EAGAIN);
+		info = info_of(ring);
+		EXPECT_EQ(info.length, capacity);
+		EXPECT_EQ(info.free, 0);
+		for (n = 0; n < capacity / 2 + 1; n++)
+			EXPECT_EQ(spscring_pop(&c, record), 0);
+	}
+
+	info = info_of(ring);
+	EXPECT_EQ(info.geometry.capacity, capacity);
+	EXPECT_EQ(info.length, capacity - capacity / 2 - 1);
+	EXPECT_EQ(info.length + info.free, capacity);
+	EXPECT_GE(info.geometry.frames * info.geometry.frame_records, capacity);
+	EXPECT_LT((info.geometry.frames - 1) * info.geometry.frame_records, capacity);
+
+	all = mmap(NULL, info.geometry.memory, PROT_READ, MAP_SHARED, ring, 0);
+	EXPECT_NE(all, MAP_FAILED);
+	EXPECT_EQ(touch(all + info.geometry.memory - 1, false), 0);
+	munmap(all, info.geometry.memory);
+	EXPECT_EQ(mmap(NULL, info.geometry.memory + 1, PROT_READ, MAP_SHARED, ring, 0), MAP_FAILED);
+	EXPECT_EQ(errno, ENXIO);
+
+	spscring_unmap(&pm);
+	spscring_unmap(&cm);
+	close(pfd);
+	close(cfd);
+	close(ring);
+}
+
+TEST_F(capacity, exact)
+{
+	static const __u64 capacities[] = { 1, 2, 3, 7, 8, 9, 13, 64, 100 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(capacities); i++)
+		exactly(_metadata, variant, capacities[i]);
+	if (variant->record_size <= 64)
+		exactly(_metadata, variant, 4097);
+}
+
+/* --------------------------------------------------------------- geometry */
+
+/* Frames large enough that at most 13 % is tail and left over, not larger. */
+TEST(waste)
+{
+	const long page = sysconf(_SC_PAGESIZE);
+	struct spscring_geometry g;
+	__u32 size;
+
+	for (size = 1; size <= SPSCRING_RECORD_MAX; size++) {
+		ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 4096, .record_size = size),
+						 page), 0)
+			TH_LOG("record size %u", size);
+		ASSERT_EQ(g.stride, size);
+		ASSERT_LE(100ULL * (g.frame_size - (__u64)g.frame_records * size),
+			  13ULL * g.frame_size)
+			TH_LOG("record size %u, frame %u", size, g.frame_size);
+		ASSERT_LE(g.frame_size, SPSCRING_FRAME_MAX);
+	}
+}
+
+/* Records lie inside their frame, behind its tail, on their alignment. */
+TEST(records_lie_well)
+{
+	const long page = sysconf(_SC_PAGESIZE);
+	struct spscring_geometry g;
+	__u32 size, align, natural, least;
+
+	for (size = 1; size <= SPSCRING_RECORD_MAX; size += size < 300 ? 1 : 97) {
+		natural = size & -size;
+		if (natural > SPSCRING_ALIGN_MAX)
+			natural = SPSCRING_ALIGN_MAX;
+		for (align = 0; align <= SPSCRING_ALIGN_MAX; align = align ? 2 * align : 1) {
+			least = align ? align : natural;
+			ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 1000,
+								  .record_size = size,
+								  .record_align = align), page), 0);
+			ASSERT_EQ(g.frame_size & (g.frame_size - 1), 0);
+			ASSERT_GE(g.frame_size, SPSCRING_FRAME_MIN);
+			ASSERT_GE(g.frame_first, 8);
+			ASSERT_EQ(g.frame_first % least, 0);
+			ASSERT_EQ(g.stride % least, 0);
+			ASSERT_GE(g.stride, size);
+			ASSERT_LT(g.stride, size + least);
+			ASSERT_LE(g.frame_first + (__u64)g.frame_records * g.stride,
+				  g.frame_size);
+			ASSERT_GE(g.frames * g.frame_records, 1000);
+			ASSERT_EQ(g.data_bytes % page, 0);
+			ASSERT_EQ(g.memory, g.data_bytes + 3 * page);
+		}
+	}
+}
+
+TEST(a_small_ring_has_a_small_frame)
+{
+	const long page = sysconf(_SC_PAGESIZE);
+	struct spscring_geometry g;
+
+	ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 1, .record_size = 1000), page), 0);
+	EXPECT_EQ(g.frame_size, 1024);
+	ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 1, .record_size = 65536), page), 0);
+	EXPECT_EQ(g.frame_size, 131072);
+	ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 4096, .record_size = 8), page), 0);
+	EXPECT_EQ(g.frame_size, 64);
+	EXPECT_EQ(g.frame_records, 7);
+}
+
+/* The limit is on the data as laid out, to the byte. */
+TEST(largest)
+{
+	const long page = sysconf(_SC_PAGESIZE);
+	const __u64 most = SPSCRING_DATA_MAX / 64 * 7;
+	struct spscring_geometry g;
+
+	EXPECT_EQ(spscring_geometry_init(&g, RING(.capacity = most, .record_size = 8), page), 0);
+	EXPECT_EQ(g.data_bytes, SPSCRING_DATA_MAX);
+	EXPECT_EQ(spscring_geometry_init(&g, RING(.capacity = most + 1, .record_size = 8), page),
+		  -E2BIG);
+}
+
+TEST_HARNESS_MAIN

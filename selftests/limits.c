@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who pays: the memory cgroup, the user's locked memory, the module's own limit.
+ * Each refuses with its own errno and is given back what it was charged, once.
+ */
+#include <linux/capability.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "selftest.h"
+
+#define MIB		(1ULL << 20)
+
+/* A ring of about so many bytes of data. */
+#define RING_OF(bytes)	RING(.capacity = (bytes) / 64, .record_size = 56)
+
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = negative_errno(write(fd, text, strlen(text)));
+	close(fd);
+	return ret < 0 ? ret : 0;
+}
+
+static long long read_number(const char *path)
+{
+	long long value = -1;
+	FILE *f = fopen(path, "r");
+
+	if (f && fscanf(f, "%lld", &value) != 1)
+		value = -1;
+	if (f)
+		fclose(f);
+	return value;
+}
+
+/* A ring of that size on a fresh fd, held until the fd is closed. */
+static int try_ring(int fd, __u64 bytes)
+{
+	return do_ioctl(fd, SPSCRING_CREATE, RING_OF(bytes));
+}
+
+/* ---------------------------------------------------------- memory cgroup */
+
+#define CGROUPS	"/sys/fs/cgroup"
+
+FIXTURE(memcg)
+{
+	char dir[64];
+};
+
+static void in(const char *dir, const char *file, char *path, size_t size)
+{
+	snprintf(path, size, "%s/%s", dir, file);
+}
+
+static int cgroup_write(const char *dir, const char *file, const char *text)
+{
+	char path[128];
+
+	in(dir, file, path, sizeof(path));
+	return write_text(path, text);
+}
+
+static long long cgroup_current(const char *dir)
+{
+	char path[128];
+
+	in(dir, "memory.current", path, sizeof(path));
+	return read_number(path);
+}
+
+static long long cgroup_event(const char *dir, const char *name)
+{
+	char path[128], line[128], key[64];
+	long long value = -1, v;
+	FILE *f;
+
+	in(dir, "memory.events", path, sizeof(path));
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63s %lld", key, &v) == 2 && !strcmp(key, name))
+			value = v;
+	}
+	if (f)
+		fclose(f);
+	return value;
+}
+
+FIXTURE_SETUP(memcg)
+{
+	int err;
+
+	SKIP_WITHOUT_DEVICE();
+	SKIP_WITHOUT(CGROUPS "/cgroup.procs", "no cgroup2");
+	err = write_text(CGROUPS "/cgroup.subtree_control", "+memory");
+	if (err)
+		SKIP(return, "no memory controller: %s", strerror(-err));
+	snprintf(self->dir, sizeof(self->dir), CGROUPS "/spscring-%d", getpid());
+	ASSERT_EQ(mkdir(self->dir, 0700), 0);
+	ASSERT_EQ(cgroup_write(self->dir, "memory.max", "16M"), 0);
+}
+
+FIXTURE_TEARDOWN(memcg)
+{
+	int tries;
+
+	for (tries = 0; tries < 500 && rmdir(self->dir) && errno == EBUSY; tries++)
+		sleep_ms(10);
+}
+
+/* What fits is charged and given back; what does not is ENOMEM, and no OOM kill. */
+static int spend(const char *dir)
+{
+	const long long slack = 2 * MIB;
+	long long before, with;
+	int fd, round;
+
+	if (cgroup_write(dir, "cgroup.procs", "0"))
+		return 1;
+	before = cgroup_current(dir);
+	for (round = 0; round < 10; round++) {
+		fd = device_open();
+		if (try_ring(fd, 64 * MIB) != -ENOMEM)
+			return 2;
+		if (try_ring(fd, 8 * MIB))
+			return 3;
+		with = cgroup_current(dir);
+		if (with < before + (long long)(8 * MIB) - slack)
+			return 4;
+		close(fd);
+		if (cgroup_current(dir) > before + slack)
+			return 5;
+	}
+	return 0;
+}
+
+TEST_F(memcg, no_memory)
+{
+	pid_t pid = fork_child();
+
+	if (!pid)
+		_exit(spend(self->dir));
+	EXPECT_EQ(wait_child(pid), 0);
+	EXPECT_EQ(cgroup_event(self->dir, "oom_kill"), 0);
+	EXPECT_GT(cgroup_event(self->dir, "max"), 0);
+	EXPECT_LT(cgroup_current(self->dir), (long long)(2 * MIB));
+}
+
+/* The maker pays for as long as anybody has the ring. */
+TEST_F(memcg, the_maker_pays)
+{
+	int fd = device_open();
+	pid_t pid = fork_child();
+
+	if (!pid) {
+		if (cgroup_write(self->dir, "cgroup.procs", "0"))
+			_exit(1);
+		_exit(-try_ring(fd, 8 * MIB));
+	}
+	EXPECT_EQ(wait_child(pid), 0);
+	EXPECT_GT(cgroup_current(self->dir), (long long)(7 * MIB));
+	close(fd);
+	EXPECT_LT(cgroup_current(self->dir), (long long)(2 * MIB));
+}
+
+/* --------------------------------------------------------- locked memory */
+
+/* Nobody else is this user. */
+#define SOMEBODY	54321
+
+FIXTURE(memlock)
+{
+	int fd[4];
+	__u64 one;		/* bytes that one ring is charged */
+};
+
+FIXTURE_SETUP(memlock)
+{
+	size_t i;
+
+	SKIP_WITHOUT_DEVICE();
+	if (geteuid())
+		SKIP(return, "only root can become another user");
+	for (i = 0; i < ARRAY_SIZE(self->fd); i++) {
+		self->fd[i] = device_open();
+		ASSERT_GE(self->fd[i], 0);
+	}
+	ASSERT_EQ(try_ring(self->fd[3], MIB), 0);
+	self->one = info_of(self->fd[3]).geometry.memory;
+	close_fd(&self->fd[3]);
+	self->fd[3] = device_open();
+}
+
+FIXTURE_TEARDOWN(memlock)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(self->fd); i++)
+		close_fd(&self->fd[i]);
+}
+
+static int limit_memlock(__u64 bytes)
+{
+	return setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ bytes, bytes });
+}
+
+/* A child that is another user, without capabilities, and may lock that much. */
+static pid_t fork_somebody(__u64 bytes)
+{
+	pid_t pid = fork_child();
+
+	if (!pid && (limit_memlock(bytes) || setgid(SOMEBODY) || setuid(SOMEBODY)))
+		_exit(200);
+	return pid;
+}
+
+TEST_F(memlock, exact)
+{
+	pid_t pid = fork_somebody(self->one);
+
+	if (!pid) {
+		if (try_ring(self->fd[0], MIB + 1 * 65536) != -EDQUOT)
+			_exit(1);
+		if (try_ring(self->fd[0], MIB))
+			_exit(2);
+		/* not a page more */
+		if (try_ring(self->fd[1], 64) != -EDQUOT)
+			_exit(3);
+		_exit(0);
+	}
+	EXPECT_EQ(wait_child(pid), 0);
+
+	/* a byte less than the pages is a page less; the first ring still counts */
+	close_fd(&self->fd[0]);
+	pid = fork_somebody(self->one - 1);
+	if (!pid)
+		_exit(-try_ring(self->fd[1], MIB));
+	EXPECT_EQ(wait_child(pid), EDQUOT);
+	pid = fork_somebody(0);
+	if (!pid)
+		_exit(-try_ring(self->fd[1], 64));
+	EXPECT_EQ(wait_child(pid), EDQUOT);
+}
+
+/* Given back once, not less and not more: one fits each time, two never do. */
+TEST_F(memlock, given_back_once)
+{
+	int round;
+	pid_t pid;
+
+	for (round = 0; round < 50; round++) {
+		pid = fork_somebody(self->one);
+		if (!pid) {
+			if (try_ring(self->fd[0], MIB))
+				_exit(1);
+			if (try_ring(self->fd[1], MIB) != -EDQUOT)
+				_exit(2);
+			_exit(0);
+		}
+		ASSERT_EQ(wait_child(pid), 0)
+			TH_LOG("round %d", round);
+		/* by root, after who was charged has gone */
+		close(self->fd[0]);
+		self->fd[0] = device_open();
+		ASSERT_GE(self->fd[0], 0);
+	}
+}
+
+/* As long as somebody has it, its maker's user is charged. */
+TEST_F(memlock, the_maker_pays)
+{
+	int end;
+	void *at;
+	pid_t pid = fork_somebody(self->one);
+
+	if (!pid)
+		_exit(-try_ring(self->fd[0], MIB));
+	ASSERT_EQ(wait_child(pid), 0);
+	end = spscring_claim(self->fd[0], SPSCRING_CONSUMER, 0);
+	ASSERT_GE(end, 0);
+	at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, end, 0);
+	ASSERT_NE(at, MAP_FAILED);
+	close_fd(&self->fd[0]);
+	close(end);
+
+	pid = fork_somebody(self->one);
+	if (!pid)
+		_exit(-try_ring(self->fd[1], MIB));
+	EXPECT_EQ(wait_child(pid), EDQUOT);
+	munmap(at, 4096);
+	pid = fork_somebody(self->one);
+	if (!pid)
+		_exit(-try_ring(self->fd[1], MIB));
+	EXPECT_EQ(wait_child(pid), 0);
+}
+
+/* A failure after the charge gives it back. */
+TEST_F(memlock, a_failure_costs_nothing)
+{
+	int round;
+	pid_t pid = fork_somebody(self->one);
+
+	if (!pid) {
+		if (try_ring(self->fd[0], MIB))
+			_exit(1);
+		/* the fd has its ring: the second is made, and is one too many */
+		for (round = 0; round < 20; round++) {
+			if (try_ring(self->fd[0], 64) != -EEXIST)
+				_exit(2);
+		}
+		_exit(0);
+	}
+	EXPECT_EQ(wait_child(pid), 0);
+}
+
+/* Killed while the pages are allocated: all of it comes back. */
+TEST_F(memlock, killed_while_it_allocates)
+{
+	const __u64 large = 64 * MIB;
+	__u64 limit;
+	int round, end, cut = 0;
+	pid_t pid;
+
+	ASSERT_EQ(try_ring(self->fd[3], large), 0);
+	limit = info_of(self->fd[3]).geometry.memory;
+	close_fd(&self->fd[3]);
+	for (round = 0; round < 20; round++) {
+		pid = fork_somebody(limit);
+		if (!pid)
+			_exit(-try_ring(self->fd[0], large));
+		sleep_ms(round % 10);
+		kill(pid, SIGKILL);
+		end = wait_child(pid);
+		ASSERT_TRUE(end == -SIGKILL || end == 0)
+			TH_LOG("round %d: the child ended by %d", round, end);
+		cut += end == -SIGKILL;
+		close(self->fd[0]);
+		self->fd[0] = device_open();
+	}
+	ksft_print_msg("%d of %d killed before CREATE returned\n", cut, round);
+	pid = fork_somebody(limit);
+	if (!pid)
+		_exit(-try_ring(self->fd[0], large));
+	EXPECT_EQ(wait_child(pid), 0);
+}
+
+static int drop_ipc_lock(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data))
+		return -errno;
+	data[CAP_IPC_LOCK / 32].effective &= ~(1U << CAP_IPC_LOCK % 32);
+	return negative_errno(syscall(SYS_capset, &header, data));
+}
+
+/* CAP_IPC_LOCK is exempt: that, and not being root. */
+TEST_F(memlock, cap_ipc_lock)
+{
+	ASSERT_EQ(limit_memlock(0), 0);
+	EXPECT_EQ(try_ring(self->fd[0], MIB), 0);
+	ASSERT_EQ(drop_ipc_lock(), 0);
+	EXPECT_EQ(try_ring(self->fd[1], MIB), -EDQUOT);
+}
+
+/* ------------------------------------- max_bytes, where nobody else has rings */
+
+#define MAX_BYTES	"/sys/module/spscring/parameters/max_bytes"
+
+FIXTURE(max_bytes)
+{
+	int fd[2];
+	long long before;
+	__u64 one;
+};
+
+static int set_max_bytes(unsigned long long bytes)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", bytes);
+	return write_text(MAX_BYTES, text);
+}
+
+FIXTURE_SETUP(max_bytes)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->before = read_number(MAX_BYTES);
+	if (access(MAX_BYTES, W_OK) || self->before < 0)
+		SKIP(return, "cannot write " MAX_BYTES);
+	self->fd[0] = device_open();
+	ASSERT_GE(self->fd[0], 0);
+	self->fd[1] = device_open();
+	ASSERT_GE(self->fd[1], 0);
+	ASSERT_EQ(set_max_bytes(0), 0);
+	ASSERT_EQ(try_ring(self->fd[0], MIB), 0);
+	self->one = info_of(self->fd[0]).geometry.memory;
+}
+
+FIXTURE_TEARDOWN(max_bytes)
+{
+	EXPECT_EQ(set_max_bytes(self->before), 0);
+	close_fd(&self->fd[0]);
+	close_fd(&self->fd[1]);
+}
+
+TEST_F(max_bytes, exact)
+{
+	/* it holds for those who ask from now on, with what there is */
+	ASSERT_EQ(set_max_bytes(2 * self->one - 1), 0);
+	EXPECT_EQ(try_ring(self->fd[1], MIB), -ENOSPC);
+	ASSERT_EQ(set_max_bytes(1), 0);
+	EXPECT_EQ(try_ring(self->fd[1], 64), -ENOSPC);
+	EXPECT_EQ(info_of(self->fd[0]).geometry.memory, self->one);
+	ASSERT_EQ(set_max_bytes(2 * self->one), 0);
+	EXPECT_EQ(try_ring(self->fd[1], MIB), 0);
+}
+
+TEST_F(max_bytes, given_back_once)
+{
+	int round;
+
+	ASSERT_EQ(set_max_bytes(2 * self->one), 0);
+	for (round = 0; round < 50; round++) {
+		int third = device_open();
+
+		ASSERT_EQ(try_ring(self->fd[1], MIB), 0);
+		ASSERT_EQ(try_ring(third, 64), -ENOSPC);
+		ASSERT_EQ(try_ring(self->fd[1], MIB), -EEXIST);
+		close(third);
+		close(self->fd[1]);
+		self->fd[1] = device_open();
+		ASSERT_GE(self->fd[1], 0);
+	}
+}
+
+/* Root and CAP_IPC_LOCK are not exempt from this one; a refusal by the other limit is free. */
+TEST_F(max_bytes, refused_elsewhere)
+{
+	int round;
+
+	ASSERT_EQ(set_max_bytes(2 * self->one), 0);
+	ASSERT_EQ(setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ 0, 0 }), 0);
+	ASSERT_EQ(drop_ipc_lock(), 0);
+	for (round = 0; round < 10; round++)
+		EXPECT_EQ(try_ring(self->fd[1], MIB), -EDQUOT);
+}
+
+TEST_HARNESS_MAIN

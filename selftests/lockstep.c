@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A consumer takes a few records from a full ring and then waits for the
+ * producer's answer on another channel.  What it told of its head may not
+ * have moved, so the producer is to find the room by the exact cursor, and
+ * soon: in SPSCRING_LOOK_EVERY tries.
+ */
+#include "selftest.h"
+
+#define ROUNDS	20
+#define TAKEN	10
+
+static long push_one(struct spscring_producer *p, __u64 first, __u32 n)
+{
+	(void)n;
+	return spscring_push(p, &first) ?: 1;
+}
+
+static long push_batch(struct spscring_producer *p, __u64 first, __u32 n)
+{
+	__u64 batch[TAKEN];
+	__u32 i;
+
+	for (i = 0; i < n; i++)
+		batch[i] = first + i;
+	return spscring_push_n(p, batch, n);
+}
+
+static long push_reserved(struct spscring_producer *p, __u64 first, __u32 n)
+{
+	void *slot;
+	long ret = spscring_reserve(p, &slot);
+
+	(void)n;
+	if (ret)
+		return ret;
+	*(__u64 *)slot = first;
+	spscring_commit(p);
+	return 1;
+}
+
+static long push_reserved_batch(struct spscring_producer *p, __u64 first, __u32 n)
+{
+	void *slots = NULL;	/* gcc does not know that errors are negative */
+	long i, some = spscring_reserve_n(p, n, &slots);
+
+	if (some < 0)
+		return some;
+	for (i = 0; i < some; i++)
+		((__u64 *)slots)[i] = first + i;
+	spscring_commit_n(p, some);
+	return some;
+}
+
+FIXTURE(lockstep)
+{
+	int ring, producer, consumer;
+	int ask[2], answer[2];
+	struct spscring_producer p;
+	pid_t child;
+};
+
+FIXTURE_VARIANT(lockstep)
+{
+	__u64 capacity;
+	long (*push)(struct spscring_producer *p, __u64 first, __u32 n);
+};
+
+FIXTURE_VARIANT_ADD(lockstep, push_1) { 1, push_one };
+FIXTURE_VARIANT_ADD(lockstep, push_n_1) { 1, push_batch };
+FIXTURE_VARIANT_ADD(lockstep, reserve_1) { 1, push_reserved };
+FIXTURE_VARIANT_ADD(lockstep, reserve_n_1) { 1, push_reserved_batch };
+FIXTURE_VARIANT_ADD(lockstep, push_2) { 2, push_one };
+FIXTURE_VARIANT_ADD(lockstep, push_n_2) { 2, push_batch };
+FIXTURE_VARIANT_ADD(lockstep, reserve_2) { 2, push_reserved };
+FIXTURE_VARIANT_ADD(lockstep, reserve_n_2) { 2, push_reserved_batch };
+FIXTURE_VARIANT_ADD(lockstep, push_7) { 7, push_one };
+FIXTURE_VARIANT_ADD(lockstep, push_n_7) { 7, push_batch };
+FIXTURE_VARIANT_ADD(lockstep, reserve_7) { 7, push_reserved };
+FIXTURE_VARIANT_ADD(lockstep, reserve_n_7) { 7, push_reserved_batch };
+FIXTURE_VARIANT_ADD(lockstep, push_8) { 8, push_one };
+FIXTURE_VARIANT_ADD(lockstep, push_n_8) { 8, push_batch };
+FIXTURE_VARIANT_ADD(lockstep, reserve_8) { 8, push_reserved };
+FIXTURE_VARIANT_ADD(lockstep, reserve_n_8) { 8, push_reserved_batch };
+FIXTURE_VARIANT_ADD(lockstep, push_64) { 64, push_one };
+FIXTURE_VARIANT_ADD(lockstep, push_n_64) { 64, push_batch };
+FIXTURE_VARIANT_ADD(lockstep, reserve_64) { 64, push_reserved };
+FIXTURE_VARIANT_ADD(lockstep, reserve_n_64) { 64, push_reserved_batch };
+FIXTURE_VARIANT_ADD(lockstep, push_4096) { 4096, push_one };
+FIXTURE_VARIANT_ADD(lockstep, push_n_4096) { 4096, push_batch };
+FIXTURE_VARIANT_ADD(lockstep, reserve_4096) { 4096, push_reserved };
+FIXTURE_VARIANT_ADD(lockstep, reserve_n_4096) { 4096, push_reserved_batch };
+
+/* Takes as many as it is asked to, says so, and waits: looks at nothing else. */
+static int consumer(int end, int ask, int answer)
+{
+	struct spscring_consumer c;
+	__u64 v, next = 0;
+	__u32 n;
+
+	if (spscring_map_consumer(end, &c, NULL))
+		return 2;
+	while (read(ask, &n, sizeof(n)) == sizeof(n) && n) {
+		while (n--)
+			if (pop_answer(&c, &v) || v != next++)
+				return 1;
+		if (write(answer, &n, sizeof(n)) != sizeof(n))
+			return 2;
+	}
+	return 0;
+}
+
+FIXTURE_SETUP(lockstep)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->ring = spscring_open(RING(.capacity = variant->capacity, .record_size = 8));
+	ASSERT_GE(self->ring, 0);
+	self->producer = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	ASSERT_GE(self->producer, 0);
+	self->consumer = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	ASSERT_GE(self->consumer, 0);
+	ASSERT_EQ(spscring_map_producer(self->producer, &self->p, NULL), 0);
+	ASSERT_EQ(pipe(self->ask), 0);
+	ASSERT_EQ(pipe(self->answer), 0);
+	self->child = fork_child();
+	ASSERT_GE(self->child, 0);
+	if (!self->child) {
+		close(self->ask[1]);
+		_exit(consumer(self->consumer, self->ask[0], self->answer[1]));
+	}
+	close_fd(&self->consumer);
+	close_fd(&self->answer[1]);
+}
+
+FIXTURE_TEARDOWN(lockstep)
+{
+	close_fd(&self->ask[1]);
+	close_fd(&self->ask[0]);
+	close_fd(&self->answer[0]);
+	close_fd(&self->producer);
+	close_fd(&self->ring);
+}
+
+TEST_F(lockstep, answered)
+{
+	__u32 taken = variant->capacity < TAKEN ? variant->capacity : TAKEN, reply;
+	__u64 next = 0, end;
+	int round, tries, i;
+	long got;
+
+	while (variant->push(&self->p, next, 1) == 1)
+		next++;
+	ASSERT_EQ(next, variant->capacity);
+	for (round = 0; round < ROUNDS; round++) {
+		/* any phase of the tries between two looks */
+		for (i = 0; i < round * 7 % SPSCRING_LOOK_EVERY; i++)
+			ASSERT_EQ(variant->push(&self->p, next, taken), -EAGAIN);
+		ASSERT_EQ(write(self->ask[1], &taken, sizeof(taken)), (ssize_t)sizeof(taken));
+		ASSERT_EQ(read(self->answer[0], &reply, sizeof(reply)), (ssize_t)sizeof(reply));
+
+		/* exactly what was taken has room, and no try is far from a look */
+		for (end = next + taken, tries = 1; next != end; tries++) {
+			got = variant->push(&self->p, next, end - next);
+			ASSERT_TRUE(got == -EAGAIN || got > 0);
+			if (got < 0) {
+				ASSERT_LT(tries, SPSCRING_LOOK_EVERY);
+				continue;
+			}
+			next += got;
+			tries = 0;
+		}
+		ASSERT_EQ(variant->push(&self->p, next, 1), -EAGAIN);
+	}
+	reply = 0;
+	ASSERT_EQ(write(self->ask[1], &reply, sizeof(reply)), (ssize_t)sizeof(reply));
+	EXPECT_EQ(wait_child(self->child), 0);
+}
+
+TEST_HARNESS_MAIN

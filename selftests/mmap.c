@@ -1,0 +1,634 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mappings: who may map what, and that no other way leads around it.
+ */
+#include <sys/personality.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "selftest.h"
+
+#define READ	PROT_READ
+#define WRITE	(PROT_READ | PROT_WRITE)
+#define EXEC	(PROT_READ | PROT_EXEC)
+
+enum who { RING_FD, PRODUCER_FD, CONSUMER_FD, FDS };
+
+FIXTURE(mmap)
+{
+	int fd[FDS];
+	size_t page;
+	struct spscring_geometry g;
+};
+
+FIXTURE_SETUP(mmap)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->fd[RING_FD] = spscring_open(RING(.capacity = 3000, .record_size = 8));
+	ASSERT_GE(self->fd[RING_FD], 0);
+	self->fd[PRODUCER_FD] = spscring_claim(self->fd[RING_FD], SPSCRING_PRODUCER, 0);
+	ASSERT_GE(self->fd[PRODUCER_FD], 0);
+	self->fd[CONSUMER_FD] = spscring_claim(self->fd[RING_FD], SPSCRING_CONSUMER, 0);
+	ASSERT_GE(self->fd[CONSUMER_FD], 0);
+	self->g = info_of(self->fd[RING_FD]).geometry;
+	self->page = self->g.page_size;
+	ASSERT_GE(self->g.data_bytes, 2 * self->page);
+}
+
+FIXTURE_TEARDOWN(mmap)
+{
+	int i;
+
+	for (i = 0; i < FDS; i++)
+		close_fd(&self->fd[i]);
+}
+
+#define mmap_t	FIXTURE_DATA(mmap)
+
+/* The sections, and spans of them, in pages; 0: to the end. */
+static const struct span {
+	const char *name;
+	unsigned int first, n;
+	bool writable[FDS];
+} spans[] = {
+	{ "consumer", 0, 1, { [CONSUMER_FD] = true } },
+	{ "info", 1, 1, {} },
+	{ "producer", 2, 1, { [PRODUCER_FD] = true } },
+	{ "data", 3, 0, { [PRODUCER_FD] = true } },
+	{ "first of data", 3, 1, { [PRODUCER_FD] = true } },
+	{ "rest of data", 4, 0, { [PRODUCER_FD] = true } },
+	{ "producer + data", 2, 0, { [PRODUCER_FD] = true } },
+	{ "producer + first of data", 2, 2, { [PRODUCER_FD] = true } },
+	{ "consumer + info", 0, 2, {} },
+	{ "info + producer", 1, 2, {} },
+	{ "info + producer + data", 1, 0, {} },
+	{ "everything", 0, 0, {} },
+};
+
+static size_t span_size(mmap_t *self, const struct span *s)
+{
+	return s->n ? s->n * self->page : self->g.memory - s->first * self->page;
+}
+
+/* Returns an address, or a negative errno. */
+static long map(mmap_t *self, enum who who, const struct span *s, int prot, int flags)
+{
+	void *at = mmap(NULL, span_size(self, s), prot, flags, self->fd[who],
+			s->first * self->page);
+
+	return at == MAP_FAILED ? -errno : (long)at;
+}
+
+static char *map_section(mmap_t *self, enum who who, size_t offset, int prot)
+{
+	return mmap(NULL, self->page, prot, MAP_SHARED, self->fd[who], offset);
+}
+
+TEST_F(mmap, rights)
+{
+	static const int prots[] = {
+		PROT_NONE, PROT_READ, PROT_WRITE, WRITE, PROT_EXEC, EXEC, WRITE | PROT_EXEC,
+	};
+	const struct span *s;
+	int who, flags, want;
+	size_t i;
+	long at;
+
+	for (s = spans; s < spans + ARRAY_SIZE(spans); s++) {
+		for (i = 0; i < ARRAY_SIZE(prots) * FDS * 2; i++) {
+			int prot = prots[i / FDS / 2];
+
+			who = i % FDS;
+			flags = i / FDS % 2 ? MAP_PRIVATE : MAP_SHARED;
+			want = 0;
+			if (prot & PROT_EXEC || (prot & PROT_WRITE && !s->writable[who]))
+				want = -EACCES;
+			if (flags == MAP_PRIVATE)
+				want = -EINVAL;
+			at = map(self, who, s, prot, flags);
+			/* the kernel's own answer where the file is on a noexec mount */
+			if (prot & PROT_EXEC && at == -EPERM)
+				continue;
+			EXPECT_EQ(at < 0 && at > -4096 ? at : 0, want)
+				TH_LOG("%s: fd %d, prot %d, flags %d", s->name, who, prot, flags);
+			if (at < 0 && at > -4096)
+				continue;
+			EXPECT_EQ(touch((char *)at, false), prot ? 0 : SIGSEGV);
+			EXPECT_EQ(munmap((void *)at, span_size(self, s)), 0);
+		}
+	}
+}
+
+TEST_F(mmap, places)
+{
+	const __u64 end = self->g.memory, page = self->page;
+	const struct { int err; __u64 from, size; } places[] = {
+		{ 0, end - page, page },
+		{ ENXIO, end, page },
+		{ ENXIO, end - page, 2 * page },
+		{ ENXIO, 0, end + page },
+		{ ENXIO, end + page, page },
+		{ ENXIO, 1ULL << 40, page },
+		{ ENXIO, 1ULL << 62, page },
+		{ EINVAL, 1, page },
+		{ EINVAL, page / 2, page },
+		{ EINVAL, 0, 0 },
+	};
+	size_t i;
+	int who;
+
+	for (i = 0; i < ARRAY_SIZE(places); i++) {
+		for (who = 0; who < FDS; who++) {
+			void *at = mmap(NULL, places[i].size, READ, MAP_SHARED, self->fd[who],
+					places[i].from);
+
+			EXPECT_EQ(at == MAP_FAILED ? errno : 0, places[i].err)
+				TH_LOG("place %zu, fd %d", i, who);
+			if (at != MAP_FAILED)
+				munmap(at, places[i].size);
+		}
+	}
+	/* an offset that wraps when the size is added */
+	EXPECT_EQ(mmap(NULL, 2 * page, READ, MAP_SHARED, self->fd[RING_FD], -page), MAP_FAILED);
+}
+
+/* Each fd sees the same pages, and only the writer's writes arrive. */
+TEST_F(mmap, one_memory)
+{
+	char *mine = map_section(self, PRODUCER_FD, self->g.data_offset + self->page, WRITE);
+	char *theirs = map_section(self, CONSUMER_FD, self->g.data_offset + self->page, READ);
+	char *all = mmap(NULL, self->g.memory, READ, MAP_SHARED, self->fd[RING_FD], 0);
+
+	ASSERT_NE(mine, MAP_FAILED);
+	ASSERT_NE(theirs, MAP_FAILED);
+	ASSERT_NE(all, MAP_FAILED);
+	memcpy(mine, "seen by all", 12);
+	EXPECT_STREQ(theirs, "seen by all");
+	EXPECT_STREQ(all + self->g.data_offset + self->page, "seen by all");
+}
+
+/* ------------------------------------------- what may not be written, is not */
+
+/* One read-only mapping of each kind, with every way to write it. */
+FIXTURE(read_only)
+{
+	mmap_t m;
+	char *at;
+	char before;
+};
+
+FIXTURE_VARIANT(read_only)
+{
+	enum who who;
+	int span;
+};
+
+FIXTURE_VARIANT_ADD(read_only, producers_consumer_page) { PRODUCER_FD, 0 };
+FIXTURE_VARIANT_ADD(read_only, producers_info) { PRODUCER_FD, 1 };
+FIXTURE_VARIANT_ADD(read_only, consumers_info) { CONSUMER_FD, 1 };
+FIXTURE_VARIANT_ADD(read_only, consumers_producer_page) { CONSUMER_FD, 2 };
+FIXTURE_VARIANT_ADD(read_only, consumers_data) { CONSUMER_FD, 4 };
+FIXTURE_VARIANT_ADD(read_only, rings_consumer_page) { RING_FD, 0 };
+FIXTURE_VARIANT_ADD(read_only, rings_info) { RING_FD, 1 };
+FIXTURE_VARIANT_ADD(read_only, rings_producer_page) { RING_FD, 2 };
+FIXTURE_VARIANT_ADD(read_only, rings_data) { RING_FD, 4 };
+
+FIXTURE_SETUP(read_only)
+{
+	long at;
+
+	SKIP_WITHOUT_DEVICE();
+	mmap_setup(_metadata, &self->m, NULL);
+	ASSERT_FALSE(spans[variant->span].writable[variant->who]);
+	at = map(&self->m, variant->who, &spans[variant->span], READ, MAP_SHARED);
+	ASSERT_FALSE(at < 0 && at > -4096);
+	self->at = (char *)at;
+	self->before = *self->at;
+}
+
+FIXTURE_TEARDOWN(read_only)
+{
+	munmap(self->at, self->m.page);
+	mmap_teardown(_metadata, &self->m, NULL);
+}
+
+TEST_F(read_only, faults)
+{
+	EXPECT_EQ(touch(self->at, false), 0);
+	EXPECT_EQ(touch(self->at, true), SIGSEGV);
+	EXPECT_EQ(touch(self->at + self->m.page - 1, true), SIGSEGV);
+}
+
+TEST_F(read_only, mprotect)
+{
+	static const int more[] = { PROT_WRITE, WRITE, PROT_EXEC, EXEC, WRITE | PROT_EXEC };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(more); i++) {
+		EXPECT_EQ(negative_errno(mprotect(self->at, self->m.page, more[i])), -EACCES)
+			TH_LOG("prot %d", more[i]);
+	}
+	EXPECT_EQ(mprotect(self->at, self->m.page, PROT_NONE), 0);
+	EXPECT_EQ(negative_errno(mprotect(self->at, self->m.page, WRITE)), -EACCES);
+	EXPECT_EQ(mprotect(self->at, self->m.page, READ), 0);
+	EXPECT_EQ(touch(self->at, true), SIGSEGV);
+}
+
+/* Moved or doubled, it has the rights that it had. */
+TEST_F(read_only, mremap)
+{
+	const size_t page = self->m.page;
+	char *to = mmap(NULL, 4 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *twin;
+
+	ASSERT_NE(to, MAP_FAILED);
+	EXPECT_EQ(mremap(self->at, page, 2 * page, MREMAP_MAYMOVE), MAP_FAILED);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(mremap(self->at, page, 2 * page, 0), MAP_FAILED);
+
+	/* of length 0: a second mapping of the same, where the kernel gives one */
+	twin = mremap(self->at, 0, page, MREMAP_MAYMOVE);
+	if (twin != MAP_FAILED) {
+		EXPECT_EQ(negative_errno(mprotect(twin, page, WRITE)), -EACCES);
+		EXPECT_EQ(touch(twin, true), SIGSEGV);
+		munmap(twin, page);
+	} else {
+		EXPECT_TRUE(errno == EFAULT || errno == EINVAL);
+	}
+#ifdef MREMAP_DONTUNMAP
+	EXPECT_EQ(mremap(self->at, page, page, MREMAP_MAYMOVE | MREMAP_DONTUNMAP), MAP_FAILED);
+#endif
+	ASSERT_EQ(mremap(self->at, page, page, MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
+	self->at = to;
+	EXPECT_EQ(*to, self->before);
+	EXPECT_EQ(negative_errno(mprotect(to, page, WRITE)), -EACCES);
+	EXPECT_EQ(touch(to, true), SIGSEGV);
+}
+
+/* The ways that look over the mapping's own rights. */
+TEST_F(read_only, proc_mem)
+{
+	const char byte = ~self->before;
+	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	char seen;
+
+	if (fd < 0)
+		SKIP(return, "/proc/self/mem: %s", strerror(errno));
+	EXPECT_EQ(negative_errno(pwrite(fd, &byte, 1, (long)self->at)), -EIO);
+	EXPECT_EQ(pread(fd, &seen, 1, (long)self->at), 1);
+	EXPECT_EQ(seen, self->before);
+	EXPECT_EQ(*self->at, self->before);
+	close(fd);
+}
+
+TEST_F(read_only, process_vm_writev)
+{
+	char byte = ~self->before, other;
+	struct iovec from = { &byte, 1 }, to = { &other, 1 };
+
+	if (process_vm_writev(getpid(), &from, 1, &to, 1, 0) != 1)
+		SKIP(return, "process_vm_writev: %s", strerror(errno));
+	to.iov_base = self->at;
+	EXPECT_EQ(negative_errno(process_vm_writev(getpid(), &from, 1, &to, 1, 0)), -EFAULT);
+	EXPECT_EQ(*self->at, self->before);
+}
+
+TEST_F(read_only, as_a_buffer)
+{
+	int pair[2];
+
+	ASSERT_EQ(pipe(pair), 0);
+	ASSERT_EQ(write(pair[1], "xyz", 3), 3);
+	EXPECT_EQ(negative_errno(read(pair[0], self->at, 3)), -EFAULT);
+	EXPECT_EQ(*self->at, self->before);
+}
+
+TEST_F(read_only, madvise)
+{
+	EXPECT_NE(madvise(self->at, self->m.page, MADV_REMOVE), 0);
+	EXPECT_NE(madvise(self->at, self->m.page, MADV_DODUMP), 0);
+	EXPECT_EQ(madvise(self->at, self->m.page, MADV_DONTNEED), 0);
+	EXPECT_EQ(*self->at, self->before);
+	EXPECT_EQ(madvise(self->at, self->m.page, MADV_DONTNEED), 0);
+	EXPECT_EQ(touch(self->at, true), SIGSEGV);
+	EXPECT_EQ(touch(self->at, false), 0);
+}
+
+/* ------------------------------------------------- what may be, and for how long */
+
+TEST_F(mmap, writable_is_not_executable)
+{
+	char *at = map_section(self, PRODUCER_FD, self->g.data_offset, WRITE);
+
+	ASSERT_NE(at, MAP_FAILED);
+	EXPECT_EQ(touch(at, true), 0);
+	EXPECT_EQ(negative_errno(mprotect(at, self->page, EXEC)), -EACCES);
+	EXPECT_EQ(negative_errno(mprotect(at, self->page, WRITE | PROT_EXEC)), -EACCES);
+	EXPECT_EQ(mprotect(at, self->page, READ), 0);
+	EXPECT_EQ(touch(at, true), SIGSEGV);
+	EXPECT_EQ(mprotect(at, self->page, WRITE), 0);
+	EXPECT_EQ(touch(at, true), 0);
+}
+
+/* An old program maps executable what it reads: refused, unless on a noexec mount. */
+TEST_F(mmap, read_implies_exec)
+{
+	void *at;
+
+	if (personality(READ_IMPLIES_EXEC) < 0)
+		SKIP(return, "personality: %s", strerror(errno));
+	at = map_section(self, RING_FD, 0, READ);
+	if (at != MAP_FAILED)
+		errno = mprotect(at, self->page, EXEC) ? errno : 0;
+	EXPECT_EQ(errno, EACCES);
+}
+
+/* A writable mapping cannot be slid over to pages that are not. */
+TEST_F(mmap, remap_file_pages)
+{
+	const size_t page = self->page;
+	const unsigned long not_mine[] = { 0, 1 };
+	char *at;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(not_mine); i++) {
+		at = map_section(self, PRODUCER_FD, self->g.data_offset, WRITE);
+		ASSERT_NE(at, MAP_FAILED);
+		EXPECT_EQ(negative_errno(syscall(SYS_remap_file_pages, at, page, 0,
+						 not_mine[i], 0)), -EACCES);
+	}
+	at = map_section(self, CONSUMER_FD, 0, WRITE);
+	ASSERT_NE(at, MAP_FAILED);
+	EXPECT_EQ(negative_errno(syscall(SYS_remap_file_pages, at, page, 0, 3, 0)), -EACCES);
+	/* a read-only one stays so, wherever it goes */
+	at = map_section(self, CONSUMER_FD, self->g.info_offset, READ);
+	ASSERT_NE(at, MAP_FAILED);
+	if (!syscall(SYS_remap_file_pages, at, page, 0, 0, 0)) {
+		EXPECT_EQ(touch(at, true), SIGSEGV);
+		EXPECT_EQ(mprotect(at, page, WRITE), 0);
+	}
+}
+
+/* Dropped pages come back as they were. */
+TEST_F(mmap, madv_dontneed)
+{
+	const size_t size = self->g.data_bytes;
+	char *at = mmap(NULL, size, WRITE, MAP_SHARED, self->fd[PRODUCER_FD], self->g.data_offset);
+	char *peer = mmap(NULL, size, READ, MAP_SHARED, self->fd[CONSUMER_FD],
+			  self->g.data_offset);
+	size_t i;
+
+	ASSERT_NE(at, MAP_FAILED);
+	ASSERT_NE(peer, MAP_FAILED);
+	for (i = 0; i < size; i++)
+		at[i] = i * 7;
+	EXPECT_EQ(madvise(at, size, MADV_DONTNEED), 0);
+	EXPECT_EQ(madvise(peer, size, MADV_DONTNEED), 0);
+	for (i = 0; i < size; i++) {
+		ASSERT_EQ(at[i], (char)(i * 7));
+		ASSERT_EQ(peer[i], (char)(i * 7));
+	}
+	EXPECT_EQ(madvise(at, size, MADV_DONTNEED), 0);
+	for (i = 0; i < size; i += 100)
+		at[i] = 1;
+	for (i = 0; i < size; i++)
+		ASSERT_EQ(peer[i], i % 100 ? (char)(i * 7) : 1);
+	EXPECT_NE(madvise(at, size, MADV_REMOVE), 0);
+	EXPECT_NE(madvise(at, size, MADV_FREE), 0);
+	EXPECT_EQ(*peer, 1);
+}
+
+/* With every fd closed the ring goes on. */
+TEST_F(mmap, after_close)
+{
+	struct spscring_producer p;
+	struct spscring_consumer c;
+	__u64 v, w = 0;
+	char *all;
+	int i;
+
+	all = mmap(NULL, self->g.memory, READ, MAP_SHARED, self->fd[RING_FD], 0);
+	ASSERT_NE(all, MAP_FAILED);
+	ASSERT_EQ(spscring_map_producer(self->fd[PRODUCER_FD], &p, NULL), 0);
+	ASSERT_EQ(spscring_map_consumer(self->fd[CONSUMER_FD], &c, NULL), 0);
+	for (i = 0; i < FDS; i++)
+		close_fd(&self->fd[i]);
+	for (v = 0; v < 10000; v++) {
+		ASSERT_EQ(spscring_push(&p, &v), 0);
+		ASSERT_EQ(spscring_pop(&c, &w), 0);
+		ASSERT_EQ(v, w);
+	}
+	EXPECT_EQ(*(__u64 *)(all + self->g.info_offset), SPSCRING_MAGIC);
+	/* refilled from a ring that no fd names any more */
+	EXPECT_EQ(madvise(all, self->g.memory, MADV_DONTNEED), 0);
+	EXPECT_EQ(*(__u64 *)(all + self->g.info_offset), SPSCRING_MAGIC);
+}
+
+/* A fork has the fds and none of the mappings. */
+TEST_F(mmap, not_in_a_child)
+{
+	char *rw = map_section(self, PRODUCER_FD, self->g.data_offset, WRITE);
+	char *ro = map_section(self, PRODUCER_FD, self->g.info_offset, READ);
+	pid_t pid;
+
+	ASSERT_NE(rw, MAP_FAILED);
+	ASSERT_NE(ro, MAP_FAILED);
+	pid = fork_child();
+	if (!pid)
+		_exit(touch(rw, false) == SIGSEGV && touch(ro, false) == SIGSEGV);
+	EXPECT_EQ(wait_child(pid), 1);
+	EXPECT_EQ(touch(rw, true), 0);
+}
+
+/*
+ * The kernel lets a process ask for it all the same: then the child's mapping
+ * holds the end, as any mapping does.
+ */
+TEST_F(mmap, madv_dofork)
+{
+	char *rw = map_section(self, PRODUCER_FD, self->g.data_offset, WRITE);
+	int ring = self->fd[RING_FD], hold[2];
+	pid_t pid;
+
+	ASSERT_NE(rw, MAP_FAILED);
+	if (madvise(rw, self->page, MADV_DOFORK))
+		return;
+	ASSERT_EQ(pipe(hold), 0);
+	pid = fork_child();
+	if (!pid) {
+		close(hold[1]);
+		close(self->fd[PRODUCER_FD]);
+		if (touch(rw, true))
+			_exit(1);
+		_exit(read(hold[0], rw, 1));
+	}
+	munmap(rw, self->page);
+	close_fd(&self->fd[PRODUCER_FD]);
+	sleep_ms(20);
+	EXPECT_EQ(state_of(ring, SPSCRING_PRODUCER), SPSCRING_HELD);
+	EXPECT_EQ(spscring_claim(ring, SPSCRING_PRODUCER, 0), -EBUSY);
+	close(hold[1]);
+	EXPECT_EQ(wait_child(pid), 0);
+	EXPECT_TRUE(wait_state(ring, SPSCRING_PRODUCER, SPSCRING_DEAD));
+}
+
+/* The flags of the mapping at @at, as smaps has them. */
+static bool vm_flags(void *at, char *flags, size_t size)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	bool inside = false, found = false;
+	unsigned long from, to;
+	char line[512];
+
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			inside = (unsigned long)at >= from && (unsigned long)at < to;
+		found = inside && !strncmp(line, "VmFlags:", 8);
+	}
+	if (f)
+		fclose(f);
+	if (found)
+		snprintf(flags, size, "%s", line + 8);
+	return found;
+}
+
+/* No dump, no growing, no child; and what it may become. */
+TEST_F(mmap, vm_flags)
+{
+	static const char * const always[] = { " dd ", " de ", " dc ", " sh ", " ms ", " mr " };
+	char flags[512];
+	void *ro, *rw;
+	size_t i;
+
+	ro = map_section(self, PRODUCER_FD, self->g.consumer_offset, READ);
+	rw = map_section(self, PRODUCER_FD, self->g.data_offset, READ);
+	ASSERT_NE(ro, MAP_FAILED);
+	ASSERT_NE(rw, MAP_FAILED);
+	if (!vm_flags(ro, flags, sizeof(flags)))
+		SKIP(return, "no VmFlags in /proc/self/smaps");
+	for (i = 0; i < ARRAY_SIZE(always); i++) {
+		EXPECT_NE(strstr(flags, always[i]), NULL)
+			TH_LOG("no%sin%s", always[i], flags);
+	}
+	EXPECT_EQ(strstr(flags, " mw "), NULL);
+	EXPECT_EQ(strstr(flags, " me "), NULL);
+
+	ASSERT_TRUE(vm_flags(rw, flags, sizeof(flags)));
+	for (i = 0; i < ARRAY_SIZE(always); i++)
+		EXPECT_NE(strstr(flags, always[i]), NULL);
+	EXPECT_NE(strstr(flags, " mw "), NULL);
+	EXPECT_EQ(strstr(flags, " me "), NULL);
+}
+
+/* -------------------------------------------------------------- pinned pages */
+
+FIXTURE(pin)
+{
+	mmap_t m;
+	int pipe[2];
+};
+
+FIXTURE_VARIANT(pin)
+{
+	enum who who;
+	__u32 role;
+	int page;
+};
+
+FIXTURE_VARIANT_ADD(pin, first_of_data) { PRODUCER_FD, SPSCRING_PRODUCER, 3 };
+FIXTURE_VARIANT_ADD(pin, last_of_data) { PRODUCER_FD, SPSCRING_PRODUCER, 9 };
+FIXTURE_VARIANT_ADD(pin, producer_page) { PRODUCER_FD, SPSCRING_PRODUCER, 2 };
+FIXTURE_VARIANT_ADD(pin, consumer_page) { CONSUMER_FD, SPSCRING_CONSUMER, 0 };
+
+FIXTURE_SETUP(pin)
+{
+	SKIP_WITHOUT_DEVICE();
+	mmap_setup(_metadata, &self->m, NULL);
+	ASSERT_EQ(pipe(self->pipe), 0);
+}
+
+FIXTURE_TEARDOWN(pin)
+{
+	close_fd(&self->pipe[0]);
+	close_fd(&self->pipe[1]);
+	mmap_teardown(_metadata, &self->m, NULL);
+}
+
+/* A pipe's hold on a page outlives the end; until it is gone nobody is the next. */
+TEST_F(pin, vmsplice)
+{
+	const size_t page = self->m.page;
+	int ring = self->m.fd[RING_FD], end;
+	size_t offset = variant->page * page;
+	struct iovec iov = { .iov_len = 8 };
+	char byte[8];
+	void *at;
+
+	if (offset >= self->m.g.memory)
+		offset = self->m.g.memory - page;
+	at = map_section(&self->m, variant->who, offset, WRITE);
+	ASSERT_NE(at, MAP_FAILED);
+	memcpy(at, "vmsplice", 8);
+	iov.iov_base = at;
+	ASSERT_EQ(vmsplice(self->pipe[1], &iov, 1, 0), 8);
+	munmap(at, page);
+	close_fd(&self->m.fd[variant->who]);
+	ASSERT_TRUE(wait_state(ring, variant->role, SPSCRING_DEAD));
+
+	EXPECT_EQ(spscring_claim(ring, variant->role, 0), -EBUSY);
+	EXPECT_EQ(state_of(ring, variant->role), SPSCRING_DEAD);
+	EXPECT_EQ(spscring_claim(ring, variant->role, 0), -EBUSY);
+	ASSERT_EQ(read(self->pipe[0], byte, 8), 8);
+	EXPECT_EQ(memcmp(byte, "vmsplice", 8), 0);
+	if (variant->page == 0 || variant->page == 2)
+		return;		/* it wrote over a cursor: that is another test's */
+	end = spscring_claim(ring, variant->role, 0);
+	EXPECT_GE(end, 0);
+	close(end);
+}
+
+/* The mappings of others are no pins: a claim among many of them succeeds. */
+TEST_F(mmap, mappings_are_no_pins)
+{
+	int ring = self->fd[RING_FD], i, end;
+
+	for (i = 0; i < 20; i++) {
+		ASSERT_NE(mmap(NULL, self->g.memory, READ, MAP_SHARED, ring, 0), MAP_FAILED);
+		ASSERT_NE(map_section(self, CONSUMER_FD, self->g.data_offset, READ), MAP_FAILED);
+	}
+	close_fd(&self->fd[PRODUCER_FD]);
+	ASSERT_TRUE(wait_state(ring, SPSCRING_PRODUCER, SPSCRING_DEAD));
+	end = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+	EXPECT_GE(end, 0);
+	close(end);
+}
+
+/* --------------------------------------------------------- a read-only open */
+
+/* Shared to the eye, private to the kernel's VM_SHARED: never writable. */
+TEST_F(mmap, opened_read_only)
+{
+	struct spscring_geometry g;
+	int fd = open(DEVICE, O_RDONLY | O_CLOEXEC), end;
+	char *at;
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(do_ioctl(fd, SPSCRING_CREATE, RING(.capacity = 1, .record_size = 1)), 0);
+	g = info_of(fd).geometry;
+	at = mmap(NULL, g.memory, READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(at, MAP_FAILED);
+	EXPECT_EQ(touch(at + g.data_offset, false), 0);
+	EXPECT_EQ(negative_errno(mprotect(at, self->page, WRITE)), -EACCES);
+	EXPECT_EQ(mmap(NULL, g.memory, READ, MAP_PRIVATE, fd, 0), MAP_FAILED);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(mmap(NULL, self->page, WRITE, MAP_SHARED, fd, g.data_offset), MAP_FAILED);
+	EXPECT_EQ(errno, EACCES);
+
+	/* reopened through /proc it is another ring fd, and empty */
+	end = spscring_claim(fd, SPSCRING_CONSUMER, 0);
+	EXPECT_GE(end, 0);
+	close(end);
+	close(fd);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module stays while anything of it is in use, and can go afterwards.  Needs
+ * the folder of spscring.ko in SPSCRING_KO_DIR, to load it again; spscring_peer.ko,
+ * if it is loaded, goes before and comes back from there.
+ */
+#include <dirent.h>
+#include <sys/syscall.h>
+
+#include "selftest.h"
+
+FIXTURE(pinned)
+{
+	int ring, producer;
+	bool peer;		/* was loaded */
+};
+
+static int module_out(const char *name)
+{
+	return negative_errno(syscall(SYS_delete_module, name, O_NONBLOCK));
+}
+
+static int module_in(const char *name)
+{
+	const char *dir = getenv("SPSCRING_KO_DIR");
+	char path[4096];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "%s/%s.ko", dir ? dir : "", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = negative_errno(syscall(SYS_finit_module, fd, "", 0));
+	close(fd);
+	return ret;
+}
+
+/* Who else uses the module; the name of one other than the peer. */
+static const char *other_holder(bool *peer)
+{
+	static char other[256];
+	DIR *dir = opendir("/sys/module/spscring/holders");
+	struct dirent *d;
+
+	*peer = false;
+	other[0] = 0;
+	while (dir && (d = readdir(dir))) {
+		if (d->d_name[0] == '.')
+			continue;
+		if (!strcmp(d->d_name, "spscring_peer"))
+			*peer = true;
+		else
+			snprintf(other, sizeof(other), "%s", d->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return other;
+}
+
+/* A node appears and a device is open a moment after the module is there. */
+static int device_opens(void)
+{
+	int tries, fd = -ENODEV;
+
+	for (tries = 0; tries < 1000 && fd < 0; tries++) {
+		fd = device_open();
+		if (fd < 0)
+			sleep_ms(10);
+	}
+	return fd;
+}
+
+FIXTURE_SETUP(pinned)
+{
+	const char *other;
+
+	SKIP_WITHOUT_DEVICE();
+	if (!getenv("SPSCRING_KO_DIR"))
+		SKIP(return, "SPSCRING_KO_DIR does not name the folder of spscring.ko");
+	/* try before anything is unloaded: EEXIST, it is loaded, and found */
+	if (module_in("spscring") != -EEXIST)
+		SKIP(return, "cannot load spscring.ko of SPSCRING_KO_DIR");
+	if (access("/sys/module/spscring/refcnt", R_OK))
+		SKIP(return, "spscring is no module, or none that can be unloaded");
+	other = other_holder(&self->peer);
+	if (*other)
+		SKIP(return, "%s is loaded, and uses spscring", other);
+	if (self->peer)
+		ASSERT_EQ(module_out("spscring_peer"), 0);
+	self->ring = spscring_open(RING(.capacity = 1000, .record_size = 8));
+	ASSERT_GE(self->ring, 0);
+	self->producer = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	ASSERT_GE(self->producer, 0);
+}
+
+/* Whatever came of the test: the module is loaded again. */
+FIXTURE_TEARDOWN(pinned)
+{
+	int fd;
+
+	close_fd(&self->ring);
+	close_fd(&self->producer);
+	if (access("/sys/module/spscring", F_OK))
+		EXPECT_EQ(module_in("spscring"), 0);
+	if (self->peer)
+		EXPECT_EQ(module_in("spscring_peer"), 0);
+	fd = device_opens();
+	EXPECT_GE(fd, 0);
+	close_fd(&fd);
+}
+
+/* O_NONBLOCK: the kernel's word for "in use" is EWOULDBLOCK. */
+static bool stays(void)
+{
+	sleep_ms(20);
+	return module_out("spscring") == -EWOULDBLOCK && !access("/sys/module/spscring", F_OK);
+}
+
+/* The last file is let go of a moment after its close returns. */
+static bool goes(void)
+{
+	int tries, err = -EWOULDBLOCK;
+
+	for (tries = 0; tries < 500 && err == -EWOULDBLOCK; tries++) {
+		err = module_out("spscring");
+		if (err)
+			sleep_ms(10);
+	}
+	return !err && access(DEVICE, F_OK);
+}
+
+TEST_F(pinned, by_a_ring_fd)
+{
+	close_fd(&self->producer);
+	EXPECT_TRUE(stays());
+	close_fd(&self->ring);
+	EXPECT_TRUE(goes());
+}
+
+TEST_F(pinned, by_an_empty_fd)
+{
+	int fd = device_open();
+
+	close_fd(&self->ring);
+	close_fd(&self->producer);
+	EXPECT_TRUE(stays());
+	close(fd);
+	EXPECT_TRUE(goes());
+}
+
+TEST_F(pinned, by_an_endpoint)
+{
+	close_fd(&self->ring);
+	EXPECT_TRUE(stays());
+	close_fd(&self->producer);
+	EXPECT_TRUE(goes());
+}
+
+TEST_F(pinned, by_a_mapping_of_an_end)
+{
+	struct spscring_mapping map;
+	struct spscring_producer p;
+
+	ASSERT_EQ(spscring_map_producer(self->producer, &p, &map), 0);
+	close_fd(&self->ring);
+	close_fd(&self->producer);
+	EXPECT_TRUE(stays());
+	EXPECT_EQ(spscring_push(&p, &(__u64){ 1 }), 0);
+	/* a fault enters the module */
+	EXPECT_EQ(madvise(map.writable, map.writable_size, MADV_DONTNEED), 0);
+	EXPECT_EQ(spscring_push(&p, &(__u64){ 2 }), 0);
+	spscring_unmap(&map);
+	EXPECT_TRUE(goes());
+}
+
+TEST_F(pinned, by_a_mapping_of_the_ring)
+{
+	void *at = mmap(NULL, 4096, PROT_READ, MAP_SHARED, self->ring, 0);
+
+	ASSERT_NE(at, MAP_FAILED);
+	close_fd(&self->ring);
+	close_fd(&self->producer);
+	EXPECT_TRUE(stays());
+	munmap(at, 4096);
+	EXPECT_TRUE(goes());
+}
+
+TEST_F(pinned, by_an_fd_in_flight)
+{
+	int pair[2];
+
+	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	ASSERT_EQ(send_fd(pair[0], self->producer), 1);
+	close_fd(&self->ring);
+	close_fd(&self->producer);
+	EXPECT_TRUE(stays());
+	close(pair[0]);
+	EXPECT_TRUE(stays());
+	close(pair[1]);
+	EXPECT_TRUE(goes());
+}
+
+TEST_F(pinned, by_another_process)
+{
+	pid_t pid = fork_child();
+
+	if (!pid)
+		for (;;)
+			pause();
+	close_fd(&self->ring);
+	close_fd(&self->producer);
+	EXPECT_TRUE(stays());
+	kill(pid, SIGKILL);
+	EXPECT_EQ(wait_child(pid), -SIGKILL);
+	EXPECT_TRUE(goes());
+}
+
+/* A page that a pipe still holds is only a page: it needs no module. */
+TEST_F(pinned, not_by_a_page_in_a_pipe)
+{
+	struct spscring_mapping map;
+	struct spscring_producer p;
+	struct iovec iov = { .iov_len = 5 };
+	int ends[2];
+	char text[5];
+
+	ASSERT_EQ(spscring_map_producer(self->producer, &p, &map), 0);
+	ASSERT_EQ(pipe(ends), 0);
+	iov.iov_base = memcpy((char *)map.writable + map.writable_size - 5, "still", 5);
+	ASSERT_EQ(vmsplice(ends[1], &iov, 1, 0), 5);
+	spscring_unmap(&map);
+	close_fd(&self->ring);
+	close_fd(&self->producer);
+	EXPECT_TRUE(goes());
+	ASSERT_EQ(read(ends[0], text, 5), 5);
+	EXPECT_EQ(memcmp(text, "still", 5), 0);
+}
+
+/* Gone and back, it works as before. */
+TEST_F(pinned, back_again)
+{
+	struct spscring_producer p;
+
+	close_fd(&self->ring);
+	close_fd(&self->producer);
+	ASSERT_TRUE(goes());
+	ASSERT_EQ(module_in("spscring"), 0);
+	self->ring = device_opens();
+	ASSERT_GE(self->ring, 0);
+	ASSERT_EQ(do_ioctl(self->ring, SPSCRING_CREATE, RING(.capacity = 1, .record_size = 1)), 0);
+	self->producer = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	ASSERT_GE(self->producer, 0);
+	ASSERT_EQ(spscring_map_producer(self->producer, &p, NULL), 0);
+	EXPECT_EQ(spscring_push(&p, "x"), 0);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the suites share.  Helpers return what the call gave, errors as negative
+ * errno, so that a test asserts both by one comparison.
+ */
+#ifndef _SPSCRING_SELFTEST_H
+#define _SPSCRING_SELFTEST_H
+
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "spscring.h"
+#include "kselftest_harness.h"
+
+/* Machines without KVM are a hundred times slower. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	300
+
+#define DEVICE	"/dev/spscring"
+
+/* In FIXTURE_SETUP or TEST, first. */
+#define SKIP_WITHOUT(path, why) do {					\
+	const char *path_ = (path);					\
+									\
+	if (access(path_, R_OK | W_OK))					\
+		SKIP(return, "%s: %s; " why, path_, strerror(errno));	\
+} while (0)
+
+#define SKIP_WITHOUT_DEVICE()	SKIP_WITHOUT(DEVICE, "is spscring.ko loaded?")
+
+/* RING(.capacity = 64, .record_size = 8): what spscring_open() wants. */
+#define RING(...) (&(struct spscring_create){				\
+	.size = sizeof(struct spscring_create), __VA_ARGS__ })
+
+static inline int negative_errno(long ret)
+{
+	return ret < 0 ? -errno : (int)ret;
+}
+
+static inline int device_open(void)
+{
+	return negative_errno(open(DEVICE, O_RDWR | O_CLOEXEC));
+}
+
+static inline int do_ioctl(int fd, unsigned long cmd, void *arg)
+{
+	return negative_errno(ioctl(fd, cmd, arg));
+}
+
+static inline struct spscring_info info_of(int fd)
+{
+	struct spscring_info info;
+
+	/* a failure is seen as a version that does not exist */
+	if (spscring_get_info(fd, &info))
+		memset(&info, 0, sizeof(info));
+	return info;
+}
+
+static inline __u32 state_of(int fd, __u32 role)
+{
+	struct spscring_info info = info_of(fd);
+
+	return role == SPSCRING_PRODUCER ? info.producer_state : info.consumer_state;
+}
+
+static inline void sleep_ms(unsigned int ms)
+{
+	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000L }, NULL);
+}
+
+/* Pop until there is an answer: the peer's state is looked at now and then. */
+static inline int pop_answer(struct spscring_consumer *c, void *rec)
+{
+	int tries, err = -EAGAIN;
+
+	for (tries = 0; tries <= SPSCRING_LOOK_EVERY && err == -EAGAIN; tries++)
+		err = spscring_pop(c, rec);
+	return err;
+}
+
+static inline int push_answer(struct spscring_producer *p, const void *rec)
+{
+	int tries, err = -EAGAIN;
+
+	for (tries = 0; tries <= SPSCRING_LOOK_EVERY && err == -EAGAIN; tries++)
+		err = spscring_push(p, rec);
+	return err;
+}
+
+/* An end dies some time after its holder: true once it has that state. */
+static inline bool wait_state(int fd, __u32 role, __u32 state)
+{
+	int tries;
+
+	for (tries = 0; tries < 6000; tries++) {
+		if (state_of(fd, role) == state)
+			return true;
+		if (tries < 1000)
+			sched_yield();
+		else
+			sleep_ms(2);
+	}
+	return false;
+}
+
+/* A child that does not outlive its test; it is to _exit(). */
+static inline pid_t fork_child(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+/* How a child ended: its exit status, or minus the signal that killed it. */
+static inline int wait_child(pid_t pid)
+{
+	int status;
+
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return 255;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/*
+ * Does a byte's read, or write, fault?  In this process: a ring's mapping is not
+ * there in a forked child.
+ */
+static sigjmp_buf touch_back;
+
+static inline void touch_fault(int signal)
+{
+	siglongjmp(touch_back, signal);
+}
+
+/* Returns 0, or the signal: SIGSEGV or SIGBUS. */
+static inline int touch(char *at, bool write)
+{
+	struct sigaction act = { .sa_handler = touch_fault }, segv, bus;
+	int signal;
+
+	sigaction(SIGSEGV, &act, &segv);
+	sigaction(SIGBUS, &act, &bus);
+	signal = sigsetjmp(touch_back, 1);
+	if (!signal) {
+		char c = READ_ONCE(*at);
+
+		if (write)
+			WRITE_ONCE(*at, c);
+	}
+	sigaction(SIGSEGV, &segv, NULL);
+	sigaction(SIGBUS, &bus, NULL);
+	return signal;
+}
+
+static inline int send_fd(int socket, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = {};
+	struct iovec iov = { "f", 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.buf, .msg_controllen = sizeof(control.buf),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	return negative_errno(sendmsg(socket, &msg, 0));
+}
+
+static inline int recv_fd(int socket)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = {};
+	char byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.buf, .msg_controllen = sizeof(control.buf),
+	};
+	struct cmsghdr *cmsg;
+	int fd;
+
+	if (recvmsg(socket, &msg, MSG_CMSG_CLOEXEC) < 0)
+		return -errno;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS)
+		return -ENOMSG;
+	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+	return fd;
+}
+
+static inline void close_fd(int *fd)
+{
+	if (*fd > 0)
+		close(*fd);
+	*fd = -1;
+}
+
+#endif
