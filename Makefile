@@ -5,6 +5,7 @@
 # make run		the figures: out/bench.json, out/bench.svg, a table
 # make test		every suite, in every machine
 # make soak		10^9 records each way, each checked
+# make litmus		the orderings in the kernel's memory model
 # make check		checkpatch --strict and sparse
 # make clean		what was built here; the cache of machines stays
 
@@ -38,6 +39,9 @@ test:
 soak:
 	@tools/test soak
 
+litmus:
+	@tools/litmus
+
 check:
 	@tools/check
 
@@ -45,4 +49,4 @@ clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(kbuild) clean)
 	rm -rf out
 
-.PHONY: all modules install uninstall run test soak check clean
+.PHONY: all modules install uninstall run test soak litmus check clean

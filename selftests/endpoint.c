@@ -931,8 +931,10 @@ static void push_until_killed(int ring, struct shared *shared, unsigned int seed
 	struct spscring_producer p;
 	int i, n, end = spscring_claim(ring, SPSCRING_PRODUCER, 0);
 
-	if (end < 0 || spscring_map_producer(end, &p, NULL))
-		_exit(1);
+	if (end < 0)
+		_exit(-end);
+	if (spscring_map_producer(end, &p, NULL))
+		_exit(255);
 	generation = info_of(end).producer_generation;
 	WRITE_ONCE(shared->base[generation], p.pos + 1);
 	for (;;) {
@@ -968,22 +970,29 @@ static __u64 take(struct __test_metadata *_metadata, struct spscring_consumer *c
  */
 TEST_F(killed, producers)
 {
+	const struct spscring_producer_lines *its;
 	struct spscring_info before;
 	struct spscring_consumer c;
 	__u64 next = 0, end;
-	int round, n, mended = 0;
+	int round, n, status, mended = 0;
 	pid_t pid;
 
 	ASSERT_EQ(spscring_map_consumer(spscring_claim(self->ring, SPSCRING_CONSUMER, 0),
 					&c, NULL), 0);
+	before = info_of(self->ring);
+	its = (const void *)(c.data - before.geometry.data_offset +
+			      before.geometry.producer_offset + before.geometry.colour);
 	srand(variant->capacity);
 	for (round = 1; round <= ROUNDS; round++) {
 		before = info_of(self->ring);
 		pid = fork_child();
 		if (!pid)
 			push_until_killed(self->ring, self->shared, round);
-		while (!READ_ONCE(self->shared->base[round]))
+		while (!READ_ONCE(self->shared->base[round])) {
+			ASSERT_EQ(waitpid(pid, &status, WNOHANG), 0)
+				TH_LOG("round %d: the producer ended by %#x", round, status);
 			sched_yield();
+		}
 		ASSERT_GE(self->shared->base[round] - 1, before.tail);
 		ASSERT_GE(self->shared->base[round] - 1, next)
 			TH_LOG("round %d: records taken are pushed again", round);
@@ -991,8 +1000,12 @@ TEST_F(killed, producers)
 
 		for (end = now_us() + rand() % 4000; now_us() < end;) {
 			/* some rounds leave the ring full */
-			for (n = 0; round % 4 && n < 1000; n++)
+			for (n = 0; round % 4 && n < 1000; n++) {
 				next = take(_metadata, &c, self->shared->base, round, next);
+				/* or a claim could not tell what was published */
+				ASSERT_LE((__s64)(next - READ_ONCE(its->cursor.word)),
+					  (__s64)variant->capacity);
+			}
 		}
 		kill(pid, SIGKILL);
 		ASSERT_EQ(wait_child(pid), -SIGKILL);

@@ -309,7 +309,7 @@ static void geometry_exact(struct kunit *test)
 			.capacity = capacities[i], .record_size = size, .type_tag = ~0ULL,
 		};
 
-		/* with a 13 % allowance, 16000 of 64 KiB are the most */
+		/* so many of the largest are more than SPSCRING_DATA_MAX */
 		if (size > 65000 && capacities[i] > 7000)
 			continue;
 		check_geometry(test, &want);

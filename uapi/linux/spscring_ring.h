@@ -173,7 +173,9 @@ static inline int spscring_ended(const __u64 *peer_state)
 
 static inline int spscring_producer_broken(struct spscring_producer *p)
 {
-	p->stop = p->limit = p->pos;	/* so that every push comes by here */
+	/* so that every push comes by here */
+	p->limit = p->pos;
+	p->stop = p->pos;
 	p->broken = 1;
 #ifdef __KERNEL__
 	spscring_broken(p->ring, SPSCRING_PRODUCER);
@@ -301,13 +303,14 @@ static __always_inline void spscring_publish_cursor(struct spscring_producer *p)
 static __always_inline long spscring_reserve_n(struct spscring_producer *p,
 					       __u32 n, void **slots)
 {
+	*slots = p->at;		/* for compilers that think it may stay unset */
 	if (unlikely(p->pos == p->stop)) {
 		int err = spscring_make_room(p);
 
 		if (err)
 			return err;
+		*slots = p->at;
 	}
-	*slots = p->at;
 	return n < p->stop - p->pos ? n : (long)(p->stop - p->pos);
 }
 
@@ -446,7 +449,9 @@ static __always_inline long spscring_push_n_fixed(struct spscring_producer *p,
 		} else if (unlikely(pos == stop)) {
 			int err;
 
+			/* tails lead the cursor by a capacity at most, for a claim */
 			spscring_put_back(p, pos, stop, end, at, tail);
+			spscring_publish_cursor(p);
 			err = spscring_make_room(p);
 			if (unlikely(err)) {
 				if (todo == n)
@@ -614,13 +619,14 @@ static __always_inline long spscring_peek_n(struct spscring_consumer *c, __u32 n
 	if (c->peer_is_user)
 		return -EPERM;
 #endif
+	*recs = c->at;		/* for compilers that think it may stay unset */
 	if (c->pos == c->seen) {
 		int err = spscring_look(c);
 
 		if (err)
 			return err;
+		*recs = c->at;
 	}
-	*recs = c->at;
 	return n < c->seen - c->pos ? n : (long)(c->seen - c->pos);
 }
 
