@@ -302,23 +302,32 @@ static u64 ring_published(struct spscring *ring, u64 pos, u64 bound)
 	return pos;
 }
 
+/* Where the ends are, by their cursors and the tails: 0, or -EPIPE if these lie. */
+static int ring_positions(struct spscring *ring, u64 *head, u64 *tail)
+{
+	u64 capacity = ring->geometry.capacity;
+
+	/* (D) pairs with (C) */
+	*head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
+	/* (H) pairs with (G) */
+	*tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+	/* within a batch the consumer may be ahead of the cursor */
+	if (*tail - *head + capacity > 2 * capacity)
+		return -EPIPE;
+	*tail = ring_published(ring, *tail, *head + capacity);
+	return (s64)(*tail - *head) < 0 ? -EPIPE : 0;
+}
+
 /* A dead producer's cursor and tails are made to say the same. */
 static int ring_mend_producer(struct spscring *ring)
 {
 	const struct spscring_geometry *g = &ring->geometry;
 	u64 head, tail, last, first, frame;
+	int err;
 
-	/* (D) pairs with (C) */
-	head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
-	/* (H) pairs with (G) */
-	tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
-	/* within a batch the consumer may be ahead of the cursor */
-	if (tail - head + g->capacity > 2 * g->capacity)
-		return -EPIPE;
-	tail = ring_published(ring, tail, head + g->capacity);
-	if ((s64)(tail - head) < 0)
-		return -EPIPE;
-
+	err = ring_positions(ring, &head, &tail);
+	if (err)
+		return err;
 	/*
 	 * Every frame's tail as it must be: complete but for the last frame,
 	 * and nothing from a lap to come.
@@ -347,21 +356,14 @@ static int ring_mend_producer(struct spscring *ring)
 /* A dead consumer's cursor stands; what it told is made to agree. */
 static int ring_mend_consumer(struct spscring *ring)
 {
-	struct spscring_consumer_lines *lines = ring_consumer_lines(ring);
-	const struct spscring_geometry *g = &ring->geometry;
 	u64 head, tail;
+	int err;
 
-	/* (D) pairs with (C) */
-	head = smp_load_acquire(&lines->cursor.word);
-	/* (H) pairs with (G) */
-	tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
-	if (tail - head + g->capacity > 2 * g->capacity)
-		return -EPIPE;
-	tail = ring_published(ring, tail, head + g->capacity);
-	if ((s64)(tail - head) < 0)
-		return -EPIPE;
+	err = ring_positions(ring, &head, &tail);
+	if (err)
+		return err;
 	/* (E) */
-	smp_store_release(&lines->told.word, head);
+	smp_store_release(&ring_consumer_lines(ring)->told.word, head);
 	return 0;
 }
 

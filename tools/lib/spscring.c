@@ -45,6 +45,18 @@ int spscring_shutdown(int endpoint_fd, uint32_t flags)
 	return ioctl(endpoint_fd, SPSCRING_SHUTDOWN, &down) ? -errno : 0;
 }
 
+/* What an end's mapping is made from. */
+static int geometry_of(int endpoint_fd, struct spscring_geometry *g)
+{
+	struct spscring_info info;
+	int err = spscring_get_info(endpoint_fd, &info);
+
+	if (err)
+		return err;
+	*g = info.geometry;
+	return g->oldest_reader > SPSCRING_VERSION ? -EPROTONOSUPPORT : 0;
+}
+
 static void *map_part(int fd, int prot, uint64_t from, size_t size)
 {
 	void *at = mmap(NULL, size, prot, MAP_SHARED, fd, from);
@@ -75,25 +87,22 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 			  struct spscring_mapping *map)
 {
 	struct spscring_mapping unasked;
-	struct spscring_info info;
-	const struct spscring_geometry *g = &info.geometry;
+	struct spscring_geometry g;
 	int err;
 
 	if (!map)
 		map = &unasked;
-	err = spscring_get_info(endpoint_fd, &info);
+	err = geometry_of(endpoint_fd, &g);
 	if (err)
 		return err;
-	if (g->oldest_reader > SPSCRING_VERSION)
-		return -EPROTONOSUPPORT;
-	err = map_end(map, endpoint_fd, g->consumer_offset, g->producer_offset,
-		      g->producer_offset, g->memory - g->producer_offset);
+	err = map_end(map, endpoint_fd, g.consumer_offset, g.producer_offset,
+		      g.producer_offset, g.memory - g.producer_offset);
 	if (err)
 		return err;
-	spscring_producer_init(p, g, map->read_only,
-			       (char *)map->read_only + g->info_offset - g->consumer_offset,
+	spscring_producer_init(p, &g, map->read_only,
+			       (char *)map->read_only + g.info_offset - g.consumer_offset,
 			       map->writable,
-			       (char *)map->writable + g->data_offset - g->producer_offset);
+			       (char *)map->writable + g.data_offset - g.producer_offset);
 	return 0;
 }
 
@@ -101,23 +110,20 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
 			  struct spscring_mapping *map)
 {
 	struct spscring_mapping unasked;
-	struct spscring_info info;
-	const struct spscring_geometry *g = &info.geometry;
+	struct spscring_geometry g;
 	int err;
 
 	if (!map)
 		map = &unasked;
-	err = spscring_get_info(endpoint_fd, &info);
+	err = geometry_of(endpoint_fd, &g);
 	if (err)
 		return err;
-	if (g->oldest_reader > SPSCRING_VERSION)
-		return -EPROTONOSUPPORT;
-	err = map_end(map, endpoint_fd, g->info_offset, g->memory - g->info_offset,
-		      g->consumer_offset, g->info_offset - g->consumer_offset);
+	err = map_end(map, endpoint_fd, g.info_offset, g.memory - g.info_offset,
+		      g.consumer_offset, g.info_offset - g.consumer_offset);
 	if (err)
 		return err;
-	spscring_consumer_init(c, g, map->writable, map->read_only,
-			       (char *)map->read_only + g->data_offset - g->info_offset);
+	spscring_consumer_init(c, &g, map->writable, map->read_only,
+			       (char *)map->read_only + g.data_offset - g.info_offset);
 	return 0;
 }
 
