@@ -155,8 +155,11 @@ static const struct file_operations endpoint_fops = {
 
 static int endpoint_claim(struct endpoint *end, struct spscring *ring, u32 role)
 {
-	int err = ring_claim(ring, role, false);
+	int err;
 
+	if (role != SPSCRING_PRODUCER && role != SPSCRING_CONSUMER)
+		return -EINVAL;
+	err = ring_claim(ring, role, false);
 	if (err)
 		return err;
 	end->role = role;
@@ -169,7 +172,7 @@ static int endpoint_claim(struct endpoint *end, struct spscring *ring, u32 role)
  * @ring: the ring
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
  *
- * Return: the file; or an ERR_PTR as ring_claim(), -ENOMEM, -ENFILE.
+ * Return: the file; or an ERR_PTR as ring_claim(), -EINVAL, -ENOMEM, -ENFILE.
  */
 struct file *endpoint_file(struct spscring *ring, u32 role)
 {
@@ -223,13 +226,19 @@ int endpoint_fd(struct spscring *ring, u32 role)
  * @ring: the ring
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
  *
- * Return: 0; or a negative errno as ring_claim(), -ENOMEM.
+ * Return: 0; or a negative errno as ring_claim(), -ENOMEM, -EACCES not opened
+ * for reading and writing.
  */
 int endpoint_open(struct file *file, struct spscring *ring, u32 role)
 {
-	struct endpoint *end = kzalloc(sizeof(*end), GFP_KERNEL_ACCOUNT);
+	const fmode_t both = FMODE_READ | FMODE_WRITE;
+	struct endpoint *end;
 	int err;
 
+	/* either end maps a part to read and a part to write */
+	if ((file->f_mode & both) != both)
+		return -EACCES;
+	end = kzalloc(sizeof(*end), GFP_KERNEL_ACCOUNT);
 	if (!end)
 		return -ENOMEM;
 	err = endpoint_claim(end, ring, role);

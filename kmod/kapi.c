@@ -109,6 +109,7 @@ void spscring_destroy(struct spscring *ring)
 		list_del(&dev->all);
 		/* waits for an open in progress */
 		misc_deregister(&dev->misc);
+		ring_put(dev->ring);
 		kfree(dev->misc.name);
 		kfree(dev);
 	}
@@ -205,7 +206,7 @@ EXPORT_SYMBOL_GPL(spscring_get_info);
  * Claims the end; the last fput() lets it die.  Context: process, may sleep.
  *
  * Return: the file, or an ERR_PTR: as spscring_claim_producer(), -ENOMEM,
- * -ENFILE.
+ * -ENFILE, -EINVAL a bad role.
  */
 struct file *spscring_export_file(struct spscring *ring, u32 role)
 {
@@ -260,7 +261,8 @@ static bool device_name_taken(const char *name)
  * @name: of the node in /dev
  * @mode: its permissions until a udev rule says otherwise
  *
- * Each open claims the end, so the second gets EBUSY until the first has let
+ * For a ring of spscring_create().  Each open, for reading and writing (-EACCES
+ * otherwise), claims the end, so the second gets EBUSY until the first has let
  * go.  The node goes with spscring_destroy().  Context: process, may sleep.
  *
  * Return: 0; -EINVAL a bad role; -ENOMEM; -EEXIST the name is taken; -EBUSY no
@@ -282,7 +284,7 @@ int spscring_export_device(struct spscring *ring, u32 role, const char *name, um
 	dev->misc.minor = MISC_DYNAMIC_MINOR;
 	dev->misc.fops = &device_fops;
 	dev->misc.mode = mode;
-	dev->ring = ring;
+	dev->ring = ring_get(ring);
 	dev->role = role;
 	mutex_lock(&ring_devices_lock);
 	err = device_name_taken(name) ? -EEXIST : misc_register(&dev->misc);
@@ -294,6 +296,7 @@ int spscring_export_device(struct spscring *ring, u32 role, const char *name, um
 	return 0;
 
 err_name:
+	ring_put(ring);
 	kfree(dev->misc.name);
 err_free:
 	kfree(dev);

@@ -99,7 +99,13 @@ int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma)
  */
 static bool memmap_page_pinned(struct page *page)
 {
-	return page_ref_count(page) - (atomic_read(&page->_mapcount) + 1) > 1;
+	int mapped = atomic_read(&page->_mapcount), refs;
+
+	/* the peer maps and unmaps meanwhile: only what stood still counts */
+	smp_rmb();
+	refs = page_ref_count(page);
+	smp_rmb();
+	return atomic_read(&page->_mapcount) != mapped || refs - (mapped + 1) > 1;
 }
 
 /**

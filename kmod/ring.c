@@ -254,7 +254,7 @@ static void ring_set_state(struct spscring *ring, u32 role, u32 state)
 /**
  * spscring_broken() - say that the peer of an end wrote what cannot be
  * @ring: the ring
- * @role: the end that found it
+ * @role: the end that found it, or 0: a claim did
  *
  * Called by the inlines of spscring_ring.h.  Said once for each ring, in a
  * rate-limited line of the log.  Context: any.
@@ -264,6 +264,11 @@ void spscring_broken(struct spscring *ring, int role)
 	if (atomic_xchg(&ring->broken, 1))
 		return;
 	WRITE_ONCE(ring_kernel_lines(ring)->broken.word, 1);
+	if (!role) {
+		pr_warn_ratelimited("ring %llu \"%.*s\" is broken: its cursors and tails contradict each other\n",
+				    ring->id, SPSCRING_NAME_MAX, ring->name);
+		return;
+	}
 	pr_warn_ratelimited("ring %llu \"%.*s\" is broken: its %s found the %s's words impossible\n",
 			    ring->id, SPSCRING_NAME_MAX, ring->name,
 			    role == SPSCRING_PRODUCER ? "producer" : "consumer",
@@ -302,20 +307,33 @@ static u64 ring_published(struct spscring *ring, u64 pos, u64 bound)
 	return pos;
 }
 
-/* Where the ends are, by their cursors and the tails: 0, or -EPIPE if these lie. */
+/*
+ * Where the ends are, by their cursors and the tails: 0, or -EPIPE if these lie.
+ * A producer that lives may go on by a lap between its cursor and the tails; for
+ * that it asked for room, by the told head and by the exact one at most, as its
+ * consumer is dead.  Hence three looks.
+ */
 static int ring_positions(struct spscring *ring, u64 *head, u64 *tail)
 {
 	u64 capacity = ring->geometry.capacity;
+	int looks;
 
 	/* (D) pairs with (C) */
 	*head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
-	/* (H) pairs with (G) */
-	*tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
-	/* within a batch the consumer may be ahead of the cursor */
-	if (*tail - *head + capacity > 2 * capacity)
-		return -EPIPE;
-	*tail = ring_published(ring, *tail, *head + capacity);
-	return (s64)(*tail - *head) < 0 ? -EPIPE : 0;
+	for (looks = 0; looks < 3; looks++) {
+		/* (H) pairs with (G) */
+		*tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+		/* no honest cursor comes near the wrap, where frames do not follow */
+		if ((s64)*head < 0 || (s64)*tail < 0)
+			break;
+		/* within a batch the consumer may be ahead of the cursor */
+		if (*tail - *head + capacity > 2 * capacity)
+			break;
+		*tail = ring_published(ring, *tail, *head + capacity);
+		if ((s64)(*tail - *head) >= 0)
+			return 0;
+	}
+	return -EPIPE;
 }
 
 /* A dead producer's cursor and tails are made to say the same. */
@@ -392,10 +410,9 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 		if (!err) {
 			err = role == SPSCRING_PRODUCER ? ring_mend_producer(ring) :
 				ring_mend_consumer(ring);
-			/* what the dead holder left, so the peer's to complain of */
+			/* whose words lie cannot be told */
 			if (err)
-				spscring_broken(ring, role == SPSCRING_PRODUCER ?
-						SPSCRING_CONSUMER : SPSCRING_PRODUCER);
+				spscring_broken(ring, 0);
 		}
 	}
 	if (!err) {

@@ -7,7 +7,7 @@
  *
  *	ring = spscring_create(&want);
  *	spscring_claim_producer(ring, &p);
- *	spscring_export_device(ring, SPSCRING_CONSUMER, "mydata", 0440);
+ *	spscring_export_device(ring, SPSCRING_CONSUMER, "mydata", 0660);
  *	...
  *	spscring_push(&p, &record);			(any context, one at a time)
  *	...

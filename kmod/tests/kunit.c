@@ -8,6 +8,7 @@
 #include <linux/cpumask.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/scatterlist.h>
@@ -649,6 +650,21 @@ static void cursor_order(struct kunit *test)
 	}
 }
 
+/* A cursor about to wrap, as a hostile holder may leave it: full is full. */
+static void near_the_wrap(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 14, 8);
+	u64 head = 0 - 15ULL, i;
+
+	f->c.lines->cursor.word = head;
+	f->c.lines->told.word = head;
+	f->p.lines->cursor.word = head + 13;
+	user_producer(f);
+	for (i = 0; i < 100 && !spscring_push(&f->p, &i); i++)
+		;
+	KUNIT_EXPECT_EQ(test, i, 1);
+}
+
 /* Failed tries are counted, in the page of the end that made them. */
 static void counters(struct kunit *test)
 {
@@ -1123,7 +1139,9 @@ static void wild_tails_mended(struct kunit *test)
 /* A cursor that cannot be breaks the ring; nothing is walked. */
 static void wild_cursor_refused(struct kunit *test)
 {
-	static const u64 wild[] = { 10 + 65, 1ULL << 63, -66ULL };
+	static const struct { u64 tail, head; } wild[] = {
+		{ 10 + 65, 10 }, { 1ULL << 63, 10 }, { -66ULL, 10 }, { -2ULL, -15ULL },
+	};
 	struct fixture *f = test->priv;
 	struct file *file;
 	int i;
@@ -1136,7 +1154,8 @@ static void wild_cursor_refused(struct kunit *test)
 		user_producer(f);
 		push_u64(test, 0, 10);
 		pop_u64(test, 0, 10);
-		f->p.lines->cursor.word = wild[i];
+		f->p.lines->cursor.word = wild[i].tail;
+		f->c.lines->cursor.word = wild[i].head;
 		put_now(file);
 		KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &f->p), -EPIPE);
 		spscring_get_info(f->ring, &f->info);
@@ -1192,16 +1211,29 @@ static void export_fd(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(spscring_from_fd(-1)), -EBADF);
 }
 
+static int open_errno(const char *name, int flags)
+{
+	struct file *file = filp_open(name, flags, 0);
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	put_now(file);
+	return 0;
+}
+
 static void export_device(struct kunit *test)
 {
 	struct spscring *ring = make_ring(test, 8, 8);
 
+	KUNIT_EXPECT_EQ(test, PTR_ERR(spscring_export_file(ring, 3)), -EINVAL);
 	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, 0, "spscring-kunit", 0600), -EINVAL);
 	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, 3, "spscring-kunit", 0600), -EINVAL);
 	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_CONSUMER,
 						     "spscring-kunit", 0600), 0);
 	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_PRODUCER,
 						     "spscring-kunit-p", 0600), 0);
+	KUNIT_EXPECT_EQ(test, open_errno("/dev/spscring-kunit", O_RDONLY), -EACCES);
+	KUNIT_EXPECT_EQ(test, open_errno("/dev/spscring-kunit", O_RDWR), 0);
 	/* both names are free again with the ring */
 	ring = make_ring(test, 8, 8);
 	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_CONSUMER,
@@ -1256,6 +1288,7 @@ static struct kunit_case ring_test_cases[] = {
 	KUNIT_CASE(peek_release),
 	KUNIT_CASE(told_and_exact),
 	KUNIT_CASE(cursor_order),
+	KUNIT_CASE(near_the_wrap),
 	KUNIT_CASE(counters),
 	KUNIT_CASE(reserved_lines),
 	KUNIT_CASE(stress),

@@ -12,6 +12,10 @@
  * inheritance or SCM_RIGHTS.  The records move by the inlines of
  * spscring_ring.h, without a system call.
  *
+ * What a killed process left half done is mended by the next SPSCRING_ENDPOINT,
+ * not by mapping the same endpoint fd again: a supervisor keeps the ring fd, has
+ * its workers claim, and keeps no endpoint fd of theirs.
+ *
  * All sizes and offsets are in bytes, cursors and capacity in records, unless
  * said otherwise.  64-bit callers only: a 32-bit one gets EOPNOTSUPP.
  */
@@ -124,7 +128,7 @@ struct spscring_endpoint {
  *		(EPIPE from a push or pop): it says so in the log, and to all.
  *
  * On an endpoint fd.  The consumer drains, then finds the end of the stream.
- * Final; a second call changes nothing.  Returns 0.
+ * Final; a second call changes nothing, but may still say BROKEN.  Returns 0.
  * Errors: EPERM not an endpoint fd; EINVAL, E2BIG, EFAULT, EOPNOTSUPP.
  */
 struct spscring_shutdown {

@@ -4,7 +4,8 @@
  *
  * Fixed-size records lie in frames.  A frame is a power of two of at least a
  * cache line: a u64 tail, then the records that fit.  Its tail is the absolute
- * index after the last record published in it, so a tail of the lap before is
+ * index after the last record published in it (or, in a free frame, that of its
+ * first record to come), so a tail of the lap before is
  * simply too small, the consumer polls the very line that brings the data, and
  * it never writes the data.
  *
@@ -22,6 +23,9 @@
  *	publish				  STORE.rel cursor     (C)
  *	  STORE.rel tail       (A)	tell   now and then
  *	  STORE.rel cursor     (G)	  STORE.rel told       (E)
+ *	  now and then, for frames ahead:
+ *	  FENCE.w	       (K)
+ *	  STORE     tails
  *
  *	kernel
  *	------
@@ -36,6 +40,8 @@
  *	E-F	the same by the told head, a hint: it only ever lags the cursor
  *	G-H	the tails are there before the cursor: what a claim finds beyond
  *		the cursor is all that a killed producer left half done
+ *	K-B	the cursor is there before the tails of frames taken ahead, for
+ *		a claim of the consumer beside a producer that lives
  *	I-J	all that an end published is there before its end is, so that
  *		"ended and empty" is final
  *
@@ -243,7 +249,7 @@ static __always_inline int spscring_make_room(struct spscring_producer *p)
 		if (err)
 			return err;
 	}
-	p->stop = p->limit < p->frame_end ? p->limit : p->frame_end;
+	p->stop = (__s64)(p->limit - p->frame_end) < 0 ? p->limit : p->frame_end;
 	return 0;
 }
 
@@ -258,6 +264,8 @@ static noinline __maybe_unused void spscring_touch(struct spscring_producer *p)
 	__u64 next = p->frame_end;	/* index of the next frame's first record */
 	char *frame = (char *)p->tail;
 
+	/* (K) pairs with (B): a claim that sees one of these sees the cursor */
+	smp_wmb();
 	for (p->touched = 0; p->touched < SPSCRING_TOUCH; p->touched++) {
 		frame += p->frame_size;
 		if (unlikely(frame == p->end))
@@ -931,5 +939,11 @@ static inline int spscring_geometry_init(struct spscring_geometry *g,
 	g->flags = want->flags;
 	return 0;
 }
+
+#ifndef __KERNEL__
+#undef noinline		/* so that others may write __attribute__((noinline)) */
+#undef __cold
+#undef __maybe_unused
+#endif
 
 #endif /* _UAPI_LINUX_SPSCRING_RING_H */
