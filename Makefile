@@ -3,6 +3,7 @@
 # make			spscring.ko for KDIR (the running kernel's headers)
 # make install		modules_install and depmod; make uninstall undoes it
 # make run		the figures: out/bench.json, out/bench.svg, a table
+# make rivals		natively, what a user would take instead, beside the ring
 # make test		every suite, in every machine
 # make soak		10^9 records each way, each checked
 # make litmus		the orderings in the kernel's memory model
@@ -33,6 +34,9 @@ uninstall: $(KDIR)/Makefile
 run:
 	@tools/bench/run
 
+rivals:
+	@tools/bench/rivals/run
+
 test:
 	@tools/test
 
@@ -49,4 +53,4 @@ clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(kbuild) clean)
 	rm -rf out
 
-.PHONY: all modules install uninstall run test soak litmus check clean
+.PHONY: all modules install uninstall run rivals test soak litmus check clean

@@ -37,6 +37,9 @@ struct cell {
 };
 
 extern const struct cell ring_cells[], bare_cells[];
+/* Of what a user would take instead; and what of it is missing, on stderr. */
+const struct cell *rival_cells(void);
+void rivals_say_missing(void);
 
 /* What the processes of a run share. */
 struct shared {
@@ -54,6 +57,7 @@ struct run {
 	char *memory[2];	/* of a ring on a memfd, or of bare lines */
 	size_t memory_size;	/* of each */
 	struct spscring_geometry geometry;
+	void (*close)(struct run *run);	/* of what open() leaves, or NULL */
 };
 
 static inline uint64_t now_ns(void)

@@ -30,6 +30,7 @@ static struct {
 	int cpu[2];
 	uint32_t runs;
 	int no_device;
+	int rivals;
 } options = { .vehicle = "native", .cpu = { 0, 1 }, .runs = 5 };
 
 void die(const char *format, ...)
@@ -163,6 +164,8 @@ static void run_wait(const pid_t *pids)
 
 static void run_close(struct run *run)
 {
+	if (run->close)
+		run->close(run);
 	for (int i = 0; i < 2; i++) {
 		if (run->ring_fd[i] >= 0)
 			close(run->ring_fd[i]);
@@ -248,12 +251,15 @@ static int wanted(const struct cell *cell)
 
 static size_t choose(struct cell_result *results)
 {
-	const struct cell *all[] = { bare_cells, ring_cells }, *cell;
+	const struct cell *all[] = { bare_cells, ring_cells, rival_cells() }, *cell;
+	const char * const tests[] = { "rtt", "throughput", "batch" };
+	int sets = options.rivals ? 3 : 2;
 	size_t n = 0;
 
-	for (int i = 0; i < 2; i++) {
-		for (cell = all[i]; cell->pair; cell++) {
-			if (!wanted(cell))
+	/* what is compared is close in time */
+	for (int i = 0; i < 3 * sets; i++) {
+		for (cell = all[i % sets]; cell->pair; cell++) {
+			if (strcmp(cell->test, tests[i / sets]) || !wanted(cell))
 				continue;
 			if (results)
 				results[n].cell = cell;
@@ -286,6 +292,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'n':
 		options.no_device = 1;
 		break;
+	case 'R':
+		options.rivals = 1;
+		break;
 	case 'c':
 		options.cpu[0] = strtoul(arg, &end, 10);
 		if (end == arg || *end != ',')
@@ -311,9 +320,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option argp_options[] = {
 	{ "pair", 'p', "PAIR", 0, "only u-u, k-u or u-k", 0 },
-	{ "impl", 'i', "IMPL", 0, "only spscring, spscring-plain, bare or walk", 0 },
+	{ "impl", 'i', "IMPL", 0, "only spscring, spscring-plain, bare, walk or a rival", 0 },
 	{ "test", 't', "TEST", 0, "only rtt, throughput or batch", 0 },
 	{ "no-device", 'n', NULL, 0, "only what needs no module", 0 },
+	{ "rivals", 'R', NULL, 0, "also what a user would take instead", 0 },
 	{ "cpus", 'c', "A,B", 0, "where the two ends run (0,1)", 0 },
 	{ "runs", 'r', "N", 0, "runs of each, alternating (5)", 0 },
 	{ "vehicle", 'v', "NAME", 0, "what to call this machine (native)", 0 },
@@ -344,6 +354,8 @@ int main(int argc, char **argv)
 	if (!results)
 		die("no memory");
 	choose(results);
+	if (options.rivals)
+		rivals_say_missing();
 	if (options.output) {
 		out = fopen(options.output, "w");
 		if (!out)
