@@ -101,10 +101,13 @@ static bool memmap_page_pinned(struct page *page)
 {
 	int mapped = atomic_read(&page->_mapcount), refs;
 
-	/* the peer maps and unmaps meanwhile: only what stood still counts */
-	smp_rmb();
+	/*
+	 * The peer maps and unmaps meanwhile: only what stood still counts.  No
+	 * pair: its barriers are those of rmap and of put_page().
+	 */
+	smp_rmb(); /* mapcount, then references */
 	refs = page_ref_count(page);
-	smp_rmb();
+	smp_rmb(); /* references, then mapcount */
 	return atomic_read(&page->_mapcount) != mapped || refs - (mapped + 1) > 1;
 }
 

@@ -941,7 +941,7 @@ static inline int spscring_geometry_init(struct spscring_geometry *g,
 }
 
 #ifndef __KERNEL__
-#undef noinline		/* so that others may write __attribute__((noinline)) */
+#undef noinline		/* others use the word as an attribute */
 #undef __cold
 #undef __maybe_unused
 #endif
