@@ -26,7 +26,7 @@ $(KDIR)/Makefile:
 install: modules
 	$(kbuild) modules_install
 
-release = $(shell $(MAKE) -s -C $(KDIR) kernelrelease)
+release = $(shell cat $(KDIR)/include/config/kernel.release)
 uninstall: $(KDIR)/Makefile
 	find $(INSTALL_MOD_PATH)/lib/modules/$(release) -name 'spscring*.ko*' -print -delete
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(release)

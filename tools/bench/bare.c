@@ -51,7 +51,7 @@ static uint64_t *bare_line(char *memory, uint32_t i)
 
 static void bare_ping(struct run *run)
 {
-	uint64_t warmup = run->cell->warmup / LINES, total = warmup + run->cell->count / LINES;
+	uint64_t warmup = run->warmup / LINES, total = warmup + run->count / LINES;
 
 	run_start(run);
 	for (uint32_t k = 0; k < LINES; k++) {
@@ -74,7 +74,7 @@ static void bare_ping(struct run *run)
 
 static void bare_echo(struct run *run)
 {
-	uint64_t total = run->cell->warmup / LINES + run->cell->count / LINES;
+	uint64_t total = run->warmup / LINES + run->count / LINES;
 
 	run_start(run);
 	for (uint32_t k = 0; k < LINES; k++) {
@@ -100,7 +100,7 @@ static uint64_t walk_before(uint64_t i)
 
 static void walk_ping(struct run *run)
 {
-	uint64_t warmup = run->cell->warmup, total = warmup + run->cell->count, began = 0;
+	uint64_t warmup = run->warmup, total = warmup + run->count, began = 0;
 
 	run_start(run);
 	for (uint64_t i = 1; i <= total; i++) {
@@ -118,7 +118,7 @@ static void walk_ping(struct run *run)
 
 static void walk_echo(struct run *run)
 {
-	uint64_t total = run->cell->warmup + run->cell->count;
+	uint64_t total = run->warmup + run->count;
 
 	run_start(run);
 	for (uint64_t i = 1; i <= total; i++) {

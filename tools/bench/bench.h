@@ -52,6 +52,8 @@ struct run {
 	const struct cell *cell;
 	struct shared *shared;
 	uint32_t number;
+	uint64_t warmup;	/* messages, of the cell's */
+	uint64_t count;
 	uint32_t parties;	/* processes that meet at the start */
 	int ring_fd[2];		/* to and fro; -1 if not used */
 	char *memory[2];	/* of a ring on a memfd, or of bare lines */
@@ -103,6 +105,7 @@ void run_memory(struct run *run, size_t size);
 struct cell_result {
 	const struct cell *cell;
 	uint32_t runs;
+	uint64_t messages;	/* of all runs */
 	double p50[BENCH_RUNS_MAX], p99[BENCH_RUNS_MAX], p999[BENCH_RUNS_MAX];
 	double per_op[BENCH_RUNS_MAX];	/* ticks */
 	struct hist hist;	/* of all runs */

@@ -70,7 +70,7 @@ static void json_entry(FILE *out, const struct cell_result *r, const char *vehic
 	}
 	fprintf(out, "\"ns_per_op\": %.3f, \"spread\": %.3f, ", per_op * ns, spread);
 	fprintf(out, "\"vehicle\": \"%s\", \"messages\": %llu, ",
-		vehicle, (unsigned long long)cell->count * r->runs);
+		vehicle, (unsigned long long)r->messages);
 	fprintf(out, "\"clock_cost_ns\": %.2f, \"clock_step_ns\": %.2f",
 		timer->cost * ns, timer->step * ns);
 	json_runs(out, "runs_ns_per_op", r->per_op, r->runs, ns);

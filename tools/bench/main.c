@@ -31,7 +31,8 @@ static struct {
 	uint32_t runs;
 	int no_device;
 	int rivals;
-} options = { .vehicle = "native", .cpu = { 0, 1 }, .runs = 5 };
+	uint32_t part;
+} options = { .part = 1, .vehicle = "native", .cpu = { 0, 1 }, .runs = 5 };
 
 void die(const char *format, ...)
 {
@@ -114,8 +115,8 @@ static int run_kernel(const struct run *run, int end)
 		.back_fd = strcmp(cell->test, "rtt") ? -1 : run->ring_fd[1],
 		.cpu = options.cpu[end],
 		.batch = cell->batch,
-		.warmup = cell->warmup,
-		.count = cell->count,
+		.warmup = run->warmup,
+		.count = run->count,
 	};
 	int fd = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
 
@@ -174,15 +175,29 @@ static void run_close(struct run *run)
 	}
 }
 
+/* Whole batches, and each pair of lines as often. */
+static uint64_t part_of(uint64_t messages)
+{
+	uint64_t part = messages / options.part / 64 * 64;
+
+	return part ? part : 64;
+}
+
 static void run_cell(struct cell_result *result, struct shared *shared, uint32_t number,
 		     uint64_t step)
 {
 	const struct cell *cell = result->cell;
 	struct run run = {
 		.cell = cell, .shared = shared, .number = number, .ring_fd = { -1, -1 },
+		.warmup = cell->warmup, .count = cell->count,
 	};
 	pid_t pids[2] = { 0, 0 };
 	int kernel_fd = -1;
+
+	if (options.part > 1) {
+		run.warmup = part_of(cell->warmup);
+		run.count = part_of(cell->count);
+	}
 
 	memset(shared, 0, sizeof(*shared));
 	cell->open(&run);
@@ -207,7 +222,8 @@ static void run_cell(struct cell_result *result, struct shared *shared, uint32_t
 		result->p999[number] = hist_percentile(&shared->hist, 999);
 		hist_merge(&result->hist, &shared->hist);
 	}
-	result->per_op[number] = (double)shared->ticks / cell->count;
+	result->per_op[number] = (double)shared->ticks / run.count;
+	result->messages += run.count;
 	result->runs++;
 }
 
@@ -295,6 +311,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'R':
 		options.rivals = 1;
 		break;
+	case 'P':
+		options.part = strtoul(arg, &end, 10);
+		if (end == arg || *end || !options.part)
+			argp_error(state, "--part=N");
+		break;
 	case 'c':
 		options.cpu[0] = strtoul(arg, &end, 10);
 		if (end == arg || *end != ',')
@@ -326,6 +347,7 @@ static const struct argp_option argp_options[] = {
 	{ "rivals", 'R', NULL, 0, "also what a user would take instead", 0 },
 	{ "cpus", 'c', "A,B", 0, "where the two ends run (0,1)", 0 },
 	{ "runs", 'r', "N", 0, "runs of each, alternating (5)", 0 },
+	{ "part", 'P', "N", 0, "an N-th of the messages, to try (1)", 0 },
 	{ "vehicle", 'v', "NAME", 0, "what to call this machine (native)", 0 },
 	{ "output", 'o', "FILE", 0, "where the JSON goes (standard output)", 0 },
 	{}

@@ -121,7 +121,7 @@ static __always_inline void check(uint64_t got, uint64_t expected)
 
 static void ping(struct run *run)
 {
-	uint64_t warmup = run->cell->warmup, total = warmup + run->cell->count, began = 0;
+	uint64_t warmup = run->warmup, total = warmup + run->count, began = 0;
 	struct spscring_producer p;
 	struct spscring_consumer c;
 
@@ -143,7 +143,7 @@ static void ping(struct run *run)
 
 static void echo(struct run *run)
 {
-	uint64_t total = run->cell->warmup + run->cell->count;
+	uint64_t total = run->warmup + run->count;
 	struct spscring_consumer c;
 	struct spscring_producer p;
 
@@ -160,7 +160,7 @@ static void echo(struct run *run)
 
 static void produce(struct run *run)
 {
-	uint64_t total = run->cell->warmup + run->cell->count;
+	uint64_t total = run->warmup + run->count;
 	struct spscring_producer p;
 
 	be_producer(run, 0, &p);
@@ -171,7 +171,7 @@ static void produce(struct run *run)
 
 static void consume(struct run *run)
 {
-	uint64_t warmup = run->cell->warmup, total = warmup + run->cell->count, i, began;
+	uint64_t warmup = run->warmup, total = warmup + run->count, i, began;
 	struct spscring_consumer c;
 
 	be_consumer(run, 0, &c);
@@ -186,7 +186,7 @@ static void consume(struct run *run)
 
 static void produce_n(struct run *run)
 {
-	uint64_t total = run->cell->warmup + run->cell->count, recs[BATCH];
+	uint64_t total = run->warmup + run->count, recs[BATCH];
 	struct spscring_producer p;
 
 	be_producer(run, 0, &p);
@@ -224,7 +224,7 @@ static uint64_t consume_to(struct spscring_consumer *c, uint64_t i, uint64_t end
 
 static void consume_n(struct run *run)
 {
-	uint64_t warmup = run->cell->warmup, total = warmup + run->cell->count, i, began;
+	uint64_t warmup = run->warmup, total = warmup + run->count, i, began;
 	struct spscring_consumer c;
 
 	be_consumer(run, 0, &c);
@@ -233,7 +233,7 @@ static void consume_n(struct run *run)
 	began = ticks();
 	consume_to(&c, i, total);
 	/* a batch may have gone past the end of the warm-up */
-	run->shared->ticks = (ticks() - began) * (double)run->cell->count / (total - i);
+	run->shared->ticks = (ticks() - began) * (double)run->count / (total - i);
 }
 
 #define RTT		"rtt", 1, BENCH_CAPACITY, 20000, 300000

@@ -110,7 +110,7 @@ qemu_get() {
 }
 
 qemu_setup() {
-	need qemu-system-x86 busybox-static gcc make libc6-dev binutils kmod xz-utils \
+	need qemu-system-x86 busybox-static gcc make libc6-dev binutils kmod xz-utils perl \
 		libelf-dev
 	if once "qemu-$KERNEL" "$top/tools/vm/qemu.sh"; then
 		qemu_get

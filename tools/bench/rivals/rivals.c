@@ -76,7 +76,7 @@ static void open_rival(struct run *run)
 
 static void ping(struct run *run)
 {
-	uint64_t warmup = run->cell->warmup, total = warmup + run->cell->count, began = 0;
+	uint64_t warmup = run->warmup, total = warmup + run->count, began = 0;
 	const struct rival *rival = rival_of(run);
 	char *to = run->memory[0], *fro = run->memory[1];
 
@@ -96,7 +96,7 @@ static void ping(struct run *run)
 
 static void echo(struct run *run)
 {
-	uint64_t total = run->cell->warmup + run->cell->count;
+	uint64_t total = run->warmup + run->count;
 	const struct rival *rival = rival_of(run);
 
 	run_start(run);
@@ -109,7 +109,7 @@ static void echo(struct run *run)
 static void produce(struct run *run)
 {
 	const struct rival *rival = rival_of(run);
-	uint64_t total = run->cell->warmup + run->cell->count;
+	uint64_t total = run->warmup + run->count;
 
 	run_start(run);
 	(run->cell->batch > 1 ? rival->send_n : rival->send)(run->memory[0], 0, total);
@@ -118,14 +118,14 @@ static void produce(struct run *run)
 static void consume(struct run *run)
 {
 	const struct rival *rival = rival_of(run);
-	uint64_t warmup = run->cell->warmup, began;
+	uint64_t warmup = run->warmup, began;
 	void (*receive)(void *memory, uint64_t from, uint64_t to) =
 		run->cell->batch > 1 ? rival->receive_n : rival->receive;
 
 	run_start(run);
 	receive(run->memory[0], 0, warmup);
 	began = ticks();
-	receive(run->memory[0], warmup, warmup + run->cell->count);
+	receive(run->memory[0], warmup, warmup + run->count);
 	run->shared->ticks = ticks() - began;
 }
 
