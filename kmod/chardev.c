@@ -4,7 +4,6 @@
  * ring.
  */
 #include <linux/anon_inodes.h>
-#include <linux/compat.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -26,13 +25,13 @@ struct endpoint {
 };
 
 /* The size comes first; the rest as clone3() reads it, a page at most. */
-static int copy_from_caller(void *to, size_t known, size_t least, void __user *from)
+static int copy_from_caller(void *to, size_t known, void __user *from)
 {
 	u32 size;
 
 	if (get_user(size, (u32 __user *)from))
 		return -EFAULT;
-	if (size < least)
+	if (size < known)
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
@@ -45,7 +44,7 @@ static int show_info(struct spscring *ring, void __user *arg)
 	u32 size;
 	int err;
 
-	err = copy_from_caller(&info, sizeof(info), sizeof(info), arg);
+	err = copy_from_caller(&info, sizeof(info), arg);
 	if (err)
 		return err;
 	if (info.flags)
@@ -106,7 +105,7 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 	default:
 		return -ENOTTY;
 	}
-	err = copy_from_caller(&down, sizeof(down), sizeof(down), (void __user *)arg);
+	err = copy_from_caller(&down, sizeof(down), (void __user *)arg);
 	if (err)
 		return err;
 	if (down.flags & ~SPSCRING_SHUTDOWN_BROKEN)
@@ -157,7 +156,7 @@ static int endpoint_claim(struct endpoint *end, struct spscring *ring, u32 role)
 {
 	int err;
 
-	if (role != SPSCRING_PRODUCER && role != SPSCRING_CONSUMER)
+	if (!ring_role_valid(role))
 		return -EINVAL;
 	err = ring_claim(ring, role, false);
 	if (err)
@@ -278,7 +277,7 @@ static long ioctl_create(struct file *file, void __user *arg)
 	struct spscring *ring;
 	int err;
 
-	err = copy_from_caller(&want, sizeof(want), sizeof(want), arg);
+	err = copy_from_caller(&want, sizeof(want), arg);
 	if (err)
 		return err;
 	if (file_ring(file))
@@ -299,11 +298,10 @@ static long ioctl_endpoint(struct spscring *ring, void __user *arg)
 	struct spscring_endpoint want;
 	int err;
 
-	err = copy_from_caller(&want, sizeof(want), sizeof(want), arg);
+	err = copy_from_caller(&want, sizeof(want), arg);
 	if (err)
 		return err;
-	if (want.flags || want.reserved ||
-	    (want.role != SPSCRING_PRODUCER && want.role != SPSCRING_CONSUMER))
+	if (want.flags || want.reserved || !ring_role_valid(want.role))
 		return -EINVAL;
 	if (want.type_tag != ring->geometry.type_tag)
 		return -EPROTOTYPE;

@@ -273,7 +273,7 @@ int spscring_export_device(struct spscring *ring, u32 role, const char *name, um
 	struct ring_device *dev;
 	int err = -ENOMEM;
 
-	if (role != SPSCRING_PRODUCER && role != SPSCRING_CONSUMER)
+	if (!ring_role_valid(role))
 		return -EINVAL;
 	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
 	if (!dev)

@@ -50,6 +50,11 @@ struct spscring {
 
 extern unsigned long ring_max_bytes;
 
+static inline bool ring_role_valid(u32 role)
+{
+	return role == SPSCRING_PRODUCER || role == SPSCRING_CONSUMER;
+}
+
 static inline void *ring_page(const struct spscring *ring, enum ring_page page)
 {
 	return ring->base + page * PAGE_SIZE;

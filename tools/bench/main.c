@@ -180,6 +180,8 @@ static uint64_t part_of(uint64_t messages)
 {
 	uint64_t part = messages / options.part / 64 * 64;
 
+	if (options.part == 1)
+		return messages;
 	return part ? part : 64;
 }
 
@@ -189,15 +191,10 @@ static void run_cell(struct cell_result *result, struct shared *shared, uint32_t
 	const struct cell *cell = result->cell;
 	struct run run = {
 		.cell = cell, .shared = shared, .number = number, .ring_fd = { -1, -1 },
-		.warmup = cell->warmup, .count = cell->count,
+		.warmup = part_of(cell->warmup), .count = part_of(cell->count),
 	};
 	pid_t pids[2] = { 0, 0 };
 	int kernel_fd = -1;
-
-	if (options.part > 1) {
-		run.warmup = part_of(cell->warmup);
-		run.count = part_of(cell->count);
-	}
 
 	memset(shared, 0, sizeof(*shared));
 	cell->open(&run);

@@ -32,6 +32,19 @@ slow() {
 	say "$name: done in $((SECONDS - start)) s"
 }
 
+# verdict NAME STATUS [WHY]: one result of a suite that needs no machine;
+# verdicts: how many there were, as its last line.
+passed=0 failed=0
+verdict() {
+	if [ "$2" -eq 0 ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "${0##*/}: FAILED $1${3:+$'\n'$3}"
+	fi
+}
+verdicts() { echo "${0##*/}: $passed passed, $failed failed, 0 skipped"; }
+
 # once NAME FILE...: true while the step NAME has not been `did` for these FILEs.
 once() {
 	stamp_name=$cache/stamp/$1 stamp_sum=$(cat "${@:2}" | sha256sum)
@@ -58,7 +71,6 @@ need() {
 suite_conf() {
 	local suite=$1 apt=$cache/apt/$1 uri
 	mkdir -p "$apt"/{state/lists/partial,cache/archives/partial}
-	export APT_CONFIG=
 	unset APT_CONFIG
 	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
 		grep -E '/debian/?$' | sort -u | head -n 1)

@@ -35,7 +35,7 @@ uml_unpack() {
 }
 
 uml_build() {
-	local out=$1 flavour=$2 fragments=("$top"/tools/vm/uml{,-"$2"}.config)
+	local out=$1 fragments=("$top"/tools/vm/uml{,-"$2"}.config)
 	set -e
 	rm -rf "$out"
 	mkdir -p "$out"

@@ -175,6 +175,14 @@ static inline int spscring_ended(const __u64 *peer_state)
 	}
 }
 
+/* The frame behind one, by laps. */
+static __always_inline char *spscring_next_frame(char *frame, __u32 size, char *data,
+						 const char *end)
+{
+	frame += size;
+	return likely(frame != end) ? frame : data;
+}
+
 /* ------------------------------------------------------------- producer */
 
 static inline int spscring_producer_broken(struct spscring_producer *p)
@@ -234,10 +242,9 @@ static noinline __cold __maybe_unused int spscring_refresh(struct spscring_produ
 static __always_inline int spscring_make_room(struct spscring_producer *p)
 {
 	if (likely(p->pos == p->frame_end)) {
-		char *frame = (char *)p->tail + p->frame_size;
+		char *frame = spscring_next_frame((char *)p->tail, p->frame_size,
+						  p->data, p->end);
 
-		if (unlikely(frame == p->end))
-			frame = p->data;
 		p->tail = (__u64 *)frame;
 		p->at = frame + p->frame_first;
 		p->frame_end += p->frame_records;
@@ -267,9 +274,7 @@ static noinline __maybe_unused void spscring_touch(struct spscring_producer *p)
 	/* (K) pairs with (B): a claim that sees one of these sees the cursor */
 	smp_wmb();
 	for (p->touched = 0; p->touched < SPSCRING_TOUCH; p->touched++) {
-		frame += p->frame_size;
-		if (unlikely(frame == p->end))
-			frame = p->data;
+		frame = spscring_next_frame(frame, p->frame_size, p->data, p->end);
 		if ((__s64)(p->limit - next) < p->frame_records)
 			break;
 		WRITE_ONCE(*(__u64 *)frame, next);
@@ -448,9 +453,7 @@ static __always_inline long spscring_push_n_fixed(struct spscring_producer *p,
 
 	while (todo) {
 		if (pos == end && (__s64)(p->limit - pos) >= p->frame_records) {
-			tail += p->frame_size;
-			if (unlikely(tail == p->end))
-				tail = p->data;
+			tail = spscring_next_frame(tail, p->frame_size, p->data, p->end);
 			at = tail + p->frame_first;
 			end += p->frame_records;
 			stop = end;
@@ -575,12 +578,11 @@ static __always_inline int spscring_look(struct spscring_consumer *c)
 	__u64 n;
 
 	if (unlikely(c->pos == c->frame_end)) {
-		const char *frame = (const char *)c->tail + c->frame_size;
+		char *frame = spscring_next_frame((char *)c->tail, c->frame_size,
+						  c->data, c->end);
 
-		if (unlikely(frame == c->end))
-			frame = c->data;
 		c->tail = (const __u64 *)frame;
-		c->at = (char *)frame + c->frame_first;
+		c->at = frame + c->frame_first;
 		c->frame_end += c->frame_records;
 	}
 
