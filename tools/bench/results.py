@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The entries of the benchmarks' JSON, and ratios of them with their uncertainty."""
+import random
+import statistics
+from collections import namedtuple
+
+RESAMPLES = 2000
+
+Ratio = namedtuple("Ratio", "value low high runs")
+
+
+def runs(entry):
+    """One figure a run: the median of a latency, the mean of everything else."""
+    return entry.get("runs_p50") or entry["runs_ns_per_op"]
+
+
+def means(entry):
+    """One mean a run, whatever the test."""
+    return entry["runs_ns_per_op"]
+
+
+def ratio(entry, base, figures=runs):
+    """@entry / @base, run by run: runs of one number were close in time, and the machine may
+    change its pace between them.  The median, and its bootstrap 95 % interval."""
+    pairs = [a / b for a, b in zip(figures(entry), figures(base))]
+    source = random.Random(len(pairs))      # the same interval for the same figures
+    medians = sorted(statistics.median(source.choices(pairs, k=len(pairs)))
+                     for _ in range(RESAMPLES))
+    return Ratio(statistics.median(pairs), medians[RESAMPLES * 25 // 1000],
+                 medians[RESAMPLES * 975 // 1000], len(pairs))
+
+
+def inverse(r):
+    return Ratio(1 / r.value, 1 / r.high, 1 / r.low, r.runs)
+
+
+class Results:
+    """What was measured, found by its keys."""
+
+    def __init__(self, entries):
+        self.entries = entries
+
+    def all(self, **keys):
+        return [e for e in self.entries if all(e.get(k) == v for k, v in keys.items())]
+
+    def find(self, **keys):
+        found = self.all(**keys)
+        return found[0] if found else None
+
+    def impls(self, **keys):
+        """The contenders that have such an entry, in the order of the file."""
+        return list(dict.fromkeys(e["impl"] for e in self.all(**keys)))
