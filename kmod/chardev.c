@@ -15,6 +15,9 @@
 
 #include "ring.h"
 
+/* Of the first version. */
+#define INFO_SIZE_1	offsetof(struct spscring_info, producer_sleep)
+
 /*
  * What an endpoint file holds; ring is NULL until the end is claimed.  A ring
  * file holds the ring itself, NULL until CREATE.
@@ -24,14 +27,17 @@ struct endpoint {
 	u32 role;
 };
 
-/* The size comes first; the rest as clone3() reads it, a page at most. */
-static int copy_from_caller(void *to, size_t known, void __user *from)
+/*
+ * The size comes first, at least the first version's; the rest as clone3() reads
+ * it, a page at most.
+ */
+static int copy_from_caller(void *to, size_t known, size_t least, void __user *from)
 {
 	u32 size;
 
 	if (get_user(size, (u32 __user *)from))
 		return -EFAULT;
-	if (size < known)
+	if (size < least)
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
@@ -44,7 +50,7 @@ static int show_info(struct spscring *ring, void __user *arg)
 	u32 size;
 	int err;
 
-	err = copy_from_caller(&info, sizeof(info), arg);
+	err = copy_from_caller(&info, sizeof(info), INFO_SIZE_1, arg);
 	if (err)
 		return err;
 	if (info.flags)
@@ -54,6 +60,15 @@ static int show_info(struct spscring *ring, void __user *arg)
 	ring_info(ring, &info);
 	info.size = sizeof(info);
 	return copy_to_user(arg, &info, size) ? -EFAULT : 0;
+}
+
+static void show_sleep(struct seq_file *m, const char *role,
+		       const struct spscring_sleep_counters *count)
+{
+	seq_printf(m, "%s-sleeps:\t%llu\n", role, count->sleeps);
+	seq_printf(m, "%s-polls:\t%llu\n", role, count->polls);
+	seq_printf(m, "%s-kicks:\t%llu\n", role, count->kicks);
+	seq_printf(m, "%s-wakes:\t%llu\n", role, count->wakes);
 }
 
 static void show_fdinfo(struct seq_file *m, struct spscring *ring, u32 role)
@@ -75,6 +90,8 @@ static void show_fdinfo(struct seq_file *m, struct spscring *ring, u32 role)
 	seq_printf(m, "producer:\t%s %u\n", states[info.producer_state], info.producer_generation);
 	seq_printf(m, "consumer:\t%s %u\n", states[info.consumer_state], info.consumer_generation);
 	seq_printf(m, "broken:\t%u\n", info.broken);
+	show_sleep(m, "producer", &info.producer_sleep);
+	show_sleep(m, "consumer", &info.consumer_sleep);
 }
 
 #ifdef CONFIG_COMPAT
@@ -88,24 +105,12 @@ static long no_compat_ioctl(struct file *file, unsigned int cmd, unsigned long a
 
 /* -------------------------------------------------------------- endpoint */
 
-static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long ioctl_shutdown(struct endpoint *end, void __user *arg)
 {
-	struct endpoint *end = file->private_data;
 	struct spscring_shutdown down;
 	int err;
 
-	switch (cmd) {
-	case SPSCRING_INFO:
-		return show_info(end->ring, (void __user *)arg);
-	case SPSCRING_CREATE:
-	case SPSCRING_ENDPOINT:
-		return -EPERM;
-	case SPSCRING_SHUTDOWN:
-		break;
-	default:
-		return -ENOTTY;
-	}
-	err = copy_from_caller(&down, sizeof(down), (void __user *)arg);
+	err = copy_from_caller(&down, sizeof(down), sizeof(down), arg);
 	if (err)
 		return err;
 	if (down.flags & ~SPSCRING_SHUTDOWN_BROKEN)
@@ -114,6 +119,63 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		spscring_broken(end->ring, end->role);
 	ring_end(end->ring, end->role, SPSCRING_SHUT_DOWN);
 	return 0;
+}
+
+static long ioctl_wait(struct endpoint *end, void __user *arg)
+{
+	struct spscring_wait want;
+	int err;
+
+	err = copy_from_caller(&want, sizeof(want), sizeof(want), arg);
+	if (err)
+		return err;
+	if (want.flags & ~SPSCRING_WAIT_ARM)
+		return -EINVAL;
+	if (want.flags & SPSCRING_WAIT_ARM)
+		return wait_arm(end->ring, end->role, want.index);
+	return wait_sleep(end->ring, end->role, want.index, want.deadline);
+}
+
+static long ioctl_notify(struct endpoint *end, void __user *arg)
+{
+	struct spscring_notify want;
+	int err;
+
+	err = copy_from_caller(&want, sizeof(want), sizeof(want), arg);
+	if (err)
+		return err;
+	return wait_notify(end->ring, end->role, &want);
+}
+
+static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct endpoint *end = file->private_data;
+
+	switch (cmd) {
+	case SPSCRING_KICK:
+		wait_wake(ring_end_of(end->ring, ring_peer(end->role)));
+		return 0;
+	case SPSCRING_WAIT:
+		return ioctl_wait(end, (void __user *)arg);
+	case SPSCRING_NOTIFY:
+		return ioctl_notify(end, (void __user *)arg);
+	case SPSCRING_INFO:
+		return show_info(end->ring, (void __user *)arg);
+	case SPSCRING_SHUTDOWN:
+		return ioctl_shutdown(end, (void __user *)arg);
+	case SPSCRING_CREATE:
+	case SPSCRING_ENDPOINT:
+		return -EPERM;
+	default:
+		return -ENOTTY;
+	}
+}
+
+static __poll_t endpoint_poll(struct file *file, poll_table *table)
+{
+	struct endpoint *end = file->private_data;
+
+	return wait_poll(end->ring, end->role, file, table);
 }
 
 static int endpoint_mmap(struct file *file, struct vm_area_struct *vma)
@@ -146,6 +208,7 @@ static const struct file_operations endpoint_fops = {
 	.owner		= THIS_MODULE,
 	.unlocked_ioctl	= endpoint_ioctl,
 	.compat_ioctl	= no_compat_ioctl,
+	.poll		= endpoint_poll,
 	.mmap		= endpoint_mmap,
 	.show_fdinfo	= endpoint_fdinfo,
 	.release	= endpoint_release,
@@ -277,7 +340,7 @@ static long ioctl_create(struct file *file, void __user *arg)
 	struct spscring *ring;
 	int err;
 
-	err = copy_from_caller(&want, sizeof(want), arg);
+	err = copy_from_caller(&want, sizeof(want), sizeof(want), arg);
 	if (err)
 		return err;
 	if (file_ring(file))
@@ -298,7 +361,7 @@ static long ioctl_endpoint(struct spscring *ring, void __user *arg)
 	struct spscring_endpoint want;
 	int err;
 
-	err = copy_from_caller(&want, sizeof(want), arg);
+	err = copy_from_caller(&want, sizeof(want), sizeof(want), arg);
 	if (err)
 		return err;
 	if (want.flags || want.reserved || !ring_role_valid(want.role))
@@ -320,6 +383,9 @@ static long ring_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case SPSCRING_INFO:
 		return ring ? show_info(ring, (void __user *)arg) : -EBADFD;
 	case SPSCRING_SHUTDOWN:
+	case SPSCRING_WAIT:
+	case SPSCRING_KICK:
+	case SPSCRING_NOTIFY:
 		return -EPERM;
 	default:
 		return -ENOTTY;

@@ -118,6 +118,13 @@ void spscring_destroy(struct spscring *ring)
 }
 EXPORT_SYMBOL_GPL(spscring_destroy);
 
+/* Kernel code fences in an asymmetric ring too: no membarrier reaches it. */
+static u32 wake_of(const struct spscring *ring)
+{
+	return ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL ? SPSCRING_WAKE_NEVER :
+		SPSCRING_WAKE_FENCE;
+}
+
 /**
  * spscring_claim_producer() - be the producer
  * @ring: the ring
@@ -139,6 +146,7 @@ int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p)
 			       ring_page(ring, RING_PAGE_PRODUCER),
 			       ring_page(ring, RING_PAGE_DATA));
 	p->ring = ring;
+	p->wake = wake_of(ring);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(spscring_claim_producer);
@@ -164,10 +172,55 @@ int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c)
 			       ring_page(ring, RING_PAGE_INFO),
 			       ring_page(ring, RING_PAGE_DATA));
 	c->ring = ring;
+	c->wake = wake_of(ring);
 	c->peer_is_user = ring->of_user || !ring_held_by_kernel(ring, SPSCRING_PRODUCER);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(spscring_claim_consumer);
+
+/* No membarrier makes a user's CPUs fence for kernel code. */
+static int kernel_waits(const struct spscring *ring)
+{
+	return ring->geometry.flags & SPSCRING_CREATE_ASYMMETRIC ? -EOPNOTSUPP : 0;
+}
+
+/**
+ * spscring_wait_room() - sleep until slots are free
+ * @p: the producer
+ * @n: how many, at most the capacity
+ * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
+ *
+ * Context: process, may sleep; interruptible.
+ *
+ * Return: 0; -EINVAL @n is 0 or more than the capacity; or as struct
+ * spscring_wait tells, with -EOPNOTSUPP in an asymmetric ring as well; and
+ * -ERESTARTSYS a signal is pending.
+ */
+int spscring_wait_room(struct spscring_producer *p, u64 n, s64 deadline)
+{
+	if (!n)
+		return -EINVAL;
+	return kernel_waits(p->ring) ?: wait_sleep(p->ring, SPSCRING_PRODUCER, p->pos + n, deadline);
+}
+EXPORT_SYMBOL_GPL(spscring_wait_room);
+
+/**
+ * spscring_wait_records() - sleep until records are there
+ * @c: the consumer
+ * @n: how many, at most the capacity
+ * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
+ *
+ * Context: process, may sleep; interruptible.
+ *
+ * Return: as spscring_wait_room().
+ */
+int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline)
+{
+	if (!n)
+		return -EINVAL;
+	return kernel_waits(c->ring) ?: wait_sleep(c->ring, SPSCRING_CONSUMER, c->pos + n, deadline);
+}
+EXPORT_SYMBOL_GPL(spscring_wait_records);
 
 /**
  * spscring_shutdown() - end an end cleanly

@@ -123,9 +123,11 @@ static int ring_alloc_pages(struct spscring *ring, int node, bool for_user)
 
 static int ring_check(const struct spscring_create *want, int *node)
 {
+	const u32 wakes = SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_ASYMMETRIC;
 	size_t i = 0;
 
-	if (want->flags & ~SPSCRING_CREATE_NUMA_NODE)
+	if (want->flags & ~(SPSCRING_CREATE_NUMA_NODE | wakes) ||
+	    (want->flags & wakes) == wakes)
 		return -EINVAL;
 	*node = NUMA_NO_NODE;
 	if (want->flags & SPSCRING_CREATE_NUMA_NODE) {
@@ -164,6 +166,12 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	kref_init(&ring->ref);
 	ring->of_user = for_user;
 	mutex_init(&ring->lock);
+	ring->producer.role = SPSCRING_PRODUCER;
+	ring->consumer.role = SPSCRING_CONSUMER;
+	ring->producer.ring = ring;
+	ring->consumer.ring = ring;
+	wait_init(&ring->producer);
+	wait_init(&ring->consumer);
 	err = spscring_geometry_init(&ring->geometry, want, PAGE_SIZE);
 	if (err)
 		goto err_free;
@@ -205,6 +213,8 @@ static void ring_free(struct kref *ref)
 {
 	struct spscring *ring = container_of(ref, struct spscring, ref);
 
+	wait_exit(&ring->producer);
+	wait_exit(&ring->consumer);
 	ring_free_pages(ring);
 	ring_uncharge(ring);
 	kfree(ring);
@@ -217,7 +227,7 @@ void ring_put(struct spscring *ring)
 
 /* ------------------------------------------------------------------ ends */
 
-static struct ring_end *ring_end_of(struct spscring *ring, u32 role)
+struct ring_end *ring_end_of(struct spscring *ring, u32 role)
 {
 	return role == SPSCRING_PRODUCER ? &ring->producer : &ring->consumer;
 }
@@ -264,6 +274,9 @@ void spscring_broken(struct spscring *ring, int role)
 	if (atomic_xchg(&ring->broken, 1))
 		return;
 	WRITE_ONCE(ring_kernel_lines(ring)->broken.word, 1);
+	/* both: who waits waits for ever otherwise */
+	spscring_kick(ring, SPSCRING_CONSUMER);
+	spscring_kick(ring, SPSCRING_PRODUCER);
 	if (!role) {
 		pr_warn_ratelimited("ring %llu \"%.*s\" is broken: its cursors and tails contradict each other\n",
 				    ring->id, SPSCRING_NAME_MAX, ring->name);
@@ -280,6 +293,65 @@ static u64 *ring_tail(struct spscring *ring, u64 frame)
 {
 	return ring_page(ring, RING_PAGE_DATA) +
 		frame % ring->geometry.frames * ring->geometry.frame_size;
+}
+
+/*
+ * What follows is for sleep.  A position is the end's own: the consumer's is a
+ * tail to come, the producer's one that a head to come makes room for.
+ */
+
+/* Where the kernel tells the end's peer to wake it: a tail, or a head. */
+u64 *ring_wants(struct spscring *ring, u32 role)
+{
+	struct spscring_kernel_lines *lines = ring_kernel_lines(ring);
+
+	return role == SPSCRING_PRODUCER ? &lines->producer_wants.word : &lines->consumer_wants.word;
+}
+
+/* The end's own cursor, a user's word: it goes into sums and moduli only. */
+u64 ring_cursor(struct spscring *ring, u32 role)
+{
+	return READ_ONCE(*(role == SPSCRING_PRODUCER ? &ring_producer_lines(ring)->cursor.word :
+			   &ring_consumer_lines(ring)->cursor.word));
+}
+
+/* How far the end can go from @cursor at least; the consumer, within a frame. */
+u64 ring_seen(struct spscring *ring, u32 role, u64 cursor)
+{
+	const struct spscring_geometry *g = &ring->geometry;
+	u64 frame, end, tail;
+
+	if (role == SPSCRING_PRODUCER)
+		/* (D) pairs with (C) */
+		return smp_load_acquire(&ring_consumer_lines(ring)->cursor.word) + g->capacity;
+	frame = cursor / g->frame_records;
+	end = (frame + 1) * g->frame_records;
+	/* (B) pairs with (A) */
+	tail = smp_load_acquire(ring_tail(ring, frame));
+	if ((s64)(tail - cursor) <= 0)
+		return cursor;
+	return (s64)(tail - end) < 0 ? tail : end;
+}
+
+/* Can the end go as far as @index? */
+bool ring_reached(struct spscring *ring, u32 role, u64 index)
+{
+	if (role == SPSCRING_CONSUMER)
+		/* (B) pairs with (A): of the frame that holds the last of them */
+		return (s64)(smp_load_acquire(ring_tail(ring, (index - 1) /
+							ring->geometry.frame_records)) - index) >= 0;
+	return (s64)(ring_seen(ring, role, 0) - index) >= 0;
+}
+
+/* -EAGAIN while the end's peer may go on; else as spscring_ended(), for good. */
+int ring_peer_ended(struct spscring *ring, u32 role)
+{
+	struct spscring_kernel_lines *lines = ring_kernel_lines(ring);
+
+	if (atomic_read(&ring->broken))
+		return -EPIPE;
+	return spscring_ended(role == SPSCRING_PRODUCER ? &lines->consumer.word :
+			      &lines->producer.word);
 }
 
 /*
@@ -452,10 +524,19 @@ bool ring_held_by_kernel(struct spscring *ring, u32 role)
  */
 void ring_end(struct spscring *ring, u32 role, u32 state)
 {
+	struct ring_end *end = ring_end_of(ring, role);
+	bool held;
+
 	mutex_lock(&ring->lock);
-	if (ring_end_of(ring, role)->state == SPSCRING_HELD)
+	held = end->state == SPSCRING_HELD;
+	if (held)
 		ring_set_state(ring, role, state);
 	mutex_unlock(&ring->lock);
+	if (!held)
+		return;
+	wait_wake(ring_end_of(ring, ring_peer(role)));
+	if (state == SPSCRING_DEAD)
+		wait_forget(end);
 }
 
 /**
@@ -484,5 +565,7 @@ void ring_info(struct spscring *ring, struct spscring_info *info)
 	info->consumer_state = ring->consumer.state;
 	info->consumer_generation = ring->consumer.generation;
 	mutex_unlock(&ring->lock);
+	wait_count(&ring->producer, &info->producer_sleep);
+	wait_count(&ring->consumer, &info->consumer_sleep);
 	info->broken = atomic_read(&ring->broken);
 }

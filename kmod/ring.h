@@ -2,12 +2,18 @@
 #ifndef _SPSCRING_RING_INTERNAL_H
 #define _SPSCRING_RING_INTERNAL_H
 
+#include <linux/hrtimer.h>
+#include <linux/irq_work.h>
 #include <linux/kref.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/poll.h>
 #include <linux/spscring.h>
 #include <linux/version.h>
+#include <linux/wait.h>
 
 struct cred;
+struct eventfd_ctx;
 struct file;
 struct vm_area_struct;
 
@@ -19,10 +25,30 @@ enum ring_page {
 	RING_PAGE_DATA,		/* the first of many */
 };
 
+/*
+ * Who of an end sleeps, and until where; an index is one of the end's own
+ * positions.  The lock of queue guards it all, and the end's "wants" word.
+ */
+struct ring_sleep {
+	wait_queue_head_t queue;	/* pollers */
+	struct list_head waiters;	/* struct ring_waiter */
+	u64 armed;			/* where to wake the pollers; 0: nowhere */
+	u32 records;			/* their watermark */
+	bool late;			/* they have waited for it long enough */
+	ktime_t timeout;		/* 0: for ever */
+	struct hrtimer timer;
+	struct eventfd_ctx *eventfd;
+	struct irq_work work;		/* wakes for a context that cannot */
+	struct spscring_sleep_counters count;
+};
+
 struct ring_end {
 	u32 state;		/* SPSCRING_UNCLAIMED to SPSCRING_DEAD */
 	u32 generation;
 	bool kernel;		/* held by kernel code */
+	u32 role;
+	struct spscring *ring;
+	struct ring_sleep sleep;
 };
 
 /* A ring.  It lives as long as a file or a driver refers to it. */
@@ -60,6 +86,11 @@ static inline void *ring_page(const struct spscring *ring, enum ring_page page)
 	return ring->base + page * PAGE_SIZE;
 }
 
+static inline u32 ring_peer(u32 role)
+{
+	return role == SPSCRING_PRODUCER ? SPSCRING_CONSUMER : SPSCRING_PRODUCER;
+}
+
 struct spscring *ring_create(const struct spscring_create *want, bool for_user);
 struct spscring *ring_get(struct spscring *ring);
 void ring_put(struct spscring *ring);
@@ -68,6 +99,23 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel);
 bool ring_held_by_kernel(struct spscring *ring, u32 role);
 void ring_end(struct spscring *ring, u32 role, u32 state);
 void ring_info(struct spscring *ring, struct spscring_info *info);
+struct ring_end *ring_end_of(struct spscring *ring, u32 role);
+u64 *ring_wants(struct spscring *ring, u32 role);
+u64 ring_cursor(struct spscring *ring, u32 role);
+u64 ring_seen(struct spscring *ring, u32 role, u64 cursor);
+bool ring_reached(struct spscring *ring, u32 role, u64 index);
+int ring_peer_ended(struct spscring *ring, u32 role);
+
+/* wait.c: sleep and wake */
+void wait_init(struct ring_end *end);
+void wait_exit(struct ring_end *end);
+void wait_wake(struct ring_end *end);
+int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline);
+int wait_arm(struct spscring *ring, u32 role, u64 index);
+int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *want);
+void wait_forget(struct ring_end *end);
+void wait_count(struct ring_end *end, struct spscring_sleep_counters *count);
+__poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table);
 
 /* memmap.c: who may map what */
 bool memmap_writable(u32 role, unsigned long first, unsigned long n);

@@ -3,7 +3,7 @@
  * spscring for kernel code.  A driver makes a ring, or takes the one behind a
  * user's ring fd, claims an end, and moves records by the inlines of
  * <linux/spscring_ring.h>, which any context may call; the functions here may
- * sleep.
+ * sleep.  A push that finds the consumer asleep wakes it.
  *
  *	ring = spscring_create(&want);
  *	spscring_claim_producer(ring, &p);
@@ -30,6 +30,8 @@ void spscring_destroy(struct spscring *ring);
 
 int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p);
 int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c);
+int spscring_wait_room(struct spscring_producer *p, u64 n, s64 deadline);
+int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline);
 void spscring_shutdown(struct spscring *ring, u32 role);
 void spscring_get_info(struct spscring *ring, struct spscring_info *info);
 

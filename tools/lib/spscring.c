@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "spscring.h"
+
+#define SPIN_MAX	2000	/* some tens of microseconds */
 
 int spscring_open(const struct spscring_create *want)
 {
@@ -83,6 +87,27 @@ static int map_end(struct spscring_mapping *map, int fd, uint64_t ro_from, size_
 	return 0;
 }
 
+static int membarrier(int command)
+{
+	return syscall(SYS_membarrier, command, 0, 0);
+}
+
+/* What this process does for a peer that sleeps. */
+static uint32_t wake_of(const struct spscring_geometry *g)
+{
+	if (g->flags & SPSCRING_CREATE_BUSY_POLL)
+		return SPSCRING_WAKE_NEVER;
+	if (g->flags & SPSCRING_CREATE_ASYMMETRIC &&
+	    !membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED))
+		return SPSCRING_WAKE_ASYMMETRIC;
+	return SPSCRING_WAKE_FENCE;
+}
+
+static uint32_t spin_max(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_MAX : 0;
+}
+
 int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 			  struct spscring_mapping *map)
 {
@@ -103,6 +128,10 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 			       (char *)map->read_only + g.info_offset - g.consumer_offset,
 			       map->writable,
 			       (char *)map->writable + g.data_offset - g.producer_offset);
+	p->fd = endpoint_fd;
+	p->wake = wake_of(&g);
+	p->asymmetric = !!(g.flags & SPSCRING_CREATE_ASYMMETRIC);
+	p->spin = p->spin_max = spin_max();
 	return 0;
 }
 
@@ -124,6 +153,10 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
 		return err;
 	spscring_consumer_init(c, &g, map->writable, map->read_only,
 			       (char *)map->read_only + g.data_offset - g.info_offset);
+	c->fd = endpoint_fd;
+	c->wake = wake_of(&g);
+	c->asymmetric = !!(g.flags & SPSCRING_CREATE_ASYMMETRIC);
+	c->spin = c->spin_max = spin_max();
 	return 0;
 }
 
@@ -131,4 +164,106 @@ void spscring_unmap(const struct spscring_mapping *map)
 {
 	munmap(map->read_only, map->read_only_size);
 	munmap(map->writable, map->writable_size);
+}
+
+/* ------------------------------------------------------------------ sleep */
+
+static int wait_ioctl(int fd, uint32_t flags, uint64_t index, int64_t deadline)
+{
+	struct spscring_wait want = {
+		.size = sizeof(want), .flags = flags, .index = index, .deadline = deadline,
+	};
+
+	return ioctl(fd, SPSCRING_WAIT, &want) ? -errno : 0;
+}
+
+/* Tell the kernel, and have the peer's CPUs fence in its place. */
+static int arm(int fd, uint32_t asymmetric, uint64_t index)
+{
+	int err = wait_ioctl(fd, SPSCRING_WAIT_ARM, index, -1);
+
+	if (!err && asymmetric && membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED))
+		err = -errno;
+	return err;
+}
+
+static int sleep_on(int fd, uint32_t asymmetric, uint64_t index, int64_t deadline)
+{
+	int err = asymmetric ? arm(fd, asymmetric, index) : 0;
+
+	return err ? err : wait_ioctl(fd, 0, index, deadline);
+}
+
+/* It came while we looked: look as long again next time; or less. */
+static void spin_adapt(uint32_t *spin, uint32_t max, uint32_t looks, int found)
+{
+	uint32_t least = max / 16;
+
+	if (found)
+		*spin = 2 * looks > *spin ? (2 * looks < max ? 2 * looks : max) : *spin;
+	else
+		*spin = *spin / 2 > least ? *spin / 2 : least;
+}
+
+/* Look once, and for a while: whether it came.  @counters are the end's: found, and not. */
+static __always_inline int spin(uint32_t *looks, uint32_t max, __u64 *counters,
+				int (*has)(const void *end, __u64 n), const void *end, __u64 n)
+{
+	int found = has(end, n);
+	uint32_t i;
+
+	for (i = 0; i < *looks && !found; i++) {
+		cpu_relax();
+		found = has(end, n);
+	}
+	spin_adapt(looks, max, i, found);
+	WRITE_ONCE(counters[!found], counters[!found] + 1);
+	return found;
+}
+
+static int has_records(const void *c, __u64 n)
+{
+	return spscring_has_records(c, n);
+}
+
+static int has_room(const void *p, __u64 n)
+{
+	return spscring_has_room(p, n);
+}
+
+int spscring_wait_records(struct spscring_consumer *c, uint32_t n, int64_t deadline)
+{
+	if (!n)
+		return -EINVAL;
+	if (spin(&c->spin, c->spin_max, c->lines->counters.more, has_records, c, n))
+		return 0;
+	return sleep_on(c->fd, c->asymmetric, c->pos + n, deadline);
+}
+
+int spscring_wait_room(struct spscring_producer *p, uint32_t n, int64_t deadline)
+{
+	if (!n)
+		return -EINVAL;
+	if (spin(&p->spin, p->spin_max, p->lines->counters.more, has_room, p, n))
+		return 0;
+	return sleep_on(p->fd, p->asymmetric, p->pos + n, deadline);
+}
+
+int spscring_arm_records(struct spscring_consumer *c, uint32_t n)
+{
+	return n ? arm(c->fd, c->asymmetric, c->pos + n) : -EINVAL;
+}
+
+int spscring_arm_room(struct spscring_producer *p, uint32_t n)
+{
+	return n ? arm(p->fd, p->asymmetric, p->pos + n) : -EINVAL;
+}
+
+int spscring_notify(int endpoint_fd, uint32_t records, uint64_t timeout, int eventfd)
+{
+	struct spscring_notify want = {
+		.size = sizeof(want), .records = records, .eventfd = eventfd, .timeout = timeout,
+	};
+
+	return ioctl(endpoint_fd, SPSCRING_NOTIFY, &want) ? -errno : 0;
 }

@@ -74,12 +74,14 @@ int spscring_shutdown(int endpoint_fd, uint32_t flags);
 
 /**
  * spscring_map_producer() - map the producer's end and make its handle
- * @endpoint_fd: from spscring_claim(); may be closed afterwards, the mapping
- *	keeps the end
+ * @endpoint_fd: from spscring_claim(); of a BUSY_POLL ring it may be closed
+ *	afterwards, the mapping keeps the end; otherwise it is for waking the peer
  * @p: the handle
  * @map: for spscring_unmap(), or NULL if it stays for good
  *
- * The geometry is the kernel's (INFO), not what the shared pages say.
+ * The geometry is the kernel's (INFO), not what the shared pages say.  Of an
+ * ASYMMETRIC ring this registers the process with membarrier(); where that is
+ * refused, and in a child forked before it, the handle fences.
  *
  * Return: 0, or a negative errno.
  */
@@ -102,6 +104,61 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
  * @map: from spscring_map_producer() or spscring_map_consumer()
  */
 void spscring_unmap(const struct spscring_mapping *map);
+
+/**
+ * spscring_wait_records() - wait until records are there
+ * @c: the consumer
+ * @n: how many, at most the capacity
+ * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
+ *
+ * Looks @c->spin times, then sleeps.  @c->spin follows what came of it, up to
+ * @c->spin_max, which is 0 where there is one CPU and may be set.
+ *
+ * Return: 0, or a negative errno, see struct spscring_wait.
+ */
+int spscring_wait_records(struct spscring_consumer *c, uint32_t n, int64_t deadline);
+
+/**
+ * spscring_wait_room() - wait until slots are free
+ * @p: the producer
+ * @n: how many, at most the capacity
+ * @deadline: as for spscring_wait_records()
+ *
+ * Return: as spscring_wait_records().
+ */
+int spscring_wait_room(struct spscring_producer *p, uint32_t n, int64_t deadline);
+
+/**
+ * spscring_arm_records() - before poll(), select() or epoll_wait()
+ * @c: the consumer
+ * @n: how many, at most the capacity
+ *
+ * In an ASYMMETRIC ring it takes this, and a last look at the ring, before each
+ * such sleep; elsewhere poll does it by itself, and it is for an eventfd.
+ *
+ * Return: 0, or a negative errno, see struct spscring_wait.
+ */
+int spscring_arm_records(struct spscring_consumer *c, uint32_t n);
+
+/**
+ * spscring_arm_room() - the same for a producer
+ * @p: the producer
+ * @n: how many slots, at most the capacity
+ *
+ * Return: 0, or a negative errno, see struct spscring_wait.
+ */
+int spscring_arm_room(struct spscring_producer *p, uint32_t n);
+
+/**
+ * spscring_notify() - how poll and an eventfd tell of an end
+ * @endpoint_fd: the end
+ * @records: poll's watermark
+ * @timeout: in ns, see struct spscring_notify
+ * @eventfd: an eventfd, or -1
+ *
+ * Return: 0, or a negative errno.
+ */
+int spscring_notify(int endpoint_fd, uint32_t records, uint64_t timeout, int eventfd);
 
 #ifdef __cplusplus
 }

@@ -58,8 +58,13 @@
 #define SPSCRING_ENDPOINT	_IO(SPSCRING_IOC, 1)
 #define SPSCRING_SHUTDOWN	_IO(SPSCRING_IOC, 2)
 #define SPSCRING_INFO		_IO(SPSCRING_IOC, 3)
+#define SPSCRING_WAIT		_IO(SPSCRING_IOC, 4)
+#define SPSCRING_KICK		_IO(SPSCRING_IOC, 5)
+#define SPSCRING_NOTIFY		_IO(SPSCRING_IOC, 6)
 
 #define SPSCRING_CREATE_NUMA_NODE	(1U << 0)	/* numa_node is given */
+#define SPSCRING_CREATE_BUSY_POLL	(1U << 1)	/* nobody sleeps, nobody fences */
+#define SPSCRING_CREATE_ASYMMETRIC	(1U << 2)	/* who sleeps fences for both */
 
 /**
  * struct spscring_create - SPSCRING_CREATE: make the ring of an empty ring fd.
@@ -137,6 +142,70 @@ struct spscring_shutdown {
 };
 
 /*
+ * Sleep.  An end that waits tells the kernel an index, and the kernel tells the
+ * peer by its lines: "wake me there".  The peer looks after each publish or
+ * release, and makes a system call (KICK) only when the index is reached; kernel
+ * code wakes directly.  Between its store and that look the peer needs a full
+ * fence, on every publish and release.  A ring made with
+ *
+ *	BUSY_POLL	has none, and nobody can wait on it (EOPNOTSUPP, POLLERR);
+ *	ASYMMETRIC	has none between user processes: who is to sleep makes the
+ *			others' CPUs fence.  WAIT with SPSCRING_WAIT_ARM, then
+ *			membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED), then WAIT, as
+ *			libspscring's spscring_wait() does; before poll() and
+ *			epoll_wait() likewise, and look once more in between.  The
+ *			peer's process has registered itself
+ *			(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED), or fences.
+ */
+#define SPSCRING_WAIT_ARM	(1U << 0)	/* tell the index, and return */
+
+/**
+ * struct spscring_wait - SPSCRING_WAIT: sleep until there are records, or room.
+ * @size:	sizeof(struct spscring_wait).
+ * @flags:	SPSCRING_WAIT_*.
+ * @index:	of the consumer: wake when the records before it are published; of
+ *		the producer: when the slots before it are free.  At most the
+ *		end's own cursor + capacity: so cursor + n waits for n.
+ * @deadline:	CLOCK_MONOTONIC in ns, absolute; negative: none.
+ *
+ * On an endpoint fd.  Several may wait at once, each for its own index.  Returns
+ * 0 once @index is reached; with ARM at once.  Errors: ETIMEDOUT; ESHUTDOWN the
+ * peer has shut down, or EPIPE it has died or the ring is broken, and @index
+ * will not be reached; EINTR a signal's handler ran that does not restart
+ * system calls (SA_RESTART restarts: the deadline stays what it was);
+ * EOPNOTSUPP a BUSY_POLL ring; EPERM not an endpoint fd; EINVAL, E2BIG, EFAULT.
+ */
+struct spscring_wait {
+	__u32 size;
+	__u32 flags;
+	__u64 index;
+	__s64 deadline;
+};
+
+/**
+ * struct spscring_notify - SPSCRING_NOTIFY: how this end is told by poll and eventfd.
+ * @size:	sizeof(struct spscring_notify).
+ * @flags:	0.
+ * @records:	poll's watermark: records, or slots, until it says ready; 0 is 1.
+ * @eventfd:	an eventfd that is signalled when poll would become ready, or -1
+ *		for none.
+ * @timeout:	in ns: with a watermark, how long a first record may wait for the
+ *		rest until poll says ready all the same; 0: for ever.
+ *
+ * On an endpoint fd; takes the place of what was told before, and holds for as
+ * long as the end.  Returns 0.  Errors: EBADF no such fd, EINVAL not an eventfd, or a
+ * watermark beyond the capacity; EOPNOTSUPP a BUSY_POLL ring; EPERM not an
+ * endpoint fd; E2BIG, EFAULT.
+ */
+struct spscring_notify {
+	__u32 size;
+	__u32 flags;
+	__u32 records;
+	__s32 eventfd;
+	__u64 timeout;
+};
+
+/*
  * The pages, in this order, each section a whole number of pages.
  *
  *	consumer	exact cursor, told head, counters	consumer writes
@@ -206,6 +275,20 @@ struct spscring_geometry {
 };
 
 /**
+ * struct spscring_sleep_counters - how an end has slept.
+ * @sleeps:	WAITs that went to sleep.
+ * @polls:	polls that found nothing.
+ * @kicks:	KICKs of its peer, or of kernel code.
+ * @wakes:	kicks that found what somebody waited for.
+ */
+struct spscring_sleep_counters {
+	__u64 sleeps;
+	__u64 polls;
+	__u64 kicks;
+	__u64 wakes;
+};
+
+/**
  * struct spscring_info - SPSCRING_INFO: look at a ring, on any of its fds.
  * @size:	sizeof(struct spscring_info); set to what the kernel knows.
  * @flags:	0.
@@ -221,6 +304,8 @@ struct spscring_geometry {
  * @consumer_generation: likewise.
  * @broken:	1 when an end's words were found impossible.
  * @reserved:	0.
+ * @producer_sleep: how the producer has slept.
+ * @consumer_sleep: likewise.
  *
  * Returns 0.  The two cursors are read one after the other while the ring runs.
  * Errors: EBADFD no ring yet; EINVAL, E2BIG, EFAULT, EOPNOTSUPP.
@@ -240,6 +325,8 @@ struct spscring_info {
 	__u32 consumer_generation;
 	__u32 broken;
 	__u32 reserved;
+	struct spscring_sleep_counters producer_sleep;
+	struct spscring_sleep_counters consumer_sleep;
 };
 
 /* Two lines: the adjacent-line prefetcher pairs them. */
@@ -257,7 +344,8 @@ struct spscring_line {
  * struct spscring_consumer_lines - written by the consumer, at the colour.
  * @cursor:	records released, exactly; a line the peer seldom reads.
  * @told:	@cursor as told to the producer, now and then.
- * @counters:	word: failed pops, updated now and then; the rest 0.
+ * @counters:	word: failed pops, updated now and then; then libspscring's: waits
+ *		that looking ended, and waits that slept; the rest 0.
  */
 struct spscring_consumer_lines {
 	struct spscring_line cursor;
@@ -268,7 +356,7 @@ struct spscring_consumer_lines {
 /**
  * struct spscring_producer_lines - written by the producer, at the colour.
  * @cursor:	records published, exactly; a line the peer does not read.
- * @counters:	word: failed pushes, updated now and then; the rest 0.
+ * @counters:	word: failed pushes, updated now and then; the rest likewise.
  * @oldest:	reserved for rings that overwrite; 0.
  */
 struct spscring_producer_lines {
@@ -283,8 +371,8 @@ struct spscring_producer_lines {
 
 /**
  * struct spscring_kernel_lines - written by the kernel.
- * @consumer_wants: reserved for sleep; 0.
- * @producer_wants: reserved for sleep; 0.
+ * @consumer_wants: kick when the tail is here or beyond; 0 when nobody ever waited.
+ * @producer_wants: kick when the head is here or beyond; likewise.
  * @consumer:	the consumer's state and generation.
  * @producer:	the producer's state and generation.
  * @broken:	1 when the ring is broken.
@@ -322,7 +410,9 @@ SPSCRING_ASSERT(sizeof(struct spscring_shutdown) == 8);
 SPSCRING_ASSERT(sizeof(struct spscring_geometry) == 128);
 SPSCRING_ASSERT(__builtin_offsetof(struct spscring_geometry, record_size) == 72);
 SPSCRING_ASSERT(__builtin_offsetof(struct spscring_geometry, colour) == 100);
-SPSCRING_ASSERT(sizeof(struct spscring_info) == 224);
+SPSCRING_ASSERT(sizeof(struct spscring_wait) == 24);
+SPSCRING_ASSERT(sizeof(struct spscring_notify) == 24);
+SPSCRING_ASSERT(sizeof(struct spscring_info) == 288);
 SPSCRING_ASSERT(__builtin_offsetof(struct spscring_info, head) == 168);
 SPSCRING_ASSERT(sizeof(struct spscring_line) == SPSCRING_LINE);
 SPSCRING_ASSERT(sizeof(struct spscring_consumer_lines) == 3 * SPSCRING_LINE);

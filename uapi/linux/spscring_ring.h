@@ -26,11 +26,15 @@
  *	  now and then, for frames ahead:
  *	  FENCE.w	       (K)
  *	  STORE     tails
+ *	wake			wake
+ *	  FENCE	 (L)		  FENCE	 (N)
+ *	  LOAD	 consumer_wants	  LOAD	 producer_wants
  *
  *	kernel
  *	------
  *	an end ends    STORE.rel state (I)   its peer finds out  LOAD.acq (J)
  *	a claim, INFO  LOAD.acq  producer's cursor (H), consumer's (D), tails (B)
+ *	an end sleeps  STORE wants, FENCE, then a last look: consumer (M), producer (O)
  *
  * Pairs, and what each is for:
  *
@@ -44,11 +48,16 @@
  *		a claim of the consumer beside a producer that lives
  *	I-J	all that an end published is there before its end is, so that
  *		"ended and empty" is final
+ *	L-M	either the producer sees what the consumer wants, or the consumer
+ *		sees the tail: no sleep is slept through
+ *	N-O	the same of the consumer's cursor and what the producer wants
  *
  * Of frames ahead that are free, the producer now and then stores the tail that
  * says "nothing yet", to have their lines before it needs them.
  *
- * Nothing here is a full fence.  The two cursors are private stores: each is on
+ * L and N are the only full fences, one a publish or release, and none in a ring
+ * that is only polled; in an asymmetric one the sleeper has the peer's CPUs make
+ * them, see struct spscring_wait.  The two cursors are private stores: each is on
  * a line that the peer reads only when it would otherwise report full.
  *
  * The peer is not trusted.  Geometry and the own cursor are private copies; a
@@ -83,8 +92,10 @@
 
 struct spscring;
 void spscring_broken(struct spscring *ring, int role);
+void spscring_kick(struct spscring *ring, int role);
 #else
 #include <errno.h>
+#include <sys/ioctl.h>
 #endif
 
 /* Frames that the producer makes its own ahead of use, see spscring_touch(). */
@@ -92,6 +103,11 @@ void spscring_broken(struct spscring *ring, int role);
 
 /* The longest that spscring_relax() waits, in cpu_relax(). */
 #define SPSCRING_RELAX_MAX	256
+
+/* What an end does after each publish or release for a peer that may sleep. */
+#define SPSCRING_WAKE_NEVER	0	/* it is polled only */
+#define SPSCRING_WAKE_FENCE	1
+#define SPSCRING_WAKE_ASYMMETRIC 2	/* the sleeper fences for both */
 
 /* Failed tries between two looks at what is dear: exact cursor, peer's state. */
 #define SPSCRING_LOOK_EVERY	64
@@ -111,6 +127,9 @@ struct spscring_producer {
 	__u32 stride;
 	__s32 touched;		/* frames ahead that are this CPU's already */
 	__u32 record_size;
+	__u32 wake;		/* SPSCRING_WAKE_* */
+	const __u64 *wants;	/* where the consumer wants to be woken */
+	__u64 kicked;		/* the last such index that it was kicked for */
 	/* once a frame, or full */
 	__u64 frame_end;	/* index after the frame's last slot */
 	__u64 limit;		/* pos may grow to here without asking the peer */
@@ -128,6 +147,11 @@ struct spscring_producer {
 	__u32 broken;
 #ifdef __KERNEL__
 	struct spscring *ring;
+#else
+	int fd;			/* the endpoint, to KICK by and to WAIT on */
+	__u32 spin;		/* looks before it sleeps, adapting */
+	__u32 spin_max;		/* the most of them; the user's to set */
+	__u32 asymmetric;	/* who sleeps fences for both */
 #endif
 };
 
@@ -142,6 +166,9 @@ struct spscring_consumer {
 	__u64 capacity;
 	__u64 frame_end;	/* index after the frame's last slot */
 	__u64 tell_at;		/* from here on the head is to be told */
+	const __u64 *wants;	/* where the producer wants to be woken */
+	__u64 kicked;		/* the last such index that it was kicked for */
+	__u32 wake;		/* SPSCRING_WAKE_* */
 	/* once a frame, or empty */
 	char *data;
 	char *end;
@@ -158,8 +185,29 @@ struct spscring_consumer {
 #ifdef __KERNEL__
 	struct spscring *ring;
 	bool peer_is_user;	/* no peek: it may change what is looked at */
+#else
+	int fd;			/* the endpoint, to KICK by and to WAIT on */
+	__u32 spin;		/* looks before it sleeps, adapting */
+	__u32 spin_max;		/* the most of them; the user's to set */
+	__u32 asymmetric;	/* who sleeps fences for both */
 #endif
 };
+
+/* Somebody waits for what is there now: only the kernel can wake it. */
+#ifdef __KERNEL__
+#define spscring_kick_peer(end, role)	spscring_kick((end)->ring, role)
+#else
+static noinline __cold __maybe_unused void spscring_kick_fd(int fd)
+{
+	int before = errno;
+
+	ioctl(fd, SPSCRING_KICK);
+	errno = before;
+}
+
+#define spscring_kick_peer(end, role)	spscring_kick_fd((end)->fd)
+#endif
+
 
 /* What follows of a peer's state once its records or its room are used up. */
 static inline int spscring_ended(const __u64 *peer_state)
@@ -302,6 +350,33 @@ static __always_inline void spscring_publish_cursor(struct spscring_producer *p)
 		spscring_touch(p);
 }
 
+static noinline __cold __maybe_unused void spscring_kick_consumer(struct spscring_producer *p,
+								  __u64 want)
+{
+	p->kicked = want;
+	spscring_kick_peer(p, SPSCRING_CONSUMER);
+}
+
+/*
+ * After the tail: does the consumer sleep, and is this what it waits for?  Not
+ * "has this publish crossed its index": one that arrives late is honoured by the
+ * next publish.
+ */
+static __always_inline void spscring_wake_consumer(struct spscring_producer *p)
+{
+	__u64 want;
+
+	if (p->wake == SPSCRING_WAKE_NEVER)
+		return;
+	if (likely(p->wake == SPSCRING_WAKE_FENCE))
+		smp_mb();	/* (L) pairs with (M) */
+	else
+		barrier();	/* (L) is the sleeper's to make */
+	want = READ_ONCE(*p->wants);
+	if (unlikely(want != p->kicked && (__s64)(p->pos - want) >= 0))
+		spscring_kick_consumer(p, want);
+}
+
 /**
  * spscring_reserve_n() - slots to write in place
  * @p: the producer
@@ -338,6 +413,7 @@ static __always_inline void spscring_commit_n(struct spscring_producer *p, __u32
 		return;
 	spscring_publish_frame(p, n, p->stride);
 	spscring_publish_cursor(p);
+	spscring_wake_consumer(p);
 }
 
 /**
@@ -367,6 +443,7 @@ static __always_inline void spscring_commit(struct spscring_producer *p)
 {
 	spscring_publish_frame(p, 1, p->stride);
 	spscring_publish_cursor(p);
+	spscring_wake_consumer(p);
 }
 
 /**
@@ -487,6 +564,7 @@ static __always_inline long spscring_push_n_fixed(struct spscring_producer *p,
 		spscring_put_back(p, pos, stop, end, at, tail);
 	p->touched = 0;		/* a batch stores in a row as it is */
 	spscring_publish_cursor(p);
+	spscring_wake_consumer(p);
 	return n - todo;
 }
 
@@ -539,6 +617,29 @@ static __always_inline void spscring_release_cursor(struct spscring_consumer *c)
 		/* (E) pairs with (F) */
 		smp_store_release(&c->lines->told.word, c->pos);
 	}
+}
+
+static noinline __cold __maybe_unused void spscring_kick_producer(struct spscring_consumer *c,
+								  __u64 want)
+{
+	c->kicked = want;
+	spscring_kick_peer(c, SPSCRING_PRODUCER);
+}
+
+/* After the cursor: as spscring_wake_consumer(). */
+static __always_inline void spscring_wake_producer(struct spscring_consumer *c)
+{
+	__u64 want;
+
+	if (c->wake == SPSCRING_WAKE_NEVER)
+		return;
+	if (likely(c->wake == SPSCRING_WAKE_FENCE))
+		smp_mb();	/* (N) pairs with (O) */
+	else
+		barrier();	/* (N) is the sleeper's to make */
+	want = READ_ONCE(*c->wants);
+	if (unlikely(want != c->kicked && (__s64)(c->pos - want) >= 0))
+		spscring_kick_producer(c, want);
 }
 
 /*
@@ -651,6 +752,7 @@ static __always_inline void spscring_release_n(struct spscring_consumer *c, __u3
 		return;
 	spscring_release_frame(c, n, c->stride);
 	spscring_release_cursor(c);
+	spscring_wake_producer(c);
 }
 
 /**
@@ -675,6 +777,7 @@ static __always_inline void spscring_release(struct spscring_consumer *c)
 {
 	spscring_release_frame(c, 1, c->stride);
 	spscring_release_cursor(c);
+	spscring_wake_producer(c);
 }
 
 /**
@@ -748,6 +851,7 @@ static __always_inline long spscring_pop_n_fixed(struct spscring_consumer *c,
 		to += some * size;
 	}
 	spscring_release_cursor(c);
+	spscring_wake_producer(c);
 	return n - todo;
 }
 
@@ -762,6 +866,37 @@ static __always_inline long spscring_pop_n_fixed(struct spscring_consumer *c,
 static inline long spscring_pop_n(struct spscring_consumer *c, void *recs, __u32 n)
 {
 	return spscring_pop_n_fixed(c, recs, n, c->record_size);
+}
+
+/* ---------------------------------------------------------------- looks */
+
+/**
+ * spscring_has_room() - whether slots are free, exactly
+ * @p: the producer
+ * @n: how many, at most the capacity
+ *
+ * Reads the consumer's exact cursor: for a producer that waits, not for each push.
+ */
+static inline int spscring_has_room(const struct spscring_producer *p, __u64 n)
+{
+	/* (D) pairs with (C) */
+	return (__s64)(smp_load_acquire(p->peer_cursor) + p->capacity - p->pos - n) >= 0;
+}
+
+/**
+ * spscring_has_records() - whether records are there
+ * @c: the consumer
+ * @n: how many, at most the capacity
+ *
+ * Reads the tail of the frame that holds the last of them.
+ */
+static inline int spscring_has_records(const struct spscring_consumer *c, __u64 n)
+{
+	__u64 frames = (__u64)(c->end - c->data) / c->frame_size, last = c->pos + n;
+	const char *frame = c->data + (last - 1) / c->frame_records % frames * c->frame_size;
+
+	/* (B) pairs with (A) */
+	return (__s64)(smp_load_acquire((const __u64 *)frame) - last) >= 0;
 }
 
 /* ----------------------------------------------------------- beginnings */
@@ -800,6 +935,8 @@ spscring_kernel_lines(const struct spscring_geometry *g, const void *info)
  * @info: the info page
  * @producer: the producer's page
  * @data: the data
+ *
+ * It wakes nobody until its wake, and in user space its fd, are set.
  */
 static inline void spscring_producer_init(struct spscring_producer *p,
 					  const struct spscring_geometry *g,
@@ -817,6 +954,7 @@ static inline void spscring_producer_init(struct spscring_producer *p,
 	p->peer_told = &peer->told.word;
 	p->peer_cursor = &peer->cursor.word;
 	p->peer_state = &spscring_kernel_lines(g, info)->consumer.word;
+	p->wants = &spscring_kernel_lines(g, info)->consumer_wants.word;
 	p->pos = READ_ONCE(*p->cursor);
 	p->limit = p->pos;
 	p->stop = p->pos;
@@ -842,6 +980,8 @@ static inline void spscring_producer_init(struct spscring_producer *p,
  * @consumer: the consumer's page
  * @info: the info page
  * @data: the data; only read, so they may be mapped read-only
+ *
+ * It wakes nobody until its wake, and in user space its fd, are set.
  */
 static inline void spscring_consumer_init(struct spscring_consumer *c,
 					  const struct spscring_geometry *g,
@@ -855,6 +995,7 @@ static inline void spscring_consumer_init(struct spscring_consumer *c,
 	c->lines = (struct spscring_consumer_lines *)spscring_lines(g, consumer);
 	c->cursor = &c->lines->cursor.word;
 	c->peer_state = &spscring_kernel_lines(g, info)->producer.word;
+	c->wants = &spscring_kernel_lines(g, info)->producer_wants.word;
 	c->pos = READ_ONCE(*c->cursor);
 	c->seen = c->pos;
 	c->tell = g->tell;

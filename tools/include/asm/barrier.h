@@ -13,6 +13,13 @@
 #define smp_load_acquire(p)	__atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
 #define smp_store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define barrier()		__atomic_signal_fence(__ATOMIC_SEQ_CST)
+#ifdef __x86_64__
+/* as the kernel's: an mfence, which some compilers make of it, takes twice as long */
+#define smp_mb()		__asm__ __volatile__("lock; addl $0,-4(%%rsp)" : : : "memory", "cc")
+#else
+#define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
+#endif
 
 #ifndef likely
 #define likely(x)		__builtin_expect(!!(x), 1)

@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sleep and wake, by an event index: an end that waits has the kernel tell its
+ * peer a position, the least that any of its waiters wants; the peer looks there
+ * after each publish or release, and kicks when it has come so far.
+ *
+ * Who waits tells first, then fences, then looks a last time; who publishes does
+ * it the other way round (spscring_ring.h, L to O).  So whatever becomes true of
+ * the ring is seen by one of the two.
+ *
+ * poll always arms, ready or not: an edge-triggered epoll does not ask again
+ * before it sleeps.  Where the end is ready, it arms right behind what is seen.
+ */
+#include <linux/eventfd.h>
+#include <linux/hardirq.h>
+#include <linux/ktime.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/spscring_ring.h>
+
+#include "ring.h"
+#include "spscring_kapi.h"
+
+#define REAP_ROUNDS	4
+
+struct ring_waiter {
+	struct list_head list;		/* empty when woken */
+	struct task_struct *task;
+	u64 index;
+};
+
+static bool wait_over(struct ring_end *end, u64 index)
+{
+	return ring_reached(end->ring, end->role, index) ||
+		ring_peer_ended(end->ring, end->role) != -EAGAIN;
+}
+
+/* The peer is told the least index, or one that is never reached. */
+static void wait_tell(struct ring_end *end)
+{
+	struct ring_sleep *s = &end->sleep;
+	struct ring_waiter *w;
+	u64 least = s->armed;
+
+	lockdep_assert_held(&s->queue.lock);
+	list_for_each_entry(w, &s->waiters, list)
+		if (!least || (s64)(w->index - least) < 0)
+			least = w->index;
+	if (!least)
+		least = S64_MAX;
+	else if (end->role == SPSCRING_PRODUCER)
+		least -= end->ring->geometry.capacity;
+	WRITE_ONCE(*ring_wants(end->ring, end->role), least);
+}
+
+/* ---------------------------------------------------------------- pollers */
+
+static u64 wait_watermark(struct ring_end *end, u64 cursor)
+{
+	return cursor + max(end->sleep.records, 1U);
+}
+
+static bool wait_has_timeout(const struct ring_sleep *s)
+{
+	return s->timeout && s->records > 1;
+}
+
+/*
+ * Where to wake the pollers, who find the end @ready or not.  With a timeout, it
+ * begins with the first record, so that is waited for first.
+ */
+static void wait_arm_poll(struct ring_end *end, u64 cursor, bool ready)
+{
+	struct ring_sleep *s = &end->sleep;
+	u64 seen = ring_seen(end->ring, end->role, cursor);
+
+	lockdep_assert_held(&s->queue.lock);
+	if (ready) {
+		s->armed = seen + 1;
+	} else if (wait_has_timeout(s) && (s64)(seen - cursor) <= 0) {
+		s->armed = cursor + 1;
+	} else {
+		s->armed = wait_watermark(end, cursor);
+		if (wait_has_timeout(s) && !hrtimer_active(&s->timer))
+			hrtimer_start(&s->timer, s->timeout, HRTIMER_MODE_REL_SOFT);
+	}
+}
+
+/* The pollers' index is reached: wake them, or wait for the rest. */
+static bool wait_fire(struct ring_end *end, bool now)
+{
+	struct ring_sleep *s = &end->sleep;
+	u64 cursor = ring_cursor(end->ring, end->role);
+
+	s->armed = 0;
+	if (!now && !s->late && wait_has_timeout(s) &&
+	    !wait_over(end, wait_watermark(end, cursor))) {
+		wait_arm_poll(end, cursor, false);
+		return false;
+	}
+	return true;
+}
+
+/* ------------------------------------------------------------------- wake */
+
+/* All who need not wait any longer, or just @all, are woken; true if pollers are among them. */
+static bool wait_reap_once(struct ring_end *end, bool all)
+{
+	struct ring_sleep *s = &end->sleep;
+	struct ring_waiter *w, *next;
+	bool pollers = false;
+
+	list_for_each_entry_safe(w, next, &s->waiters, list) {
+		if (!all && !wait_over(end, w->index))
+			continue;
+		list_del_init(&w->list);
+		wake_up_process(w->task);
+		s->count.wakes++;
+	}
+	if (s->armed && (all || s->late || wait_over(end, s->armed)) && wait_fire(end, all)) {
+		pollers = true;
+		s->count.wakes++;
+	}
+	wait_tell(end);
+	return pollers;
+}
+
+static bool wait_anyone_over(struct ring_end *end)
+{
+	struct ring_sleep *s = &end->sleep;
+	struct ring_waiter *w;
+
+	list_for_each_entry(w, &s->waiters, list)
+		if (wait_over(end, w->index))
+			return true;
+	return s->armed && wait_over(end, s->armed);
+}
+
+/*
+ * Those that are left wait by a new index, so it takes another look.  A peer that
+ * moves on meanwhile, or plays with its words, gets no more than a few.
+ */
+static bool wait_reap(struct ring_end *end)
+{
+	bool pollers = false;
+	int rounds = 0;
+
+	lockdep_assert_held(&end->sleep.queue.lock);
+	do {
+		pollers |= wait_reap_once(end, rounds++ == REAP_ROUNDS);
+		/* (M), (O) */
+		smp_mb();
+	} while (rounds <= REAP_ROUNDS && wait_anyone_over(end));
+	return pollers;
+}
+
+static void wait_signal(struct eventfd_ctx *eventfd)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+	eventfd_signal(eventfd, 1);
+#else
+	eventfd_signal(eventfd);
+#endif
+}
+
+static void wait_wake_locked(struct ring_end *end)
+{
+	struct ring_sleep *s = &end->sleep;
+	__poll_t mask = end->role == SPSCRING_CONSUMER ? EPOLLIN | EPOLLRDNORM :
+		EPOLLOUT | EPOLLWRNORM;
+
+	if (!wait_reap(end))
+		return;
+	__wake_up_locked_key(&s->queue, TASK_NORMAL, poll_to_key(mask | EPOLLRDHUP | EPOLLHUP));
+	if (s->eventfd)
+		wait_signal(s->eventfd);
+}
+
+/**
+ * wait_wake() - look who of an end need not sleep any longer
+ * @end: the end
+ *
+ * Context: any but NMI, and on PREEMPT_RT any that can be preempted.
+ */
+void wait_wake(struct ring_end *end)
+{
+	struct ring_sleep *s = &end->sleep;
+	unsigned long flags;
+
+	spin_lock_irqsave(&s->queue.lock, flags);
+	s->count.kicks++;
+	wait_wake_locked(end);
+	spin_unlock_irqrestore(&s->queue.lock, flags);
+}
+
+static enum hrtimer_restart wait_timer(struct hrtimer *timer)
+{
+	struct ring_end *end = container_of(timer, struct ring_end, sleep.timer);
+	struct ring_sleep *s = &end->sleep;
+	unsigned long flags;
+
+	spin_lock_irqsave(&s->queue.lock, flags);
+	s->late = true;
+	wait_wake_locked(end);
+	spin_unlock_irqrestore(&s->queue.lock, flags);
+	return HRTIMER_NORESTART;
+}
+
+static void wait_work(struct irq_work *work)
+{
+	wait_wake(container_of(work, struct ring_end, sleep.work));
+}
+
+/**
+ * spscring_kick() - an end's index is reached
+ * @ring: the ring
+ * @role: the end that waits
+ *
+ * Called by the inlines of spscring_ring.h.  Context: any.
+ */
+void spscring_kick(struct spscring *ring, int role)
+{
+	struct ring_end *end = ring_end_of(ring, role);
+
+	if (in_nmi() || (IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible()))
+		irq_work_queue(&end->sleep.work);
+	else
+		wait_wake(end);
+}
+EXPORT_SYMBOL_GPL(spscring_kick);
+
+/* ------------------------------------------------------------------ sleep */
+
+/* 0 when @index is reached, -EAGAIN while it may be, else as ring_peer_ended(). */
+static int wait_look(struct ring_end *end, u64 index)
+{
+	int ended = ring_peer_ended(end->ring, end->role);
+
+	/* what the peer did before it ended counts */
+	return ring_reached(end->ring, end->role, index) ? 0 : ended;
+}
+
+static int wait_check(struct spscring *ring, u32 role, u64 index)
+{
+	if (ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
+		return -EOPNOTSUPP;
+	if ((s64)(index - ring_cursor(ring, role)) > (s64)ring->geometry.capacity)
+		return -EINVAL;
+	return 0;
+}
+
+static void wait_add(struct ring_end *end, struct ring_waiter *w)
+{
+	struct ring_sleep *s = &end->sleep;
+
+	spin_lock_irq(&s->queue.lock);
+	list_add(&w->list, &s->waiters);
+	s->count.sleeps++;
+	wait_tell(end);
+	spin_unlock_irq(&s->queue.lock);
+}
+
+/* The peer's next kick for it would be needless, unless it was on its way. */
+static void wait_remove(struct ring_end *end, struct ring_waiter *w)
+{
+	struct ring_sleep *s = &end->sleep;
+
+	spin_lock_irq(&s->queue.lock);
+	if (!list_empty(&w->list)) {
+		list_del(&w->list);
+		wait_tell(end);
+	}
+	spin_unlock_irq(&s->queue.lock);
+}
+
+/**
+ * wait_sleep() - sleep until an end can go on
+ * @ring: the ring
+ * @role: the end
+ * @index: as far as this
+ * @deadline: CLOCK_MONOTONIC in ns; negative: none
+ *
+ * Context: process, may sleep; interruptible.
+ *
+ * Return: 0, or a negative errno, see struct spscring_wait; -ERESTARTSYS.
+ */
+int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
+{
+	struct ring_end *end = ring_end_of(ring, role);
+	struct ring_waiter w = {
+		.list = LIST_HEAD_INIT(w.list), .task = current, .index = index,
+	};
+	ktime_t until = deadline, *timeout = deadline < 0 ? NULL : &until;
+	int err;
+
+	err = wait_check(ring, role, index);
+	if (err)
+		return err;
+	err = wait_look(end, index);
+	if (err != -EAGAIN)
+		return err;
+	for (;;) {
+		if (list_empty_careful(&w.list))
+			wait_add(end, &w);
+		/* (M), (O): it fences, after the index is told */
+		set_current_state(TASK_INTERRUPTIBLE);
+		err = wait_look(end, index);
+		if (err != -EAGAIN)
+			break;
+		if (signal_pending(current)) {
+			err = -ERESTARTSYS;
+			break;
+		}
+		if (!schedule_hrtimeout_range_clock(timeout, current->timer_slack_ns,
+						    HRTIMER_MODE_ABS, CLOCK_MONOTONIC)) {
+			err = wait_look(end, index);
+			if (err == -EAGAIN)
+				err = -ETIMEDOUT;
+			break;
+		}
+	}
+	__set_current_state(TASK_RUNNING);
+	wait_remove(end, &w);
+	return err;
+}
+
+/**
+ * wait_arm() - tell an index, for pollers, and return
+ * @ring: the ring
+ * @role: the end
+ * @index: where to wake them
+ *
+ * Return: 0, or a negative errno, see struct spscring_wait.
+ */
+int wait_arm(struct spscring *ring, u32 role, u64 index)
+{
+	struct ring_end *end = ring_end_of(ring, role);
+	struct ring_sleep *s = &end->sleep;
+	int err;
+
+	err = wait_check(ring, role, index);
+	if (err)
+		return err;
+	spin_lock_irq(&s->queue.lock);
+	s->armed = index;
+	wait_tell(end);
+	spin_unlock_irq(&s->queue.lock);
+	/* (M), (O) */
+	smp_mb();
+	if (wait_over(end, index))
+		wait_wake(end);
+	return 0;
+}
+
+/**
+ * wait_poll() - f_op->poll of an endpoint
+ * @ring: the ring
+ * @role: the end
+ * @file: the file
+ * @table: who asks
+ *
+ * Return: EPOLLIN or EPOLLOUT with its NORM, at the watermark; EPOLLRDHUP the
+ * peer has shut down; EPOLLHUP it has died; EPOLLERR the ring is broken, or
+ * BUSY_POLL.
+ */
+__poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table)
+{
+	struct ring_end *end = ring_end_of(ring, role);
+	struct ring_sleep *s = &end->sleep;
+	__poll_t mask = 0;
+	u64 cursor, mark;
+	bool ready;
+
+	if (ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
+		return EPOLLERR;
+	poll_wait(file, &s->queue, table);
+
+	spin_lock_irq(&s->queue.lock);
+	cursor = ring_cursor(ring, role);
+	mark = s->late ? cursor + 1 : wait_watermark(end, cursor);
+	wait_arm_poll(end, cursor, ring_reached(ring, role, mark));
+	wait_tell(end);
+	/* (M), (O) */
+	smp_mb();
+	switch (ring_peer_ended(ring, role)) {
+	case -ESHUTDOWN:
+		mask = EPOLLRDHUP;
+		break;
+	case -EPIPE:
+		mask = atomic_read(&ring->broken) ? EPOLLERR : EPOLLHUP;
+		break;
+	}
+	/* nothing more will come: what is there is worth a look */
+	ready = ring_reached(ring, role, mask ? cursor + 1 : mark);
+	s->late = false;
+	if (ready)
+		hrtimer_try_to_cancel(&s->timer);
+	else if (!mask)
+		s->count.polls++;
+	spin_unlock_irq(&s->queue.lock);
+	if (role == SPSCRING_CONSUMER && (ready || mask & EPOLLRDHUP))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	else if (role == SPSCRING_PRODUCER && ready && !mask)
+		mask |= EPOLLOUT | EPOLLWRNORM;
+	return mask;
+}
+
+/**
+ * wait_notify() - how pollers are told
+ * @ring: the ring
+ * @role: the end
+ * @want: see struct spscring_notify
+ *
+ * Context: process.
+ *
+ * Return: 0, or a negative errno.
+ */
+int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *want)
+{
+	struct ring_sleep *s = &ring_end_of(ring, role)->sleep;
+	struct eventfd_ctx *eventfd = NULL;
+
+	if (ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
+		return -EOPNOTSUPP;
+	if (want->flags || want->records > ring->geometry.capacity || want->eventfd < -1)
+		return -EINVAL;
+	if (want->eventfd >= 0) {
+		eventfd = eventfd_ctx_fdget(want->eventfd);
+		if (IS_ERR(eventfd))
+			return PTR_ERR(eventfd);
+	}
+	spin_lock_irq(&s->queue.lock);
+	swap(s->eventfd, eventfd);
+	s->records = want->records;
+	s->timeout = ns_to_ktime(min_t(u64, want->timeout, KTIME_MAX));
+	s->late = false;
+	spin_unlock_irq(&s->queue.lock);
+	if (eventfd)
+		eventfd_ctx_put(eventfd);
+	return 0;
+}
+
+/**
+ * wait_forget() - an end is over: nobody is to be told any more
+ * @end: the end
+ *
+ * Context: process, may sleep.
+ */
+void wait_forget(struct ring_end *end)
+{
+	struct ring_sleep *s = &end->sleep;
+	struct eventfd_ctx *eventfd = NULL;
+
+	spin_lock_irq(&s->queue.lock);
+	swap(s->eventfd, eventfd);
+	s->armed = 0;
+	s->records = 0;
+	s->timeout = 0;
+	s->late = false;
+	wait_tell(end);
+	spin_unlock_irq(&s->queue.lock);
+	hrtimer_cancel(&s->timer);
+	if (eventfd)
+		eventfd_ctx_put(eventfd);
+}
+
+/**
+ * wait_count() - how an end has slept
+ * @end: the end
+ * @count: the result
+ */
+void wait_count(struct ring_end *end, struct spscring_sleep_counters *count)
+{
+	struct ring_sleep *s = &end->sleep;
+
+	spin_lock_irq(&s->queue.lock);
+	*count = s->count;
+	spin_unlock_irq(&s->queue.lock);
+}
+
+/**
+ * wait_init() - an end of a new ring
+ * @end: the end; its ring and role are set
+ */
+void wait_init(struct ring_end *end)
+{
+	struct ring_sleep *s = &end->sleep;
+
+	init_waitqueue_head(&s->queue);
+	INIT_LIST_HEAD(&s->waiters);
+	init_irq_work(&s->work, wait_work);
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+	hrtimer_init(&s->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
+	s->timer.function = wait_timer;
+#else
+	hrtimer_setup(&s->timer, wait_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
+#endif
+}
+
+/**
+ * wait_exit() - the ring goes
+ * @end: the end, which nobody waits for
+ *
+ * Context: process, may sleep.
+ */
+void wait_exit(struct ring_end *end)
+{
+	irq_work_sync(&end->sleep.work);
+	wait_forget(end);
+}
