@@ -25,6 +25,7 @@
 struct endpoint {
 	struct spscring *ring;
 	u32 role;
+	struct mutex io;	/* of read() and write() */
 };
 
 /*
@@ -171,6 +172,24 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 	}
 }
 
+static ssize_t endpoint_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct endpoint *end = iocb->ki_filp->private_data;
+
+	if (end->role != SPSCRING_CONSUMER)
+		return -EBADF;
+	return rw_read(end->ring, &end->io, iocb, to);
+}
+
+static ssize_t endpoint_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct endpoint *end = iocb->ki_filp->private_data;
+
+	if (end->role != SPSCRING_PRODUCER)
+		return -EBADF;
+	return rw_write(end->ring, &end->io, iocb, from);
+}
+
 static __poll_t endpoint_poll(struct file *file, poll_table *table)
 {
 	struct endpoint *end = file->private_data;
@@ -208,6 +227,8 @@ static const struct file_operations endpoint_fops = {
 	.owner		= THIS_MODULE,
 	.unlocked_ioctl	= endpoint_ioctl,
 	.compat_ioctl	= no_compat_ioctl,
+	.read_iter	= endpoint_read,
+	.write_iter	= endpoint_write,
 	.poll		= endpoint_poll,
 	.mmap		= endpoint_mmap,
 	.show_fdinfo	= endpoint_fdinfo,
@@ -229,6 +250,15 @@ static int endpoint_claim(struct endpoint *end, struct spscring *ring, u32 role)
 	return 0;
 }
 
+static struct endpoint *endpoint_alloc(void)
+{
+	struct endpoint *end = kzalloc(sizeof(*end), GFP_KERNEL_ACCOUNT);
+
+	if (end)
+		mutex_init(&end->io);
+	return end;
+}
+
 /**
  * endpoint_file() - claim an end for a new file
  * @ring: the ring
@@ -238,7 +268,7 @@ static int endpoint_claim(struct endpoint *end, struct spscring *ring, u32 role)
  */
 struct file *endpoint_file(struct spscring *ring, u32 role)
 {
-	struct endpoint *end = kzalloc(sizeof(*end), GFP_KERNEL_ACCOUNT);
+	struct endpoint *end = endpoint_alloc();
 	struct file *file;
 	int err;
 
@@ -250,6 +280,7 @@ struct file *endpoint_file(struct spscring *ring, u32 role)
 		kfree(end);
 		return file;
 	}
+	file->f_mode |= FMODE_NOWAIT;
 	/* last, since it cannot be taken back unseen */
 	err = endpoint_claim(end, ring, role);
 	if (err) {
@@ -300,7 +331,7 @@ int endpoint_open(struct file *file, struct spscring *ring, u32 role)
 	/* either end maps a part to read and a part to write */
 	if ((file->f_mode & both) != both)
 		return -EACCES;
-	end = kzalloc(sizeof(*end), GFP_KERNEL_ACCOUNT);
+	end = endpoint_alloc();
 	if (!end)
 		return -ENOMEM;
 	err = endpoint_claim(end, ring, role);
@@ -309,6 +340,7 @@ int endpoint_open(struct file *file, struct spscring *ring, u32 role)
 		return err;
 	}
 	file->private_data = end;
+	file->f_mode |= FMODE_NOWAIT;
 	file->f_op = &endpoint_fops;	/* of the same owner: its reference stays */
 	return 0;
 }

@@ -125,6 +125,26 @@ static u32 wake_of(const struct spscring *ring)
 		SPSCRING_WAKE_FENCE;
 }
 
+/* Handles of the kernel's own mapping. */
+void ring_producer_handle(struct spscring *ring, struct spscring_producer *p)
+{
+	spscring_producer_init(p, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
+			       ring_page(ring, RING_PAGE_INFO),
+			       ring_page(ring, RING_PAGE_PRODUCER),
+			       ring_page(ring, RING_PAGE_DATA));
+	p->ring = ring;
+	p->wake = wake_of(ring);
+}
+
+void ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c)
+{
+	spscring_consumer_init(c, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
+			       ring_page(ring, RING_PAGE_INFO),
+			       ring_page(ring, RING_PAGE_DATA));
+	c->ring = ring;
+	c->wake = wake_of(ring);
+}
+
 /**
  * spscring_claim_producer() - be the producer
  * @ring: the ring
@@ -141,12 +161,7 @@ int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p)
 
 	if (err)
 		return err;
-	spscring_producer_init(p, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
-			       ring_page(ring, RING_PAGE_INFO),
-			       ring_page(ring, RING_PAGE_PRODUCER),
-			       ring_page(ring, RING_PAGE_DATA));
-	p->ring = ring;
-	p->wake = wake_of(ring);
+	ring_producer_handle(ring, p);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(spscring_claim_producer);
@@ -168,11 +183,7 @@ int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c)
 
 	if (err)
 		return err;
-	spscring_consumer_init(c, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
-			       ring_page(ring, RING_PAGE_INFO),
-			       ring_page(ring, RING_PAGE_DATA));
-	c->ring = ring;
-	c->wake = wake_of(ring);
+	ring_consumer_handle(ring, c);
 	c->peer_is_user = ring->of_user || !ring_held_by_kernel(ring, SPSCRING_PRODUCER);
 	return 0;
 }

@@ -231,13 +231,20 @@ EXPORT_SYMBOL_GPL(spscring_kick);
 
 /* ------------------------------------------------------------------ sleep */
 
-/* 0 when @index is reached, -EAGAIN while it may be, else as ring_peer_ended(). */
-static int wait_look(struct ring_end *end, u64 index)
+/**
+ * wait_ready() - can an end go on?
+ * @ring: the ring
+ * @role: the end
+ * @index: as far as this
+ *
+ * Return: 0; -EAGAIN not yet; or as ring_peer_ended(), never.
+ */
+int wait_ready(struct spscring *ring, u32 role, u64 index)
 {
-	int ended = ring_peer_ended(end->ring, end->role);
+	int ended = ring_peer_ended(ring, role);
 
 	/* what the peer did before it ended counts */
-	return ring_reached(end->ring, end->role, index) ? 0 : ended;
+	return ring_reached(ring, role, index) ? 0 : ended;
 }
 
 static int wait_check(struct spscring *ring, u32 role, u64 index)
@@ -296,7 +303,7 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 	err = wait_check(ring, role, index);
 	if (err)
 		return err;
-	err = wait_look(end, index);
+	err = wait_ready(ring, role, index);
 	if (err != -EAGAIN)
 		return err;
 	for (;;) {
@@ -304,7 +311,7 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 			wait_add(end, &w);
 		/* (M), (O): it fences, after the index is told */
 		set_current_state(TASK_INTERRUPTIBLE);
-		err = wait_look(end, index);
+		err = wait_ready(ring, role, index);
 		if (err != -EAGAIN)
 			break;
 		if (signal_pending(current)) {
@@ -313,7 +320,7 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 		}
 		if (!schedule_hrtimeout_range_clock(timeout, current->timer_slack_ns,
 						    HRTIMER_MODE_ABS, CLOCK_MONOTONIC)) {
-			err = wait_look(end, index);
+			err = wait_ready(ring, role, index);
 			if (err == -EAGAIN)
 				err = -ETIMEDOUT;
 			break;
