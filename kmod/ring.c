@@ -193,6 +193,8 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	info->geometry = ring->geometry;
 	memcpy(info->name, ring->name, sizeof(info->name));
 	info->magic = SPSCRING_MAGIC;
+	*ring_wants(ring, SPSCRING_CONSUMER) = SPSCRING_NOBODY;
+	*ring_wants(ring, SPSCRING_PRODUCER) = SPSCRING_NOBODY;
 	return ring;
 
 err_pages:

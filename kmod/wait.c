@@ -47,7 +47,7 @@ static void wait_tell(struct ring_end *end)
 		if (!least || (s64)(w->index - least) < 0)
 			least = w->index;
 	if (!least)
-		least = S64_MAX;
+		least = SPSCRING_NOBODY;
 	else if (end->role == SPSCRING_PRODUCER)
 		least -= end->ring->geometry.capacity;
 	WRITE_ONCE(*ring_wants(end->ring, end->role), least);

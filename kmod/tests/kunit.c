@@ -703,8 +703,8 @@ static void reserved_lines(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(lines); i++)
 		KUNIT_EXPECT_NULL(test, memchr_inv(lines[i]->more, 0, sizeof(lines[i]->more)));
 	KUNIT_EXPECT_EQ(test, p->oldest.word, 0);
-	KUNIT_EXPECT_EQ(test, k->consumer_wants.word, 0);
-	KUNIT_EXPECT_EQ(test, k->producer_wants.word, 0);
+	KUNIT_EXPECT_EQ(test, k->consumer_wants.word, SPSCRING_NOBODY);
+	KUNIT_EXPECT_EQ(test, k->producer_wants.word, SPSCRING_NOBODY);
 	KUNIT_EXPECT_EQ(test, k->broken.word, 0);
 	KUNIT_EXPECT_EQ(test, SPSCRING_END_STATE(k->producer.word), SPSCRING_HELD);
 	KUNIT_EXPECT_EQ(test, SPSCRING_END_GENERATION(k->producer.word), 1);

@@ -67,11 +67,27 @@ static int peer_pause(struct peer *peer)
 	return 0;
 }
 
+/* A second passes only when nothing comes, or when a wake-up is lost. */
+static noinline int peer_sleep(struct peer *peer, bool popping)
+{
+	s64 deadline = ktime_get_ns() + NSEC_PER_SEC;
+	int err = popping ? spscring_wait_records(&peer->c, 1, deadline) :
+		spscring_wait_room(&peer->p, 1, deadline);
+
+	if (err == -ETIMEDOUT) {
+		peer->result.timeouts++;
+		err = 0;
+	}
+	return err ?: peer_pause(peer);
+}
+
 /* A push or pop failed: 0 to try again. */
 static __always_inline int peer_again(struct peer *peer, int err, bool popping)
 {
 	if (err != -EAGAIN)
 		return err;
+	if (peer->want.flags & SPSCRING_PEER_SLEEP)
+		return peer_sleep(peer, popping);
 	if (popping)
 		spscring_relax(&peer->c);
 	else
@@ -332,7 +348,7 @@ static int peer_thread(void *data)
 static int peer_check_want(const struct spscring_peer_start *want)
 {
 	if (want->op < SPSCRING_PEER_SOURCE || want->op > SPSCRING_PEER_PING ||
-	    want->flags & ~SPSCRING_PEER_SHUTDOWN ||
+	    want->flags & ~(SPSCRING_PEER_SHUTDOWN | SPSCRING_PEER_SLEEP) ||
 	    !want->batch || want->batch > SPSCRING_PEER_BATCH_MAX ||
 	    want->warmup + want->count < want->count)
 		return -EINVAL;
@@ -479,7 +495,7 @@ static long peer_ioctl_wait(struct peer *peer, void __user *arg)
 
 	if (copy_from_user(&result, arg, sizeof(result)))
 		return -EFAULT;
-	if (result.reserved)
+	if (result.timeouts)
 		return -EINVAL;
 	hist_user = result.hist;
 

@@ -37,13 +37,14 @@
 #define SPSCRING_PEER_PING	4	/* push into ring, wait for it from back, check */
 
 #define SPSCRING_PEER_SHUTDOWN	(1U << 0)	/* end by SHUTDOWN, not by death */
+#define SPSCRING_PEER_SLEEP	(1U << 1)	/* sleep where it would look again */
 
 #define SPSCRING_PEER_BATCH_MAX	4096
 
 /**
  * struct spscring_peer_start - SPSCRING_PEER_START: claim, and begin.
  * @op:		SPSCRING_PEER_SOURCE to SPSCRING_PEER_PING.
- * @flags:	SPSCRING_PEER_SHUTDOWN.
+ * @flags:	SPSCRING_PEER_SHUTDOWN, SPSCRING_PEER_SLEEP.
  * @ring_fd:	a ring fd.
  * @back_fd:	a ring fd of the same record size for ECHO and PING, otherwise -1.
  * @cpu:	where the thread runs, or -1: anywhere.
@@ -71,9 +72,9 @@ struct spscring_peer_start {
 
 /**
  * struct spscring_peer_result - SPSCRING_PEER_WAIT: how it went.
- * @err:	0, -ECANCELED by STOP, or what push or pop returned: -EPIPE,
- *		-ESHUTDOWN.
- * @reserved:	0.
+ * @err:	0, -ECANCELED by STOP, or what push, pop or the sleep
+ *		returned: -EPIPE, -ESHUTDOWN, -EOPNOTSUPP.
+ * @timeouts:	of SLEEP: seconds slept without a wake-up.
  * @done:	records moved, with the warm-up's: pushed by SOURCE and ECHO,
  *		popped by SINK, gone round by PING.
  * @wrong:	records that were not what was expected.
@@ -88,7 +89,7 @@ struct spscring_peer_start {
  */
 struct spscring_peer_result {
 	__s32 err;
-	__u32 reserved;
+	__u32 timeouts;
 	__u64 done;
 	__u64 wrong;
 	__u64 checksum;

@@ -369,9 +369,11 @@ struct spscring_producer_lines {
 #define SPSCRING_END_STATE(word)	((__u32)(word))
 #define SPSCRING_END_GENERATION(word)	((__u32)((word) >> 32))
 
+#define SPSCRING_NOBODY		0x7fffffffffffffffULL	/* no cursor comes here */
+
 /**
  * struct spscring_kernel_lines - written by the kernel.
- * @consumer_wants: kick when the tail is here or beyond; 0 when nobody ever waited.
+ * @consumer_wants: kick when the tail is here or beyond; SPSCRING_NOBODY: nobody waits.
  * @producer_wants: kick when the head is here or beyond; likewise.
  * @consumer:	the consumer's state and generation.
  * @producer:	the producer's state and generation.
