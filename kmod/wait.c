@@ -176,6 +176,16 @@ static void wait_wake_locked(struct ring_end *end)
 		wait_signal(s->eventfd);
 }
 
+/*
+ * Before a poller arms anew: where the peer has come to the old index, but its
+ * kick not yet here, the other pollers would not be told.
+ */
+static void wait_rearm(struct ring_end *end)
+{
+	if (end->sleep.armed && wait_over(end, end->sleep.armed))
+		wait_wake_locked(end);
+}
+
 /**
  * wait_wake() - look who of an end need not sleep any longer
  * @end: the end
@@ -298,6 +308,7 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 		.list = LIST_HEAD_INIT(w.list), .task = current, .index = index,
 	};
 	ktime_t until = deadline, *timeout = deadline < 0 ? NULL : &until;
+	bool again = false;
 	int err;
 
 	err = wait_check(ring, role, index);
@@ -307,8 +318,13 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 	if (err != -EAGAIN)
 		return err;
 	for (;;) {
-		if (list_empty_careful(&w.list))
+		if (list_empty_careful(&w.list)) {
+			/* the peer has not fenced for a new index: the caller arms again */
+			if (again && ring->geometry.flags & SPSCRING_CREATE_ASYMMETRIC)
+				break;
+			again = true;
 			wait_add(end, &w);
+		}
 		/* (M), (O): it fences, after the index is told */
 		set_current_state(TASK_INTERRUPTIBLE);
 		err = wait_ready(ring, role, index);
@@ -349,6 +365,7 @@ int wait_arm(struct spscring *ring, u32 role, u64 index)
 	if (err)
 		return err;
 	spin_lock_irq(&s->queue.lock);
+	wait_rearm(end);
 	s->armed = index;
 	wait_tell(end);
 	spin_unlock_irq(&s->queue.lock);
@@ -383,6 +400,7 @@ __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_tabl
 	poll_wait(file, &s->queue, table);
 
 	spin_lock_irq(&s->queue.lock);
+	wait_rearm(end);
 	cursor = ring_cursor(ring, role);
 	mark = s->late ? cursor + 1 : wait_watermark(end, cursor);
 	wait_arm_poll(end, cursor, ring_reached(ring, role, mark));

@@ -209,7 +209,7 @@ static const struct bad_case bad_geometries[] = {
 };
 
 static const struct bad_case bad_creates[] = {
-	{ "a flag that is not there", { .capacity = 1, .record_size = 8, .flags = 2 }, -EINVAL },
+	{ "a flag that is not there", { .capacity = 1, .record_size = 8, .flags = 8 }, -EINVAL },
 	{ "a node without its flag", { .capacity = 1, .record_size = 8, .numa_node = 1 }, -EINVAL },
 	{ "a node below 0", { .capacity = 1, .record_size = 8, .numa_node = -1,
 			      .flags = SPSCRING_CREATE_NUMA_NODE }, -EINVAL },

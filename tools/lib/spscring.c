@@ -189,9 +189,14 @@ static int arm(int fd, uint32_t asymmetric, uint64_t index)
 
 static int sleep_on(int fd, uint32_t asymmetric, uint64_t index, int64_t deadline)
 {
-	int err = asymmetric ? arm(fd, asymmetric, index) : 0;
+	int err;
 
-	return err ? err : wait_ioctl(fd, 0, index, deadline);
+	do {
+		err = asymmetric ? arm(fd, asymmetric, index) : 0;
+		if (!err)
+			err = wait_ioctl(fd, 0, index, deadline);
+	} while (err == -EAGAIN);
+	return err;
 }
 
 /* It came while we looked: look as long again next time; or less. */

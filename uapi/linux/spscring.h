@@ -171,7 +171,7 @@ struct spscring_shutdown {
  * On an endpoint fd.  Several may wait at once, each for its own index.  Returns
  * 0 once @index is reached; with ARM at once.  Errors: ETIMEDOUT; ESHUTDOWN the
  * peer has shut down, or EPIPE it has died or the ring is broken, and @index
- * will not be reached; EINTR a signal's handler ran that does not restart
+ * will not be reached; EAGAIN of an ASYMMETRIC ring: arm again; EINTR a signal's handler ran that does not restart
  * system calls (SA_RESTART restarts: the deadline stays what it was);
  * EOPNOTSUPP a BUSY_POLL ring; EPERM not an endpoint fd; EINVAL, E2BIG, EFAULT.
  */
