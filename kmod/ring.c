@@ -317,22 +317,29 @@ u64 ring_cursor(struct spscring *ring, u32 role)
 			   &ring_consumer_lines(ring)->cursor.word));
 }
 
-/* How far the end can go from @cursor at least; the consumer, within a frame. */
+/*
+ * How far the end can go from @cursor, and no less than its peer had come when it
+ * last kicked: an index behind that may be one that it has kicked for already.
+ */
 u64 ring_seen(struct spscring *ring, u32 role, u64 cursor)
 {
 	const struct spscring_geometry *g = &ring->geometry;
-	u64 frame, end, tail;
+	u64 frame, end, tail, seen;
 
 	if (role == SPSCRING_PRODUCER)
 		/* (D) pairs with (C) */
 		return smp_load_acquire(&ring_consumer_lines(ring)->cursor.word) + g->capacity;
+	/* (H) pairs with (G); within a batch the tails are ahead of it */
+	seen = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
 	frame = cursor / g->frame_records;
 	end = (frame + 1) * g->frame_records;
 	/* (B) pairs with (A) */
 	tail = smp_load_acquire(ring_tail(ring, frame));
-	if ((s64)(tail - cursor) <= 0)
-		return cursor;
-	return (s64)(tail - end) < 0 ? tail : end;
+	if ((s64)(tail - end) > 0)
+		tail = end;
+	if ((s64)(seen - tail) < 0)
+		seen = tail;
+	return (s64)(seen - cursor) < 0 ? cursor : seen;
 }
 
 /* Can the end go as far as @index? */

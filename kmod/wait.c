@@ -166,12 +166,11 @@ static void wait_signal(struct eventfd_ctx *eventfd)
 static void wait_wake_locked(struct ring_end *end)
 {
 	struct ring_sleep *s = &end->sleep;
-	__poll_t mask = end->role == SPSCRING_CONSUMER ? EPOLLIN | EPOLLRDNORM :
-		EPOLLOUT | EPOLLWRNORM;
 
 	if (!wait_reap(end))
 		return;
-	__wake_up_locked_key(&s->queue, TASK_NORMAL, poll_to_key(mask | EPOLLRDHUP | EPOLLHUP));
+	/* without a mask, or io_uring's multishot poll would believe it, and not arm again */
+	wake_up_all_locked(&s->queue);
 	if (s->eventfd)
 		wait_signal(s->eventfd);
 }
