@@ -133,7 +133,7 @@ void ring_producer_handle(struct spscring *ring, struct spscring_producer *p)
 			       ring_page(ring, RING_PAGE_PRODUCER),
 			       ring_page(ring, RING_PAGE_DATA));
 	p->ring = ring;
-	p->wake = wake_of(ring);
+	p->after = wake_of(ring);
 }
 
 void ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c)

@@ -129,7 +129,7 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 			       map->writable,
 			       (char *)map->writable + g.data_offset - g.producer_offset);
 	p->fd = endpoint_fd;
-	p->wake = wake_of(&g);
+	p->after = wake_of(&g);
 	p->asymmetric = !!(g.flags & SPSCRING_CREATE_ASYMMETRIC);
 	p->spin = p->spin_max = spin_max();
 	return 0;

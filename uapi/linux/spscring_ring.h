@@ -109,6 +109,9 @@ void spscring_kick(struct spscring *ring, int role);
 #define SPSCRING_WAKE_FENCE	1
 #define SPSCRING_WAKE_ASYMMETRIC 2	/* the sleeper fences for both */
 
+/* Beside it, in a producer: frames ahead are to be touched. */
+#define SPSCRING_AFTER_TOUCH	4
+
 /* Failed tries between two looks at what is dear: exact cursor, peer's state. */
 #define SPSCRING_LOOK_EVERY	64
 
@@ -125,9 +128,9 @@ struct spscring_producer {
 	__u64 *tail;		/* of the frame, at its start */
 	__u64 *cursor;
 	__u32 stride;
-	__s32 touched;		/* frames ahead that are this CPU's already */
+	__u32 after;		/* what a publish has to do: SPSCRING_WAKE_*, _AFTER_TOUCH */
 	__u32 record_size;
-	__u32 wake;		/* SPSCRING_WAKE_* */
+	__s32 touched;		/* frames ahead that are this CPU's already */
 	const __u64 *wants;	/* where the consumer wants to be woken */
 	__u64 kicked;		/* the last such index that it was kicked for */
 	/* once a frame, or full */
@@ -296,7 +299,8 @@ static __always_inline int spscring_make_room(struct spscring_producer *p)
 		p->tail = (__u64 *)frame;
 		p->at = frame + p->frame_first;
 		p->frame_end += p->frame_records;
-		p->touched--;
+		if (--p->touched < 0)
+			p->after |= SPSCRING_AFTER_TOUCH;
 	}
 	if (unlikely(p->pos == p->limit)) {
 		int err = spscring_refresh(p);
@@ -319,6 +323,7 @@ static noinline __maybe_unused void spscring_touch(struct spscring_producer *p)
 	__u64 next = p->frame_end;	/* index of the next frame's first record */
 	char *frame = (char *)p->tail;
 
+	p->after &= ~SPSCRING_AFTER_TOUCH;
 	/* (K) pairs with (B): a claim that sees one of these sees the cursor */
 	smp_wmb();
 	for (p->touched = 0; p->touched < SPSCRING_TOUCH; p->touched++) {
@@ -346,8 +351,6 @@ static __always_inline void spscring_publish_cursor(struct spscring_producer *p)
 {
 	/* (G) pairs with (H): every tail, then the cursor */
 	smp_store_release(p->cursor, p->pos);
-	if (unlikely(p->touched < 0))
-		spscring_touch(p);
 }
 
 static noinline __cold __maybe_unused void spscring_kick_consumer(struct spscring_producer *p,
@@ -362,19 +365,29 @@ static noinline __cold __maybe_unused void spscring_kick_consumer(struct spscrin
  * "has this publish crossed its index": one that arrives late is honoured by the
  * next publish.
  */
-static __always_inline void spscring_wake_consumer(struct spscring_producer *p)
+static __always_inline void spscring_wake_consumer(struct spscring_producer *p, __u32 wake)
 {
 	__u64 want;
 
-	if (p->wake == SPSCRING_WAKE_NEVER)
-		return;
-	if (likely(p->wake == SPSCRING_WAKE_FENCE))
+	if (likely(wake & SPSCRING_WAKE_FENCE))
 		smp_mb();	/* (L) pairs with (M) */
 	else
 		barrier();	/* (L) is the sleeper's to make */
 	want = READ_ONCE(*p->wants);
 	if (unlikely(want != p->kicked && (__s64)(p->pos - want) >= 0))
 		spscring_kick_consumer(p, want);
+}
+
+static __always_inline void spscring_published(struct spscring_producer *p)
+{
+	__u32 after = p->after;
+
+	if (!after)
+		return;
+	if (after & ~SPSCRING_AFTER_TOUCH)
+		spscring_wake_consumer(p, after);
+	if (unlikely(after & SPSCRING_AFTER_TOUCH))
+		spscring_touch(p);
 }
 
 /**
@@ -413,7 +426,7 @@ static __always_inline void spscring_commit_n(struct spscring_producer *p, __u32
 		return;
 	spscring_publish_frame(p, n, p->stride);
 	spscring_publish_cursor(p);
-	spscring_wake_consumer(p);
+	spscring_published(p);
 }
 
 /**
@@ -443,7 +456,7 @@ static __always_inline void spscring_commit(struct spscring_producer *p)
 {
 	spscring_publish_frame(p, 1, p->stride);
 	spscring_publish_cursor(p);
-	spscring_wake_consumer(p);
+	spscring_published(p);
 }
 
 /**
@@ -563,8 +576,9 @@ static __always_inline long spscring_push_n_fixed(struct spscring_producer *p,
 	if (!todo)
 		spscring_put_back(p, pos, stop, end, at, tail);
 	p->touched = 0;		/* a batch stores in a row as it is */
+	p->after &= ~SPSCRING_AFTER_TOUCH;
 	spscring_publish_cursor(p);
-	spscring_wake_consumer(p);
+	spscring_published(p);
 	return n - todo;
 }
 
@@ -936,7 +950,7 @@ spscring_kernel_lines(const struct spscring_geometry *g, const void *info)
  * @producer: the producer's page
  * @data: the data
  *
- * It wakes nobody until its wake, and in user space its fd, are set.
+ * It wakes nobody until its after, and in user space its fd, are set.
  */
 static inline void spscring_producer_init(struct spscring_producer *p,
 					  const struct spscring_geometry *g,
