@@ -181,7 +181,10 @@ static void wait_wake_locked(struct ring_end *end)
  */
 static void wait_rearm(struct ring_end *end)
 {
-	if (end->sleep.armed && wait_over(end, end->sleep.armed))
+	u64 armed = end->sleep.armed;
+
+	/* an end of the peer is told when it comes, and only then */
+	if (armed && ring_reached(end->ring, end->role, armed))
 		wait_wake_locked(end);
 }
 

@@ -248,6 +248,52 @@ TEST_F(wait, poll_broken)
 	EXPECT_EQ(spscring_wait_records(&self->c, 1, NEVER), -EPIPE);
 }
 
+/* An end is an edge, told once. */
+TEST_F(wait, epoll_end)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET }, got;
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	ASSERT_GE(epoll, 0);
+	ASSERT_EQ(epoll_ctl(epoll, EPOLL_CTL_ADD, self->consumer_fd, &event), 0);
+	ASSERT_EQ(epoll_wait(epoll, &got, 1, 0), 0);
+	ASSERT_EQ(spscring_shutdown(self->producer_fd, 0), 0);
+	ASSERT_EQ(epoll_wait(epoll, &got, 1, 5000), 1);
+	EXPECT_EQ(got.events, EPOLLIN | EPOLLRDHUP);
+	EXPECT_EQ(epoll_wait(epoll, &got, 1, 0), 0);
+	close(epoll);
+}
+
+/* A dead producer's successor is heard as well. */
+TEST(wait_epoll_successor)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET }, got;
+	int epoll = epoll_create1(EPOLL_CLOEXEC), ring, in, out;
+	struct spscring_producer p;
+	__u64 v = 5;
+
+	SKIP_WITHOUT_DEVICE();
+	ring = spscring_open(RING(.capacity = 8, .record_size = 8));
+	ASSERT_GE(ring, 0);
+	in = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+	out = spscring_claim(ring, SPSCRING_CONSUMER, 0);
+	ASSERT_EQ(epoll_ctl(epoll, EPOLL_CTL_ADD, out, &event), 0);
+	ASSERT_EQ(epoll_wait(epoll, &got, 1, 0), 0);
+	close(in);
+	ASSERT_EQ(epoll_wait(epoll, &got, 1, 5000), 1);
+	EXPECT_EQ(got.events, EPOLLHUP);
+	in = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+	ASSERT_GE(in, 0);
+	ASSERT_EQ(spscring_map_producer(in, &p, NULL), 0);
+	ASSERT_EQ(spscring_push(&p, &v), 0);
+	ASSERT_EQ(epoll_wait(epoll, &got, 1, 5000), 1);
+	EXPECT_EQ(got.events, EPOLLIN);
+	close(in);
+	close(out);
+	close(ring);
+	close(epoll);
+}
+
 /* Edge-triggered: a publish between the drain and epoll_wait() is an edge. */
 TEST_F(wait, epoll_edge)
 {
