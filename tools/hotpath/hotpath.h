@@ -7,4 +7,7 @@
 int bench_push_probe(struct spscring_producer *p, const __u64 *v);
 int bench_pop_probe(struct spscring_consumer *c, __u64 *v);
 
+void __fentry__(void);
+void __x86_return_thunk(void);
+
 #endif

@@ -22,12 +22,16 @@
 #define CAPACITY	448		/* 64 frames */
 #define STEPS_MAX	4096
 
-/* What the kernel has its loader or its boot turn into a nop, and a ret. */
-asm(".globl __fentry__, __x86_return_thunk\n"
-    "__fentry__:		ret\n"
-    "__x86_return_thunk:	ret\n");
-void __fentry__(void);
-void __x86_return_thunk(void);
+/* What a kernel's loader, or its boot, turns into a nop, and into a ret. */
+__attribute__((__naked__)) void __fentry__(void)
+{
+	asm("ret");
+}
+
+__attribute__((__naked__)) void __x86_return_thunk(void)
+{
+	asm("ret");
+}
 
 /* A kernel's handle is the user's and a little more. */
 static struct {
@@ -140,7 +144,7 @@ static void pop(struct kind *kind, __u64 expected)
 		kind_add(kind, common);
 }
 
-static void range(const char *name, const void *at, size_t size)
+static void show_range(const char *name, const void *at, size_t size)
 {
 	printf("range %s %llx %llx\n", name, (__u64)at, (__u64)at + size);
 }
@@ -162,11 +166,11 @@ static void ring_init(void)
 			       memory + g.producer_offset, memory + g.data_offset);
 	spscring_consumer_init(&handle.c, &g, memory + g.consumer_offset, memory + g.info_offset,
 			       memory + g.data_offset);
-	range("handle", &handle, sizeof(handle));
-	range("consumer", memory + g.consumer_offset, g.page_size);
-	range("info", memory + g.info_offset, g.page_size);
-	range("producer", memory + g.producer_offset, g.page_size);
-	range("data", memory + g.data_offset, g.data_bytes);
+	show_range("handle", &handle, sizeof(handle));
+	show_range("consumer", memory + g.consumer_offset, g.page_size);
+	show_range("info", memory + g.info_offset, g.page_size);
+	show_range("producer", memory + g.producer_offset, g.page_size);
+	show_range("data", memory + g.data_offset, g.data_bytes);
 }
 
 int main(void)

@@ -6,6 +6,7 @@ up here: by the sections that a machine, or a linker, has loaded where."""
 import argparse
 import bisect
 import collections
+import os
 import re
 import subprocess
 import sys
@@ -64,7 +65,7 @@ class Code:
             self.disassemble(elf, name, start - self.headers[section][1])
             here = sorted(here)
             out = subprocess.run(
-                ["addr2line", "-a", "-f", "-i", "-s", "-e", elf, "-j", name],
+                ["addr2line", "-a", "-f", "-i", "-e", elf, "-j", name],
                 input="\n".join(hex(address - start) for address in here), capture_output=True,
                 text=True, check=True).stdout
             chains = re.split(r"^0x[0-9a-f]+\n", out, flags=re.M)[1:]
@@ -79,19 +80,19 @@ class Code:
             self.texts[moved + int(match[1], 16)] = " ".join(match[2].split())
 
     def source(self, where):
-        """The text of a line of the tree's own files."""
+        """A line, by its file's name and its text."""
         name, _, line = where.partition(" ")[0].rpartition(":")
         if name not in self.sources:
-            out = subprocess.run(["git", "ls-files", "--cached", "--others",
-                                  "--exclude-standard", f"*/{name}"], capture_output=True,
-                                 text=True).stdout.split()
-            self.sources[name] = open(out[0]).read().splitlines() if len(out) == 1 else []
+            exists = os.path.isfile(name)
+            self.sources[name] = open(name).read().splitlines() if exists else []
         lines = self.sources[name]
-        return lines[int(line) - 1].strip() if line.isdigit() and int(line) <= len(lines) else ""
+        known = line.isdigit() and int(line) <= len(lines)
+        return f"{os.path.basename(name)}:{line} {lines[int(line) - 1].strip() if known else ''}"
 
 
 def clean(text):
-    """flamegraph.pl: a semicolon parts frames, <> are made (), -> parts its palette."""
+    """flamegraph.pl: a semicolon parts frames, <> are made (), -> parts its palette.
+    No name may end with a number, as the count would: instructions are in brackets."""
     return text.replace("->", ".").replace(";", ",").replace("<", "(").replace(">", ")").strip(" ,")
 
 
@@ -120,9 +121,8 @@ def frames_of(code, chain):
         frames += [("inlined", function) for function in functions[1:]]
     ip = chain[0][0]
     if ip in code.known:
-        where = code.known[ip][0][1].partition(" ")[0]
-        frames.append(("line", clean(f"{where} {code.source(where)}")[:90]))
-        frames.append(("instruction", clean(f"+{ip & 0xfff:x} {code.texts.get(ip, '')}")))
+        frames.append(("line", code.source(code.known[ip][0][1])[:90]))
+        frames.append(("instruction", f"[+{ip & 0xfff:x} {code.texts.get(ip, '')}]"))
     return frames
 
 
@@ -165,12 +165,12 @@ def trace_end():
         counts[event, side] += period
         if event != samples[0][0]:
             continue
-        stacks[";".join(name for _, name in stack)] += 1
-        palette.update((name, COLOURS[kind]) for kind, name in stack)
+        stacks[";".join(clean(name) for _, name in stack)] += 1
+        palette.update((clean(name), COLOURS[kind]) for kind, name in stack)
         last = [name for kind, name in stack if kind in ("line", "instruction")] or [
             stack[-1][1], ""]
         lines[side][tuple(last)] += 1
-    if not stacks:
+    if not stacks and options.folded:
         sys.exit("fold: no sample is of " + ", ".join(name for name, _ in groups))
     print_counts(counts)
     if options.folded:
