@@ -37,7 +37,9 @@ class Code:
             sections = [line.split() for line in file]
         self.sections = sorted((int(address, 16), elf, name) for elf, name, address in sections)
         self.headers = [self.header(elf, name) for _, elf, name in self.sections]
-        self.known, self.texts, self.sources = {}, {}, {}
+        self.known, self.texts, self.before, self.sources = {}, {}, {}, {}
+        for (start, elf, name), (_, vma) in zip(self.sections, self.headers):
+            self.disassemble(elf, name, start - vma)
 
     @staticmethod
     def header(elf, name):
@@ -62,7 +64,6 @@ class Code:
                 wanted[section].add(address)
         for section, here in wanted.items():
             start, elf, name = self.sections[section]
-            self.disassemble(elf, name, start - self.headers[section][1])
             here = sorted(here)
             out = subprocess.run(
                 ["addr2line", "-a", "-f", "-i", "-e", elf, "-j", name],
@@ -74,10 +75,21 @@ class Code:
                 self.known[address] = list(zip(words[::2], words[1::2]))
 
     def disassemble(self, elf, name, moved):
+        """The text of each instruction, and which is before it, if that is certain."""
         out = subprocess.run(["objdump", "-d", "--no-show-raw-insn", "-j", name, elf],
                              capture_output=True, text=True, check=True).stdout
-        for match in re.finditer(r"^ +([0-9a-f]+):\t([^<#\n]*)", out, flags=re.M):
-            self.texts[moved + int(match[1], 16)] = " ".join(match[2].split())
+        targets = {moved + int(to, 16) for to in re.findall(r"\tj\w+ +([0-9a-f]+) <", out)}
+        last = None
+        for line in out.splitlines():
+            match = re.match(r" +([0-9a-f]+):\t([^<#]*)", line)
+            if not match:
+                last = None
+                continue
+            address = moved + int(match[1], 16)
+            if last and address not in targets:
+                self.before[address] = last
+            self.texts[address] = " ".join(match[2].split())
+            last = None if re.match(r"(jmp|ret|call)", self.texts[address]) else address
 
     def source(self, where):
         """A line, by its file's name and its text."""
@@ -154,6 +166,9 @@ def print_lines(lines):
 
 def trace_end():
     code = Code(options.sections)
+    for _, _, chain in samples:
+        # an interrupt comes between two instructions, when the slow one is done
+        chain[0] = code.before.get(chain[0][0], chain[0][0]), chain[0][1]
     code.look_up({ip for _, _, chain in samples for ip, _ in chain})
     counts, lines = collections.Counter(), collections.defaultdict(collections.Counter)
     stacks, palette = collections.Counter(), {"": "rgb(230,230,230)"}
