@@ -185,8 +185,9 @@ def trace_end():
         last = [name for kind, name in stack if kind in ("line", "instruction")] or [
             stack[-1][1], ""]
         lines[side][tuple(last)] += 1
-    if not stacks and options.folded:
-        sys.exit("fold: no sample is of " + ", ".join(name for name, _ in groups))
+    missing = {name for name, _ in groups} - {group for _, (group, _) in counts}
+    if missing and options.folded:
+        sys.exit("fold: no sample is of " + ", ".join(sorted(missing)))
     print_counts(counts)
     if options.folded:
         print_lines(lines)
