@@ -5,6 +5,7 @@
 # make run		the figures: out/bench.json, out/bench.svg, a table
 # make rivals		natively, what a user would take instead, beside the ring
 # make test		every suite, in every machine
+# make profile		where the time goes: flame graphs, counters
 # make soak		10^9 records each way, each checked
 # make litmus		the orderings in the kernel's memory model
 # make check		checkpatch --strict and sparse
@@ -37,6 +38,9 @@ run:
 rivals:
 	@tools/bench/rivals/run
 
+profile:
+	@tools/profile/run
+
 test:
 	@tools/test
 
@@ -53,4 +57,4 @@ clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(kbuild) clean)
 	rm -rf out
 
-.PHONY: all modules install uninstall run rivals test soak litmus check clean
+.PHONY: all modules install uninstall run rivals profile test soak litmus check clean

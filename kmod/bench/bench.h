@@ -72,6 +72,11 @@ int bench_breathe(struct bench_side *s);
 int bench_wrong(struct bench_side *s, u64 want, u64 got);
 void bench_release_probe(u64 *word);
 
+struct spscring_producer;
+struct spscring_consumer;
+int bench_push_probe(struct spscring_producer *p, const u64 *v);
+int bench_pop_probe(struct spscring_consumer *c, u64 *v);
+
 /*
  * The finest clock there is.  UML on x86-64 has no get_cycles(), but the
  * processor's counter is there.  The lfence keeps the read behind the loads

@@ -31,6 +31,17 @@ static __always_inline int ring_pop(void *queue, u64 *v)
 	return spscring_pop_fixed(&q->consumer, v, sizeof(*v));
 }
 
+/* Calls that tools/hotpath counts the instructions of. */
+noinline int bench_push_probe(struct spscring_producer *p, const u64 *v)
+{
+	return spscring_push_fixed(p, v, sizeof(*v));
+}
+
+noinline int bench_pop_probe(struct spscring_consumer *c, u64 *v)
+{
+	return spscring_pop_fixed(c, v, sizeof(*v));
+}
+
 static __always_inline long ring_push_n(void *queue, const u64 *v, u32 n)
 {
 	struct queue *q = queue;
