@@ -64,6 +64,7 @@ struct contender {
 	int32_t capacity;	/* its own; 0 what is asked for, -1 the kernel has it in bytes */
 	uint32_t words;		/* u64s in 64 bytes of its data */
 	uint32_t spare;		/* records that it holds less than asked for */
+	uint32_t most_rings;	/* at once; or 0 */
 	uint32_t slow;		/* a system call a record: a part of the messages */
 	uint32_t kernel[2];	/* the end is the kernel's: SPSCRING_PEER_*, of u64s a call */
 };

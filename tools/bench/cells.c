@@ -18,16 +18,15 @@
 
 static const uint32_t sizes[] = { 64, 256, 1024, 4096, 16384, 65536 };
 static const uint32_t batches[] = { 8, 64, 256 };
+static const uint32_t rings_n[] = { 1, 10, 100, 1000, 10000 };
 static const uint32_t loads_ns[] = {
 	10000, 1000, 300, 100, 50, 30, 20, 15, 10, 8, 6, 5, 4,
 };
-static const uint32_t rings[] = { 1, 10, 100, 1000, 10000 };
 
 #define N_OF(array)	(sizeof(array) / sizeof(*(array)))
 
-static struct cell *chosen;
-
 static size_t chosen_n;
+static struct cell *chosen;	/* all that are wanted */
 
 const char *test_name(enum bench_test test)
 {
@@ -97,7 +96,7 @@ static void add_contender(const struct contender *c, const struct point *p,
 			  const struct choice *choice)
 {
 	if (!(c->tests & 1U << p->test) || !wanted(choice->pair, c->pair) ||
-	    !wanted(choice->impl, c->impl) ||
+	    !wanted(choice->impl, c->impl) || (c->most_rings && p->rings > c->most_rings) ||
 	    (choice->no_device && !strcmp(c->impl, "spscring")))
 		return;
 	add_cell(c, p);
@@ -119,7 +118,8 @@ static void add(struct point p, const struct choice *choice)
 		p.most = p.count;
 	for (c = bare_contenders; c->impl; c++)
 		add_contender(c, &p, choice);
-	add_contender(&copy_contender, &p, choice);
+	if (choice->full || choice->impl)
+		add_contender(&copy_contender, &p, choice);
 	for (c = ring_contenders; c->impl; c++)
 		add_contender(c, &p, choice);
 	if (!choice->rivals)
@@ -223,8 +223,8 @@ size_t cells_choose(const struct choice *choice, struct cell **cells)
 	for (i = 0; i < N_OF(loads_ns); i++)
 		add_paced(loads_ns[i], choice);
 	add(residency, choice);
-	for (i = 0; i < N_OF(rings); i++)
-		add_many(rings[i], choice);
+	for (i = 0; i < N_OF(rings_n); i++)
+		add_many(rings_n[i], choice);
 	*cells = chosen;
 	return chosen_n;
 }

@@ -21,6 +21,7 @@
 #include "tests/spscring_peer.h"
 
 #define RUN_SECONDS	60	/* far more than any takes */
+#define MORE_FILES	4096
 #define RATE_US		50000	/* to know the clock's rate by, for a start */
 
 #ifndef MADV_POPULATE_WRITE
@@ -347,11 +348,14 @@ static const struct argp argp = {
 	.doc = "Latency and throughput of spscring with at least one end in user space, as JSON.",
 };
 
-/* Ten thousand rings are as many files. */
+/* Many rings are as many files. */
 static void more_files(void)
 {
-	struct rlimit limit;
+	struct rlimit limit = { MORE_FILES, MORE_FILES };
 
+	if (!setrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	/* no more than is allowed */
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);

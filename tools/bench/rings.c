@@ -67,7 +67,7 @@ static void colour(const struct run *run, uint32_t queue)
 static void be_producer(struct run *run, uint32_t queue, struct producer *p)
 {
 	const struct spscring_geometry *g = &geometry;
-	int fd;
+	int fd, err;
 
 	if (run->memory) {
 		char *memory = run_queue(run, queue);
@@ -79,16 +79,18 @@ static void be_producer(struct run *run, uint32_t queue, struct producer *p)
 		return;
 	}
 	fd = spscring_claim(run->ring_fd[queue], SPSCRING_PRODUCER, 0);
-	if (fd >= 0)
-		fd = spscring_map_producer(fd, &p->end, NULL);
 	if (fd < 0)
-		die("producer: %s", strerror(-fd));
+		die("claim: %s", strerror(-fd));
+	err = spscring_map_producer(fd, &p->end, NULL);
+	if (err)
+		die("map: %s", strerror(-err));
+	close(fd);
 }
 
 static void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
 {
 	const struct spscring_geometry *g = &geometry;
-	int fd;
+	int fd, err;
 
 	if (run->memory) {
 		char *memory = run_queue(run, queue);
@@ -99,13 +101,15 @@ static void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
 		return;
 	}
 	fd = spscring_claim(run->ring_fd[queue], SPSCRING_CONSUMER, 0);
-	if (fd >= 0)
-		fd = spscring_map_consumer(fd, &c->end, NULL);
 	if (fd < 0)
-		die("consumer: %s", strerror(-fd));
+		die("claim: %s", strerror(-fd));
+	err = spscring_map_consumer(fd, &c->end, NULL);
+	if (err)
+		die("map: %s", strerror(-err));
+	close(fd);
 }
 
-/* From here on this process has nothing but its endpoints. */
+/* From here on this process has nothing but its mappings, which keep its ends. */
 static void ready(struct run *run)
 {
 	for (uint32_t i = 0; run->ring_fd && i < run->queues; i++)
@@ -180,7 +184,7 @@ static __always_inline void wait_pop(struct consumer *c)
 
 const struct contender ring_contenders[] = {
 	{ .pair = "u-u", .impl = "spscring", .loops = &loops, .tests = ALL, .open = open_device,
-	  .words = 7 },
+	  .words = 7, .most_rings = 1000 },
 	{ .pair = "k-u", .impl = "spscring", .loops = &loops, .tests = BASIC, .open = open_device,
 	  .kernel = { SPSCRING_PEER_SOURCE } },
 	{ .pair = "u-k", .impl = "spscring", .loops = &loops, .tests = BASIC, .open = open_device,

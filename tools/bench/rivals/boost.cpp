@@ -47,6 +47,6 @@ const struct rival boost_rival = {
 	{ "u-u", "boost-spsc_queue", &loops,
 	  1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_BATCH | 1U << BENCH_PACED |
 	  1U << BENCH_RESIDENCY,
-	  rival_open, 0, 0, 0, 1, {} },
+	  rival_open, 0, 0, 0, 0, 1, {} },
 	size, init, nullptr,
 };

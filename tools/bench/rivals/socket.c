@@ -21,15 +21,19 @@ static void init(void *memory, const struct cell *cell)
 
 static inline int try_push_record(struct producer *p, const void *rec, uint32_t bytes)
 {
-	if (send(fds_in(p), rec, bytes, 0) != bytes)
-		rival_failed("send", errno);
+	ssize_t n = send(fds_in(p), rec, bytes, 0);
+
+	if (n != bytes)
+		rival_failed("send", n < 0 ? errno : EMSGSIZE);
 	return 1;
 }
 
 static inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
 {
-	if (recv(fds_out(c), rec, bytes, 0) != bytes)
-		rival_failed("recv", errno);
+	ssize_t n = recv(fds_out(c), rec, bytes, 0);
+
+	if (n != bytes)
+		rival_failed("recv", n < 0 ? errno : EMSGSIZE);
 	return 1;
 }
 
