@@ -55,6 +55,23 @@ static int wanted(const char *list, const char *name)
 	return !list || in_list(list, name);
 }
 
+/* A name that is none would be left out in silence. */
+static void check_tests(const char *list)
+{
+	size_t length;
+	int test;
+
+	for (; list; list = list[length] ? list + length + 1 : NULL) {
+		length = strcspn(list, ",");
+		for (test = 0; test < BENCH_TESTS; test++)
+			if (strlen(test_name(test)) == length &&
+			    !strncmp(list, test_name(test), length))
+				break;
+		if (test == BENCH_TESTS)
+			die("no such test: %.*s", (int)length, list);
+	}
+}
+
 /* A test that is not in the table of `make run` is asked for by its name. */
 static int point_wanted(const struct point *p, const struct choice *choice)
 {
@@ -213,6 +230,7 @@ size_t cells_choose(const struct choice *choice, struct cell **cells)
 {
 	size_t i;
 
+	check_tests(choice->test);
 	add(rtt, choice);
 	add(throughput, choice);
 	for (i = 0; i < N_OF(sizes); i++)

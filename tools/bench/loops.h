@@ -13,6 +13,9 @@
  *						LOOPS_BATCH is defined
  *	try_push_record(p, rec, bytes), try_pop_record(c, rec, bytes)	did it?, if
  *						LOOPS_RECORDS is
+ *	push_range(p, from, to), pop_range(c, from, to)	those numbers, the latter
+ *						checked, if LOOPS_RANGE is: in another
+ *						language, whose verbs are calls from here
  *	try_drain(c, v, n)			u64s, if LOOPS_DRAIN is; otherwise
  *						by try_pop() until there is none
  *
@@ -82,31 +85,41 @@ static void echo(struct run *run)
 
 /* ----------------------------------------------------------- throughput */
 
+#ifndef LOOPS_RANGE
+static __always_inline void push_range(struct producer *p, uint64_t from, uint64_t to)
+{
+	for (; from < to; from++)
+		push(p, from);
+}
+
+static __always_inline void pop_range(struct consumer *c, uint64_t from, uint64_t to)
+{
+	for (; from < to; from++)
+		check(pop(c), from);
+}
+#endif
+
 static void produce(struct run *run)
 {
-	uint64_t total = run->warmup + run->count;
 	struct producer p;
 
 	be_producer(run, 0, &p);
 	ready(run);
 	run_start(run);
-	for (uint64_t i = 0; i < total; i++)
-		push(&p, i);
+	push_range(&p, 0, run->warmup + run->count);
 }
 
 static void consume(struct run *run)
 {
-	uint64_t warmup = run->warmup, total = warmup + run->count, i, began;
 	struct consumer c;
+	uint64_t began;
 
 	be_consumer(run, 0, &c);
 	ready(run);
 	run_start(run);
-	for (i = 0; i < warmup; i++)
-		check(pop(&c), i);
+	pop_range(&c, 0, run->warmup);
 	began = ticks();
-	for (; i < total; i++)
-		check(pop(&c), i);
+	pop_range(&c, run->warmup, run->warmup + run->count);
 	run->shared->ticks = ticks() - began;
 }
 

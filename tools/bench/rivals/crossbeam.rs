@@ -13,6 +13,11 @@ use crossbeam_queue::ArrayQueue;
 // as in bench.h
 const LINE: usize = 128;
 
+extern "C" {
+    static mut rival_pauses: u32;
+    fn rival_wrong(got: u64, expected: u64) -> !;
+}
+
 type Queue = ArrayQueue<u64>;
 
 /// What is left of the memory of the queue that is being made.
@@ -43,6 +48,12 @@ static ARENA: Arena = Arena {
     end: AtomicUsize::new(0),
 };
 
+unsafe fn relax() {
+    for _ in 0..rival_pauses {
+        std::hint::spin_loop();
+    }
+}
+
 /// A slot is a stamp and a value.
 #[no_mangle]
 pub extern "C" fn crossbeam_size(capacity: usize) -> usize {
@@ -70,4 +81,34 @@ pub unsafe extern "C" fn crossbeam_push(memory: *const c_void, v: u64) -> bool {
 #[no_mangle]
 pub unsafe extern "C" fn crossbeam_pop(memory: *const c_void, v: *mut u64) -> bool {
     (*(memory as *const Queue)).pop().map(|got| *v = got).is_some()
+}
+
+/// # Safety
+/// `memory` is `crossbeam_init`'s.
+#[no_mangle]
+pub unsafe extern "C" fn crossbeam_push_range(memory: *const c_void, from: u64, to: u64) {
+    let queue = &*(memory as *const Queue);
+    for v in from..to {
+        while queue.push(v).is_err() {
+            relax();
+        }
+    }
+}
+
+/// # Safety
+/// `memory` is `crossbeam_init`'s.
+#[no_mangle]
+pub unsafe extern "C" fn crossbeam_pop_range(memory: *const c_void, from: u64, to: u64) {
+    let queue = &*(memory as *const Queue);
+    for expected in from..to {
+        let got = loop {
+            match queue.pop() {
+                Some(v) => break v,
+                None => relax(),
+            }
+        };
+        if got != expected {
+            rival_wrong(got, expected);
+        }
+    }
 }

@@ -25,11 +25,14 @@ struct rival {
 extern const struct rival boost_rival, ck_rival, dpdk_rival, crossbeam_rival;
 extern const struct rival pipe_rival, socket_rival, mq_rival;
 
-/* The verbs that are in crossbeam.rs. */
+/* What is in crossbeam.rs, and what that takes. */
 size_t crossbeam_size(size_t capacity);
 void crossbeam_init(void *memory, size_t capacity);
 bool crossbeam_push(void *memory, uint64_t v);
 bool crossbeam_pop(void *memory, uint64_t *v);
+void crossbeam_push_range(void *memory, uint64_t from, uint64_t to);
+void crossbeam_pop_range(void *memory, uint64_t from, uint64_t to);
+_Noreturn void rival_wrong(uint64_t got, uint64_t expected);
 
 /* Makes the queues. */
 void rival_open(struct run *run);

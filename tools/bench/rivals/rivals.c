@@ -47,6 +47,12 @@ void rival_failed(const char *what, int error)
 	die("%s: %s", what, strerror(error));
 }
 
+void rival_wrong(uint64_t got, uint64_t expected)
+{
+	die("wrong value: %llu instead of %llu", (unsigned long long)got,
+	    (unsigned long long)expected);
+}
+
 static const struct rival *rival_of(const struct run *run)
 {
 	return (const struct rival *)run->cell->contender;
