@@ -90,6 +90,8 @@ size_t huge_memory_most(size_t wanted)
 			huge = huge_collapsed(huge_size);
 		if (huge)
 			return wanted;
+		if (errno == EINVAL)	/* not by this kernel, of no size */
+			break;
 	}
 	fprintf(stderr, "spscring-bench: no huge pages: none reserved, and MADV_COLLAPSE: %s\n",
 		strerror(errno));
