@@ -149,8 +149,10 @@ struct spscring_consumer {
 	__u32 frame_first;
 	__u32 frame_records;
 	__u32 fails;		/* tries that found nothing */
-	__u32 waited;		/* fails at the last record that came */
 	__u32 relax;		/* how long to wait between tries, in cpu_relax() */
+	__u32 waited;		/* how long the last wait was, likewise */
+	__u32 waited_fails;	/* fails when it was over */
+	__u64 waited_at;	/* pos then */
 	__u32 tell;
 	__u32 broken;
 	const __u64 *peer_state;
@@ -542,18 +544,26 @@ static __always_inline void spscring_release_cursor(struct spscring_consumer *c)
 }
 
 /*
- * n records came: one at a time, and every try is worth it; several, and a later
- * try had found more of them, at less cost to the producer.
+ * Records came.  When the last wait was over, so many came with it and until the
+ * next; many for how long it was, and fewer looks had found as many, at less cost
+ * to the producer.  Few, and each look is worth it.
  */
-static __always_inline void spscring_came(struct spscring_consumer *c, __u64 n)
+static __always_inline void spscring_came(struct spscring_consumer *c)
 {
-	if (c->waited == c->fails)
+	__u64 came = c->pos - c->waited_at;
+	__u32 looks = c->fails - c->waited_fails;
+
+	if (!looks)
 		return;
-	c->waited = c->fails;
-	if (n == 1)
+	if (came >= 2 * c->waited) {
+		if (c->relax < SPSCRING_RELAX_MAX)
+			c->relax *= 2;
+	} else if (came <= c->waited) {
 		c->relax = (c->relax + 1) / 2;
-	else if (c->relax < SPSCRING_RELAX_MAX)
-		c->relax *= 2;
+	}
+	c->waited = looks * c->relax;
+	c->waited_at = c->pos;
+	c->waited_fails = c->fails;
 }
 
 /**
@@ -595,7 +605,7 @@ static __always_inline int spscring_look(struct spscring_consumer *c)
 			return spscring_ended_empty(c);
 		return -EAGAIN;
 	}
-	spscring_came(c, n);
+	spscring_came(c);
 	c->seen = c->pos + n;
 	/* A tail of this frame's next lap says that this lap is complete. */
 	if ((__s64)(c->seen - c->frame_end) > 0)
@@ -860,6 +870,7 @@ static inline void spscring_consumer_init(struct spscring_consumer *c,
 	c->tell = g->tell;
 	c->tell_at = c->pos + c->tell;
 	c->relax = 1;
+	c->waited_at = c->pos;
 	c->capacity = g->capacity;
 	c->record_size = g->record_size;
 	c->stride = g->stride;
