@@ -17,8 +17,8 @@ static void show_machine(struct seq_file *m, const struct report *rep)
 	const struct result *r;
 
 	seq_puts(m, "\"machine\": {\"clock\": \"" BENCH_CLOCK "\"");
-	show_fixed(m, ", \"clock_cost_ns\": ", bench_clock_is.cost);
-	show_fixed(m, ", \"clock_step_ns\": ", bench_hundredths(bench_clock_is.step));
+	show_fixed(m, ", \"clock_cost_ns\": ", bench_ticks.cost);
+	show_fixed(m, ", \"clock_step_ns\": ", bench_hundredths(bench_ticks.step));
 	list_for_each_entry(r, &rep->results, list)
 		if (r->ops == &bench_bare && r->shape.test == BENCH_RTT)
 			show_fixed(m, ", \"bare_ns\": ", r->p50.median);

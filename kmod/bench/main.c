@@ -34,9 +34,9 @@
  *	batch		many a call
  *	footprint	one a call, over rings of each of capacities; twice the
  *			capacity in items at least
- *	paced		one is due each load ns, for a tenth of a second or, if that
- *			is more, items; latency is from when it was due.  ns_per_op
- *			above load is where it was saturated.
+ *	paced		one is due each load ns, for a tenth of a second, but 1000 at
+ *			least and items at most; latency is from when it was due.
+ *			ns_per_op above load: saturated.
  *	residency	a million, or items, through a ring kept full, of exactly
  *			capacity (a power of two); latency is the wait in it, about
  *			capacity * ns_per_op, the throughput restated

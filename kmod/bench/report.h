@@ -65,14 +65,14 @@ struct report {
 	struct list_head results;
 };
 
-/* What the clock is; @rate is hundredths of a nanosecond a tick, << 32. */
-struct bench_clock {
-	u64 rate;
-	u64 step;
-	u64 cost;
+/* What the clock's ticks are. */
+struct bench_ticks {
+	u64 rate;		/* hundredths of a nanosecond each, << 32 */
+	u64 step;		/* it advances by so many at a time */
+	u64 cost;		/* hundredths of a nanosecond a reading */
 };
 
-extern struct bench_clock bench_clock_is;
+extern struct bench_ticks bench_ticks;
 extern const char * const bench_test_names[BENCH_TESTS];
 extern const struct bench_ops * const bench_contenders[];
 extern const u32 bench_contenders_n;

@@ -28,13 +28,13 @@
 /* Residency: the protocol that figures of others are of. */
 #define RESIDENCY_COUNT	1000000
 
-struct bench_clock bench_clock_is;
+struct bench_ticks bench_ticks;
 
 /* ---------------------------------------------------------------- clock */
 
 u64 bench_hundredths(u64 ticks)
 {
-	return mul_u64_u64_shr(ticks, bench_clock_is.rate, 32);
+	return mul_u64_u64_shr(ticks, bench_ticks.rate, 32);
 }
 
 /* What lies between two stamps, less one stamp; a due time is none. */
@@ -44,7 +44,7 @@ u64 bench_latency(const struct bench_shape *shape, u64 ticks)
 
 	if (shape->test == BENCH_PACED)
 		return all;
-	return all > bench_clock_is.cost ? all - bench_clock_is.cost : 0;
+	return all > bench_ticks.cost ? all - bench_ticks.cost : 0;
 }
 
 /* The two clocks at one moment: the closest pair of a few. */
@@ -76,7 +76,7 @@ int bench_calibrate(void)
 	clock_pair(&ticks[1], &ns[1]);
 	if (ticks[1] <= ticks[0] || ns[1] <= ns[0])
 		return -EIO;
-	bench_clock_is.rate = div64_u64((ns[1] - ns[0]) * 100 << 16, ticks[1] - ticks[0]) << 16;
+	bench_ticks.rate = div64_u64((ns[1] - ns[0]) * 100 << 16, ticks[1] - ticks[0]) << 16;
 
 	for (i = 0; i < 16; i++) {
 		u64 start = bench_clock();
@@ -87,8 +87,8 @@ int bench_calibrate(void)
 		}
 		cost = min(cost, last - start);
 	}
-	bench_clock_is.step = step;
-	bench_clock_is.cost = bench_hundredths(cost) / 256;
+	bench_ticks.step = step;
+	bench_ticks.cost = bench_hundredths(cost) / 256;
 	return 0;
 }
 
@@ -281,7 +281,7 @@ static int run_open_sides(struct bench_run *run)
 	if (!hist)
 		return -ENOMEM;
 	/* a due time may be between two steps of the clock */
-	hist->step = shape->test == BENCH_PACED ? 0 : bench_clock_is.step;
+	hist->step = shape->test == BENCH_PACED ? 0 : bench_ticks.step;
 	run->side[shape->test == BENCH_RTT ? 0 : 1].hist = hist;
 	return 0;
 }
@@ -321,8 +321,8 @@ static struct bench_run *run_open(const struct config *c, const struct result *r
 	run->cpus[1] = c->cpus[1];
 	run->count = run_count(c, &r->shape);
 	run->step = div64_u64((u64)r->shape.load_ns * 100 << 32,
-			      bench_clock_is.rate >> BENCH_FRACTION);
-	run->half_tick = bench_clock_is.step << BENCH_FRACTION >> 1;
+			      bench_ticks.rate >> BENCH_FRACTION);
+	run->half_tick = bench_ticks.step << BENCH_FRACTION >> 1;
 	atomic_set(&run->running, 2);
 	init_completion(&run->done);
 	err = run_open_sides(run);
