@@ -105,11 +105,6 @@ void bench_release_probe(u64 *word);
 int bench_push_probe(struct spscring_producer *p, const u64 *v);
 int bench_pop_probe(struct spscring_consumer *c, u64 *v);
 
-struct spscring_producer;
-struct spscring_consumer;
-int bench_push_probe(struct spscring_producer *p, const u64 *v);
-int bench_pop_probe(struct spscring_consumer *c, u64 *v);
-
 /*
  * The finest clock there is.  UML on x86-64 has no get_cycles(), but the
  * processor's counter is there.  The lfence keeps the read behind the loads

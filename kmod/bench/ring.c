@@ -34,17 +34,6 @@ static __always_inline int ring_pop(void *queue, u64 *v)
 	return spscring_pop_fixed(&q->consumer, v, sizeof(*v));
 }
 
-/* Calls that tools/hotpath counts the instructions of. */
-noinline int bench_push_probe(struct spscring_producer *p, const u64 *v)
-{
-	return spscring_push_fixed(p, v, sizeof(*v));
-}
-
-noinline int bench_pop_probe(struct spscring_consumer *c, u64 *v)
-{
-	return spscring_pop_fixed(c, v, sizeof(*v));
-}
-
 static __always_inline long ring_push_n(void *queue, const u64 *v, u32 n)
 {
 	struct queue *q = queue;
@@ -95,7 +84,7 @@ BENCH_LOOP(ring_drain_stamps, bench_drain_stamps, ring_pop, ring_relax)
 BENCH_LOOP(ring_fill_many, bench_fill_many, ring_push)
 BENCH_LOOP(ring_drain_many, bench_drain_many, ring_pop, ring_relax)
 
-/* A push and a pop of a u64, and nothing else: for counting instructions. */
+/* For tools/hotpath, which counts their instructions. */
 noinline int bench_push_probe(struct spscring_producer *p, const u64 *v)
 {
 	return spscring_push_fixed(p, v, sizeof(*v));
