@@ -4,6 +4,7 @@
 # make install		modules_install and depmod; make uninstall undoes it
 # make run		the figures: out/bench.json, out/bench.svg, a table
 # make rivals		natively, what a user would take instead, beside the ring
+# make trace		how long records are in a ring, by its tracepoints
 # make test		every suite, in every machine
 # make soak		10^9 records each way, each checked
 # make litmus		the orderings in the kernel's memory model
@@ -37,6 +38,9 @@ run:
 rivals:
 	@tools/bench/rivals/run
 
+trace:
+	@tools/trace/run
+
 test:
 	@tools/test
 
@@ -53,4 +57,4 @@ clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(kbuild) clean)
 	rm -rf out
 
-.PHONY: all modules install uninstall run rivals test soak litmus check clean
+.PHONY: all modules install uninstall run rivals trace test soak litmus check clean

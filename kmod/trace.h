@@ -34,9 +34,10 @@ TRACE_EVENT(spscring_create,
 			   __entry->record_size = ring->geometry.record_size;
 			   __entry->frame_size = ring->geometry.frame_size;
 			   __entry->pages = ring->nr_pages;),
-	    TP_printk("id=%llu name=\"%s\" capacity=%llu record_size=%u frame_size=%u pages=%llu",
-		      __entry->id, __entry->name, __entry->capacity, __entry->record_size,
-		      __entry->frame_size, __entry->pages)
+	    /* the name last: it may have blanks, and trace-cmd cannot read quotes here */
+	    TP_printk("id=%llu capacity=%llu record_size=%u frame_size=%u pages=%llu name=%s",
+		      __entry->id, __entry->capacity, __entry->record_size,
+		      __entry->frame_size, __entry->pages, __entry->name)
 );
 
 TRACE_EVENT(spscring_endpoint,

@@ -130,8 +130,8 @@ static void make_ring(struct __test_metadata *_metadata, trace_t *self, __u64 ca
 					.name = "traced one"));
 	ASSERT_GE(self->ring, 0);
 	info = info_of(self->ring);
-	want(self, "create name=\"traced one\" capacity=%ju record_size=8 ", (uintmax_t)capacity);
-	want(self, "frame_size=%u pages=%ju\n", info.geometry.frame_size,
+	want(self, "create capacity=%ju record_size=8 ", (uintmax_t)capacity);
+	want(self, "frame_size=%u pages=%ju name=traced one\n", info.geometry.frame_size,
 	     (uintmax_t)info.geometry.memory / sysconf(_SC_PAGESIZE));
 }
 
