@@ -293,12 +293,16 @@ TEST_F(trace, records_in_batches)
 	records(_metadata, self, 10);	/* of more than a frame */
 }
 
+/* True once all is seen, and nothing else. */
 static bool wait_seen(trace_t *self)
 {
 	int tries;
 
-	for (tries = 0; tries < 2000 && strcmp(self->want, seen(self)); tries++)
+	for (tries = 0; tries < 2000 && strcmp(self->want, seen(self)); tries++) {
+		if (strncmp(self->want, self->seen, strlen(self->seen)))
+			return false;
 		sleep_ms(2);
+	}
 	return tries < 2000;
 }
 
