@@ -80,12 +80,32 @@
 #include <linux/minmax.h>
 #include <linux/processor.h>
 #include <linux/string.h>
+#include <linux/tracepoint-defs.h>
 
 struct spscring;
 void spscring_broken(struct spscring *ring, int role);
+
+/*
+ * The kernel's tracepoints, see kmod/trace.h.  One record's push and pop look at
+ * theirs where they step to the next frame, and once they are on that is each
+ * time; so while they are off it costs those nothing, jump labels or not.
+ */
+DECLARE_TRACEPOINT(spscring_full);
+DECLARE_TRACEPOINT(spscring_push);
+DECLARE_TRACEPOINT(spscring_pop);
+#define spscring_traced(what)	tracepoint_enabled(spscring_##what)
 #else
 #include <errno.h>
+#define spscring_traced(what)	0
 #endif
+
+struct spscring_producer;
+struct spscring_consumer;
+void spscring_trace_full(const struct spscring_producer *p);
+void spscring_trace_push(const struct spscring_producer *p, __u32 n);
+long spscring_trace_push_n(struct spscring_producer *p, __u32 n);
+void spscring_trace_pop(const struct spscring_consumer *c, __u32 n);
+void spscring_trace_pop_n(const struct spscring_consumer *c, __u32 n);
 
 /* Frames that the producer makes its own ahead of use, see spscring_touch(). */
 #define SPSCRING_TOUCH		16
@@ -234,8 +254,11 @@ static noinline __cold __maybe_unused int spscring_refresh(struct spscring_produ
 	if (unlikely(p->pos - head > p->capacity))
 		return spscring_producer_broken(p);
 	p->limit = head + p->capacity;
-	if (p->limit == p->pos)
+	if (p->limit == p->pos) {
+		if (p->fails == 1 && spscring_traced(full))
+			spscring_trace_full(p);
 		return ended;
+	}
 	p->fails = 0;
 	return 0;
 }
@@ -338,6 +361,8 @@ static __always_inline void spscring_commit_n(struct spscring_producer *p, __u32
 {
 	if (unlikely(!n))
 		return;
+	if (spscring_traced(push))
+		spscring_trace_push(p, n);
 	spscring_publish_frame(p, n, p->stride);
 	spscring_publish_cursor(p);
 }
@@ -367,6 +392,8 @@ static __always_inline int spscring_reserve(struct spscring_producer *p, void **
  */
 static __always_inline void spscring_commit(struct spscring_producer *p)
 {
+	if (spscring_traced(push))
+		spscring_trace_push(p, 1);
 	spscring_publish_frame(p, 1, p->stride);
 	spscring_publish_cursor(p);
 }
@@ -382,13 +409,19 @@ static __always_inline void spscring_commit(struct spscring_producer *p)
 static __always_inline int spscring_push_fixed(struct spscring_producer *p,
 					       const void *rec, __u32 size)
 {
-	void *slot;
-	int err = spscring_reserve(p, &slot);
+	if (unlikely(p->pos == p->stop)) {
+		int err = spscring_make_room(p);
 
-	if (unlikely(err))
-		return err;
-	__builtin_memcpy(slot, rec, size);
-	spscring_commit(p);
+		if (err)
+			return err;
+		if (spscring_traced(push)) {
+			spscring_trace_push(p, 1);
+			p->stop = p->pos + 1;	/* so that the next comes by here */
+		}
+	}
+	__builtin_memcpy(p->at, rec, size);
+	spscring_publish_frame(p, 1, p->stride);
+	spscring_publish_cursor(p);
 	return 0;
 }
 
@@ -453,6 +486,14 @@ static __always_inline long spscring_push_n_fixed(struct spscring_producer *p,
 	char *at = p->at, *tail = (char *)p->tail;
 	__u32 todo = n, some;
 
+	if (spscring_traced(push)) {
+		long room = spscring_trace_push_n(p, n);
+
+		if (room <= 0)
+			return room;
+		n = (__u32)room;
+		todo = n;
+	}
 	while (todo) {
 		if (pos == end && (__s64)(p->limit - pos) >= p->frame_records) {
 			tail = spscring_next_frame(tail, p->frame_size, p->data, p->end);
@@ -659,6 +700,8 @@ static __always_inline void spscring_release_n(struct spscring_consumer *c, __u3
 {
 	if (unlikely(!n))
 		return;
+	if (spscring_traced(pop))
+		spscring_trace_pop(c, n);
 	spscring_release_frame(c, n, c->stride);
 	spscring_release_cursor(c);
 }
@@ -683,6 +726,8 @@ static __always_inline int spscring_peek(struct spscring_consumer *c, const void
  */
 static __always_inline void spscring_release(struct spscring_consumer *c)
 {
+	if (spscring_traced(pop))
+		spscring_trace_pop(c, 1);
 	spscring_release_frame(c, 1, c->stride);
 	spscring_release_cursor(c);
 }
@@ -703,9 +748,14 @@ static __always_inline int spscring_pop_fixed(struct spscring_consumer *c,
 
 		if (err)
 			return err;
+		if (spscring_traced(pop)) {
+			spscring_trace_pop(c, 1);
+			c->seen = c->pos + 1;	/* so that the next comes by here */
+		}
 	}
 	__builtin_memcpy(rec, c->at, size);
-	spscring_release(c);
+	spscring_release_frame(c, 1, c->stride);
+	spscring_release_cursor(c);
 	return 0;
 }
 
@@ -757,6 +807,8 @@ static __always_inline long spscring_pop_n_fixed(struct spscring_consumer *c,
 		todo -= (__u32)some;
 		to += some * size;
 	}
+	if (spscring_traced(pop))
+		spscring_trace_pop_n(c, n - todo);
 	spscring_release_cursor(c);
 	return n - todo;
 }
