@@ -263,8 +263,8 @@ static noinline __cold __maybe_unused int spscring_refresh(struct spscring_produ
 	return 0;
 }
 
-/* pos is at stop: on to the next frame, or to more room. */
-static __always_inline int spscring_make_room(struct spscring_producer *p)
+/* pos is at stop: on to the next frame, if it is this one's end. */
+static __always_inline void spscring_step(struct spscring_producer *p)
 {
 	if (likely(p->pos == p->frame_end)) {
 		char *frame = spscring_next_frame((char *)p->tail, p->frame_size,
@@ -275,13 +275,24 @@ static __always_inline int spscring_make_room(struct spscring_producer *p)
 		p->frame_end += p->frame_records;
 		p->touched--;
 	}
+}
+
+static __always_inline void spscring_stop(struct spscring_producer *p)
+{
+	p->stop = (__s64)(p->limit - p->frame_end) < 0 ? p->limit : p->frame_end;
+}
+
+/* pos is at stop: on to the next frame, or to more room. */
+static __always_inline int spscring_make_room(struct spscring_producer *p)
+{
+	spscring_step(p);
 	if (unlikely(p->pos == p->limit)) {
 		int err = spscring_refresh(p);
 
 		if (err)
 			return err;
 	}
-	p->stop = (__s64)(p->limit - p->frame_end) < 0 ? p->limit : p->frame_end;
+	spscring_stop(p);
 	return 0;
 }
 
@@ -398,6 +409,30 @@ static __always_inline void spscring_commit(struct spscring_producer *p)
 	spscring_publish_cursor(p);
 }
 
+static __always_inline void spscring_put_record(struct spscring_producer *p, const void *rec,
+						__u32 size)
+{
+	__builtin_memcpy(p->at, rec, size);
+	spscring_publish_frame(p, 1, p->stride);
+	spscring_publish_cursor(p);
+}
+
+/* Asks for room, or traces: a call of its own, so that a push saves no registers. */
+static noinline __maybe_unused int spscring_push_cold(struct spscring_producer *p,
+						      const void *rec, __u32 size)
+{
+	int err = spscring_make_room(p);
+
+	if (err)
+		return err;
+	if (spscring_traced(push)) {
+		spscring_trace_push(p, 1);
+		p->stop = p->pos + 1;	/* so that the next comes by here */
+	}
+	spscring_put_record(p, rec, size);
+	return 0;
+}
+
 /**
  * spscring_push_fixed() - push one record of a size known to the compiler
  * @p: the producer
@@ -410,18 +445,12 @@ static __always_inline int spscring_push_fixed(struct spscring_producer *p,
 					       const void *rec, __u32 size)
 {
 	if (unlikely(p->pos == p->stop)) {
-		int err = spscring_make_room(p);
-
-		if (err)
-			return err;
-		if (spscring_traced(push)) {
-			spscring_trace_push(p, 1);
-			p->stop = p->pos + 1;	/* so that the next comes by here */
-		}
+		spscring_step(p);
+		if (unlikely(p->pos == p->limit) || spscring_traced(push))
+			return spscring_push_cold(p, rec, size);
+		spscring_stop(p);
 	}
-	__builtin_memcpy(p->at, rec, size);
-	spscring_publish_frame(p, 1, p->stride);
-	spscring_publish_cursor(p);
+	spscring_put_record(p, rec, size);
 	return 0;
 }
 
