@@ -133,7 +133,7 @@ void ring_producer_handle(struct spscring *ring, struct spscring_producer *p)
 			       ring_page(ring, RING_PAGE_PRODUCER),
 			       ring_page(ring, RING_PAGE_DATA));
 	p->ring = ring;
-	p->after = wake_of(ring);
+	spscring_producer_wakes(p, wake_of(ring));
 }
 
 void ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c)
@@ -142,7 +142,7 @@ void ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c)
 			       ring_page(ring, RING_PAGE_INFO),
 			       ring_page(ring, RING_PAGE_DATA));
 	c->ring = ring;
-	c->wake = wake_of(ring);
+	spscring_consumer_wakes(c, wake_of(ring));
 }
 
 /**

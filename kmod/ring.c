@@ -17,6 +17,7 @@
 #include <linux/vmalloc.h>
 
 #include "ring.h"
+#include "trace.h"
 
 static atomic64_t ring_ids;
 static atomic_long_t ring_bytes;
@@ -195,6 +196,7 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	info->magic = SPSCRING_MAGIC;
 	*ring_wants(ring, SPSCRING_CONSUMER) = SPSCRING_NOBODY;
 	*ring_wants(ring, SPSCRING_PRODUCER) = SPSCRING_NOBODY;
+	trace_spscring_create(ring);
 	return ring;
 
 err_pages:
@@ -276,6 +278,7 @@ void spscring_broken(struct spscring *ring, int role)
 	if (atomic_xchg(&ring->broken, 1))
 		return;
 	WRITE_ONCE(ring_kernel_lines(ring)->broken.word, 1);
+	trace_spscring_broken(ring, role);
 	/* both: who waits waits for ever otherwise */
 	spscring_kick(ring, SPSCRING_CONSUMER);
 	spscring_kick(ring, SPSCRING_PRODUCER);
@@ -500,6 +503,7 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 		end->generation++;
 		end->kernel = kernel;
 		ring_set_state(ring, role, SPSCRING_HELD);
+		trace_spscring_endpoint(ring, role, end);
 	}
 	mutex_unlock(&ring->lock);
 	return err;
@@ -523,6 +527,15 @@ bool ring_held_by_kernel(struct spscring *ring, u32 role)
 	return held;
 }
 
+/* As the ends wrote them, one after the other while the ring runs. */
+static void ring_cursors(struct spscring *ring, u64 *head, u64 *tail)
+{
+	/* (D) pairs with (C) */
+	*head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
+	/* (H) pairs with (G) */
+	*tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+}
+
 /**
  * ring_end() - an end is over
  * @ring: the ring
@@ -534,18 +547,26 @@ bool ring_held_by_kernel(struct spscring *ring, u32 role)
 void ring_end(struct spscring *ring, u32 role, u32 state)
 {
 	struct ring_end *end = ring_end_of(ring, role);
+	u64 head, tail;
 	bool held;
 
 	mutex_lock(&ring->lock);
 	held = end->state == SPSCRING_HELD;
-	if (held)
+	if (held) {
+		/* before the next can claim it */
+		if (state == SPSCRING_DEAD)
+			wait_forget(end);
 		ring_set_state(ring, role, state);
+		if (state == SPSCRING_SHUT_DOWN) {
+			trace_spscring_shutdown(ring, role);
+		} else {
+			ring_cursors(ring, &head, &tail);
+			trace_spscring_death(ring, role, end->generation, head, tail);
+		}
+	}
 	mutex_unlock(&ring->lock);
-	if (!held)
-		return;
-	wait_wake(ring_end_of(ring, ring_peer(role)));
-	if (state == SPSCRING_DEAD)
-		wait_forget(end);
+	if (held)
+		wait_wake(ring_end_of(ring, ring_peer(role)));
 }
 
 /**
@@ -559,10 +580,7 @@ void ring_info(struct spscring *ring, struct spscring_info *info)
 
 	info->geometry = ring->geometry;
 	memcpy(info->name, ring->name, sizeof(info->name));
-	/* (D) pairs with (C) */
-	info->head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
-	/* (H) pairs with (G) */
-	info->tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+	ring_cursors(ring, &info->head, &info->tail);
 	length = info->tail - info->head;
 	if ((s64)length < 0)
 		length = 0;

@@ -35,6 +35,7 @@
 #define SPSCRING_PEER_SINK	2	/* pop from ring, check */
 #define SPSCRING_PEER_ECHO	3	/* pop from ring, push the same into back */
 #define SPSCRING_PEER_PING	4	/* push into ring, wait for it from back, check */
+#define SPSCRING_PEER_PACED	5	/* push into ring, a batch every gap_ns */
 
 #define SPSCRING_PEER_SHUTDOWN	(1U << 0)	/* end by SHUTDOWN, not by death */
 #define SPSCRING_PEER_SLEEP	(1U << 1)	/* sleep where it would look again */
@@ -43,7 +44,7 @@
 
 /**
  * struct spscring_peer_start - SPSCRING_PEER_START: claim, and begin.
- * @op:		SPSCRING_PEER_SOURCE to SPSCRING_PEER_PING.
+ * @op:		SPSCRING_PEER_SOURCE to SPSCRING_PEER_PACED.
  * @flags:	SPSCRING_PEER_SHUTDOWN, SPSCRING_PEER_SLEEP.
  * @ring_fd:	a ring fd.
  * @back_fd:	a ring fd of the same record size for ECHO and PING, otherwise -1.
@@ -52,6 +53,7 @@
  * @warmup:	records before the time, and PING's histogram, begin.
  * @count:	records after the warm-up, or 0: without end.
  * @first:	sequence number of the first record.
+ * @gap_ns:	from one batch of PACED to when the next is due; 0 for the others.
  *
  * Returns 0.  Errors: EBUSY one is running, or its result has not been fetched;
  * EINVAL a bad value, or an offline CPU; ENOMEM; EFAULT; EINTR; and those of
@@ -68,6 +70,7 @@ struct spscring_peer_start {
 	__u64 warmup;
 	__u64 count;
 	__u64 first;
+	__u64 gap_ns;
 };
 
 /**
@@ -98,7 +101,7 @@ struct spscring_peer_result {
 	__u64 hist;
 };
 
-_Static_assert(sizeof(struct spscring_peer_start) == 48, "struct spscring_peer_start");
+_Static_assert(sizeof(struct spscring_peer_start) == 56, "struct spscring_peer_start");
 _Static_assert(sizeof(struct spscring_peer_result) == 56, "struct spscring_peer_result");
 
 /* Word @i of the record that carries @seq; word 0 is @seq itself. */

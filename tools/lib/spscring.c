@@ -129,7 +129,7 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 			       map->writable,
 			       (char *)map->writable + g.data_offset - g.producer_offset);
 	p->fd = endpoint_fd;
-	p->after = wake_of(&g);
+	spscring_producer_wakes(p, wake_of(&g));
 	p->asymmetric = !!(g.flags & SPSCRING_CREATE_ASYMMETRIC);
 	p->spin = p->spin_max = spin_max();
 	return 0;
@@ -154,7 +154,7 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
 	spscring_consumer_init(c, &g, map->writable, map->read_only,
 			       (char *)map->read_only + g.data_offset - g.info_offset);
 	c->fd = endpoint_fd;
-	c->wake = wake_of(&g);
+	spscring_consumer_wakes(c, wake_of(&g));
 	c->asymmetric = !!(g.flags & SPSCRING_CREATE_ASYMMETRIC);
 	c->spin = c->spin_max = spin_max();
 	return 0;

@@ -89,14 +89,34 @@
 #include <linux/minmax.h>
 #include <linux/processor.h>
 #include <linux/string.h>
+#include <linux/tracepoint-defs.h>
 
 struct spscring;
 void spscring_broken(struct spscring *ring, int role);
 void spscring_kick(struct spscring *ring, int role);
+
+/*
+ * The kernel's tracepoints, see kmod/trace.h.  One record's push and pop look at
+ * theirs where they step to the next frame, and once they are on that is each
+ * time; so while they are off it costs those nothing, jump labels or not.
+ */
+DECLARE_TRACEPOINT(spscring_full);
+DECLARE_TRACEPOINT(spscring_push);
+DECLARE_TRACEPOINT(spscring_pop);
+#define spscring_traced(what)	tracepoint_enabled(spscring_##what)
 #else
 #include <errno.h>
 #include <sys/ioctl.h>
+#define spscring_traced(what)	0
 #endif
+
+struct spscring_producer;
+struct spscring_consumer;
+void spscring_trace_full(const struct spscring_producer *p);
+void spscring_trace_push(const struct spscring_producer *p, __u32 n);
+long spscring_trace_push_n(struct spscring_producer *p, __u32 n);
+void spscring_trace_pop(const struct spscring_consumer *c, __u32 n);
+void spscring_trace_pop_n(const struct spscring_consumer *c, __u32 n);
 
 /* Frames that the producer makes its own ahead of use, see spscring_touch(). */
 #define SPSCRING_TOUCH		16
@@ -168,6 +188,7 @@ struct spscring_consumer {
 	__u32 record_size;
 	__u64 capacity;
 	__u64 frame_end;	/* index after the frame's last slot */
+	__u64 after_at;		/* from here on a release has more to do */
 	__u64 tell_at;		/* from here on the head is to be told */
 	const __u64 *wants;	/* where the producer wants to be woken */
 	__u64 kicked;		/* the last such index that it was kicked for */
@@ -179,8 +200,10 @@ struct spscring_consumer {
 	__u32 frame_first;
 	__u32 frame_records;
 	__u32 fails;		/* tries that found nothing */
-	__u32 waited;		/* fails at the last record that came */
 	__u32 relax;		/* how long to wait between tries, in cpu_relax() */
+	__u32 waited;		/* how long the last wait was, likewise */
+	__u32 waited_fails;	/* fails when it was over */
+	__u64 waited_at;	/* pos then */
 	__u32 tell;
 	__u32 broken;
 	const __u64 *peer_state;
@@ -283,14 +306,17 @@ static noinline __cold __maybe_unused int spscring_refresh(struct spscring_produ
 	if (unlikely(p->pos - head > p->capacity))
 		return spscring_producer_broken(p);
 	p->limit = head + p->capacity;
-	if (p->limit == p->pos)
+	if (p->limit == p->pos) {
+		if (p->fails == 1 && spscring_traced(full))
+			spscring_trace_full(p);
 		return ended;
+	}
 	p->fails = 0;
 	return 0;
 }
 
-/* pos is at stop: on to the next frame, or to more room. */
-static __always_inline int spscring_make_room(struct spscring_producer *p)
+/* pos is at stop: on to the next frame, if it is this one's end. */
+static __always_inline void spscring_step(struct spscring_producer *p)
 {
 	if (likely(p->pos == p->frame_end)) {
 		char *frame = spscring_next_frame((char *)p->tail, p->frame_size,
@@ -302,13 +328,24 @@ static __always_inline int spscring_make_room(struct spscring_producer *p)
 		if (--p->touched < 0)
 			p->after |= SPSCRING_AFTER_TOUCH;
 	}
+}
+
+static __always_inline void spscring_stop(struct spscring_producer *p)
+{
+	p->stop = (__s64)(p->limit - p->frame_end) < 0 ? p->limit : p->frame_end;
+}
+
+/* pos is at stop: on to the next frame, or to more room. */
+static __always_inline int spscring_make_room(struct spscring_producer *p)
+{
+	spscring_step(p);
 	if (unlikely(p->pos == p->limit)) {
 		int err = spscring_refresh(p);
 
 		if (err)
 			return err;
 	}
-	p->stop = (__s64)(p->limit - p->frame_end) < 0 ? p->limit : p->frame_end;
+	spscring_stop(p);
 	return 0;
 }
 
@@ -424,6 +461,8 @@ static __always_inline void spscring_commit_n(struct spscring_producer *p, __u32
 {
 	if (unlikely(!n))
 		return;
+	if (spscring_traced(push))
+		spscring_trace_push(p, n);
 	spscring_publish_frame(p, n, p->stride);
 	spscring_publish_cursor(p);
 	spscring_published(p);
@@ -454,9 +493,36 @@ static __always_inline int spscring_reserve(struct spscring_producer *p, void **
  */
 static __always_inline void spscring_commit(struct spscring_producer *p)
 {
+	if (spscring_traced(push))
+		spscring_trace_push(p, 1);
 	spscring_publish_frame(p, 1, p->stride);
 	spscring_publish_cursor(p);
 	spscring_published(p);
+}
+
+static __always_inline void spscring_put_record(struct spscring_producer *p, const void *rec,
+						__u32 size)
+{
+	__builtin_memcpy(p->at, rec, size);
+	spscring_publish_frame(p, 1, p->stride);
+	spscring_publish_cursor(p);
+	spscring_published(p);
+}
+
+/* Asks for room, or traces: a call of its own, so that a push saves no registers. */
+static noinline __maybe_unused int spscring_push_cold(struct spscring_producer *p,
+						      const void *rec, __u32 size)
+{
+	int err = spscring_make_room(p);
+
+	if (err)
+		return err;
+	if (spscring_traced(push)) {
+		spscring_trace_push(p, 1);
+		p->stop = p->pos + 1;	/* so that the next comes by here */
+	}
+	spscring_put_record(p, rec, size);
+	return 0;
 }
 
 /**
@@ -470,13 +536,13 @@ static __always_inline void spscring_commit(struct spscring_producer *p)
 static __always_inline int spscring_push_fixed(struct spscring_producer *p,
 					       const void *rec, __u32 size)
 {
-	void *slot;
-	int err = spscring_reserve(p, &slot);
-
-	if (unlikely(err))
-		return err;
-	__builtin_memcpy(slot, rec, size);
-	spscring_commit(p);
+	if (unlikely(p->pos == p->stop)) {
+		spscring_step(p);
+		if (unlikely(p->pos == p->limit) || spscring_traced(push))
+			return spscring_push_cold(p, rec, size);
+		spscring_stop(p);
+	}
+	spscring_put_record(p, rec, size);
 	return 0;
 }
 
@@ -541,6 +607,14 @@ static __always_inline long spscring_push_n_fixed(struct spscring_producer *p,
 	char *at = p->at, *tail = (char *)p->tail;
 	__u32 todo = n, some;
 
+	if (spscring_traced(push)) {
+		long room = spscring_trace_push_n(p, n);
+
+		if (room <= 0)
+			return room;
+		n = (__u32)room;
+		todo = n;
+	}
 	while (todo) {
 		if (pos == end && (__s64)(p->limit - pos) >= p->frame_records) {
 			tail = spscring_next_frame(tail, p->frame_size, p->data, p->end);
@@ -622,17 +696,6 @@ static noinline __cold __maybe_unused int spscring_ended_empty(struct spscring_c
 	return ended;
 }
 
-static __always_inline void spscring_release_cursor(struct spscring_consumer *c)
-{
-	/* (C) pairs with (D): the records are read, then the cursor */
-	smp_store_release(c->cursor, c->pos);
-	if (unlikely((__s64)(c->pos - c->tell_at) >= 0)) {
-		c->tell_at = c->pos + c->tell;
-		/* (E) pairs with (F) */
-		smp_store_release(&c->lines->told.word, c->pos);
-	}
-}
-
 static noinline __cold __maybe_unused void spscring_kick_producer(struct spscring_consumer *c,
 								  __u64 want)
 {
@@ -645,8 +708,6 @@ static __always_inline void spscring_wake_producer(struct spscring_consumer *c)
 {
 	__u64 want;
 
-	if (c->wake == SPSCRING_WAKE_NEVER)
-		return;
 	if (likely(c->wake == SPSCRING_WAKE_FENCE))
 		smp_mb();	/* (N) pairs with (O) */
 	else
@@ -656,19 +717,48 @@ static __always_inline void spscring_wake_producer(struct spscring_consumer *c)
 		spscring_kick_producer(c, want);
 }
 
-/*
- * n records came: one at a time, and every try is worth it; several, and a later
- * try had found more of them, at less cost to the producer.
- */
-static __always_inline void spscring_came(struct spscring_consumer *c, __u64 n)
+static __always_inline void spscring_release_cursor(struct spscring_consumer *c)
 {
-	if (c->waited == c->fails)
+	/* (C) pairs with (D): the records are read, then the cursor */
+	smp_store_release(c->cursor, c->pos);
+}
+
+static __always_inline void spscring_released(struct spscring_consumer *c)
+{
+	if ((__s64)(c->pos - c->after_at) < 0)
 		return;
-	c->waited = c->fails;
-	if (n == 1)
+	if ((__s64)(c->pos - c->tell_at) >= 0) {
+		c->tell_at = c->pos + c->tell;
+		/* (E) pairs with (F) */
+		smp_store_release(&c->lines->told.word, c->pos);
+	}
+	if (c->wake == SPSCRING_WAKE_NEVER)
+		c->after_at = c->tell_at;
+	else
+		spscring_wake_producer(c);
+}
+
+/*
+ * Records came.  When the last wait was over, so many came with it and until the
+ * next; many for how long it was, and fewer looks had found as many, at less cost
+ * to the producer.  Few, and each look is worth it.
+ */
+static __always_inline void spscring_came(struct spscring_consumer *c)
+{
+	__u64 came = c->pos - c->waited_at;
+	__u32 looks = c->fails - c->waited_fails;
+
+	if (!looks)
+		return;
+	if (came >= 2 * c->waited) {
+		if (c->relax < SPSCRING_RELAX_MAX)
+			c->relax *= 2;
+	} else if (came <= c->waited) {
 		c->relax = (c->relax + 1) / 2;
-	else if (c->relax < SPSCRING_RELAX_MAX)
-		c->relax *= 2;
+	}
+	c->waited = looks * c->relax;
+	c->waited_at = c->pos;
+	c->waited_fails = c->fails;
 }
 
 /**
@@ -710,7 +800,7 @@ static __always_inline int spscring_look(struct spscring_consumer *c)
 			return spscring_ended_empty(c);
 		return -EAGAIN;
 	}
-	spscring_came(c, n);
+	spscring_came(c);
 	c->seen = c->pos + n;
 	/* A tail of this frame's next lap says that this lap is complete. */
 	if ((__s64)(c->seen - c->frame_end) > 0)
@@ -764,9 +854,11 @@ static __always_inline void spscring_release_n(struct spscring_consumer *c, __u3
 {
 	if (unlikely(!n))
 		return;
+	if (spscring_traced(pop))
+		spscring_trace_pop(c, n);
 	spscring_release_frame(c, n, c->stride);
 	spscring_release_cursor(c);
-	spscring_wake_producer(c);
+	spscring_released(c);
 }
 
 /**
@@ -789,9 +881,11 @@ static __always_inline int spscring_peek(struct spscring_consumer *c, const void
  */
 static __always_inline void spscring_release(struct spscring_consumer *c)
 {
+	if (spscring_traced(pop))
+		spscring_trace_pop(c, 1);
 	spscring_release_frame(c, 1, c->stride);
 	spscring_release_cursor(c);
-	spscring_wake_producer(c);
+	spscring_released(c);
 }
 
 /**
@@ -810,9 +904,15 @@ static __always_inline int spscring_pop_fixed(struct spscring_consumer *c,
 
 		if (err)
 			return err;
+		if (spscring_traced(pop)) {
+			spscring_trace_pop(c, 1);
+			c->seen = c->pos + 1;	/* so that the next comes by here */
+		}
 	}
 	__builtin_memcpy(rec, c->at, size);
-	spscring_release(c);
+	spscring_release_frame(c, 1, c->stride);
+	spscring_release_cursor(c);
+	spscring_released(c);
 	return 0;
 }
 
@@ -864,8 +964,10 @@ static __always_inline long spscring_pop_n_fixed(struct spscring_consumer *c,
 		todo -= (__u32)some;
 		to += some * size;
 	}
+	if (spscring_traced(pop))
+		spscring_trace_pop_n(c, n - todo);
 	spscring_release_cursor(c);
-	spscring_wake_producer(c);
+	spscring_released(c);
 	return n - todo;
 }
 
@@ -950,7 +1052,7 @@ spscring_kernel_lines(const struct spscring_geometry *g, const void *info)
  * @producer: the producer's page
  * @data: the data
  *
- * It wakes nobody until its after, and in user space its fd, are set.
+ * It wakes nobody until spscring_producer_wakes(); its fd is the caller's to set.
  */
 static inline void spscring_producer_init(struct spscring_producer *p,
 					  const struct spscring_geometry *g,
@@ -995,7 +1097,7 @@ static inline void spscring_producer_init(struct spscring_producer *p,
  * @info: the info page
  * @data: the data; only read, so they may be mapped read-only
  *
- * It wakes nobody until its wake, and in user space its fd, are set.
+ * It wakes nobody until spscring_consumer_wakes(); its fd is the caller's to set.
  */
 static inline void spscring_consumer_init(struct spscring_consumer *c,
 					  const struct spscring_geometry *g,
@@ -1014,7 +1116,9 @@ static inline void spscring_consumer_init(struct spscring_consumer *c,
 	c->seen = c->pos;
 	c->tell = g->tell;
 	c->tell_at = c->pos + c->tell;
+	c->after_at = c->tell_at;
 	c->relax = 1;
+	c->waited_at = c->pos;
 	c->capacity = g->capacity;
 	c->record_size = g->record_size;
 	c->stride = g->stride;
@@ -1028,6 +1132,27 @@ static inline void spscring_consumer_init(struct spscring_consumer *c,
 	slot = c->pos % g->frame_records;
 	c->frame_end = c->pos - slot + g->frame_records;
 	c->at = frame + g->frame_first + slot * g->stride;
+}
+
+/**
+ * spscring_producer_wakes() - what a publish does for a consumer that may sleep
+ * @p: the producer, new
+ * @how: SPSCRING_WAKE_*
+ */
+static inline void spscring_producer_wakes(struct spscring_producer *p, __u32 how)
+{
+	p->after = how;
+}
+
+/**
+ * spscring_consumer_wakes() - what a release does for a producer that may sleep
+ * @c: the consumer, new
+ * @how: SPSCRING_WAKE_*
+ */
+static inline void spscring_consumer_wakes(struct spscring_consumer *c, __u32 how)
+{
+	c->wake = how;
+	c->after_at = how == SPSCRING_WAKE_NEVER ? c->tell_at : 0;
 }
 
 /**
