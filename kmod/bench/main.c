@@ -7,8 +7,8 @@
  *		and returns when they are done.
  *		  cpus=A,B		two online CPUs (the first two)
  *		  tests=NAME,...	of those below (rtt,throughput,batch)
- *		  impl=NAME,...		contenders (bare,walk,kfifo,spscring); and
- *					ptr_ring, list, mutex-kfifo, trace-rb; copy and
+ *		  impl=NAME,...		contenders (bare,walk,kfifo,spscring,spscring-sleep);
+ *					and ptr_ring, list, mutex-kfifo, trace-rb; copy and
  *					copy-rep, the copy limit.  Each runs the tests
  *					that it has.
  *		  iterations=N		round trips in a run (200000)
@@ -97,6 +97,7 @@ static const struct bench_ops no_bpf = {
 const struct bench_ops * const bench_contenders[] = {
 	&bench_bare, &bench_walk, &bench_copy, &bench_copy_rep, &bench_kfifo, &bench_ptr_ring,
 	&bench_list, &bench_mutex_kfifo, &bench_trace_rb, &no_relay, &no_bpf, &bench_ring,
+	&bench_ring_sleep,
 };
 
 const u32 bench_contenders_n = ARRAY_SIZE(bench_contenders);

@@ -66,6 +66,8 @@ struct contender {
 	uint32_t spare;		/* records that it holds less than asked for */
 	uint32_t most_rings;	/* at once; or 0 */
 	uint32_t slow;		/* a system call a record: a part of the messages */
+	uint32_t wake;		/* SPSCRING_WAKE_*, of a ring */
+	int device;		/* it needs the module */
 	uint32_t kernel[2];	/* SPSCRING_PEER_SOURCE or _SINK where the kernel has the end */
 };
 

@@ -114,7 +114,7 @@ static void add_contender(const struct contender *c, const struct point *p,
 {
 	if (!(c->tests & 1U << p->test) || !wanted(choice->pair, c->pair) ||
 	    !wanted(choice->impl, c->impl) || (c->most_rings && p->rings > c->most_rings) ||
-	    (choice->no_device && !strcmp(c->impl, "spscring")))
+	    (choice->no_device && c->device))
 		return;
 	add_cell(c, p);
 }

@@ -23,11 +23,16 @@ static struct spscring_geometry geometry;	/* of the run's rings */
 
 static void open_rings(struct run *run, struct spscring_create *want)
 {
+	static const uint32_t flags[] = {
+		[SPSCRING_WAKE_NEVER] = SPSCRING_CREATE_BUSY_POLL,
+		[SPSCRING_WAKE_ASYMMETRIC] = SPSCRING_CREATE_ASYMMETRIC,
+	};
 	int err;
 
 	*want = (struct spscring_create){
 		.size = sizeof(*want), .capacity = run->cell->capacity,
 		.record_size = run->cell->point.bytes, .name = "bench",
+		.flags = flags[run->cell->contender->wake],
 	};
 	err = spscring_geometry_init(&geometry, want, sysconf(_SC_PAGESIZE));
 	if (err)
@@ -64,6 +69,13 @@ static void colour(const struct run *run, uint32_t queue)
 	geometry.colour = (run->number + queue) % SPSCRING_COLOURS * SPSCRING_LINE;
 }
 
+/* The mapping keeps the end; the fd is for waking its peer. */
+static void done_with(const struct run *run, int fd)
+{
+	if (run->cell->contender->wake == SPSCRING_WAKE_NEVER)
+		close(fd);
+}
+
 static void be_producer(struct run *run, uint32_t queue, struct producer *p)
 {
 	const struct spscring_geometry *g = &geometry;
@@ -76,6 +88,8 @@ static void be_producer(struct run *run, uint32_t queue, struct producer *p)
 		spscring_producer_init(&p->end, g, memory + g->consumer_offset,
 				       memory + g->info_offset, memory + g->producer_offset,
 				       memory + g->data_offset);
+		/* nobody sleeps: it is what a ring pays so that one may */
+		spscring_producer_wakes(&p->end, run->cell->contender->wake);
 		return;
 	}
 	fd = spscring_claim(run->ring_fd[queue], SPSCRING_PRODUCER, 0);
@@ -84,7 +98,7 @@ static void be_producer(struct run *run, uint32_t queue, struct producer *p)
 	err = spscring_map_producer(fd, &p->end, NULL);
 	if (err)
 		die("map: %s", strerror(-err));
-	close(fd);
+	done_with(run, fd);
 }
 
 static void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
@@ -98,6 +112,7 @@ static void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
 		colour(run, queue);
 		spscring_consumer_init(&c->end, g, memory + g->consumer_offset,
 				       memory + g->info_offset, memory + g->data_offset);
+		spscring_consumer_wakes(&c->end, run->cell->contender->wake);
 		return;
 	}
 	fd = spscring_claim(run->ring_fd[queue], SPSCRING_CONSUMER, 0);
@@ -106,7 +121,7 @@ static void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
 	err = spscring_map_consumer(fd, &c->end, NULL);
 	if (err)
 		die("map: %s", strerror(-err));
-	close(fd);
+	done_with(run, fd);
 }
 
 /* From here on this process has nothing but its mappings, which keep its ends. */
@@ -182,14 +197,22 @@ static __always_inline void wait_pop(struct consumer *c)
 #define ALL	((1U << BENCH_TESTS) - 1)
 #define BASIC	(1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_BATCH)
 
+#define DEVICE	.loops = &loops, .open = open_device, .device = 1
+#define PLAIN	.pair = "u-u", .loops = &loops, .open = open_plain
+
 const struct contender ring_contenders[] = {
-	{ .pair = "u-u", .impl = "spscring", .loops = &loops, .tests = ALL, .open = open_device,
-	  .words = 7, .most_rings = 1000 },
-	{ .pair = "k-u", .impl = "spscring", .loops = &loops, .tests = BASIC, .open = open_device,
+	{ .pair = "u-u", .impl = "spscring", DEVICE, .tests = ALL, .words = 7, .most_rings = 1000 },
+	{ .pair = "k-u", .impl = "spscring", DEVICE, .tests = BASIC,
 	  .kernel = { SPSCRING_PEER_SOURCE } },
-	{ .pair = "u-k", .impl = "spscring", .loops = &loops, .tests = BASIC, .open = open_device,
+	{ .pair = "u-k", .impl = "spscring", DEVICE, .tests = BASIC,
 	  .kernel = { 0, SPSCRING_PEER_SINK } },
-	{ .pair = "u-u", .impl = "spscring-plain", .loops = &loops, .tests = ALL,
-	  .open = open_plain, .words = 7 },
+	{ .pair = "u-u", .impl = "spscring-sleep", DEVICE, .tests = BASIC,
+	  .wake = SPSCRING_WAKE_FENCE },
+	{ .pair = "u-u", .impl = "spscring-asym", DEVICE, .tests = BASIC,
+	  .wake = SPSCRING_WAKE_ASYMMETRIC },
+	{ .impl = "spscring-plain", PLAIN, .tests = ALL, .words = 7 },
+	{ .impl = "spscring-plain-sleep", PLAIN, .tests = BASIC | 1U << BENCH_PACED,
+	  .wake = SPSCRING_WAKE_FENCE },
+	{ .impl = "spscring-plain-asym", PLAIN, .tests = BASIC, .wake = SPSCRING_WAKE_ASYMMETRIC },
 	{}
 };
