@@ -179,7 +179,8 @@ void bench_config_defaults(struct config *c)
 	*c = (struct config) {
 		.tests		= BIT(BENCH_RTT) | BIT(BENCH_THROUGHPUT) | BIT(BENCH_BATCH),
 		.impls		= BIT(impl_index("bare")) | BIT(impl_index("walk")) |
-				  BIT(impl_index("kfifo")) | BIT(impl_index("spscring")),
+				  BIT(impl_index("kfifo")) | BIT(impl_index("spscring")) |
+				  BIT(impl_index("spscring-sleep")),
 		.iterations	= 200000,
 		.items		= 4000000,
 		.runs		= 5,
