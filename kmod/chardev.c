@@ -59,7 +59,7 @@ static int show_info(struct spscring *ring, void __user *arg)
 	size = min_t(u32, info.size, sizeof(info));
 	memset(&info, 0, sizeof(info));
 	ring_info(ring, &info);
-	info.size = sizeof(info);
+	info.size = size;
 	return copy_to_user(arg, &info, size) ? -EFAULT : 0;
 }
 
@@ -132,6 +132,8 @@ static long ioctl_wait(struct endpoint *end, void __user *arg)
 		return err;
 	if (want.flags & ~SPSCRING_WAIT_ARM)
 		return -EINVAL;
+	if (want.flags & SPSCRING_WAIT_ARM && want.deadline != -1)
+		return -EINVAL;
 	if (want.flags & SPSCRING_WAIT_ARM)
 		return wait_arm(end->ring, end->role, want.index);
 	return wait_sleep(end->ring, end->role, want.index, want.deadline);
@@ -154,6 +156,8 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 
 	switch (cmd) {
 	case SPSCRING_KICK:
+		if (arg)
+			return -EINVAL;
 		wait_wake(ring_end_of(end->ring, ring_peer(end->role)));
 		return 0;
 	case SPSCRING_WAIT:

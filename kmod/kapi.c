@@ -227,9 +227,15 @@ EXPORT_SYMBOL_GPL(spscring_wait_room);
  */
 int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline)
 {
+	int err;
+
 	if (!n)
 		return -EINVAL;
-	return kernel_waits(c->ring) ?: wait_sleep(c->ring, SPSCRING_CONSUMER, c->pos + n, deadline);
+	err = kernel_waits(c->ring) ?: wait_sleep(c->ring, SPSCRING_CONSUMER, c->pos + n, deadline);
+	/* tails come in order; a later one alone would have the caller try for ever */
+	if (!err && !ring_reached(c->ring, SPSCRING_CONSUMER, c->pos + 1))
+		return spscring_consumer_broken(c);
+	return err;
 }
 EXPORT_SYMBOL_GPL(spscring_wait_records);
 

@@ -552,10 +552,10 @@ void ring_end(struct spscring *ring, u32 role, u32 state)
 
 	mutex_lock(&ring->lock);
 	held = end->state == SPSCRING_HELD;
+	/* before another can claim it; after SHUTDOWN as well */
+	if (state == SPSCRING_DEAD)
+		wait_forget(end);
 	if (held) {
-		/* before the next can claim it */
-		if (state == SPSCRING_DEAD)
-			wait_forget(end);
 		ring_set_state(ring, role, state);
 		if (state == SPSCRING_SHUT_DOWN) {
 			trace_spscring_shutdown(ring, role);
@@ -565,8 +565,11 @@ void ring_end(struct spscring *ring, u32 role, u32 state)
 		}
 	}
 	mutex_unlock(&ring->lock);
-	if (held)
-		wait_wake(ring_end_of(ring, ring_peer(role)));
+	if (!held)
+		return;
+	wait_wake(ring_end_of(ring, ring_peer(role)));
+	if (state == SPSCRING_SHUT_DOWN)
+		wait_wake(end);
 }
 
 /**

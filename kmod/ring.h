@@ -36,7 +36,10 @@ enum ring_page {
 struct ring_sleep {
 	wait_queue_head_t queue;	/* pollers */
 	struct list_head waiters;	/* struct ring_waiter */
+	u32 waiting;			/* of them, at most SPSCRING_WAITERS_MAX */
 	u64 armed;			/* where to wake the pollers; 0: nowhere */
+	u64 asked;			/* the same, by WAIT_ARM; the least */
+	u64 late_at;			/* the cursor when late was set */
 	u32 records;			/* their watermark */
 	bool late;			/* they have waited for it long enough */
 	ktime_t timeout;		/* 0: for ever */

@@ -8,6 +8,7 @@
  */
 #include <linux/fs.h>
 #include <linux/mutex.h>
+#include <linux/sched/signal.h>
 #include <linux/uio.h>
 
 #include "ring.h"
@@ -16,6 +17,13 @@
 static bool rw_nonblock(const struct kiocb *iocb)
 {
 	return iocb->ki_flags & IOCB_NOWAIT || iocb->ki_filp->f_flags & O_NONBLOCK;
+}
+
+/* A long call is one that others may come between. */
+static int rw_breathe(void)
+{
+	cond_resched();
+	return signal_pending(current) ? -ERESTARTSYS : 0;
 }
 
 static int rw_lock(struct mutex *lock, bool nonblock)
@@ -30,10 +38,12 @@ static int rw_wait(struct spscring *ring, u32 role, u64 index, bool nonblock)
 {
 	if (nonblock)
 		return wait_ready(ring, role, index);
-	/* no membarrier reaches the peer for us */
-	if (ring->geometry.flags & SPSCRING_CREATE_ASYMMETRIC &&
-	    wait_ready(ring, role, index) == -EAGAIN)
-		return -EOPNOTSUPP;
+	/* nobody fences, or no membarrier reaches the peer for us */
+	if (ring->geometry.flags & (SPSCRING_CREATE_ASYMMETRIC | SPSCRING_CREATE_BUSY_POLL)) {
+		int err = wait_ready(ring, role, index);
+
+		return err == -EAGAIN ? -EOPNOTSUPP : err;
+	}
 	return wait_sleep(ring, role, index, -1);
 }
 
@@ -103,7 +113,7 @@ ssize_t rw_read(struct spscring *ring, struct mutex *lock, struct kiocb *iocb, s
 		return err;
 	ring_consumer_handle(ring, &c);
 	while (iov_iter_count(to) >= size) {
-		err = rw_pop(&c, to, size);
+		err = rw_breathe() ?: rw_pop(&c, to, size);
 		if (!err)
 			done += size;
 		else if (err == -EAGAIN && !done)
@@ -150,7 +160,7 @@ ssize_t rw_write(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
 		err = ring_peer_ended(ring, SPSCRING_PRODUCER);
 		if (err != -EAGAIN)
 			break;
-		err = rw_push(&p, from, size);
+		err = rw_breathe() ?: rw_push(&p, from, size);
 		if (!err)
 			done += size;
 		else if (err == -EAGAIN)

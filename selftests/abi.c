@@ -63,11 +63,12 @@ static const struct { const char *name; size_t is, was; } places[] = {
 	AT(spscring_info, broken, 216),
 	AT(spscring_info, reserved, 220),
 	AT(spscring_info, producer_sleep, 224),
-	AT(spscring_info, consumer_sleep, 256),
+	AT(spscring_info, consumer_sleep, 288),
 	AT(spscring_sleep_counters, sleeps, 0),
 	AT(spscring_sleep_counters, polls, 8),
 	AT(spscring_sleep_counters, kicks, 16),
 	AT(spscring_sleep_counters, wakes, 24),
+	AT(spscring_sleep_counters, reserved, 32),
 	AT(spscring_wait, flags, 4),
 	AT(spscring_wait, index, 8),
 	AT(spscring_wait, deadline, 16),
@@ -104,7 +105,7 @@ TEST(numbers)
 	EXPECT_EQ(sizeof(struct spscring_endpoint), 24);
 	EXPECT_EQ(sizeof(struct spscring_shutdown), 8);
 	EXPECT_EQ(sizeof(struct spscring_geometry), 128);
-	EXPECT_EQ(sizeof(struct spscring_info), 288);
+	EXPECT_EQ(sizeof(struct spscring_info), 352);
 	EXPECT_EQ(sizeof(struct spscring_wait), 24);
 	EXPECT_EQ(sizeof(struct spscring_notify), 24);
 	EXPECT_EQ(sizeof(struct spscring_info_page), 168);

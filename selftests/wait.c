@@ -147,7 +147,11 @@ TEST_F(wait, bad)
 
 	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want), -EINVAL);
 	want.index = 64;
-	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want), -ETIMEDOUT);
+	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want),
+		  variant->flags ? -EAGAIN : -ETIMEDOUT);
+	want.flags = SPSCRING_WAIT_ARM;
+	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want), -EINVAL);
+	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_KICK, (void *)1), -EINVAL);
 	want.flags = 2;
 	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want), -EINVAL);
 	want.flags = 0;

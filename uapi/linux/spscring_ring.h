@@ -154,6 +154,8 @@ struct spscring_producer {
 	const __u64 *wants;	/* where the consumer wants to be woken */
 	__u64 kicked;		/* the last such index that it was kicked for */
 	/* once a frame, or full */
+	const __u64 *own_wants;	/* where this end wants to be woken */
+	__u64 slept;		/* that, at the last try that looked */
 	__u64 frame_end;	/* index after the frame's last slot */
 	__u64 limit;		/* pos may grow to here without asking the peer */
 	char *data;
@@ -227,7 +229,7 @@ static noinline __cold __maybe_unused void spscring_kick_fd(int fd)
 {
 	int before = errno;
 
-	ioctl(fd, SPSCRING_KICK);
+	ioctl(fd, SPSCRING_KICK, 0);
 	errno = before;
 }
 
@@ -274,12 +276,12 @@ static inline int spscring_producer_broken(struct spscring_producer *p)
 /*
  * Fewer than the wanted slots are known to be free: ask again.  The told head
  * is a hint and may lag; the exact cursor is read before this reports full, the
- * first time and every SPSCRING_LOOK_EVERY tries, so that a consumer that
+ * first time, after each sleep and every SPSCRING_LOOK_EVERY tries, so that a consumer that
  * takes a few records and then waits for the producer by other means gets them.
  */
 static noinline __cold __maybe_unused int spscring_refresh(struct spscring_producer *p)
 {
-	__u64 head;
+	__u64 head, wants;
 	int ended;
 
 	if (unlikely(p->broken))
@@ -296,8 +298,11 @@ static noinline __cold __maybe_unused int spscring_refresh(struct spscring_produ
 		return 0;
 	}
 
-	if (p->fails++ % SPSCRING_LOOK_EVERY)
+	/* it has slept or polled since, and was told of room by the exact cursor */
+	wants = READ_ONCE(*p->own_wants);
+	if (p->fails++ % SPSCRING_LOOK_EVERY && wants == p->slept)
 		return -EAGAIN;
+	p->slept = wants;
 	WRITE_ONCE(p->lines->counters.word, p->lines->counters.word +
 		   (p->fails == 1 ? 1 : SPSCRING_LOOK_EVERY));
 	ended = spscring_ended(p->peer_state);
@@ -355,7 +360,7 @@ static __always_inline int spscring_make_room(struct spscring_producer *p)
  * a time.  So get some in a row, by a store each: a tail that says "nothing yet".
  * A prefetch for writing does not do that.  Only free frames are touched.
  */
-static noinline __maybe_unused void spscring_touch(struct spscring_producer *p)
+static noinline __maybe_unused int spscring_touch(struct spscring_producer *p)
 {
 	__u64 next = p->frame_end;	/* index of the next frame's first record */
 	char *frame = (char *)p->tail;
@@ -370,6 +375,7 @@ static noinline __maybe_unused void spscring_touch(struct spscring_producer *p)
 		WRITE_ONCE(*(__u64 *)frame, next);
 		next += p->frame_records;
 	}
+	return 0;
 }
 
 /* n records of this frame are written. */
@@ -390,11 +396,12 @@ static __always_inline void spscring_publish_cursor(struct spscring_producer *p)
 	smp_store_release(p->cursor, p->pos);
 }
 
-static noinline __cold __maybe_unused void spscring_kick_consumer(struct spscring_producer *p,
-								  __u64 want)
+static noinline __cold __maybe_unused int spscring_kick_consumer(struct spscring_producer *p,
+								 __u64 want)
 {
 	p->kicked = want;
 	spscring_kick_peer(p, SPSCRING_CONSUMER);
+	return 0;
 }
 
 /*
@@ -402,29 +409,23 @@ static noinline __cold __maybe_unused void spscring_kick_consumer(struct spscrin
  * "has this publish crossed its index": one that arrives late is honoured by the
  * next publish.
  */
-static __always_inline void spscring_wake_consumer(struct spscring_producer *p, __u32 wake)
+static __always_inline int spscring_published(struct spscring_producer *p)
 {
+	__u32 after = p->after;
 	__u64 want;
 
-	if (likely(wake & SPSCRING_WAKE_FENCE))
+	if (!after)
+		return 0;
+	if (after & SPSCRING_WAKE_FENCE)
 		smp_mb();	/* (L) pairs with (M) */
 	else
 		barrier();	/* (L) is the sleeper's to make */
-	want = READ_ONCE(*p->wants);
-	if (unlikely(want != p->kicked && (__s64)(p->pos - want) >= 0))
-		spscring_kick_consumer(p, want);
-}
-
-static __always_inline void spscring_published(struct spscring_producer *p)
-{
-	__u32 after = p->after;
-
-	if (!after)
-		return;
-	if (after & ~SPSCRING_AFTER_TOUCH)
-		spscring_wake_consumer(p, after);
-	if (unlikely(after & SPSCRING_AFTER_TOUCH))
-		spscring_touch(p);
+	if (after & ~SPSCRING_AFTER_TOUCH) {
+		want = READ_ONCE(*p->wants);
+		if (unlikely(want != p->kicked && (__s64)(p->pos - want) >= 0))
+			return spscring_kick_consumer(p, want);
+	}
+	return after & SPSCRING_AFTER_TOUCH ? spscring_touch(p) : 0;
 }
 
 /**
@@ -500,13 +501,13 @@ static __always_inline void spscring_commit(struct spscring_producer *p)
 	spscring_published(p);
 }
 
-static __always_inline void spscring_put_record(struct spscring_producer *p, const void *rec,
-						__u32 size)
+static __always_inline int spscring_put_record(struct spscring_producer *p, const void *rec,
+					       __u32 size)
 {
 	__builtin_memcpy(p->at, rec, size);
 	spscring_publish_frame(p, 1, p->stride);
 	spscring_publish_cursor(p);
-	spscring_published(p);
+	return spscring_published(p);
 }
 
 /* Asks for room, or traces: a call of its own, so that a push saves no registers. */
@@ -521,8 +522,7 @@ static noinline __maybe_unused int spscring_push_cold(struct spscring_producer *
 		spscring_trace_push(p, 1);
 		p->stop = p->pos + 1;	/* so that the next comes by here */
 	}
-	spscring_put_record(p, rec, size);
-	return 0;
+	return spscring_put_record(p, rec, size);
 }
 
 /**
@@ -542,8 +542,7 @@ static __always_inline int spscring_push_fixed(struct spscring_producer *p,
 			return spscring_push_cold(p, rec, size);
 		spscring_stop(p);
 	}
-	spscring_put_record(p, rec, size);
-	return 0;
+	return spscring_put_record(p, rec, size);
 }
 
 /**
@@ -696,25 +695,12 @@ static noinline __cold __maybe_unused int spscring_ended_empty(struct spscring_c
 	return ended;
 }
 
-static noinline __cold __maybe_unused void spscring_kick_producer(struct spscring_consumer *c,
-								  __u64 want)
+static noinline __cold __maybe_unused int spscring_kick_producer(struct spscring_consumer *c,
+								 __u64 want)
 {
 	c->kicked = want;
 	spscring_kick_peer(c, SPSCRING_PRODUCER);
-}
-
-/* After the cursor: as spscring_wake_consumer(). */
-static __always_inline void spscring_wake_producer(struct spscring_consumer *c)
-{
-	__u64 want;
-
-	if (likely(c->wake == SPSCRING_WAKE_FENCE))
-		smp_mb();	/* (N) pairs with (O) */
-	else
-		barrier();	/* (N) is the sleeper's to make */
-	want = READ_ONCE(*c->wants);
-	if (unlikely(want != c->kicked && (__s64)(c->pos - want) >= 0))
-		spscring_kick_producer(c, want);
+	return 0;
 }
 
 static __always_inline void spscring_release_cursor(struct spscring_consumer *c)
@@ -723,19 +709,30 @@ static __always_inline void spscring_release_cursor(struct spscring_consumer *c)
 	smp_store_release(c->cursor, c->pos);
 }
 
-static __always_inline void spscring_released(struct spscring_consumer *c)
+/* After the cursor: as spscring_published(). */
+static __always_inline int spscring_released(struct spscring_consumer *c)
 {
+	__u64 want;
+
 	if ((__s64)(c->pos - c->after_at) < 0)
-		return;
+		return 0;
 	if ((__s64)(c->pos - c->tell_at) >= 0) {
 		c->tell_at = c->pos + c->tell;
 		/* (E) pairs with (F) */
 		smp_store_release(&c->lines->told.word, c->pos);
 	}
-	if (c->wake == SPSCRING_WAKE_NEVER)
+	if (c->wake == SPSCRING_WAKE_NEVER) {
 		c->after_at = c->tell_at;
+		return 0;
+	}
+	if (c->wake == SPSCRING_WAKE_FENCE)
+		smp_mb();	/* (N) pairs with (O) */
 	else
-		spscring_wake_producer(c);
+		barrier();	/* (N) is the sleeper's to make */
+	want = READ_ONCE(*c->wants);
+	if (unlikely(want != c->kicked && (__s64)(c->pos - want) >= 0))
+		return spscring_kick_producer(c, want);
+	return 0;
 }
 
 /*
@@ -796,7 +793,8 @@ static __always_inline int spscring_look(struct spscring_consumer *c)
 	if (unlikely(n - 1 >= c->capacity)) {
 		if (unlikely((__s64)n > 0 || c->broken))
 			return spscring_consumer_broken(c);
-		if (unlikely(!(++c->fails % SPSCRING_LOOK_EVERY)))
+		if (unlikely(!(++c->fails % SPSCRING_LOOK_EVERY) ||
+			     (c->wake && SPSCRING_END_STATE(READ_ONCE(*c->peer_state)) > SPSCRING_HELD)))
 			return spscring_ended_empty(c);
 		return -EAGAIN;
 	}
@@ -912,8 +910,7 @@ static __always_inline int spscring_pop_fixed(struct spscring_consumer *c,
 	__builtin_memcpy(rec, c->at, size);
 	spscring_release_frame(c, 1, c->stride);
 	spscring_release_cursor(c);
-	spscring_released(c);
-	return 0;
+	return spscring_released(c);
 }
 
 /**
@@ -1071,6 +1068,7 @@ static inline void spscring_producer_init(struct spscring_producer *p,
 	p->peer_cursor = &peer->cursor.word;
 	p->peer_state = &spscring_kernel_lines(g, info)->consumer.word;
 	p->wants = &spscring_kernel_lines(g, info)->consumer_wants.word;
+	p->own_wants = &spscring_kernel_lines(g, info)->producer_wants.word;
 	p->pos = READ_ONCE(*p->cursor);
 	p->limit = p->pos;
 	p->stop = p->pos;
