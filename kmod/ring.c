@@ -280,8 +280,8 @@ void spscring_broken(struct spscring *ring, int role)
 	WRITE_ONCE(ring_kernel_lines(ring)->broken.word, 1);
 	trace_spscring_broken(ring, role);
 	/* both: who waits waits for ever otherwise */
-	spscring_kick(ring, SPSCRING_CONSUMER);
-	spscring_kick(ring, SPSCRING_PRODUCER);
+	spscring_kick(ring, SPSCRING_CONSUMER, 0);
+	spscring_kick(ring, SPSCRING_PRODUCER, 0);
 	if (!role) {
 		pr_warn_ratelimited("ring %llu \"%.*s\" is broken: its cursors and tails contradict each other\n",
 				    ring->id, SPSCRING_NAME_MAX, ring->name);
@@ -318,6 +318,13 @@ u64 ring_cursor(struct spscring *ring, u32 role)
 {
 	return READ_ONCE(*(role == SPSCRING_PRODUCER ? &ring_producer_lines(ring)->cursor.word :
 			   &ring_consumer_lines(ring)->cursor.word));
+}
+
+/* What an end counts by itself: its tries that failed, then the library's words. */
+const u64 *ring_counters(struct spscring *ring, u32 role)
+{
+	return &(role == SPSCRING_PRODUCER ? &ring_producer_lines(ring)->counters :
+		 &ring_consumer_lines(ring)->counters)->word;
 }
 
 /*
@@ -567,9 +574,9 @@ void ring_end(struct spscring *ring, u32 role, u32 state)
 	mutex_unlock(&ring->lock);
 	if (!held)
 		return;
-	wait_wake(ring_end_of(ring, ring_peer(role)));
+	wait_wake(ring_end_of(ring, ring_peer(role)), false);
 	if (state == SPSCRING_SHUT_DOWN)
-		wait_wake(end);
+		wait_wake(end, false);
 }
 
 /**

@@ -131,7 +131,7 @@ static bool wait_reap_once(struct ring_end *end, bool all)
 		pollers = true;
 		s->count.wakes++;
 	}
-	if (s->asked && (all || wait_over(end, s->asked))) {
+	if (s->asked && (all || wait_late(end) || wait_over(end, s->asked))) {
 		s->asked = 0;
 		pollers = true;
 	}
@@ -202,19 +202,32 @@ static void wait_rearm(struct ring_end *end)
 		wait_wake_locked(end);
 }
 
+/* What is there has waited long enough, whatever the watermark. */
+static void wait_now(struct ring_end *end)
+{
+	struct ring_sleep *s = &end->sleep;
+
+	s->late = true;
+	s->late_at = ring_cursor(end->ring, end->role);
+}
+
 /**
  * wait_wake() - look who of an end need not sleep any longer
  * @end: the end
+ * @now: its pollers need not wait for their watermark
  *
- * Context: any but NMI, and on PREEMPT_RT any that can be preempted.
+ * Context: any but NMI, and on PREEMPT_RT any that can be preempted; not under
+ * what waking a task takes.
  */
-void wait_wake(struct ring_end *end)
+void wait_wake(struct ring_end *end, bool now)
 {
 	struct ring_sleep *s = &end->sleep;
 	unsigned long flags;
 
 	spin_lock_irqsave(&s->queue.lock, flags);
 	s->count.kicks++;
+	if (now)
+		wait_now(end);
 	wait_wake_locked(end);
 	spin_unlock_irqrestore(&s->queue.lock, flags);
 }
@@ -226,8 +239,7 @@ static enum hrtimer_restart wait_timer(struct hrtimer *timer)
 	unsigned long flags;
 
 	spin_lock_irqsave(&s->queue.lock, flags);
-	s->late = true;
-	s->late_at = ring_cursor(end->ring, end->role);
+	wait_now(end);
 	wait_wake_locked(end);
 	spin_unlock_irqrestore(&s->queue.lock, flags);
 	return HRTIMER_NORESTART;
@@ -235,24 +247,31 @@ static enum hrtimer_restart wait_timer(struct hrtimer *timer)
 
 static void wait_work(struct irq_work *work)
 {
-	wait_wake(container_of(work, struct ring_end, sleep.work));
+	struct ring_end *end = container_of(work, struct ring_end, sleep.work);
+
+	wait_wake(end, xchg(&end->sleep.work_now, 0));
 }
 
 /**
  * spscring_kick() - an end's index is reached
  * @ring: the ring
  * @role: the end that waits
+ * @flags: 0, or SPSCRING_KICK_NOW
  *
- * Called by the inlines of spscring_ring.h.  Context: any.
+ * Called by the inlines of spscring_ring.h.  Context: any, NMI too, but not under
+ * the locks that waking a task takes, nor from a tracer's hook in that.
  */
-void spscring_kick(struct spscring *ring, int role)
+void spscring_kick(struct spscring *ring, int role, u32 flags)
 {
 	struct ring_end *end = ring_end_of(ring, role);
 
-	if (in_nmi() || (IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible()))
-		irq_work_queue(&end->sleep.work);
-	else
-		wait_wake(end);
+	if (!in_nmi() && !(IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible())) {
+		wait_wake(end, flags & SPSCRING_KICK_NOW);
+		return;
+	}
+	if (flags & SPSCRING_KICK_NOW)
+		WRITE_ONCE(end->sleep.work_now, 1);
+	irq_work_queue(&end->sleep.work);
 }
 EXPORT_SYMBOL_GPL(spscring_kick);
 
