@@ -102,7 +102,7 @@ static bool wait_fire(struct ring_end *end, bool now)
 	u64 cursor = ring_cursor(end->ring, end->role);
 
 	s->armed = 0;
-	if (!now && !wait_late(end) && wait_has_timeout(s) &&
+	if (!now && wait_has_timeout(s) &&
 	    !wait_over(end, wait_watermark(end, cursor))) {
 		wait_arm_poll(end, cursor, false);
 		return false;
@@ -127,11 +127,12 @@ static bool wait_reap_once(struct ring_end *end, bool all)
 		wake_up_process(w->task);
 		s->count.wakes++;
 	}
-	if (s->armed && (all || wait_late(end) || wait_over(end, s->armed)) && wait_fire(end, all)) {
+	all |= wait_late(end);
+	if (s->armed && (all || wait_over(end, s->armed)) && wait_fire(end, all)) {
 		pollers = true;
 		s->count.wakes++;
 	}
-	if (s->asked && (all || wait_late(end) || wait_over(end, s->asked))) {
+	if (s->asked && (all || wait_over(end, s->asked))) {
 		s->asked = 0;
 		pollers = true;
 	}
@@ -307,8 +308,9 @@ static int wait_check(struct spscring *ring, u32 role, u64 index)
 }
 
 /*
- * 0; -EBUSY too many wait, all of which a kick looks at; 1 it is reached: an index that the peer may have kicked for is not told, or
- * it would keep quiet of larger ones; -EAGAIN an asymmetric peer has not fenced.
+ * 0; 1 it is reached: an index that the peer may have kicked for is not told, or
+ * it would keep quiet of larger ones; -EAGAIN an asymmetric peer has not fenced;
+ * -EBUSY too many wait, all of which each kick looks at.
  */
 static int wait_add(struct ring_end *end, struct ring_waiter *w)
 {

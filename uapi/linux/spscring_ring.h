@@ -233,9 +233,8 @@ static noinline __cold __maybe_unused void spscring_kick_fd(int fd, unsigned lon
 	errno = before;
 }
 
-#define spscring_kick_peer(end, role, flags)	spscring_kick_fd((end)->fd, flags)
+#define spscring_kick_peer(end, role, flags)	((void)(role), spscring_kick_fd((end)->fd, flags))
 #endif
-
 
 /* What follows of a peer's state once its records or its room are used up. */
 static inline int spscring_ended(const __u64 *peer_state)
@@ -469,7 +468,7 @@ static __always_inline void spscring_commit_n(struct spscring_producer *p, __u32
 	spscring_published(p);
 }
 
-#define SPSCRING_NOWAKE	1	/* who sleeps sleeps on, until a later publish */
+#define SPSCRING_NOWAKE	1	/* let it sleep, until a later publish */
 #define SPSCRING_WAKE	2	/* who polls is told below the watermark as well */
 
 /**
@@ -732,6 +731,13 @@ static noinline __cold __maybe_unused int spscring_kick_producer(struct spscring
 	return 0;
 }
 
+/* Who may have been woken by the producer's end is to learn of it at once. */
+static __always_inline int spscring_told_of_end(const struct spscring_consumer *c)
+{
+	return c->wake != SPSCRING_WAKE_NEVER &&
+		SPSCRING_END_STATE(READ_ONCE(*c->peer_state)) > SPSCRING_HELD;
+}
+
 static __always_inline void spscring_release_cursor(struct spscring_consumer *c)
 {
 	/* (C) pairs with (D): the records are read, then the cursor */
@@ -822,8 +828,7 @@ static __always_inline int spscring_look(struct spscring_consumer *c)
 	if (unlikely(n - 1 >= c->capacity)) {
 		if (unlikely((__s64)n > 0 || c->broken))
 			return spscring_consumer_broken(c);
-		if (unlikely(!(++c->fails % SPSCRING_LOOK_EVERY) ||
-			     (c->wake && SPSCRING_END_STATE(READ_ONCE(*c->peer_state)) > SPSCRING_HELD)))
+		if (unlikely(!(++c->fails % SPSCRING_LOOK_EVERY) || spscring_told_of_end(c)))
 			return spscring_ended_empty(c);
 		return -EAGAIN;
 	}
