@@ -109,7 +109,7 @@ struct shared {
 	_Alignas(BENCH_LINE) uint32_t ready;
 	_Alignas(BENCH_LINE) uint64_t began;	/* by the producer's clock, for its records */
 	_Alignas(BENCH_LINE) uint64_t ticks;	/* of count messages */
-	_Alignas(BENCH_LINE) uint64_t looked;	/* records that it has waited for, WAKE's consumer */
+	_Alignas(BENCH_LINE) uint64_t looked;	/* how often WAKE's consumer has */
 	_Alignas(BENCH_LINE) uint64_t calls;	/* system calls since the start, of all processes */
 	uint64_t wakes;		/* likewise, from sleep */
 	struct hist hist;	/* of latencies, in ticks */
@@ -204,7 +204,8 @@ struct cell_result {
 	uint64_t messages;	/* of all runs */
 	uint64_t memory;	/* of a queue */
 	uint64_t calls, wakes;	/* of all runs */
-	uint64_t hand_overs, sleepers;	/* that made them: records from end to end; their receipts by processes */
+	uint64_t hand_overs;	/* from end to end, that took them */
+	uint64_t receipts;	/* of which by a process, that may have slept */
 	double p50[BENCH_RUNS_MAX], p99[BENCH_RUNS_MAX], p999[BENCH_RUNS_MAX];
 	double per_op[BENCH_RUNS_MAX];	/* ticks */
 	struct hist hist;	/* of all runs */

@@ -4,24 +4,11 @@
  * calls of these come by here (--wrap).
  */
 #include <stdarg.h>
-#include <sys/epoll.h>
-#include <sys/types.h>
 
 #include "bench.h"
+#include "calls.h"
 
 uint64_t bench_calls;
-
-int __real_ioctl(int fd, unsigned long request, void *arg);
-long __real_syscall(long number, long a, long b, long c, long d, long e, long f);
-ssize_t __real_read(int fd, void *to, size_t bytes);
-ssize_t __real_write(int fd, const void *from, size_t bytes);
-int __real_epoll_wait(int fd, struct epoll_event *events, int n, int timeout);
-
-int __wrap_ioctl(int fd, unsigned long request, ...);
-long __wrap_syscall(long number, ...);
-ssize_t __wrap_read(int fd, void *to, size_t bytes);
-ssize_t __wrap_write(int fd, const void *from, size_t bytes);
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout);
 
 int __wrap_ioctl(int fd, unsigned long request, ...)
 {

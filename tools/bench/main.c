@@ -256,7 +256,7 @@ static void run_cell(struct cell_result *result, struct shared *shared, uint32_t
 	result->calls += shared->calls;
 	result->wakes += shared->wakes;
 	result->hand_overs += (run.warmup + run.count) * (1 + round_trip(cell->point.test));
-	result->sleepers += (run.warmup + run.count) *
+	result->receipts += (run.warmup + run.count) *
 		(round_trip(cell->point.test) ? run.parties : 1);
 	result->runs++;
 }

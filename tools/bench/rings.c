@@ -111,6 +111,7 @@ static void be_sleeper(const struct run *run, int fd, struct consumer *c)
 
 	c->end.spin = 0;
 	c->end.spin_max = 0;
+	c->epoll = 0;
 	if (!run->cell->contender->epoll)
 		return;
 	err = spscring_notify(fd, run->cell->point.batch, 0, -1);
@@ -238,7 +239,8 @@ static inline void sleep_pop(struct consumer *c, uint32_t n)
 #define PLAIN	.pair = "u-u", .loops = &loops, .open = open_plain
 
 const struct contender ring_contenders[] = {
-	{ .pair = "u-u", .impl = "spscring", DEVICE, .tests = BENCH_AWAKE, .words = 7, .most_rings = 1000 },
+	{ .pair = "u-u", .impl = "spscring", DEVICE, .tests = BENCH_AWAKE,
+	  .words = 7, .most_rings = 1000 },
 	{ .pair = "k-u", .impl = "spscring", DEVICE, .tests = BASIC,
 	  .kernel = { SPSCRING_PEER_SOURCE } },
 	{ .pair = "u-k", .impl = "spscring", DEVICE, .tests = BASIC,

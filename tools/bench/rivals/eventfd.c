@@ -12,10 +12,11 @@
 #include "rival.h"
 
 struct queue {
-	int event, epoll;	/* epoll: 0 without it */
 	_Alignas(BENCH_LINE) uint64_t tail;
 	_Alignas(BENCH_LINE) uint64_t head;
-	_Alignas(BENCH_LINE) uint64_t recs[BENCH_CAPACITY];
+	_Alignas(BENCH_LINE) int event;
+	int epoll;		/* or 0 */
+	uint64_t recs[BENCH_CAPACITY];
 };
 
 static size_t size(const struct cell *cell)
