@@ -31,8 +31,14 @@ struct run;
 /* In the order in which they run. */
 enum bench_test {
 	BENCH_RTT, BENCH_THROUGHPUT, BENCH_RECORDS, BENCH_BATCH, BENCH_FOOTPRINT, BENCH_PACED,
-	BENCH_RESIDENCY, BENCH_MANY, BENCH_TESTS,
+	BENCH_RESIDENCY, BENCH_MANY,
+	/* the consumer sleeps; all three are asked for as "wake" */
+	BENCH_WAKE, BENCH_WAKE_RTT, BENCH_WATERMARK, BENCH_TESTS,
 };
+
+/* All that need no end that can sleep. */
+#define BENCH_AWAKE	((1U << BENCH_WAKE) - 1)
+#define BENCH_ASLEEP	(1U << BENCH_WAKE | 1U << BENCH_WAKE_RTT | 1U << BENCH_WATERMARK)
 
 /* What is measured, of each contender that has it. */
 struct point {
@@ -67,6 +73,7 @@ struct contender {
 	uint32_t most_rings;	/* at once; or 0 */
 	uint32_t slow;		/* a system call a record: a part of the messages */
 	uint32_t wake;		/* SPSCRING_WAKE_*, of a ring */
+	int epoll;		/* its consumer sleeps by that */
 	int device;		/* it needs the module */
 	uint32_t kernel[2];	/* SPSCRING_PEER_SOURCE or _SINK where the kernel has the end */
 };
@@ -102,6 +109,9 @@ struct shared {
 	_Alignas(BENCH_LINE) uint32_t ready;
 	_Alignas(BENCH_LINE) uint64_t began;	/* by the producer's clock, for its records */
 	_Alignas(BENCH_LINE) uint64_t ticks;	/* of count messages */
+	_Alignas(BENCH_LINE) uint64_t looked;	/* how often WAKE's consumer has */
+	_Alignas(BENCH_LINE) uint64_t calls;	/* system calls since the start, of all processes */
+	uint64_t wakes;		/* likewise, from sleep */
 	struct hist hist;	/* of latencies, in ticks */
 };
 
@@ -166,6 +176,12 @@ static __always_inline void check(uint64_t got, uint64_t expected)
 
 /* Ready to go: returns when all are. */
 void run_start(struct run *run);
+/* Their ends meet twice in a message: to and fro. */
+static inline int round_trip(enum bench_test test)
+{
+	return test == BENCH_RTT || test == BENCH_WAKE_RTT;
+}
+
 /* Memory of both processes, zero; that of a run is unmapped at its end. */
 void run_memory(struct run *run, size_t queue_size);
 
@@ -173,6 +189,9 @@ static inline char *run_queue(const struct run *run, uint32_t queue)
 {
 	return run->memory + queue * run->queue_size;
 }
+
+/* calls.c: system calls that this process has made to move or to await records. */
+extern uint64_t bench_calls;
 
 /* memory.c: of the processes to come; huge pages for all runs, once, or NULL and why. */
 void *bench_memory(size_t size);
@@ -184,6 +203,9 @@ struct cell_result {
 	uint32_t runs;
 	uint64_t messages;	/* of all runs */
 	uint64_t memory;	/* of a queue */
+	uint64_t calls, wakes;	/* of all runs */
+	uint64_t hand_overs;	/* from end to end, that took them */
+	uint64_t receipts;	/* of which by a process, that may have slept */
 	double p50[BENCH_RUNS_MAX], p99[BENCH_RUNS_MAX], p999[BENCH_RUNS_MAX];
 	double per_op[BENCH_RUNS_MAX];	/* ticks */
 	struct hist hist;	/* of all runs */

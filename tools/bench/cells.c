@@ -11,6 +11,8 @@
 #define MANY_CAPACITY	64
 #define HUGE_LEAST	(4ULL << 20)	/* bytes of data that are worth huge pages */
 #define PACED_NS	30000000	/* that messages are offered for */
+#define ASLEEP_NS	200000		/* for a consumer to go to sleep, in a slow machine, too */
+#define TRICKLE_NS	50000
 
 /* Larger records: as many bytes in flight and to move as L2 and patience allow. */
 #define RECORDS_DATA	(256 << 10)
@@ -35,9 +37,17 @@ const char *test_name(enum bench_test test)
 		[BENCH_RECORDS] = "throughput", [BENCH_BATCH] = "batch",
 		[BENCH_FOOTPRINT] = "footprint", [BENCH_PACED] = "paced",
 		[BENCH_RESIDENCY] = "residency", [BENCH_MANY] = "many",
+		[BENCH_WAKE] = "wake", [BENCH_WAKE_RTT] = "wake-rtt",
+		[BENCH_WATERMARK] = "watermark",
 	};
 
 	return names[test];
+}
+
+/* What it is asked for by. */
+static const char *asked_name(enum bench_test test)
+{
+	return test_name(1U << test & BENCH_ASLEEP ? BENCH_WAKE : test);
 }
 
 static int in_list(const char *list, const char *name)
@@ -64,8 +74,8 @@ static void check_tests(const char *list)
 	for (; list; list = list[length] ? list + length + 1 : NULL) {
 		length = strcspn(list, ",");
 		for (test = 0; test < BENCH_TESTS; test++)
-			if (strlen(test_name(test)) == length &&
-			    !strncmp(list, test_name(test), length))
+			if (strlen(asked_name(test)) == length &&
+			    !strncmp(list, asked_name(test), length))
 				break;
 		if (test == BENCH_TESTS)
 			die("no such test: %.*s", (int)length, list);
@@ -75,9 +85,7 @@ static void check_tests(const char *list)
 /* A test that is not in the table of `make run` is asked for by its name. */
 static int point_wanted(const struct point *p, const struct choice *choice)
 {
-	const char *name = test_name(p->test);
-
-	if (!wanted(choice->test, name))
+	if (!wanted(choice->test, asked_name(p->test)))
 		return 0;
 	return choice->full || p->basic || (choice->test && p->test > BENCH_BATCH);
 }
@@ -103,7 +111,8 @@ static void add_cell(const struct contender *c, const struct point *p)
 	cell->contender = c;
 	cell->point = *p;
 	cell->capacity = capacity_of(c, p);
-	if (c->slow > 1 && cell->point.count > p->most / c->slow) {
+	if (c->slow > 1 && !(1U << p->test & BENCH_ASLEEP) &&
+	    cell->point.count > p->most / c->slow) {
 		cell->point.warmup = p->warmup / c->slow;
 		cell->point.count = p->most / c->slow;
 	}
@@ -226,6 +235,18 @@ static const struct point residency = {
 	.test = BENCH_RESIDENCY, .warmup = 20000, .count = 1000000,
 };
 
+static const struct point wake = {
+	.test = BENCH_WAKE, .load_ns = ASLEEP_NS, .warmup = 64, .count = 2000,
+};
+
+static const struct point wake_rtt = {
+	.test = BENCH_WAKE_RTT, .warmup = 64, .count = 2000,
+};
+
+static const struct point watermark = {
+	.test = BENCH_WATERMARK, .load_ns = TRICKLE_NS, .batch = 64, .warmup = 64, .count = 6400,
+};
+
 size_t cells_choose(const struct choice *choice, struct cell **cells)
 {
 	size_t i;
@@ -243,6 +264,9 @@ size_t cells_choose(const struct choice *choice, struct cell **cells)
 	add(residency, choice);
 	for (i = 0; i < N_OF(rings_n); i++)
 		add_many(rings_n[i], choice);
+	add(wake, choice);
+	add(wake_rtt, choice);
+	add(watermark, choice);
 	*cells = chosen;
 	return chosen_n;
 }

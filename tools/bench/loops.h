@@ -18,6 +18,8 @@
  *						language, whose verbs are calls from here
  *	try_drain(c, v, n)			u64s, if LOOPS_DRAIN is; otherwise
  *						by try_pop() until there is none
+ *	sleep_pop(c, n)				until there are n, or fewer, if
+ *						LOOPS_ASLEEP is
  *
  * They become a struct loops, "loops".
  */
@@ -42,7 +44,7 @@ static __always_inline uint64_t pop(struct consumer *c)
 
 /* ---------------------------------------------------------- round trips */
 
-static void ping(struct run *run)
+static __always_inline void ping_by(struct run *run, uint64_t (*take)(struct consumer *c))
 {
 	uint64_t warmup = run->warmup, total = warmup + run->count, began = 0;
 	struct producer p;
@@ -56,7 +58,7 @@ static void ping(struct run *run)
 		uint64_t begin = ticks();
 
 		push(&p, i);
-		check(pop(&c), i);
+		check(take(&c), i);
 		if (i >= warmup)
 			hist_add(&run->shared->hist, ticks() - begin);
 		else
@@ -65,7 +67,7 @@ static void ping(struct run *run)
 	run->shared->ticks = ticks() - began;
 }
 
-static void echo(struct run *run)
+static __always_inline void echo_by(struct run *run, uint64_t (*take)(struct consumer *c))
 {
 	uint64_t total = run->warmup + run->count;
 	struct producer p;
@@ -76,11 +78,21 @@ static void echo(struct run *run)
 	ready(run);
 	run_start(run);
 	for (uint64_t i = 0; i < total; i++) {
-		uint64_t v = pop(&c);
+		uint64_t v = take(&c);
 
 		check(v, i);
 		push(&p, v);
 	}
+}
+
+static void ping(struct run *run)
+{
+	ping_by(run, pop);
+}
+
+static void echo(struct run *run)
+{
+	echo_by(run, pop);
 }
 
 /* ----------------------------------------------------------- throughput */
@@ -271,8 +283,8 @@ static void paced_produce(struct run *run)
 /* One reading of the clock for each look that found any. */
 static void paced_consume(struct run *run)
 {
-	uint64_t load = run->load, warm = run->warmup * load, end = warm + run->count * load;
-	uint64_t due = 0, found[64], now = 0, began, first = 0;
+	uint64_t load = run->load, warm = run->warmup * load;
+	uint64_t left = run->warmup + run->count, due = 0, found[64], now = 0, began, first = 0;
 	struct consumer c;
 
 	be_consumer(run, 0, &c);
@@ -281,13 +293,15 @@ static void paced_consume(struct run *run)
 	/* pairs with paced_produce() */
 	while (!(began = smp_load_acquire(&run->shared->began)))
 		cpu_relax();
-	while (due < end) {
-		uint32_t n = try_drain(&c, found, 64);
+	while (left) {
+		/* no try beyond the last, when the producer may have gone */
+		uint32_t n = try_drain(&c, found, left < 64 ? left : 64);
 
 		if (!n) {
 			wait_pop(&c);
 			continue;
 		}
+		left -= n;
 		now = (ticks() - began) << PACED_BITS;
 		if (unlikely(now < found[n - 1]))
 			die("the clocks of the two CPUs differ");
@@ -307,7 +321,8 @@ static void paced_consume(struct run *run)
 /* A record is when it went in, since the producer began, and its number's low bits. */
 #define STAMP_BITS	16
 
-static void stamp_produce(struct run *run)
+static __always_inline void stamp_produce_when(struct run *run,
+					       void (*when)(struct run *run, uint64_t i))
 {
 	uint64_t total = run->warmup + run->count, began;
 	struct producer p;
@@ -319,12 +334,15 @@ static void stamp_produce(struct run *run)
 	/* pairs with stamp_consume() */
 	smp_store_release(&run->shared->began, began);
 	for (uint64_t i = 0; i < total; i++) {
+		when(run, i);
 		while (!try_push(&p, (ticks() - began) << STAMP_BITS | (uint16_t)i))
 			wait_push(&p);
 	}
 }
 
-static void stamp_consume(struct run *run)
+static __always_inline void stamp_consume_by(struct run *run,
+					     uint64_t (*take)(struct run *run, struct consumer *c,
+							      uint64_t i))
 {
 	uint64_t warmup = run->warmup, total = warmup + run->count, now = 0, first = 0, began;
 	struct consumer c;
@@ -336,7 +354,7 @@ static void stamp_consume(struct run *run)
 	while (!(began = smp_load_acquire(&run->shared->began)))
 		cpu_relax();
 	for (uint64_t i = 0; i < total; i++) {
-		uint64_t v = pop(&c);
+		uint64_t v = take(run, &c, i);
 
 		now = ticks() - began;
 		check((uint16_t)v, (uint16_t)i);
@@ -348,6 +366,29 @@ static void stamp_consume(struct run *run)
 			first = now;
 	}
 	run->shared->ticks = now - first;
+}
+
+static __always_inline void at_once(struct run *run, uint64_t i)
+{
+	(void)run;
+	(void)i;
+}
+
+static __always_inline uint64_t pop_any(struct run *run, struct consumer *c, uint64_t i)
+{
+	(void)run;
+	(void)i;
+	return pop(c);
+}
+
+static void stamp_produce(struct run *run)
+{
+	stamp_produce_when(run, at_once);
+}
+
+static void stamp_consume(struct run *run)
+{
+	stamp_consume_by(run, pop_any);
 }
 
 /* ----------------------------------------------------------------- many */
@@ -391,6 +432,85 @@ static void many_consume(struct run *run)
 	run->shared->ticks = ticks() - began;
 }
 
+/* --------------------------------------------------------------- asleep */
+
+#ifdef LOOPS_ASLEEP
+static __always_inline uint64_t pop_asleep(struct consumer *c)
+{
+	uint64_t v;
+
+	while (!try_pop(c, &v))
+		sleep_pop(c, 1);
+	return v;
+}
+
+static void wake_ping(struct run *run)
+{
+	ping_by(run, pop_asleep);
+}
+
+static void wake_echo(struct run *run)
+{
+	echo_by(run, pop_asleep);
+}
+
+/* The consumer is about to sleep, and then has had the time to. */
+static __always_inline void when_asleep(struct run *run, uint64_t i)
+{
+	uint64_t load = run->load >> PACED_BITS, began;
+
+	/* pairs with pop_looked() */
+	while (smp_load_acquire(&run->shared->looked) <= i)
+		cpu_relax();
+	began = ticks();
+	while (ticks() - began < load)
+		cpu_relax();
+}
+
+static __always_inline uint64_t pop_looked(struct run *run, struct consumer *c, uint64_t i)
+{
+	/* pairs with when_asleep() */
+	smp_store_release(&run->shared->looked, i + 1);
+	return pop_asleep(c);
+}
+
+static void wake_produce(struct run *run)
+{
+	stamp_produce_when(run, when_asleep);
+}
+
+static void wake_consume(struct run *run)
+{
+	stamp_consume_by(run, pop_looked);
+}
+
+/* Sleeps for a batch, takes all that there is; fed by paced_produce(). */
+static void watermark_consume(struct run *run)
+{
+	uint64_t left = run->warmup + run->count, due = 0, found[64], began = 0;
+	uint32_t batch = run->cell->point.batch;
+	struct consumer c;
+
+	be_consumer(run, 0, &c);
+	ready(run);
+	run_start(run);
+	while (left) {
+		uint32_t n = try_drain(&c, found, left < 64 ? left : 64);
+
+		if (!n) {
+			sleep_pop(&c, left < batch ? left : batch);
+			continue;
+		}
+		left -= n;
+		for (uint32_t k = 0; k < n; k++, due += run->load)
+			check(found[k], due);
+		if (!began && left <= run->count)
+			began = ticks();
+	}
+	run->shared->ticks = ticks() - began;
+}
+#endif
+
 /* In the order of enum bench_test. */
 static const struct loops loops = { {
 	{ ping, echo },
@@ -409,4 +529,9 @@ static const struct loops loops = { {
 	{ paced_produce, paced_consume },
 	{ stamp_produce, stamp_consume },
 	{ many_produce, many_consume },
+#ifdef LOOPS_ASLEEP
+	{ wake_produce, wake_consume },
+	{ wake_ping, wake_echo },
+	{ paced_produce, watermark_consume },
+#endif
 } };

@@ -62,6 +62,17 @@ void run_memory(struct run *run, size_t queue_size)
 		run->memory = bench_memory(run->queues * run->queue_size);
 }
 
+static uint64_t run_slept;	/* before the run's start */
+
+/* By the kernel's count, whatever it slept on. */
+static uint64_t times_slept(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_nvcsw;
+}
+
 void run_start(struct run *run)
 {
 	uint32_t *ready = &run->shared->ready;
@@ -70,6 +81,17 @@ void run_start(struct run *run)
 	/* pairs with the addition of the other */
 	while (smp_load_acquire(ready) != run->parties)
 		cpu_relax();
+	bench_calls = 0;
+	run_slept = times_slept();
+}
+
+/* What it took this process since then. */
+static void run_count_calls(struct run *run)
+{
+	uint64_t calls = bench_calls, wakes = times_slept() - run_slept;
+
+	__atomic_add_fetch(&run->shared->calls, calls, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&run->shared->wakes, wakes, __ATOMIC_RELAXED);
 }
 
 static void bind_to(int cpu)
@@ -99,15 +121,17 @@ static pid_t run_process(struct run *run, int end)
 	if (run->memory)
 		madvise(run->memory, run->queues * run->queue_size, MADV_POPULATE_WRITE);
 	run->cell->contender->loops->end[run->cell->point.test][end](run);
+	run_count_calls(run);
 	_exit(0);
 }
 
 static int run_kernel(const struct run *run, int end)
 {
 	const struct cell *cell = run->cell;
-	int back = cell->point.test == BENCH_RTT;
+	int back = round_trip(cell->point.test);
 	struct spscring_peer_start start = {
 		.op = cell->contender->kernel[end],
+		.flags = 1U << cell->point.test & BENCH_ASLEEP ? SPSCRING_PEER_SLEEP : 0,
 		.ring_fd = run->ring_fd[0],
 		.back_fd = back ? run->ring_fd[1] : -1,
 		.cpu = options.cpu[end],
@@ -187,7 +211,7 @@ static uint32_t queues_of(const struct point *point)
 {
 	if (point->rings)
 		return point->rings;
-	return point->test == BENCH_RTT ? 2 : 1;
+	return round_trip(point->test) ? 2 : 1;
 }
 
 static void run_cell(struct cell_result *result, struct shared *shared, uint32_t number,
@@ -229,6 +253,11 @@ static void run_cell(struct cell_result *result, struct shared *shared, uint32_t
 	result->per_op[number] = (double)shared->ticks / run.count;
 	result->messages += run.count;
 	result->memory = run.queue_size;
+	result->calls += shared->calls;
+	result->wakes += shared->wakes;
+	result->hand_overs += (run.warmup + run.count) * (1 + round_trip(cell->point.test));
+	result->receipts += (run.warmup + run.count) *
+		(round_trip(cell->point.test) ? run.parties : 1);
 	result->runs++;
 }
 
@@ -330,7 +359,7 @@ static const struct argp_option argp_options[] = {
 	{ "impl", 'i', "IMPL,...", 0,
 	  "only these of bare, walk, copy, spscring, spscring-plain and the rivals", 0 },
 	{ "test", 't', "TEST,...", 0,
-	  "only these of rtt, throughput, batch; or footprint, paced, residency, many", 0 },
+	  "only these of rtt, throughput, batch; or footprint, paced, residency, many, wake", 0 },
 	{ "full", 'f', NULL, 0, "all tests, sizes and batches", 0 },
 	{ "no-device", 'n', NULL, 0, "only what needs no module", 0 },
 	{ "rivals", 'R', NULL, 0, "also what a user would take instead", 0 },

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -17,6 +18,7 @@ struct producer {
 
 struct consumer {
 	struct spscring_consumer end;
+	int epoll;		/* to sleep on, or 0 */
 };
 
 static struct spscring_geometry geometry;	/* of the run's rings */
@@ -101,6 +103,25 @@ static void be_producer(struct run *run, uint32_t queue, struct producer *p)
 	done_with(run, fd);
 }
 
+/* The consumer sleeps where it is to, without looking for a while before it does. */
+static void be_sleeper(const struct run *run, int fd, struct consumer *c)
+{
+	struct epoll_event want = { .events = EPOLLIN | EPOLLET };
+	int err;
+
+	c->end.spin = 0;
+	c->end.spin_max = 0;
+	c->epoll = 0;
+	if (!run->cell->contender->epoll)
+		return;
+	err = spscring_notify(fd, run->cell->point.batch, 0, -1);
+	if (err)
+		die("notify: %s", strerror(-err));
+	c->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (c->epoll < 0 || epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &want))
+		die("epoll: %s", strerror(errno));
+}
+
 static void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
 {
 	const struct spscring_geometry *g = &geometry;
@@ -121,6 +142,8 @@ static void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
 	err = spscring_map_consumer(fd, &c->end, NULL);
 	if (err)
 		die("map: %s", strerror(-err));
+	if (1U << run->cell->point.test & BENCH_ASLEEP)
+		be_sleeper(run, fd, c);
 	done_with(run, fd);
 }
 
@@ -190,27 +213,49 @@ static __always_inline void wait_pop(struct consumer *c)
 	spscring_relax(&c->end);
 }
 
+static inline void sleep_pop(struct consumer *c, uint32_t n)
+{
+	struct epoll_event found;
+	int err;
+
+	if (c->epoll) {
+		if (epoll_wait(c->epoll, &found, 1, -1) != 1)
+			die("epoll_wait: %s", strerror(errno));
+		return;
+	}
+	err = spscring_wait_records(&c->end, n, -1);
+	if (err)
+		die("wait: %s", strerror(-err));
+}
+
 #define LOOPS_RECORDS
 #define LOOPS_BATCH
+#define LOOPS_ASLEEP
 #include "loops.h"
 
-#define ALL	((1U << BENCH_TESTS) - 1)
 #define BASIC	(1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_BATCH)
 
 #define DEVICE	.loops = &loops, .open = open_device, .device = 1
 #define PLAIN	.pair = "u-u", .loops = &loops, .open = open_plain
 
 const struct contender ring_contenders[] = {
-	{ .pair = "u-u", .impl = "spscring", DEVICE, .tests = ALL, .words = 7, .most_rings = 1000 },
+	{ .pair = "u-u", .impl = "spscring", DEVICE, .tests = BENCH_AWAKE,
+	  .words = 7, .most_rings = 1000 },
 	{ .pair = "k-u", .impl = "spscring", DEVICE, .tests = BASIC,
 	  .kernel = { SPSCRING_PEER_SOURCE } },
 	{ .pair = "u-k", .impl = "spscring", DEVICE, .tests = BASIC,
 	  .kernel = { 0, SPSCRING_PEER_SINK } },
-	{ .pair = "u-u", .impl = "spscring-sleep", DEVICE, .tests = BASIC,
+	{ .pair = "u-u", .impl = "spscring-sleep", DEVICE, .tests = BASIC | BENCH_ASLEEP,
 	  .wake = SPSCRING_WAKE_FENCE },
-	{ .pair = "u-u", .impl = "spscring-asym", DEVICE, .tests = BASIC,
+	{ .pair = "u-u", .impl = "spscring-sleep-epoll", DEVICE, .tests = BENCH_ASLEEP,
+	  .wake = SPSCRING_WAKE_FENCE, .epoll = 1 },
+	{ .pair = "k-u", .impl = "spscring-sleep", DEVICE, .tests = 1U << BENCH_WAKE_RTT,
+	  .wake = SPSCRING_WAKE_FENCE, .kernel = { SPSCRING_PEER_PING } },
+	{ .pair = "u-k", .impl = "spscring-sleep", DEVICE, .tests = 1U << BENCH_WAKE_RTT,
+	  .wake = SPSCRING_WAKE_FENCE, .kernel = { 0, SPSCRING_PEER_ECHO } },
+	{ .pair = "u-u", .impl = "spscring-asym", DEVICE, .tests = BASIC | BENCH_ASLEEP,
 	  .wake = SPSCRING_WAKE_ASYMMETRIC },
-	{ .impl = "spscring-plain", PLAIN, .tests = ALL, .words = 7 },
+	{ .impl = "spscring-plain", PLAIN, .tests = BENCH_AWAKE, .words = 7 },
 	{ .impl = "spscring-plain-sleep", PLAIN, .tests = BASIC | 1U << BENCH_PACED,
 	  .wake = SPSCRING_WAKE_FENCE },
 	{ .impl = "spscring-plain-asym", PLAIN, .tests = BASIC, .wake = SPSCRING_WAKE_ASYMMETRIC },

@@ -64,7 +64,7 @@ static __always_inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, ui
 const struct rival dpdk_rival = {
 	.contender = {
 		.pair = "u-u", .impl = "rte_ring", .loops = &loops, .open = rival_open,
-		.tests = ((1U << BENCH_TESTS) - 1) & ~(1U << BENCH_MANY),
+		.tests = BENCH_AWAKE & ~(1U << BENCH_MANY),
 		.words = 8, .spare = 1,
 	},
 	.size = size, .init = init,

@@ -70,16 +70,24 @@ static inline uint32_t try_drain(struct consumer *c, uint64_t *v, uint32_t n)
 	return try_pop_n(c, v, n);
 }
 
+/* read() slept */
+static inline void sleep_pop(struct consumer *c, uint32_t n)
+{
+	(void)c;
+	(void)n;
+}
+
 #define LOOPS_RECORDS
 #define LOOPS_BATCH
 #define LOOPS_DRAIN
+#define LOOPS_ASLEEP
 #include "../loops.h"
 
 const struct rival pipe_rival = {
 	.contender = {
 		.pair = "u-u", .impl = "pipe", .loops = &loops, .open = rival_open,
 		.tests = 1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_RECORDS |
-			 1U << BENCH_BATCH | 1U << BENCH_PACED,
+			 1U << BENCH_BATCH | 1U << BENCH_PACED | BENCH_ASLEEP,
 		.capacity = -1, .slow = RIVAL_SLOW,
 	},
 	.size = fds_size, .init = init, .exit = fds_exit,

@@ -24,6 +24,7 @@ struct rival {
 
 extern const struct rival boost_rival, ck_rival, dpdk_rival, crossbeam_rival;
 extern const struct rival pipe_rival, socket_rival, mq_rival;
+extern const struct rival eventfd_rival, eventfd_epoll_rival;
 
 /* What is in crossbeam.rs, and what that takes. */
 size_t crossbeam_size(size_t capacity);

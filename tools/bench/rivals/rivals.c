@@ -22,6 +22,8 @@ static const struct {
 	{ &pipe_rival, "pipe", NULL },
 	{ &socket_rival, "socket", NULL },
 	{ &mq_rival, "mq", NULL },
+	{ &eventfd_rival, "eventfd", NULL },
+	{ &eventfd_epoll_rival, "eventfd", NULL },
 };
 
 #define RIVALS_N	(sizeof(rivals) / sizeof(*rivals))
