@@ -26,8 +26,14 @@ static double median(const double *values, uint32_t n, double *spread)
 	return sorted[n / 2];
 }
 
+/* What lies between two readings of the clock, without one. */
+static double less(double ticks, double cost)
+{
+	return ticks > cost ? ticks - cost : 0;
+}
+
 /* Points a percent apart, then nine a decade, ever closer to the slowest. */
-static void json_cdf(FILE *out, const struct hist *h, double ns)
+static void json_cdf(FILE *out, const struct hist *h, double cost, double ns)
 {
 	uint32_t share = 0, step = 10000, all = 1000000;
 
@@ -37,18 +43,19 @@ static void json_cdf(FILE *out, const struct hist *h, double ns)
 			step /= 10;
 		share += step;
 		fprintf(out, "%s[%.1f,%u.%06u]", share == step ? "" : ",",
-			hist_rank(h, (h->count * share + all - 1) / all) * ns,
+			less(hist_rank(h, (h->count * share + all - 1) / all), cost) * ns,
 			share / all, share % all);
 	}
 	fputc(']', out);
 }
 
 /* Run by run: runs of one number were close in time, so they compare best. */
-static void json_runs(FILE *out, const char *name, const double *values, uint32_t n, double ns)
+static void json_runs(FILE *out, const char *name, const double *values, uint32_t n, double cost,
+		      double ns)
 {
 	fprintf(out, ", \"%s\": [", name);
 	for (uint32_t i = 0; i < n; i++)
-		fprintf(out, "%s%.3f", i ? "," : "", values[i] * ns);
+		fprintf(out, "%s%.3f", i ? "," : "", less(values[i], cost) * ns);
 	fputc(']', out);
 }
 
@@ -58,6 +65,7 @@ static void json_entry(FILE *out, const struct cell_result *r, const char *vehic
 	const struct contender *who = r->cell->contender;
 	const struct point *p = &r->cell->point;
 	double spread, per_op = median(r->per_op, r->runs, &spread), ns = timer->ns;
+	double cost = p->test == BENCH_RTT ? timer->cost : 0;
 
 	fprintf(out, "{\"pair\": \"%s\", \"impl\": \"%s\", \"test\": \"%s\", \"bytes\": %u, ",
 		who->pair, who->impl, test_name(p->test), p->bytes);
@@ -74,9 +82,11 @@ static void json_entry(FILE *out, const struct cell_result *r, const char *vehic
 			(unsigned long long)r->memory);
 	if (r->hist.count) {
 		fprintf(out, "\"ns\": {\"p50\": %.2f, \"p99\": %.2f, ",
-			median(r->p50, r->runs, &spread) * ns, median(r->p99, r->runs, NULL) * ns);
+			less(median(r->p50, r->runs, &spread), cost) * ns,
+			less(median(r->p99, r->runs, NULL), cost) * ns);
 		fprintf(out, "\"p999\": %.2f, \"max\": %.2f}, ",
-			median(r->p999, r->runs, NULL) * ns, r->hist.max * ns);
+			less(median(r->p999, r->runs, NULL), cost) * ns,
+			less(r->hist.max, cost) * ns);
 	}
 	fprintf(out, "\"ns_per_op\": %.3f, \"spread\": %.3f, ", per_op * ns, spread);
 	fprintf(out, "\"vehicle\": \"%s\", \"messages\": %llu, ",
@@ -87,10 +97,10 @@ static void json_entry(FILE *out, const struct cell_result *r, const char *vehic
 	if (who->wake || 1U << p->test & BENCH_ASLEEP)
 		fprintf(out, ", \"syscalls\": %.10g, \"wakes\": %.6g",
 			(double)r->calls / r->hand_overs, (double)r->wakes / r->receipts);
-	json_runs(out, "runs_ns_per_op", r->per_op, r->runs, ns);
+	json_runs(out, "runs_ns_per_op", r->per_op, r->runs, 0, ns);
 	if (r->hist.count) {
-		json_runs(out, "runs_p50", r->p50, r->runs, ns);
-		json_cdf(out, &r->hist, ns);
+		json_runs(out, "runs_p50", r->p50, r->runs, cost, ns);
+		json_cdf(out, &r->hist, cost, ns);
 	}
 	fputc('}', out);
 }
