@@ -39,6 +39,7 @@ struct ring_sleep {
 	u32 waiting;			/* of them, at most SPSCRING_WAITERS_MAX */
 	u64 armed;			/* where to wake the pollers; 0: nowhere */
 	u64 asked;			/* the same, by WAIT_ARM; the least */
+	bool unfenced;			/* asymmetric: told lower, and no membarrier asked for */
 	u64 late_at;			/* the cursor when late was set */
 	u32 records;			/* their watermark */
 	bool late;			/* they have waited for it long enough */

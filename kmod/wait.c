@@ -40,6 +40,7 @@ static bool wait_over(struct ring_end *end, u64 index)
 static void wait_tell(struct ring_end *end)
 {
 	struct ring_sleep *s = &end->sleep;
+	u64 *wants = ring_wants(end->ring, end->role);
 	struct ring_waiter *w;
 	u64 least = s->armed;
 
@@ -53,7 +54,10 @@ static void wait_tell(struct ring_end *end)
 		least = SPSCRING_NOBODY;
 	else if (end->role == SPSCRING_PRODUCER)
 		least -= end->ring->geometry.capacity;
-	WRITE_ONCE(*ring_wants(end->ring, end->role), least);
+	/* whoever told it: an asymmetric peer has not fenced for a lower one */
+	if (end->ring->geometry.flags & SPSCRING_CREATE_ASYMMETRIC && (s64)(least - *wants) < 0)
+		s->unfenced = true;
+	WRITE_ONCE(*wants, least);
 }
 
 /* ---------------------------------------------------------------- pollers */
@@ -85,7 +89,9 @@ static void wait_arm_poll(struct ring_end *end, u64 cursor, bool ready)
 
 	lockdep_assert_held(&s->queue.lock);
 	if (ready) {
-		s->armed = seen + 1;
+		/* another poller's that was reached just now stays: its kick is owed */
+		if (!s->armed || (s64)(seen - s->armed) < 0)
+			s->armed = seen + 1;
 	} else if (wait_has_timeout(s) && (s64)(seen - cursor) <= 0) {
 		s->armed = cursor + 1;
 	} else {
@@ -314,7 +320,6 @@ static int wait_check(struct spscring *ring, u32 role, u64 index)
  */
 static int wait_add(struct ring_end *end, struct ring_waiter *w)
 {
-	u64 *wants = ring_wants(end->ring, end->role), before;
 	struct ring_sleep *s = &end->sleep;
 	int ret = 0;
 
@@ -324,13 +329,11 @@ static int wait_add(struct ring_end *end, struct ring_waiter *w)
 	} else if (s->waiting == SPSCRING_WAITERS_MAX) {
 		ret = -EBUSY;
 	} else {
-		before = *wants;
 		list_add(&w->list, &s->waiters);
 		s->waiting++;
 		s->count.sleeps++;
 		wait_tell(end);
-		if (end->ring->geometry.flags & SPSCRING_CREATE_ASYMMETRIC &&
-		    (s64)(*wants - before) < 0)
+		if (s->unfenced)
 			ret = -EAGAIN;
 	}
 	spin_unlock_irq(&s->queue.lock);
@@ -430,28 +433,33 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 int wait_arm(struct spscring *ring, u32 role, u64 index)
 {
 	struct ring_end *end = ring_end_of(ring, role);
-	u64 *wants = ring_wants(ring, role), before;
 	struct ring_sleep *s = &end->sleep;
-	bool lowered;
 	int err;
 
 	err = wait_check(ring, role, index);
 	if (err)
 		return err;
 	spin_lock_irq(&s->queue.lock);
-	before = *wants;
+	/* its kick is on its way, and would take this one off with it */
+	if (s->asked && wait_over(end, s->asked))
+		wait_wake_locked(end);
 	if (!s->asked || (s64)(index - s->asked) < 0)
 		s->asked = index;
-	wait_tell(end);
-	lowered = (s64)(*wants - before) < 0;
-	/* (M), (O) */
-	smp_mb();
+	/* what is reached is not told, as in wait_add() */
+	if (!wait_over(end, index)) {
+		wait_tell(end);
+		/* (M), (O) */
+		smp_mb();
+	}
 	if (wait_over(end, index)) {
 		wait_wake_locked(end);
-		lowered = false;
+	} else if (s->unfenced) {
+		/* who is answered so fences, and arms again */
+		s->unfenced = false;
+		err = -EAGAIN;
 	}
 	spin_unlock_irq(&s->queue.lock);
-	return lowered && ring->geometry.flags & SPSCRING_CREATE_ASYMMETRIC ? -EAGAIN : 0;
+	return err;
 }
 
 static __poll_t wait_mask(struct ring_end *end, bool ready)
