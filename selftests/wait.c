@@ -6,11 +6,16 @@
  *
  * SPSCRING_MESSAGES	how many hand-overs are a hundred times; 10000000 if not given
  */
+#include <linux/membarrier.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 
@@ -18,6 +23,7 @@
 #include "spscring_peer.h"
 
 #define NEVER	(-1LL)
+#define LONG	30000	/* ms: no wake-up is as late as this, but a lost one */
 
 static __s64 now_ns(void)
 {
@@ -210,6 +216,117 @@ TEST_F(wait, signal)
 	EXPECT_EQ(spscring_wait_records(&self->c, 1, in_ms(60)), -ETIMEDOUT);
 }
 
+/* An older caller's INFO writes nothing behind its struct. */
+TEST_F(wait, older_info)
+{
+	const size_t older = __builtin_offsetof(struct spscring_info, producer_sleep);
+	unsigned char bytes[sizeof(struct spscring_info)];
+	struct spscring_info *info = (struct spscring_info *)bytes;
+	size_t i;
+
+	memset(bytes, 0xaa, sizeof(bytes));
+	info->size = older;
+	info->flags = 0;
+	ASSERT_EQ(do_ioctl(self->ring, SPSCRING_INFO, info), 0);
+	EXPECT_EQ(info->size, older);
+	EXPECT_EQ(info->producer_state, SPSCRING_HELD);
+	for (i = older; i < sizeof(bytes); i++)
+		ASSERT_EQ(bytes[i], 0xaa);
+}
+
+struct waiter {
+	pthread_t thread;
+	struct spscring_consumer c;
+	int err;
+};
+
+static void *wait_for_one(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->err = spscring_wait_records(&w->c, 1, in_ms(LONG));
+	return NULL;
+}
+
+/* Until @n threads sleep on the consumer's end. */
+static int start_waiters(FIXTURE_DATA(wait) *self, struct waiter *w, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		w[i].c = self->c;
+		if (pthread_create(&w[i].thread, NULL, wait_for_one, &w[i]))
+			return -ENOMEM;
+	}
+	while (consumer_sleep(self).sleeps < (__u64)n)
+		sleep_ms(1);
+	return 0;
+}
+
+/* Whoever waits on an end that is shut down is not left there. */
+TEST_F(wait, own_shutdown)
+{
+	struct waiter w;
+
+	ASSERT_EQ(start_waiters(self, &w, 1), 0);
+	ASSERT_EQ(spscring_shutdown(self->consumer_fd, 0), 0);
+	ASSERT_EQ(pthread_join(w.thread, NULL), 0);
+	EXPECT_EQ(w.err, -ESHUTDOWN);
+}
+
+/* One more than may wait is refused; the others all wake. */
+TEST_F(wait, too_many)
+{
+	static struct waiter w[SPSCRING_WAITERS_MAX];
+	int i;
+
+	ASSERT_EQ(start_waiters(self, w, SPSCRING_WAITERS_MAX), 0);
+	EXPECT_EQ(spscring_wait_records(&self->c, 1, in_ms(LONG)), -EBUSY);
+	ASSERT_EQ(push_some(self, 1), 0);
+	for (i = 0; i < SPSCRING_WAITERS_MAX; i++) {
+		ASSERT_EQ(pthread_join(w[i].thread, NULL), 0);
+		EXPECT_EQ(w[i].err, 0);
+	}
+	EXPECT_EQ(spscring_wait_records(&self->c, 2, in_ms(5)), -ETIMEDOUT);
+}
+
+/* A child that is killed while it waits, and all of its fds, leave no trace. */
+TEST_F(wait, killed_waiter)
+{
+	struct spscring_wait want = { .size = sizeof(want), .index = 1, .deadline = NEVER };
+	__u64 before = consumer_sleep(self).sleeps;
+	int i;
+
+	for (i = 0; i <= SPSCRING_WAITERS_MAX; i++) {
+		pid_t pid = fork_child();
+
+		if (!pid) {
+			while (do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want) == -EAGAIN)
+				;
+			_exit(1);
+		}
+		while (consumer_sleep(self).sleeps == before)
+			sched_yield();
+		before++;
+		kill(pid, SIGKILL);
+		ASSERT_EQ(wait_child(pid), -SIGKILL);
+	}
+	EXPECT_EQ(state_of(self->ring, SPSCRING_CONSUMER), SPSCRING_HELD);
+	ASSERT_EQ(push_some(self, 1), 0);
+	EXPECT_EQ(spscring_wait_records(&self->c, 1, in_ms(LONG)), 0);
+	EXPECT_EQ(spscring_wait_records(&self->c, 2, in_ms(5)), -ETIMEDOUT);
+}
+
+/* A tail that lies about a later frame does not have its waiter go round for ever. */
+TEST_F(wait, lying_tail)
+{
+	struct spscring_geometry g = info_of(self->ring).geometry;
+	char *last = self->p.data + 63 / g.frame_records * g.frame_size;
+
+	WRITE_ONCE(*(__u64 *)last, 64);
+	EXPECT_EQ(spscring_wait_records(&self->c, 64, in_ms(LONG)), -EPIPE);
+}
+
 /* ----------------------------------------------------------------- pollers */
 
 static int poll_one(int fd, short events, int ms)
@@ -218,6 +335,23 @@ static int poll_one(int fd, short events, int ms)
 	int n = poll(&one, 1, ms);
 
 	return n < 0 ? -errno : n ? one.revents : 0;
+}
+
+static int epoll_of(int fd, __u32 events)
+{
+	struct epoll_event event = { .events = events };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : epoll;
+}
+
+/* What it tells next; 0 when there is nothing in time. */
+static int epoll_next(int epoll, int ms)
+{
+	struct epoll_event got;
+	int n = epoll_wait(epoll, &got, 1, ms);
+
+	return n > 0 ? (int)got.events : negative_errno(n);
 }
 
 TEST_F(wait, poll)
@@ -323,6 +457,86 @@ TEST_F(wait, epoll_edge)
 	close(epoll);
 }
 
+/* Records of several frames that are there before are no edges still to come. */
+TEST_F(wait, epoll_edge_frames)
+{
+	int epoll;
+
+	ASSERT_LT(info_of(self->ring).geometry.frame_records, 10);
+	ASSERT_EQ(push_some(self, 20), 0);
+	epoll = epoll_of(self->consumer_fd, EPOLLIN | EPOLLET);
+	ASSERT_EQ(push_some(self, 1), 0);
+	EXPECT_EQ(epoll_next(epoll, LONG), EPOLLIN);
+	ASSERT_EQ(pop_some(self, 21), 0);
+	EXPECT_EQ(epoll_next(epoll, 0), 0);
+	ASSERT_EQ(push_some(self, 1), 0);
+	EXPECT_EQ(epoll_next(epoll, LONG), EPOLLIN);
+	close(epoll);
+}
+
+/* The room that an edge tells of is there for the next push, told head or not. */
+TEST_F(wait, epoll_out_edge)
+{
+	int epoll = epoll_of(self->producer_fd, EPOLLOUT | EPOLLET), i, n;
+	__u64 v = 0;
+
+	EXPECT_EQ(epoll_next(epoll, 0), EPOLLOUT);
+	while (!spscring_push(&self->p, &v))
+		v++;
+	for (i = 0; i < 20; i++) {
+		EXPECT_EQ(epoll_next(epoll, 0), 0);
+		ASSERT_EQ(pop_some(self, i % 3 + 1), 0);
+		ASSERT_EQ(epoll_next(epoll, LONG), EPOLLOUT);
+		for (n = 0; !spscring_push(&self->p, &v); n++)
+			v++;
+		ASSERT_EQ(n, i % 3 + 1);
+	}
+	close(epoll);
+}
+
+/* Where an edge tells of the end, the next pop does. */
+TEST_F(wait, epoll_end_pop)
+{
+	int epoll = epoll_of(self->consumer_fd, EPOLLIN | EPOLLET);
+	__u64 v;
+
+	EXPECT_EQ(epoll_next(epoll, 0), 0);
+	EXPECT_EQ(spscring_pop(&self->c, &v), -EAGAIN);
+	ASSERT_EQ(spscring_shutdown(self->producer_fd, 0), 0);
+	EXPECT_EQ(epoll_next(epoll, LONG), EPOLLIN);
+	EXPECT_EQ(spscring_pop(&self->c, &v), -ESHUTDOWN);
+	close(epoll);
+}
+
+/* Another's larger ARM takes no poller's index away. */
+TEST_F(wait, arm_beside_poll)
+{
+	int epoll = epoll_of(self->consumer_fd, EPOLLIN | EPOLLET);
+
+	EXPECT_EQ(epoll_next(epoll, 0), 0);
+	ASSERT_EQ(spscring_arm_records(&self->c, 20), 0);
+	ASSERT_EQ(push_some(self, 1), 0);
+	EXPECT_EQ(epoll_next(epoll, LONG), EPOLLIN);
+	close(epoll);
+}
+
+/* Nor does a poll, or a larger ARM, one that was armed. */
+TEST_F(wait, poll_beside_arm)
+{
+	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	__u64 times;
+
+	ASSERT_EQ(spscring_notify(self->consumer_fd, 20, 0, event), 0);
+	ASSERT_EQ(spscring_arm_records(&self->c, 5), 0);
+	ASSERT_EQ(spscring_arm_records(&self->c, 30), 0);
+	EXPECT_EQ(poll_one(self->consumer_fd, POLLIN, 0), 0);
+	ASSERT_EQ(push_some(self, 4), 0);
+	EXPECT_EQ(negative_errno(read(event, &times, sizeof(times))), -EAGAIN);
+	ASSERT_EQ(push_some(self, 1), 0);
+	EXPECT_EQ(read(event, &times, sizeof(times)), sizeof(times));
+	close(event);
+}
+
 TEST_F(wait, watermark)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET }, got;
@@ -350,6 +564,60 @@ TEST_F(wait, watermark_timeout)
 	EXPECT_EQ(consumer_sleep(self).wakes, 1);
 }
 
+/* What is late is so for all who ask, and until it is taken. */
+TEST_F(wait, watermark_late)
+{
+	int inner = epoll_of(self->consumer_fd, EPOLLIN), outer = epoll_of(inner, EPOLLIN);
+
+	ASSERT_EQ(spscring_notify(self->consumer_fd, 10, 20000000, -1), 0);
+	EXPECT_EQ(epoll_next(outer, 0), 0);
+	ASSERT_EQ(push_some(self, 1), 0);
+	EXPECT_EQ(epoll_next(outer, LONG), EPOLLIN);
+	EXPECT_EQ(epoll_next(inner, 0), EPOLLIN);
+	EXPECT_EQ(poll_one(self->consumer_fd, POLLIN, 0), POLLIN);
+	EXPECT_EQ(poll_one(self->consumer_fd, POLLIN, 0), POLLIN);
+	ASSERT_EQ(pop_some(self, 1), 0);
+	EXPECT_EQ(poll_one(self->consumer_fd, POLLIN, 0), 0);
+	EXPECT_EQ(epoll_next(outer, 0), 0);
+	close(inner);
+	close(outer);
+}
+
+/* Those who sleep by an old watermark go by the new one. */
+TEST_F(wait, watermark_changed)
+{
+	int epoll = epoll_of(self->consumer_fd, EPOLLIN | EPOLLET);
+
+	ASSERT_EQ(spscring_notify(self->consumer_fd, 10, 0, -1), 0);
+	EXPECT_EQ(epoll_next(epoll, 0), 0);
+	ASSERT_EQ(push_some(self, 3), 0);
+	EXPECT_EQ(epoll_next(epoll, 20), 0);
+	ASSERT_EQ(spscring_notify(self->consumer_fd, 10, 20000000, -1), 0);
+	EXPECT_EQ(epoll_next(epoll, LONG), EPOLLIN);
+	ASSERT_EQ(pop_some(self, 2), 0);
+	ASSERT_EQ(spscring_notify(self->consumer_fd, 10, 0, -1), 0);
+	EXPECT_EQ(epoll_next(epoll, 20), 0);
+	ASSERT_EQ(spscring_notify(self->consumer_fd, 1, 0, -1), 0);
+	EXPECT_EQ(epoll_next(epoll, LONG), EPOLLIN);
+	close(epoll);
+}
+
+/* Once nobody waits, a busy stream makes no system call. */
+TEST_F(wait, busy)
+{
+	__u64 n = hand_overs() * 10, i;
+
+	EXPECT_EQ(poll_one(self->consumer_fd, POLLIN, 0), 0);
+	EXPECT_EQ(spscring_wait_records(&self->c, 1, in_ms(1)), -ETIMEDOUT);
+	for (i = 0; i < n; i += 50) {
+		ASSERT_EQ(push_some(self, 50), 0);
+		ASSERT_EQ(pop_some(self, 50), 0);
+	}
+	/* the poll's, told at the first record */
+	EXPECT_EQ(consumer_sleep(self).kicks, 1);
+	EXPECT_EQ(info_of(self->ring).producer_sleep.kicks, 0);
+}
+
 TEST_F(wait, eventfd)
 {
 	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -372,6 +640,145 @@ TEST_F(wait, eventfd)
 	EXPECT_EQ(read(event, &times, sizeof(times)), sizeof(times));
 	ASSERT_EQ(spscring_notify(self->consumer_fd, 1, 0, -1), 0);
 	close(event);
+}
+
+/* ------------------------------------------------- an end's end, by its calls */
+
+FIXTURE(end) {
+	int ring, in, out;
+};
+
+FIXTURE_VARIANT(end) {
+	bool dies;
+};
+
+FIXTURE_VARIANT_ADD(end, shut_down) {
+	.dies = false,
+};
+
+FIXTURE_VARIANT_ADD(end, dead) {
+	.dies = true,
+};
+
+FIXTURE_SETUP(end)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->ring = spscring_open(RING(.capacity = 8, .record_size = 8));
+	ASSERT_GE(self->ring, 0);
+	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	ASSERT_GE(self->in, 0);
+	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	ASSERT_GE(self->out, 0);
+}
+
+FIXTURE_TEARDOWN(end)
+{
+	close_fd(&self->in);
+	close_fd(&self->out);
+	close_fd(&self->ring);
+}
+
+struct ender {
+	pthread_t thread;
+	int *fd;
+	bool dies;
+};
+
+static void *end_soon(void *arg)
+{
+	struct ender *e = arg;
+
+	sleep_ms(30);
+	if (e->dies)
+		close_fd(e->fd);
+	else
+		spscring_shutdown(*e->fd, 0);
+	return NULL;
+}
+
+static int fill(int in)
+{
+	__u64 full[8] = {};
+
+	return negative_errno(write(in, full, sizeof(full)));
+}
+
+/* Who waits for room that will not come is told, by poll ... */
+TEST_F(end, poll_out)
+{
+	struct ender e = { .fd = &self->out, .dies = variant->dies };
+
+	ASSERT_EQ(fill(self->in), 64);
+	ASSERT_EQ(pthread_create(&e.thread, NULL, end_soon, &e), 0);
+	EXPECT_EQ(poll_one(self->in, POLLOUT, LONG), POLLOUT | (variant->dies ? POLLHUP : 0));
+	EXPECT_EQ(fill(self->in), variant->dies ? -EPIPE : -ESHUTDOWN);
+	pthread_join(e.thread, NULL);
+}
+
+/* ... and by select. */
+TEST_F(end, select_out)
+{
+	struct ender e = { .fd = &self->out, .dies = variant->dies };
+	struct timeval time = { .tv_sec = LONG / 1000 };
+	fd_set out;
+
+	ASSERT_EQ(fill(self->in), 64);
+	ASSERT_EQ(pthread_create(&e.thread, NULL, end_soon, &e), 0);
+	FD_ZERO(&out);
+	FD_SET(self->in, &out);
+	EXPECT_EQ(select(self->in + 1, NULL, &out, NULL, &time), 1);
+	pthread_join(e.thread, NULL);
+}
+
+/* The kernel gives an eventfd the least number that is free. */
+static int eventfd_id(int fd)
+{
+	char path[64], line[128];
+	int id = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "eventfd-id: %d", &id) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return id;
+}
+
+static bool eventfd_is_gone(int id)
+{
+	int fds[256], n = 0, next = -1;
+
+	while (n < 256 && next < id) {
+		fds[n] = eventfd(0, EFD_CLOEXEC);
+		next = eventfd_id(fds[n++]);
+	}
+	while (n)
+		close(fds[--n]);
+	return next == id;
+}
+
+/* An end that is over keeps no eventfd. */
+TEST_F(end, forgets)
+{
+	int event = eventfd(0, EFD_CLOEXEC), id = eventfd_id(event);
+
+	ASSERT_GE(id, 0);
+	ASSERT_EQ(spscring_notify(self->out, 5, 1000000, event), 0);
+	close(event);
+	EXPECT_FALSE(eventfd_is_gone(id));
+	if (!variant->dies)
+		ASSERT_EQ(spscring_shutdown(self->out, 0), 0);
+	close_fd(&self->out);
+	EXPECT_TRUE(eventfd_is_gone(id));
+	if (!variant->dies)
+		return;
+	/* nor, for its successor, a watermark */
+	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	ASSERT_EQ(write(self->in, &(__u64){ 1 }, 8), 8);
+	EXPECT_EQ(poll_one(self->out, POLLIN, 0), POLLIN);
 }
 
 /* ------------------------------------------------------------ two processes */
