@@ -810,7 +810,12 @@ static void sleeper_init(struct sleeper *s, enum how how, int fd, short events)
 	}
 }
 
-/* 0, or that there was no wake-up in half a minute, or that the peer is gone. */
+static int negative(int n)
+{
+	return n < 0 ? n : 0;
+}
+
+/* 0, or that there was no wake-up in half a minute, or -EINTR. */
 static int sleeper_sleep(struct sleeper *s)
 {
 	struct epoll_event got;
@@ -818,15 +823,15 @@ static int sleeper_sleep(struct sleeper *s)
 	int n;
 
 	if (s->how == BY_EVENTFD) {
-		n = poll_one(s->event, POLLIN, 30000);
+		n = poll_one(s->event, POLLIN, LONG);
 		if (n == POLLIN && read(s->event, &times, sizeof(times)) != sizeof(times))
 			return -EIO;
 	} else if (s->how == BY_POLL) {
-		n = poll_one(s->fd, s->events, 30000);
+		n = poll_one(s->fd, s->events, LONG);
 	} else {
-		n = epoll_wait(s->epoll, &got, 1, 30000);
+		n = negative_errno(epoll_wait(s->epoll, &got, 1, LONG));
 	}
-	return n > 0 ? 0 : n ? -EIO : -ETIMEDOUT;
+	return n ? negative(n) : -ETIMEDOUT;
 }
 
 static int consumer_sleep_for_one(struct sleeper *s, struct spscring_consumer *c)
@@ -834,7 +839,7 @@ static int consumer_sleep_for_one(struct sleeper *s, struct spscring_consumer *c
 	int err;
 
 	if (s->how == BY_WAIT)
-		return spscring_wait_records(c, 1, in_ms(30000));
+		return spscring_wait_records(c, 1, in_ms(LONG));
 	if (s->how == BY_EVENTFD || c->asymmetric) {
 		err = spscring_arm_records(c, 1);
 		/* an eventfd is told either way, a poller looks once more */
@@ -844,12 +849,23 @@ static int consumer_sleep_for_one(struct sleeper *s, struct spscring_consumer *c
 	return sleeper_sleep(s);
 }
 
+/* The next record, or a sleep for it. */
+static int consume_next(struct sleeper *s, struct spscring_consumer *c, __u64 *next)
+{
+	__u64 v;
+	int err = spscring_pop(c, &v);
+
+	if (err == -EAGAIN)
+		return consumer_sleep_for_one(s, c);
+	return err ?: v == (*next)++ ? 0 : -EILSEQ;
+}
+
 static int producer_sleep_for_one(struct sleeper *s, struct spscring_producer *p)
 {
 	int err;
 
 	if (s->how == BY_WAIT)
-		return spscring_wait_room(p, 1, in_ms(30000));
+		return spscring_wait_room(p, 1, in_ms(LONG));
 	if (s->how == BY_EVENTFD || p->asymmetric) {
 		err = spscring_arm_room(p, 1);
 		if (err || (s->how != BY_EVENTFD && spscring_has_room(p, 1)))
@@ -866,6 +882,8 @@ FIXTURE_VARIANT(torture) {
 	enum how how;
 	__u32 flags;
 	__u32 capacity;
+	bool signals;
+	int restart;		/* SA_RESTART */
 };
 
 #define TORTURE(name, ...) FIXTURE_VARIANT_ADD(torture, name) { __VA_ARGS__ }
@@ -877,6 +895,13 @@ TORTURE(epoll_edge, .how = BY_EPOLL_EDGE, .capacity = 3);
 TORTURE(eventfd, .how = BY_EVENTFD, .capacity = 3);
 TORTURE(asymmetric, .how = BY_WAIT, .capacity = 1, .flags = SPSCRING_CREATE_ASYMMETRIC);
 TORTURE(asymmetric_edge, .how = BY_EPOLL_EDGE, .capacity = 3, .flags = SPSCRING_CREATE_ASYMMETRIC);
+/* deep enough that not every head is told */
+TORTURE(edge_deep, .how = BY_EPOLL_EDGE, .capacity = 64);
+TORTURE(asymmetric_edge_deep, .how = BY_EPOLL_EDGE, .capacity = 64,
+	.flags = SPSCRING_CREATE_ASYMMETRIC);
+TORTURE(signals, .how = BY_WAIT, .capacity = 3, .signals = true);
+TORTURE(signals_restart, .how = BY_WAIT, .capacity = 3, .signals = true, .restart = SA_RESTART);
+TORTURE(signals_edge, .how = BY_EPOLL_EDGE, .capacity = 3, .signals = true);
 
 FIXTURE_SETUP(torture)
 {
@@ -904,6 +929,22 @@ static void dawdle(__u32 *seed)
 		cpu_relax();
 }
 
+/* Many a second, to this process alone. */
+static int disturb(int restart)
+{
+	struct itimerval often = { { 0, 700 }, { 0, 700 } };
+	struct sigaction act = { .sa_handler = on_alarm, .sa_flags = restart };
+
+	return sigaction(SIGALRM, &act, NULL) || setitimer(ITIMER_REAL, &often, NULL);
+}
+
+static void leave_alone(void)
+{
+	struct itimerval never = {};
+
+	setitimer(ITIMER_REAL, &never, NULL);
+}
+
 static int torture_produce(int ring, enum how how, __u64 n)
 {
 	int fd = spscring_claim(ring, SPSCRING_PRODUCER, 0);
@@ -921,7 +962,7 @@ static int torture_produce(int ring, enum how how, __u64 n)
 		dawdle(&seed);
 		while ((err = spscring_push(&p, &i)) == -EAGAIN) {
 			err = producer_sleep_for_one(&s, &p);
-			if (err)
+			if (err && err != -EINTR)
 				break;
 		}
 		if (err) {
@@ -947,21 +988,26 @@ TEST_F_TIMEOUT(torture, hand_over, 600)
 	pid = fork_child();
 	if (!pid) {
 		close(fd);
+		if (variant->signals && disturb(variant->restart))
+			_exit(4);
 		_exit(torture_produce(self->ring, variant->how, n));
 	}
 	ASSERT_EQ(spscring_map_consumer(fd, &c, NULL), 0);
+	if (variant->signals)
+		ASSERT_EQ(disturb(variant->restart), 0);
 	c.spin_max = c.spin = 0;
 	sleeper_init(&s, variant->how, fd, POLLIN);
 	for (i = 0; i < n && !err; i++) {
 		dawdle(&seed);
 		while ((err = spscring_pop(&c, &v)) == -EAGAIN) {
 			err = consumer_sleep_for_one(&s, &c);
-			if (err)
+			if (err && err != -EINTR)
 				break;
 		}
 		if (!err)
 			ASSERT_EQ(v, i);
 	}
+	leave_alone();
 	EXPECT_EQ(err, 0)
 		TH_LOG("record %llu", i);
 	if (err)
@@ -969,6 +1015,372 @@ TEST_F_TIMEOUT(torture, hand_over, 600)
 	EXPECT_EQ(wait_child(pid), 0);
 	EXPECT_GT(info_of(self->ring).consumer_sleep.kicks, 0);
 	close(fd);
+}
+
+/* ------------------------------------------- a watermark strands no record */
+
+FIXTURE(tail) {
+	int ring;
+};
+
+FIXTURE_VARIANT(tail) {
+	enum how how;
+	__u32 flags;
+};
+
+FIXTURE_VARIANT_ADD(tail, poll) { .how = BY_POLL };
+FIXTURE_VARIANT_ADD(tail, epoll) { .how = BY_EPOLL };
+FIXTURE_VARIANT_ADD(tail, epoll_edge) { .how = BY_EPOLL_EDGE };
+FIXTURE_VARIANT_ADD(tail, asymmetric_edge) {
+	.how = BY_EPOLL_EDGE,
+	.flags = SPSCRING_CREATE_ASYMMETRIC,
+};
+
+FIXTURE_SETUP(tail)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->ring = spscring_open(RING(.capacity = 16, .record_size = 8,
+					.flags = variant->flags));
+	ASSERT_GE(self->ring, 0);
+}
+
+FIXTURE_TEARDOWN(tail)
+{
+	close_fd(&self->ring);
+}
+
+/* Bursts on either side of the watermark, each once all of the last is taken. */
+static int burst_produce(int ring, __u64 bursts)
+{
+	int fd = spscring_claim(ring, SPSCRING_PRODUCER, 0), n, err;
+	struct spscring_producer p;
+	__u32 seed = 4;
+	__u64 v = 0;
+
+	if (fd < 0 || spscring_map_producer(fd, &p, NULL))
+		return 2;
+	while (bursts--) {
+		for (n = (seed >> 16) % 9; n >= 0; n--) {
+			if (spscring_push(&p, &v))
+				return 1;
+			v++;
+			dawdle(&seed);
+		}
+		err = spscring_wait_room(&p, 16, in_ms(LONG));
+		if (err) {
+			printf("# record %llu: producer: %s\n", v, strerror(-err));
+			return 1;
+		}
+	}
+	return spscring_shutdown(fd, 0) ? 1 : 0;
+}
+
+TEST_F_TIMEOUT(tail, taken, 600)
+{
+	int fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0), err;
+	struct spscring_consumer c;
+	__u64 next = 0;
+	struct sleeper s;
+	pid_t pid;
+
+	ASSERT_GE(fd, 0);
+	pid = fork_child();
+	if (!pid) {
+		close(fd);
+		_exit(burst_produce(self->ring, hand_overs() / 20));
+	}
+	ASSERT_EQ(spscring_map_consumer(fd, &c, NULL), 0);
+	c.spin_max = c.spin = 0;
+	sleeper_init(&s, variant->how, fd, POLLIN);
+	ASSERT_EQ(spscring_notify(fd, 5, 300000, -1), 0);
+	do
+		err = consume_next(&s, &c, &next);
+	while (!err);
+	EXPECT_EQ(err, -ESHUTDOWN)
+		TH_LOG("record %llu", next);
+	if (err != -ESHUTDOWN)
+		kill(pid, SIGKILL);
+	EXPECT_EQ(wait_child(pid), 0);
+	close(fd);
+}
+
+/* --------------------------------------------------- two waiters on one end */
+
+/* As libspscring does, for an index of its own. */
+static int wait_index(int fd, __u64 index)
+{
+	struct spscring_wait want = { .size = sizeof(want), .index = index };
+	int err;
+
+	do {
+		want.flags = SPSCRING_WAIT_ARM;
+		want.deadline = -1;
+		while ((err = do_ioctl(fd, SPSCRING_WAIT, &want)) == -EAGAIN)
+			if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0))
+				return -errno;
+		want.flags = 0;
+		want.deadline = in_ms(LONG);
+		if (!err)
+			err = do_ioctl(fd, SPSCRING_WAIT, &want);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+struct stride {
+	pthread_t thread;
+	int fd;
+	__u64 n;
+	int err;
+};
+
+/* Waits for every twelfth record, where the one beside it waits for each. */
+static void *wait_in_strides(void *arg)
+{
+	struct stride *s = arg;
+	__u64 index = 12;
+
+	while (index <= s->n) {
+		s->err = wait_index(s->fd, index);
+		if (s->err == -EINVAL)
+			sched_yield();	/* too far ahead of the one that pops */
+		else if (s->err)
+			break;
+		else
+			index += 12;
+	}
+	return NULL;
+}
+
+FIXTURE(two) {
+	int ring;
+};
+
+FIXTURE_VARIANT(two) {
+	__u32 flags;
+};
+
+FIXTURE_VARIANT_ADD(two, fence) {
+	.flags = 0,
+};
+
+FIXTURE_VARIANT_ADD(two, asymmetric) {
+	.flags = SPSCRING_CREATE_ASYMMETRIC,
+};
+
+FIXTURE_SETUP(two)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->ring = spscring_open(RING(.capacity = 64, .record_size = 8,
+					.flags = variant->flags));
+	ASSERT_GE(self->ring, 0);
+}
+
+FIXTURE_TEARDOWN(two)
+{
+	close_fd(&self->ring);
+}
+
+/* One that waits for less, again and again, leaves nobody behind. */
+TEST_F_TIMEOUT(two, indices, 600)
+{
+	struct stride s = { .fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0) };
+	__u64 n = hand_overs() / 2, i = 0, v;
+	struct spscring_consumer c;
+	int err = 0;
+	pid_t pid;
+
+	ASSERT_GE(s.fd, 0);
+	pid = fork_child();
+	if (!pid)
+		_exit(torture_produce(self->ring, BY_WAIT, n));
+	ASSERT_EQ(spscring_map_consumer(s.fd, &c, NULL), 0);
+	c.spin_max = c.spin = 0;
+	s.n = n;
+	ASSERT_EQ(pthread_create(&s.thread, NULL, wait_in_strides, &s), 0);
+	while (i < n && !err) {
+		err = spscring_pop(&c, &v);
+		if (err == -EAGAIN)
+			err = wait_index(s.fd, i + 1);
+		else if (!err)
+			ASSERT_EQ(v, i++);
+	}
+	EXPECT_EQ(err, 0)
+		TH_LOG("record %llu", i);
+	EXPECT_EQ(pthread_join(s.thread, NULL), 0);
+	EXPECT_EQ(s.err, 0);
+	EXPECT_EQ(wait_child(pid), 0);
+	close(s.fd);
+}
+
+/* ------------------------------------------- producers that die, one by one */
+
+FIXTURE(killed) {
+	int ring;
+};
+
+FIXTURE_VARIANT(killed) {
+	enum how how;
+	__u32 flags;
+};
+
+FIXTURE_VARIANT_ADD(killed, wait) { .how = BY_WAIT };
+FIXTURE_VARIANT_ADD(killed, epoll_edge) { .how = BY_EPOLL_EDGE };
+FIXTURE_VARIANT_ADD(killed, asymmetric) {
+	.how = BY_WAIT,
+	.flags = SPSCRING_CREATE_ASYMMETRIC,
+};
+
+FIXTURE_SETUP(killed)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->ring = spscring_open(RING(.capacity = 20, .record_size = 8,
+					.flags = variant->flags));
+	ASSERT_GE(self->ring, 0);
+}
+
+FIXTURE_TEARDOWN(killed)
+{
+	close_fd(&self->ring);
+}
+
+/* From where the last one was, until it is killed. */
+static int produce_on(int ring, enum how how)
+{
+	int fd = spscring_claim(ring, SPSCRING_PRODUCER, 0), err;
+	struct spscring_producer p;
+	struct sleeper s;
+	__u32 seed = 5;
+
+	if (fd < 0 || spscring_map_producer(fd, &p, NULL))
+		return 2;
+	p.spin_max = p.spin = 0;
+	sleeper_init(&s, how, fd, POLLOUT);
+	do {
+		__u64 v = p.pos;
+
+		dawdle(&seed);
+		err = spscring_push(&p, &v);
+		if (err == -EAGAIN)
+			err = producer_sleep_for_one(&s, &p);
+	} while (!err);
+	return 1;
+}
+
+static pid_t victim;
+
+static void kill_victim(int signal)
+{
+	(void)signal;
+	kill(victim, SIGKILL);
+}
+
+/* Killed some time soon, while the consumer runs or sleeps. */
+static int start_victim(int ring, enum how how, __u32 us)
+{
+	struct itimerval soon = { .it_value.tv_usec = us };
+
+	victim = fork_child();
+	if (!victim)
+		_exit(produce_on(ring, how));
+	/* the last one's death is told until this one has claimed */
+	return wait_state(ring, SPSCRING_PRODUCER, SPSCRING_HELD) ?
+		setitimer(ITIMER_REAL, &soon, NULL) : -1;
+}
+
+/* Each death wakes, and its successor goes on with the next record. */
+TEST_F_TIMEOUT(killed, successor, 600)
+{
+	struct sigaction act = { .sa_handler = kill_victim, .sa_flags = SA_RESTART };
+	int fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0), i, err;
+	const int rounds = hand_overs() / 100;
+	struct spscring_consumer c;
+	__u64 next = 0;
+	struct sleeper s;
+	__u32 seed = 6;
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(sigaction(SIGALRM, &act, NULL), 0);
+	ASSERT_EQ(spscring_map_consumer(fd, &c, NULL), 0);
+	c.spin_max = c.spin = 0;
+	sleeper_init(&s, variant->how, fd, POLLIN);
+	for (i = 0; i < rounds; i++) {
+		dawdle(&seed);
+		ASSERT_EQ(start_victim(self->ring, variant->how, 1 + (seed >> 20)), 0);
+		do
+			err = consume_next(&s, &c, &next);
+		while (!err || err == -EINTR);
+		ASSERT_EQ(err, -EPIPE);
+		ASSERT_EQ(wait_child(victim), -SIGKILL);
+	}
+	EXPECT_GT(next, 0);
+	EXPECT_EQ(info_of(self->ring).length, 0);
+	EXPECT_EQ(info_of(self->ring).broken, 0);
+	close(fd);
+}
+
+/* ----------------------------------------------------- one thread, many rings */
+
+#define RINGS	1000
+
+struct many {
+	int in[RINGS], out[RINGS], left[RINGS];
+	struct epoll_event got[RINGS];
+};
+
+static int many_open(struct many *m, int epoll)
+{
+	struct rlimit files = { 4 * RINGS, 4 * RINGS };
+	int i, ring;
+
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		return -errno;
+	for (i = 0; i < RINGS; i++) {
+		struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u32 = i };
+
+		ring = spscring_open(RING(.capacity = 8, .record_size = 8));
+		m->in[i] = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+		m->out[i] = spscring_claim(ring, SPSCRING_CONSUMER, 0);
+		close(ring);
+		if (m->out[i] < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, m->out[i], &event))
+			return -EIO;
+	}
+	return 0;
+}
+
+/* Of many rings those that have records are told, each once, all by one call. */
+TEST(many_rings)
+{
+	static struct many m;
+	int epoll = epoll_create1(EPOLL_CLOEXEC), round, i, n, busy;
+	__u32 seed = 7;
+	__u64 recs[8] = {};
+
+	SKIP_WITHOUT_DEVICE();
+	ASSERT_EQ(many_open(&m, epoll), 0);
+	ASSERT_EQ(epoll_wait(epoll, m.got, RINGS, 0), 0);
+	for (round = 0; round < 20; round++) {
+		busy = 0;
+		for (i = 0; i < RINGS / 2; i++) {
+			int *left;
+
+			seed = seed * 1664525 + 1013904223;
+			n = (seed >> 8) % RINGS;
+			left = &m.left[n];
+			if (*left == 8)
+				continue;
+			ASSERT_EQ(write(m.in[n], recs, 8), 8);
+			busy += !(*left)++;
+		}
+		ASSERT_EQ(epoll_wait(epoll, m.got, RINGS, 0), busy);
+		for (i = 0; i < busy; i++) {
+			n = m.got[i].data.u32;
+			ASSERT_EQ(read(m.out[n], recs, sizeof(recs)), 8 * m.left[n]);
+			m.left[n] = 0;
+		}
+		for (i = 0; i < RINGS; i++)
+			ASSERT_EQ(m.left[i], 0);
+		ASSERT_EQ(epoll_wait(epoll, m.got, RINGS, 0), 0);
+	}
 }
 
 /* ------------------------------------------------------- a kernel end sleeps */
