@@ -63,13 +63,19 @@ static int show_info(struct spscring *ring, void __user *arg)
 	return copy_to_user(arg, &info, size) ? -EFAULT : 0;
 }
 
-static void show_sleep(struct seq_file *m, const char *role,
-		       const struct spscring_sleep_counters *count)
+/* What the kernel counts of an end's sleep, and what the end says of its own tries. */
+static void show_sleep(struct seq_file *m, const char *role, const char *fails,
+		       const struct spscring_sleep_counters *count, const u64 *own)
 {
+	u64 needless = count->kicks > count->wakes ? count->kicks - count->wakes : 0;
+
+	seq_printf(m, "%s:\t%llu\n", fails, READ_ONCE(own[0]));
+	seq_printf(m, "%s-spins:\t%llu\n", role, READ_ONCE(own[1]));
 	seq_printf(m, "%s-sleeps:\t%llu\n", role, count->sleeps);
 	seq_printf(m, "%s-polls:\t%llu\n", role, count->polls);
 	seq_printf(m, "%s-kicks:\t%llu\n", role, count->kicks);
 	seq_printf(m, "%s-wakes:\t%llu\n", role, count->wakes);
+	seq_printf(m, "%s-needless:\t%llu\n", role, needless);
 }
 
 static void show_fdinfo(struct seq_file *m, struct spscring *ring, u32 role)
@@ -91,8 +97,10 @@ static void show_fdinfo(struct seq_file *m, struct spscring *ring, u32 role)
 	seq_printf(m, "producer:\t%s %u\n", states[info.producer_state], info.producer_generation);
 	seq_printf(m, "consumer:\t%s %u\n", states[info.consumer_state], info.consumer_generation);
 	seq_printf(m, "broken:\t%u\n", info.broken);
-	show_sleep(m, "producer", &info.producer_sleep);
-	show_sleep(m, "consumer", &info.consumer_sleep);
+	show_sleep(m, "producer", "full", &info.producer_sleep,
+		   ring_counters(ring, SPSCRING_PRODUCER));
+	show_sleep(m, "consumer", "empty", &info.consumer_sleep,
+		   ring_counters(ring, SPSCRING_CONSUMER));
 }
 
 #ifdef CONFIG_COMPAT
@@ -156,9 +164,9 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 
 	switch (cmd) {
 	case SPSCRING_KICK:
-		if (arg)
+		if (arg & ~(unsigned long)SPSCRING_KICK_NOW)
 			return -EINVAL;
-		wait_wake(ring_end_of(end->ring, ring_peer(end->role)));
+		wait_wake(ring_end_of(end->ring, ring_peer(end->role)), arg & SPSCRING_KICK_NOW);
 		return 0;
 	case SPSCRING_WAIT:
 		return ioctl_wait(end, (void __user *)arg);

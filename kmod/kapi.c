@@ -211,7 +211,8 @@ int spscring_wait_room(struct spscring_producer *p, u64 n, s64 deadline)
 {
 	if (!n)
 		return -EINVAL;
-	return kernel_waits(p->ring) ?: wait_sleep(p->ring, SPSCRING_PRODUCER, p->pos + n, deadline);
+	return kernel_waits(p->ring) ?:
+		wait_sleep(p->ring, SPSCRING_PRODUCER, p->pos + n, deadline);
 }
 EXPORT_SYMBOL_GPL(spscring_wait_room);
 

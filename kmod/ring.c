@@ -279,9 +279,9 @@ void spscring_broken(struct spscring *ring, int role)
 		return;
 	WRITE_ONCE(ring_kernel_lines(ring)->broken.word, 1);
 	trace_spscring_broken(ring, role);
-	/* both: who waits waits for ever otherwise */
-	spscring_kick(ring, SPSCRING_CONSUMER);
-	spscring_kick(ring, SPSCRING_PRODUCER);
+	/* nobody is to wait for ever */
+	spscring_kick(ring, SPSCRING_CONSUMER, 0);
+	spscring_kick(ring, SPSCRING_PRODUCER, 0);
 	if (!role) {
 		pr_warn_ratelimited("ring %llu \"%.*s\" is broken: its cursors and tails contradict each other\n",
 				    ring->id, SPSCRING_NAME_MAX, ring->name);
@@ -310,7 +310,8 @@ u64 *ring_wants(struct spscring *ring, u32 role)
 {
 	struct spscring_kernel_lines *lines = ring_kernel_lines(ring);
 
-	return role == SPSCRING_PRODUCER ? &lines->producer_wants.word : &lines->consumer_wants.word;
+	return role == SPSCRING_PRODUCER ? &lines->producer_wants.word :
+		&lines->consumer_wants.word;
 }
 
 /* The end's own cursor, a user's word: it goes into sums and moduli only. */
@@ -318,6 +319,13 @@ u64 ring_cursor(struct spscring *ring, u32 role)
 {
 	return READ_ONCE(*(role == SPSCRING_PRODUCER ? &ring_producer_lines(ring)->cursor.word :
 			   &ring_consumer_lines(ring)->cursor.word));
+}
+
+/* What an end counts by itself: its tries that failed, then the library's words. */
+const u64 *ring_counters(struct spscring *ring, u32 role)
+{
+	return &(role == SPSCRING_PRODUCER ? &ring_producer_lines(ring)->counters :
+		 &ring_consumer_lines(ring)->counters)->word;
 }
 
 /*
@@ -348,11 +356,12 @@ u64 ring_seen(struct spscring *ring, u32 role, u64 cursor)
 /* Can the end go as far as @index? */
 bool ring_reached(struct spscring *ring, u32 role, u64 index)
 {
-	if (role == SPSCRING_CONSUMER)
-		/* (B) pairs with (A): of the frame that holds the last of them */
-		return (s64)(smp_load_acquire(ring_tail(ring, (index - 1) /
-							ring->geometry.frame_records)) - index) >= 0;
-	return (s64)(ring_seen(ring, role, 0) - index) >= 0;
+	u64 frame = (index - 1) / ring->geometry.frame_records;
+
+	if (role == SPSCRING_PRODUCER)
+		return (s64)(ring_seen(ring, role, 0) - index) >= 0;
+	/* (B) pairs with (A): of the frame that holds the last of them */
+	return (s64)(smp_load_acquire(ring_tail(ring, frame)) - index) >= 0;
 }
 
 /* -EAGAIN while the end's peer may go on; else as spscring_ended(), for good. */
@@ -567,9 +576,9 @@ void ring_end(struct spscring *ring, u32 role, u32 state)
 	mutex_unlock(&ring->lock);
 	if (!held)
 		return;
-	wait_wake(ring_end_of(ring, ring_peer(role)));
+	wait_wake(ring_end_of(ring, ring_peer(role)), false);
 	if (state == SPSCRING_SHUT_DOWN)
-		wait_wake(end);
+		wait_wake(end, false);
 }
 
 /**

@@ -46,6 +46,7 @@ struct ring_sleep {
 	struct hrtimer timer;
 	struct eventfd_ctx *eventfd;
 	struct irq_work work;		/* wakes for a context that cannot */
+	int work_now;			/* with SPSCRING_KICK_NOW */
 	struct spscring_sleep_counters count;
 };
 
@@ -109,6 +110,7 @@ void ring_info(struct spscring *ring, struct spscring_info *info);
 struct ring_end *ring_end_of(struct spscring *ring, u32 role);
 u64 *ring_wants(struct spscring *ring, u32 role);
 u64 ring_cursor(struct spscring *ring, u32 role);
+const u64 *ring_counters(struct spscring *ring, u32 role);
 u64 ring_seen(struct spscring *ring, u32 role, u64 cursor);
 bool ring_reached(struct spscring *ring, u32 role, u64 index);
 int ring_peer_ended(struct spscring *ring, u32 role);
@@ -116,7 +118,7 @@ int ring_peer_ended(struct spscring *ring, u32 role);
 /* wait.c: sleep and wake */
 void wait_init(struct ring_end *end);
 void wait_exit(struct ring_end *end);
-void wait_wake(struct ring_end *end);
+void wait_wake(struct ring_end *end, bool now);
 int wait_ready(struct spscring *ring, u32 role, u64 index);
 int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline);
 int wait_arm(struct spscring *ring, u32 role, u64 index);

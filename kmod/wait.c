@@ -102,7 +102,7 @@ static bool wait_fire(struct ring_end *end, bool now)
 	u64 cursor = ring_cursor(end->ring, end->role);
 
 	s->armed = 0;
-	if (!now && !wait_late(end) && wait_has_timeout(s) &&
+	if (!now && wait_has_timeout(s) &&
 	    !wait_over(end, wait_watermark(end, cursor))) {
 		wait_arm_poll(end, cursor, false);
 		return false;
@@ -127,7 +127,8 @@ static bool wait_reap_once(struct ring_end *end, bool all)
 		wake_up_process(w->task);
 		s->count.wakes++;
 	}
-	if (s->armed && (all || wait_late(end) || wait_over(end, s->armed)) && wait_fire(end, all)) {
+	all |= wait_late(end);
+	if (s->armed && (all || wait_over(end, s->armed)) && wait_fire(end, all)) {
 		pollers = true;
 		s->count.wakes++;
 	}
@@ -202,19 +203,32 @@ static void wait_rearm(struct ring_end *end)
 		wait_wake_locked(end);
 }
 
+/* What is there has waited long enough, whatever the watermark. */
+static void wait_now(struct ring_end *end)
+{
+	struct ring_sleep *s = &end->sleep;
+
+	s->late = true;
+	s->late_at = ring_cursor(end->ring, end->role);
+}
+
 /**
  * wait_wake() - look who of an end need not sleep any longer
  * @end: the end
+ * @now: its pollers need not wait for their watermark
  *
- * Context: any but NMI, and on PREEMPT_RT any that can be preempted.
+ * Context: any but NMI, and on PREEMPT_RT any that can be preempted; not under
+ * what waking a task takes.
  */
-void wait_wake(struct ring_end *end)
+void wait_wake(struct ring_end *end, bool now)
 {
 	struct ring_sleep *s = &end->sleep;
 	unsigned long flags;
 
 	spin_lock_irqsave(&s->queue.lock, flags);
 	s->count.kicks++;
+	if (now)
+		wait_now(end);
 	wait_wake_locked(end);
 	spin_unlock_irqrestore(&s->queue.lock, flags);
 }
@@ -226,8 +240,7 @@ static enum hrtimer_restart wait_timer(struct hrtimer *timer)
 	unsigned long flags;
 
 	spin_lock_irqsave(&s->queue.lock, flags);
-	s->late = true;
-	s->late_at = ring_cursor(end->ring, end->role);
+	wait_now(end);
 	wait_wake_locked(end);
 	spin_unlock_irqrestore(&s->queue.lock, flags);
 	return HRTIMER_NORESTART;
@@ -235,24 +248,31 @@ static enum hrtimer_restart wait_timer(struct hrtimer *timer)
 
 static void wait_work(struct irq_work *work)
 {
-	wait_wake(container_of(work, struct ring_end, sleep.work));
+	struct ring_end *end = container_of(work, struct ring_end, sleep.work);
+
+	wait_wake(end, xchg(&end->sleep.work_now, 0));
 }
 
 /**
  * spscring_kick() - an end's index is reached
  * @ring: the ring
  * @role: the end that waits
+ * @flags: 0, or SPSCRING_KICK_NOW
  *
- * Called by the inlines of spscring_ring.h.  Context: any.
+ * Called by the inlines of spscring_ring.h.  Context: any, NMI too, but not under
+ * the locks that waking a task takes, nor from a tracer's hook in that.
  */
-void spscring_kick(struct spscring *ring, int role)
+void spscring_kick(struct spscring *ring, int role, u32 flags)
 {
 	struct ring_end *end = ring_end_of(ring, role);
 
-	if (in_nmi() || (IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible()))
-		irq_work_queue(&end->sleep.work);
-	else
-		wait_wake(end);
+	if (!in_nmi() && !(IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible())) {
+		wait_wake(end, flags & SPSCRING_KICK_NOW);
+		return;
+	}
+	if (flags & SPSCRING_KICK_NOW)
+		WRITE_ONCE(end->sleep.work_now, 1);
+	irq_work_queue(&end->sleep.work);
 }
 EXPORT_SYMBOL_GPL(spscring_kick);
 
@@ -288,8 +308,9 @@ static int wait_check(struct spscring *ring, u32 role, u64 index)
 }
 
 /*
- * 0; -EBUSY too many wait, all of which a kick looks at; 1 it is reached: an index that the peer may have kicked for is not told, or
- * it would keep quiet of larger ones; -EAGAIN an asymmetric peer has not fenced.
+ * 0; 1 it is reached: an index that the peer may have kicked for is not told, or
+ * it would keep quiet of larger ones; -EAGAIN an asymmetric peer has not fenced;
+ * -EBUSY too many wait, all of which each kick looks at.
  */
 static int wait_add(struct ring_end *end, struct ring_waiter *w)
 {

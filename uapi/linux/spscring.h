@@ -186,6 +186,13 @@ struct spscring_wait {
 	__s64 deadline;
 };
 
+/*
+ * SPSCRING_KICK: wake those of the peer who wait for what is there by now.  On an
+ * endpoint fd, with the flags for its argument.  The inlines call it; by itself it
+ * does no harm.  Returns 0.  Errors: EINVAL unknown flags; EPERM not an endpoint fd.
+ */
+#define SPSCRING_KICK_NOW	(1U << 0)	/* pollers below their watermark as well */
+
 /**
  * struct spscring_notify - SPSCRING_NOTIFY: how this end is told by poll and eventfd.
  * @size:	sizeof(struct spscring_notify).

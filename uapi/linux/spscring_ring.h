@@ -93,7 +93,7 @@
 
 struct spscring;
 void spscring_broken(struct spscring *ring, int role);
-void spscring_kick(struct spscring *ring, int role);
+void spscring_kick(struct spscring *ring, int role, __u32 flags);
 
 /*
  * The kernel's tracepoints, see kmod/trace.h.  One record's push and pop look at
@@ -223,19 +223,18 @@ struct spscring_consumer {
 
 /* Somebody waits for what is there now: only the kernel can wake it. */
 #ifdef __KERNEL__
-#define spscring_kick_peer(end, role)	spscring_kick((end)->ring, role)
+#define spscring_kick_peer(end, role, flags)	spscring_kick((end)->ring, role, flags)
 #else
-static noinline __cold __maybe_unused void spscring_kick_fd(int fd)
+static noinline __cold __maybe_unused void spscring_kick_fd(int fd, unsigned long flags)
 {
 	int before = errno;
 
-	ioctl(fd, SPSCRING_KICK, 0);
+	ioctl(fd, SPSCRING_KICK, flags);
 	errno = before;
 }
 
-#define spscring_kick_peer(end, role)	spscring_kick_fd((end)->fd)
+#define spscring_kick_peer(end, role, flags)	((void)(role), spscring_kick_fd((end)->fd, flags))
 #endif
-
 
 /* What follows of a peer's state once its records or its room are used up. */
 static inline int spscring_ended(const __u64 *peer_state)
@@ -400,7 +399,7 @@ static noinline __cold __maybe_unused int spscring_kick_consumer(struct spscring
 								 __u64 want)
 {
 	p->kicked = want;
-	spscring_kick_peer(p, SPSCRING_CONSUMER);
+	spscring_kick_peer(p, SPSCRING_CONSUMER, 0);
 	return 0;
 }
 
@@ -467,6 +466,35 @@ static __always_inline void spscring_commit_n(struct spscring_producer *p, __u32
 	spscring_publish_frame(p, n, p->stride);
 	spscring_publish_cursor(p);
 	spscring_published(p);
+}
+
+#define SPSCRING_NOWAKE	1	/* let it sleep, until a later publish */
+#define SPSCRING_WAKE	2	/* who polls is told below the watermark as well */
+
+/**
+ * spscring_commit_flags() - publish the first slots reserved, for those who know better
+ * @p: the producer
+ * @n: how many, at most what spscring_reserve_n() gave
+ * @flags: 0, SPSCRING_NOWAKE or SPSCRING_WAKE
+ *
+ * NOWAKE spares the fence and the look: where more is to follow at once, whose
+ * publish does both.  The terms are the BPF ring buffer's.
+ */
+static __always_inline void spscring_commit_flags(struct spscring_producer *p, __u32 n,
+						  __u32 flags)
+{
+	if (!(flags & SPSCRING_NOWAKE)) {
+		spscring_commit_n(p, n);
+		if (flags & SPSCRING_WAKE && p->after & ~SPSCRING_AFTER_TOUCH)
+			spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
+		return;
+	}
+	if (unlikely(!n))
+		return;
+	if (spscring_traced(push))
+		spscring_trace_push(p, n);
+	spscring_publish_frame(p, n, p->stride);
+	spscring_publish_cursor(p);
 }
 
 /**
@@ -699,8 +727,15 @@ static noinline __cold __maybe_unused int spscring_kick_producer(struct spscring
 								 __u64 want)
 {
 	c->kicked = want;
-	spscring_kick_peer(c, SPSCRING_PRODUCER);
+	spscring_kick_peer(c, SPSCRING_PRODUCER, 0);
 	return 0;
+}
+
+/* Who may have been woken by the producer's end is to learn of it at once. */
+static __always_inline int spscring_told_of_end(const struct spscring_consumer *c)
+{
+	return c->wake != SPSCRING_WAKE_NEVER &&
+		SPSCRING_END_STATE(READ_ONCE(*c->peer_state)) > SPSCRING_HELD;
 }
 
 static __always_inline void spscring_release_cursor(struct spscring_consumer *c)
@@ -793,8 +828,7 @@ static __always_inline int spscring_look(struct spscring_consumer *c)
 	if (unlikely(n - 1 >= c->capacity)) {
 		if (unlikely((__s64)n > 0 || c->broken))
 			return spscring_consumer_broken(c);
-		if (unlikely(!(++c->fails % SPSCRING_LOOK_EVERY) ||
-			     (c->wake && SPSCRING_END_STATE(READ_ONCE(*c->peer_state)) > SPSCRING_HELD)))
+		if (unlikely(!(++c->fails % SPSCRING_LOOK_EVERY) || spscring_told_of_end(c)))
 			return spscring_ended_empty(c);
 		return -EAGAIN;
 	}
