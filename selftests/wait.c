@@ -157,7 +157,7 @@ TEST_F(wait, bad)
 		  variant->flags ? -EAGAIN : -ETIMEDOUT);
 	want.flags = SPSCRING_WAIT_ARM;
 	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want), -EINVAL);
-	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_KICK, (void *)1), -EINVAL);
+	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_KICK, (void *)2), -EINVAL);
 	want.flags = 2;
 	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want), -EINVAL);
 	want.flags = 0;
@@ -272,6 +272,8 @@ TEST_F(wait, own_shutdown)
 	ASSERT_EQ(spscring_shutdown(self->consumer_fd, 0), 0);
 	ASSERT_EQ(pthread_join(w.thread, NULL), 0);
 	EXPECT_EQ(w.err, -ESHUTDOWN);
+	/* not by its deadline */
+	EXPECT_EQ(consumer_sleep(self).wakes, 1);
 }
 
 /* One more than may wait is refused; the others all wake. */
@@ -598,6 +600,21 @@ TEST_F(wait, watermark_changed)
 	ASSERT_EQ(spscring_notify(self->consumer_fd, 10, 0, -1), 0);
 	EXPECT_EQ(epoll_next(epoll, 20), 0);
 	ASSERT_EQ(spscring_notify(self->consumer_fd, 1, 0, -1), 0);
+	EXPECT_EQ(epoll_next(epoll, LONG), EPOLLIN);
+	close(epoll);
+}
+
+/* A kick with NOW does not wait for the watermark; a bare one does. */
+TEST_F(wait, kick_now)
+{
+	int epoll = epoll_of(self->consumer_fd, EPOLLIN | EPOLLET);
+
+	ASSERT_EQ(spscring_notify(self->consumer_fd, 10, 0, -1), 0);
+	EXPECT_EQ(epoll_next(epoll, 0), 0);
+	ASSERT_EQ(push_some(self, 3), 0);
+	ASSERT_EQ(do_ioctl(self->producer_fd, SPSCRING_KICK, NULL), 0);
+	EXPECT_EQ(epoll_next(epoll, 0), 0);
+	ASSERT_EQ(do_ioctl(self->producer_fd, SPSCRING_KICK, (void *)SPSCRING_KICK_NOW), 0);
 	EXPECT_EQ(epoll_next(epoll, LONG), EPOLLIN);
 	close(epoll);
 }
@@ -1066,7 +1083,7 @@ static int burst_produce(int ring, __u64 bursts)
 			v++;
 			dawdle(&seed);
 		}
-		err = spscring_wait_room(&p, 16, in_ms(LONG));
+		err = spscring_wait_room(&p, p.capacity, in_ms(LONG));
 		if (err) {
 			printf("# record %llu: producer: %s\n", v, strerror(-err));
 			return 1;
@@ -1128,9 +1145,7 @@ static int wait_index(int fd, __u64 index)
 
 struct stride {
 	pthread_t thread;
-	int fd;
-	__u64 n;
-	int err;
+	int fd, err;
 };
 
 /* Waits for every twelfth record, where the one beside it waits for each. */
@@ -1139,15 +1154,13 @@ static void *wait_in_strides(void *arg)
 	struct stride *s = arg;
 	__u64 index = 12;
 
-	while (index <= s->n) {
+	do {
 		s->err = wait_index(s->fd, index);
-		if (s->err == -EINVAL)
-			sched_yield();	/* too far ahead of the one that pops */
-		else if (s->err)
-			break;
-		else
+		if (!s->err)
 			index += 12;
-	}
+		else if (s->err == -EINVAL)
+			sched_yield();	/* too far ahead of the one that pops */
+	} while (!s->err || s->err == -EINVAL);
 	return NULL;
 }
 
@@ -1180,34 +1193,34 @@ FIXTURE_TEARDOWN(two)
 	close_fd(&self->ring);
 }
 
-/* One that waits for less, again and again, leaves nobody behind. */
+/* One that waits for less, again and again, leaves nobody behind, nor is left. */
 TEST_F_TIMEOUT(two, indices, 600)
 {
 	struct stride s = { .fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0) };
-	__u64 n = hand_overs() / 2, i = 0, v;
 	struct spscring_consumer c;
-	int err = 0;
+	__u64 next = 0, v;
 	pid_t pid;
+	int err;
 
 	ASSERT_GE(s.fd, 0);
 	pid = fork_child();
 	if (!pid)
-		_exit(torture_produce(self->ring, BY_WAIT, n));
+		_exit(burst_produce(self->ring, hand_overs() / 10));
 	ASSERT_EQ(spscring_map_consumer(s.fd, &c, NULL), 0);
-	c.spin_max = c.spin = 0;
-	s.n = n;
 	ASSERT_EQ(pthread_create(&s.thread, NULL, wait_in_strides, &s), 0);
-	while (i < n && !err) {
+	do {
 		err = spscring_pop(&c, &v);
 		if (err == -EAGAIN)
-			err = wait_index(s.fd, i + 1);
+			err = wait_index(s.fd, next + 1);
 		else if (!err)
-			ASSERT_EQ(v, i++);
-	}
-	EXPECT_EQ(err, 0)
-		TH_LOG("record %llu", i);
+			ASSERT_EQ(v, next++);
+	} while (!err);
+	EXPECT_EQ(err, -ESHUTDOWN)
+		TH_LOG("record %llu", next);
+	if (err != -ESHUTDOWN)
+		kill(pid, SIGKILL);
 	EXPECT_EQ(pthread_join(s.thread, NULL), 0);
-	EXPECT_EQ(s.err, 0);
+	EXPECT_EQ(s.err, -ESHUTDOWN);
 	EXPECT_EQ(wait_child(pid), 0);
 	close(s.fd);
 }
