@@ -851,12 +851,19 @@ static int sleeper_sleep(struct sleeper *s)
 	return n ? negative(n) : -ETIMEDOUT;
 }
 
+/* A WAIT whose time is up looks once more: what was lost is not to pass for told. */
+static int in_time(int err, __s64 deadline)
+{
+	return now_ns() < deadline ? err : -ETIMEDOUT;
+}
+
 static int consumer_sleep_for_one(struct sleeper *s, struct spscring_consumer *c)
 {
+	__s64 until = in_ms(LONG);
 	int err;
 
 	if (s->how == BY_WAIT)
-		return spscring_wait_records(c, 1, in_ms(LONG));
+		return in_time(spscring_wait_records(c, 1, until), until);
 	if (s->how == BY_EVENTFD || c->asymmetric) {
 		err = spscring_arm_records(c, 1);
 		/* an eventfd is told either way, a poller looks once more */
@@ -879,10 +886,11 @@ static int consume_next(struct sleeper *s, struct spscring_consumer *c, __u64 *n
 
 static int producer_sleep_for_one(struct sleeper *s, struct spscring_producer *p)
 {
+	__s64 until = in_ms(LONG);
 	int err;
 
 	if (s->how == BY_WAIT)
-		return spscring_wait_room(p, 1, in_ms(LONG));
+		return in_time(spscring_wait_room(p, 1, until), until);
 	if (s->how == BY_EVENTFD || p->asymmetric) {
 		err = spscring_arm_room(p, 1);
 		if (err || (s->how != BY_EVENTFD && spscring_has_room(p, 1)))
@@ -1138,7 +1146,7 @@ static int wait_index(int fd, __u64 index)
 		want.flags = 0;
 		want.deadline = in_ms(LONG);
 		if (!err)
-			err = do_ioctl(fd, SPSCRING_WAIT, &want);
+			err = in_time(do_ioctl(fd, SPSCRING_WAIT, &want), want.deadline);
 	} while (err == -EAGAIN);
 	return err;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Rings fed from a hard hrtimer, from a tasklet, from irq_work and, where there are
- * some to send, from NMIs, each with a node for the user who pops it.  A full ring is tried again with the
- * same value at the next tick, so a user who stays gets 0, 1, 2, ... to the
- * number of records, and then the end of the stream.
+ * some to send, from NMIs, each with a node for the user who pops it.  A full ring is
+ * tried again with the same value at the next tick, so a user who stays gets 0, 1, 2,
+ * ... to the number of records, and then the end of the stream.
  */
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
