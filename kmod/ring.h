@@ -47,6 +47,7 @@ struct ring_sleep {
 	struct hrtimer timer;
 	struct eventfd_ctx *eventfd;
 	struct irq_work work;		/* wakes for a context that cannot */
+	bool worked;			/* it has been queued */
 	int work_now;			/* with SPSCRING_KICK_NOW */
 	struct spscring_sleep_counters count;
 };

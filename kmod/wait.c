@@ -278,6 +278,7 @@ void spscring_kick(struct spscring *ring, int role, u32 flags)
 	}
 	if (flags & SPSCRING_KICK_NOW)
 		WRITE_ONCE(end->sleep.work_now, 1);
+	WRITE_ONCE(end->sleep.worked, true);
 	irq_work_queue(&end->sleep.work);
 }
 EXPORT_SYMBOL_GPL(spscring_kick);
@@ -635,6 +636,8 @@ void wait_init(struct ring_end *end)
  */
 void wait_exit(struct ring_end *end)
 {
-	irq_work_sync(&end->sleep.work);
+	/* where it has no interrupt of its own this takes a grace period */
+	if (end->sleep.worked)
+		irq_work_sync(&end->sleep.work);
 	wait_forget(end);
 }

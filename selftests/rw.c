@@ -196,6 +196,9 @@ TEST(rw_cannot_sleep)
 		EXPECT_EQ(put(in, 0, CAPACITY + 1), CAPACITY * SIZE);
 		EXPECT_EQ(put(in, 0, 1), -EOPNOTSUPP);
 		EXPECT_EQ(get(out, 0, CAPACITY), CAPACITY * SIZE);
+		/* the end of the stream is nothing to sleep for */
+		ASSERT_EQ(spscring_shutdown(in, 0), 0);
+		EXPECT_EQ(get(out, CAPACITY, 1), 0);
 		close(in);
 		close(out);
 		close(ring);

@@ -6,11 +6,16 @@
  *
  * SPSCRING_MESSAGES	how many hand-overs are a hundred times; 10000000 if not given
  */
+#include <linux/membarrier.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 
@@ -18,6 +23,7 @@
 #include "spscring_peer.h"
 
 #define NEVER	(-1LL)
+#define LONG	30000	/* ms: no wake-up is as late as this, but a lost one */
 
 static __s64 now_ns(void)
 {
@@ -151,7 +157,7 @@ TEST_F(wait, bad)
 		  variant->flags ? -EAGAIN : -ETIMEDOUT);
 	want.flags = SPSCRING_WAIT_ARM;
 	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want), -EINVAL);
-	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_KICK, (void *)1), -EINVAL);
+	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_KICK, (void *)2), -EINVAL);
 	want.flags = 2;
 	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want), -EINVAL);
 	want.flags = 0;
@@ -210,6 +216,119 @@ TEST_F(wait, signal)
 	EXPECT_EQ(spscring_wait_records(&self->c, 1, in_ms(60)), -ETIMEDOUT);
 }
 
+/* An older caller's INFO writes nothing behind its struct. */
+TEST_F(wait, older_info)
+{
+	const size_t older = __builtin_offsetof(struct spscring_info, producer_sleep);
+	unsigned char bytes[sizeof(struct spscring_info)];
+	struct spscring_info *info = (struct spscring_info *)bytes;
+	size_t i;
+
+	memset(bytes, 0xaa, sizeof(bytes));
+	info->size = older;
+	info->flags = 0;
+	ASSERT_EQ(do_ioctl(self->ring, SPSCRING_INFO, info), 0);
+	EXPECT_EQ(info->size, older);
+	EXPECT_EQ(info->producer_state, SPSCRING_HELD);
+	for (i = older; i < sizeof(bytes); i++)
+		ASSERT_EQ(bytes[i], 0xaa);
+}
+
+struct waiter {
+	pthread_t thread;
+	struct spscring_consumer c;
+	int err;
+};
+
+static void *wait_for_one(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->err = spscring_wait_records(&w->c, 1, in_ms(LONG));
+	return NULL;
+}
+
+/* Until @n threads sleep on the consumer's end. */
+static int start_waiters(FIXTURE_DATA(wait) *self, struct waiter *w, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		w[i].c = self->c;
+		if (pthread_create(&w[i].thread, NULL, wait_for_one, &w[i]))
+			return -ENOMEM;
+	}
+	while (consumer_sleep(self).sleeps < (__u64)n)
+		sleep_ms(1);
+	return 0;
+}
+
+/* Whoever waits on an end that is shut down is not left there. */
+TEST_F(wait, own_shutdown)
+{
+	struct waiter w;
+
+	ASSERT_EQ(start_waiters(self, &w, 1), 0);
+	ASSERT_EQ(spscring_shutdown(self->consumer_fd, 0), 0);
+	ASSERT_EQ(pthread_join(w.thread, NULL), 0);
+	EXPECT_EQ(w.err, -ESHUTDOWN);
+	/* not by its deadline */
+	EXPECT_EQ(consumer_sleep(self).wakes, 1);
+}
+
+/* One more than may wait is refused; the others all wake. */
+TEST_F(wait, too_many)
+{
+	static struct waiter w[SPSCRING_WAITERS_MAX];
+	int i;
+
+	ASSERT_EQ(start_waiters(self, w, SPSCRING_WAITERS_MAX), 0);
+	EXPECT_EQ(spscring_wait_records(&self->c, 1, in_ms(LONG)), -EBUSY);
+	ASSERT_EQ(push_some(self, 1), 0);
+	for (i = 0; i < SPSCRING_WAITERS_MAX; i++) {
+		ASSERT_EQ(pthread_join(w[i].thread, NULL), 0);
+		EXPECT_EQ(w[i].err, 0);
+	}
+	EXPECT_EQ(spscring_wait_records(&self->c, 2, in_ms(5)), -ETIMEDOUT);
+}
+
+/* A child that is killed while it waits, and all of its fds, leave no trace. */
+TEST_F(wait, killed_waiter)
+{
+	struct spscring_wait want = { .size = sizeof(want), .index = 1, .deadline = NEVER };
+	__u64 before = consumer_sleep(self).sleeps;
+	int i;
+
+	for (i = 0; i <= SPSCRING_WAITERS_MAX; i++) {
+		pid_t pid = fork_child();
+
+		if (!pid) {
+			while (do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want) == -EAGAIN)
+				;
+			_exit(1);
+		}
+		while (consumer_sleep(self).sleeps == before)
+			sched_yield();
+		before++;
+		kill(pid, SIGKILL);
+		ASSERT_EQ(wait_child(pid), -SIGKILL);
+	}
+	EXPECT_EQ(state_of(self->ring, SPSCRING_CONSUMER), SPSCRING_HELD);
+	ASSERT_EQ(push_some(self, 1), 0);
+	EXPECT_EQ(spscring_wait_records(&self->c, 1, in_ms(LONG)), 0);
+	EXPECT_EQ(spscring_wait_records(&self->c, 2, in_ms(5)), -ETIMEDOUT);
+}
+
+/* A tail that lies about a later frame does not have its waiter go round for ever. */
+TEST_F(wait, lying_tail)
+{
+	struct spscring_geometry g = info_of(self->ring).geometry;
+	char *last = self->p.data + 63 / g.frame_records * g.frame_size;
+
+	WRITE_ONCE(*(__u64 *)last, 64);
+	EXPECT_EQ(spscring_wait_records(&self->c, 64, in_ms(LONG)), -EPIPE);
+}
+
 /* ----------------------------------------------------------------- pollers */
 
 static int poll_one(int fd, short events, int ms)
@@ -218,6 +337,23 @@ static int poll_one(int fd, short events, int ms)
 	int n = poll(&one, 1, ms);
 
 	return n < 0 ? -errno : n ? one.revents : 0;
+}
+
+static int epoll_of(int fd, __u32 events)
+{
+	struct epoll_event event = { .events = events };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : epoll;
+}
+
+/* What it tells next; 0 when there is nothing in time. */
+static int epoll_next(int epoll, int ms)
+{
+	struct epoll_event got;
+	int n = epoll_wait(epoll, &got, 1, ms);
+
+	return n > 0 ? (int)got.events : negative_errno(n);
 }
 
 TEST_F(wait, poll)
@@ -323,6 +459,86 @@ TEST_F(wait, epoll_edge)
 	close(epoll);
 }
 
+/* Records of several frames that are there before are no edges still to come. */
+TEST_F(wait, epoll_edge_frames)
+{
+	int epoll;
+
+	ASSERT_LT(info_of(self->ring).geometry.frame_records, 10);
+	ASSERT_EQ(push_some(self, 20), 0);
+	epoll = epoll_of(self->consumer_fd, EPOLLIN | EPOLLET);
+	ASSERT_EQ(push_some(self, 1), 0);
+	EXPECT_EQ(epoll_next(epoll, LONG), EPOLLIN);
+	ASSERT_EQ(pop_some(self, 21), 0);
+	EXPECT_EQ(epoll_next(epoll, 0), 0);
+	ASSERT_EQ(push_some(self, 1), 0);
+	EXPECT_EQ(epoll_next(epoll, LONG), EPOLLIN);
+	close(epoll);
+}
+
+/* The room that an edge tells of is there for the next push, told head or not. */
+TEST_F(wait, epoll_out_edge)
+{
+	int epoll = epoll_of(self->producer_fd, EPOLLOUT | EPOLLET), i, n;
+	__u64 v = 0;
+
+	EXPECT_EQ(epoll_next(epoll, 0), EPOLLOUT);
+	while (!spscring_push(&self->p, &v))
+		v++;
+	for (i = 0; i < 20; i++) {
+		EXPECT_EQ(epoll_next(epoll, 0), 0);
+		ASSERT_EQ(pop_some(self, i % 3 + 1), 0);
+		ASSERT_EQ(epoll_next(epoll, LONG), EPOLLOUT);
+		for (n = 0; !spscring_push(&self->p, &v); n++)
+			v++;
+		ASSERT_EQ(n, i % 3 + 1);
+	}
+	close(epoll);
+}
+
+/* Where an edge tells of the end, the next pop does. */
+TEST_F(wait, epoll_end_pop)
+{
+	int epoll = epoll_of(self->consumer_fd, EPOLLIN | EPOLLET);
+	__u64 v;
+
+	EXPECT_EQ(epoll_next(epoll, 0), 0);
+	EXPECT_EQ(spscring_pop(&self->c, &v), -EAGAIN);
+	ASSERT_EQ(spscring_shutdown(self->producer_fd, 0), 0);
+	EXPECT_EQ(epoll_next(epoll, LONG), EPOLLIN);
+	EXPECT_EQ(spscring_pop(&self->c, &v), -ESHUTDOWN);
+	close(epoll);
+}
+
+/* Another's larger ARM takes no poller's index away. */
+TEST_F(wait, arm_beside_poll)
+{
+	int epoll = epoll_of(self->consumer_fd, EPOLLIN | EPOLLET);
+
+	EXPECT_EQ(epoll_next(epoll, 0), 0);
+	ASSERT_EQ(spscring_arm_records(&self->c, 20), 0);
+	ASSERT_EQ(push_some(self, 1), 0);
+	EXPECT_EQ(epoll_next(epoll, LONG), EPOLLIN);
+	close(epoll);
+}
+
+/* Nor does a poll, or a larger ARM, one that was armed. */
+TEST_F(wait, poll_beside_arm)
+{
+	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	__u64 times;
+
+	ASSERT_EQ(spscring_notify(self->consumer_fd, 20, 0, event), 0);
+	ASSERT_EQ(spscring_arm_records(&self->c, 5), 0);
+	ASSERT_EQ(spscring_arm_records(&self->c, 30), 0);
+	EXPECT_EQ(poll_one(self->consumer_fd, POLLIN, 0), 0);
+	ASSERT_EQ(push_some(self, 4), 0);
+	EXPECT_EQ(negative_errno(read(event, &times, sizeof(times))), -EAGAIN);
+	ASSERT_EQ(push_some(self, 1), 0);
+	EXPECT_EQ(read(event, &times, sizeof(times)), sizeof(times));
+	close(event);
+}
+
 TEST_F(wait, watermark)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET }, got;
@@ -350,6 +566,75 @@ TEST_F(wait, watermark_timeout)
 	EXPECT_EQ(consumer_sleep(self).wakes, 1);
 }
 
+/* What is late is so for all who ask, and until it is taken. */
+TEST_F(wait, watermark_late)
+{
+	int inner = epoll_of(self->consumer_fd, EPOLLIN), outer = epoll_of(inner, EPOLLIN);
+
+	ASSERT_EQ(spscring_notify(self->consumer_fd, 10, 20000000, -1), 0);
+	EXPECT_EQ(epoll_next(outer, 0), 0);
+	ASSERT_EQ(push_some(self, 1), 0);
+	EXPECT_EQ(epoll_next(outer, LONG), EPOLLIN);
+	EXPECT_EQ(epoll_next(inner, 0), EPOLLIN);
+	EXPECT_EQ(poll_one(self->consumer_fd, POLLIN, 0), POLLIN);
+	EXPECT_EQ(poll_one(self->consumer_fd, POLLIN, 0), POLLIN);
+	ASSERT_EQ(pop_some(self, 1), 0);
+	EXPECT_EQ(poll_one(self->consumer_fd, POLLIN, 0), 0);
+	EXPECT_EQ(epoll_next(outer, 0), 0);
+	close(inner);
+	close(outer);
+}
+
+/* Those who sleep by an old watermark go by the new one. */
+TEST_F(wait, watermark_changed)
+{
+	int epoll = epoll_of(self->consumer_fd, EPOLLIN | EPOLLET);
+
+	ASSERT_EQ(spscring_notify(self->consumer_fd, 10, 0, -1), 0);
+	EXPECT_EQ(epoll_next(epoll, 0), 0);
+	ASSERT_EQ(push_some(self, 3), 0);
+	EXPECT_EQ(epoll_next(epoll, 20), 0);
+	ASSERT_EQ(spscring_notify(self->consumer_fd, 10, 20000000, -1), 0);
+	EXPECT_EQ(epoll_next(epoll, LONG), EPOLLIN);
+	ASSERT_EQ(pop_some(self, 2), 0);
+	ASSERT_EQ(spscring_notify(self->consumer_fd, 10, 0, -1), 0);
+	EXPECT_EQ(epoll_next(epoll, 20), 0);
+	ASSERT_EQ(spscring_notify(self->consumer_fd, 1, 0, -1), 0);
+	EXPECT_EQ(epoll_next(epoll, LONG), EPOLLIN);
+	close(epoll);
+}
+
+/* A kick with NOW does not wait for the watermark; a bare one does. */
+TEST_F(wait, kick_now)
+{
+	int epoll = epoll_of(self->consumer_fd, EPOLLIN | EPOLLET);
+
+	ASSERT_EQ(spscring_notify(self->consumer_fd, 10, 0, -1), 0);
+	EXPECT_EQ(epoll_next(epoll, 0), 0);
+	ASSERT_EQ(push_some(self, 3), 0);
+	ASSERT_EQ(do_ioctl(self->producer_fd, SPSCRING_KICK, NULL), 0);
+	EXPECT_EQ(epoll_next(epoll, 0), 0);
+	ASSERT_EQ(do_ioctl(self->producer_fd, SPSCRING_KICK, (void *)SPSCRING_KICK_NOW), 0);
+	EXPECT_EQ(epoll_next(epoll, LONG), EPOLLIN);
+	close(epoll);
+}
+
+/* Once nobody waits, a busy stream makes no system call. */
+TEST_F(wait, busy)
+{
+	__u64 n = hand_overs() * 10, i;
+
+	EXPECT_EQ(poll_one(self->consumer_fd, POLLIN, 0), 0);
+	EXPECT_EQ(spscring_wait_records(&self->c, 1, in_ms(1)), -ETIMEDOUT);
+	for (i = 0; i < n; i += 50) {
+		ASSERT_EQ(push_some(self, 50), 0);
+		ASSERT_EQ(pop_some(self, 50), 0);
+	}
+	/* the poll's, told at the first record */
+	EXPECT_EQ(consumer_sleep(self).kicks, 1);
+	EXPECT_EQ(info_of(self->ring).producer_sleep.kicks, 0);
+}
+
 TEST_F(wait, eventfd)
 {
 	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -372,6 +657,145 @@ TEST_F(wait, eventfd)
 	EXPECT_EQ(read(event, &times, sizeof(times)), sizeof(times));
 	ASSERT_EQ(spscring_notify(self->consumer_fd, 1, 0, -1), 0);
 	close(event);
+}
+
+/* ------------------------------------------------- an end's end, by its calls */
+
+FIXTURE(end) {
+	int ring, in, out;
+};
+
+FIXTURE_VARIANT(end) {
+	bool dies;
+};
+
+FIXTURE_VARIANT_ADD(end, shut_down) {
+	.dies = false,
+};
+
+FIXTURE_VARIANT_ADD(end, dead) {
+	.dies = true,
+};
+
+FIXTURE_SETUP(end)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->ring = spscring_open(RING(.capacity = 8, .record_size = 8));
+	ASSERT_GE(self->ring, 0);
+	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	ASSERT_GE(self->in, 0);
+	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	ASSERT_GE(self->out, 0);
+}
+
+FIXTURE_TEARDOWN(end)
+{
+	close_fd(&self->in);
+	close_fd(&self->out);
+	close_fd(&self->ring);
+}
+
+struct ender {
+	pthread_t thread;
+	int *fd;
+	bool dies;
+};
+
+static void *end_soon(void *arg)
+{
+	struct ender *e = arg;
+
+	sleep_ms(30);
+	if (e->dies)
+		close_fd(e->fd);
+	else
+		spscring_shutdown(*e->fd, 0);
+	return NULL;
+}
+
+static int fill(int in)
+{
+	__u64 full[8] = {};
+
+	return negative_errno(write(in, full, sizeof(full)));
+}
+
+/* Who waits for room that will not come is told, by poll ... */
+TEST_F(end, poll_out)
+{
+	struct ender e = { .fd = &self->out, .dies = variant->dies };
+
+	ASSERT_EQ(fill(self->in), 64);
+	ASSERT_EQ(pthread_create(&e.thread, NULL, end_soon, &e), 0);
+	EXPECT_EQ(poll_one(self->in, POLLOUT, LONG), POLLOUT | (variant->dies ? POLLHUP : 0));
+	EXPECT_EQ(fill(self->in), variant->dies ? -EPIPE : -ESHUTDOWN);
+	pthread_join(e.thread, NULL);
+}
+
+/* ... and by select. */
+TEST_F(end, select_out)
+{
+	struct ender e = { .fd = &self->out, .dies = variant->dies };
+	struct timeval time = { .tv_sec = LONG / 1000 };
+	fd_set out;
+
+	ASSERT_EQ(fill(self->in), 64);
+	ASSERT_EQ(pthread_create(&e.thread, NULL, end_soon, &e), 0);
+	FD_ZERO(&out);
+	FD_SET(self->in, &out);
+	EXPECT_EQ(select(self->in + 1, NULL, &out, NULL, &time), 1);
+	pthread_join(e.thread, NULL);
+}
+
+/* The kernel gives an eventfd the least number that is free. */
+static int eventfd_id(int fd)
+{
+	char path[64], line[128];
+	int id = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "eventfd-id: %d", &id) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return id;
+}
+
+static bool eventfd_is_gone(int id)
+{
+	int fds[256], n = 0, next = -1;
+
+	while (n < 256 && next < id) {
+		fds[n] = eventfd(0, EFD_CLOEXEC);
+		next = eventfd_id(fds[n++]);
+	}
+	while (n)
+		close(fds[--n]);
+	return next == id;
+}
+
+/* An end that is over keeps no eventfd. */
+TEST_F(end, forgets)
+{
+	int event = eventfd(0, EFD_CLOEXEC), id = eventfd_id(event);
+
+	ASSERT_GE(id, 0);
+	ASSERT_EQ(spscring_notify(self->out, 5, 1000000, event), 0);
+	close(event);
+	EXPECT_FALSE(eventfd_is_gone(id));
+	if (!variant->dies)
+		ASSERT_EQ(spscring_shutdown(self->out, 0), 0);
+	close_fd(&self->out);
+	EXPECT_TRUE(eventfd_is_gone(id));
+	if (!variant->dies)
+		return;
+	/* nor, for its successor, a watermark */
+	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	ASSERT_EQ(write(self->in, &(__u64){ 1 }, 8), 8);
+	EXPECT_EQ(poll_one(self->out, POLLIN, 0), POLLIN);
 }
 
 /* ------------------------------------------------------------ two processes */
@@ -403,7 +827,12 @@ static void sleeper_init(struct sleeper *s, enum how how, int fd, short events)
 	}
 }
 
-/* 0, or that there was no wake-up in half a minute, or that the peer is gone. */
+static int negative(int n)
+{
+	return n < 0 ? n : 0;
+}
+
+/* 0, or that there was no wake-up in half a minute, or -EINTR. */
 static int sleeper_sleep(struct sleeper *s)
 {
 	struct epoll_event got;
@@ -411,23 +840,30 @@ static int sleeper_sleep(struct sleeper *s)
 	int n;
 
 	if (s->how == BY_EVENTFD) {
-		n = poll_one(s->event, POLLIN, 30000);
+		n = poll_one(s->event, POLLIN, LONG);
 		if (n == POLLIN && read(s->event, &times, sizeof(times)) != sizeof(times))
 			return -EIO;
 	} else if (s->how == BY_POLL) {
-		n = poll_one(s->fd, s->events, 30000);
+		n = poll_one(s->fd, s->events, LONG);
 	} else {
-		n = epoll_wait(s->epoll, &got, 1, 30000);
+		n = negative_errno(epoll_wait(s->epoll, &got, 1, LONG));
 	}
-	return n > 0 ? 0 : n ? -EIO : -ETIMEDOUT;
+	return n ? negative(n) : -ETIMEDOUT;
+}
+
+/* A WAIT whose time is up looks once more: what was lost is not to pass for told. */
+static int in_time(int err, __s64 deadline)
+{
+	return now_ns() < deadline ? err : -ETIMEDOUT;
 }
 
 static int consumer_sleep_for_one(struct sleeper *s, struct spscring_consumer *c)
 {
+	__s64 until = in_ms(LONG);
 	int err;
 
 	if (s->how == BY_WAIT)
-		return spscring_wait_records(c, 1, in_ms(30000));
+		return in_time(spscring_wait_records(c, 1, until), until);
 	if (s->how == BY_EVENTFD || c->asymmetric) {
 		err = spscring_arm_records(c, 1);
 		/* an eventfd is told either way, a poller looks once more */
@@ -437,12 +873,24 @@ static int consumer_sleep_for_one(struct sleeper *s, struct spscring_consumer *c
 	return sleeper_sleep(s);
 }
 
+/* The next record, or a sleep for it. */
+static int consume_next(struct sleeper *s, struct spscring_consumer *c, __u64 *next)
+{
+	__u64 v;
+	int err = spscring_pop(c, &v);
+
+	if (err == -EAGAIN)
+		return consumer_sleep_for_one(s, c);
+	return err ?: v == (*next)++ ? 0 : -EILSEQ;
+}
+
 static int producer_sleep_for_one(struct sleeper *s, struct spscring_producer *p)
 {
+	__s64 until = in_ms(LONG);
 	int err;
 
 	if (s->how == BY_WAIT)
-		return spscring_wait_room(p, 1, in_ms(30000));
+		return in_time(spscring_wait_room(p, 1, until), until);
 	if (s->how == BY_EVENTFD || p->asymmetric) {
 		err = spscring_arm_room(p, 1);
 		if (err || (s->how != BY_EVENTFD && spscring_has_room(p, 1)))
@@ -459,6 +907,8 @@ FIXTURE_VARIANT(torture) {
 	enum how how;
 	__u32 flags;
 	__u32 capacity;
+	bool signals;
+	int restart;		/* SA_RESTART */
 };
 
 #define TORTURE(name, ...) FIXTURE_VARIANT_ADD(torture, name) { __VA_ARGS__ }
@@ -470,6 +920,13 @@ TORTURE(epoll_edge, .how = BY_EPOLL_EDGE, .capacity = 3);
 TORTURE(eventfd, .how = BY_EVENTFD, .capacity = 3);
 TORTURE(asymmetric, .how = BY_WAIT, .capacity = 1, .flags = SPSCRING_CREATE_ASYMMETRIC);
 TORTURE(asymmetric_edge, .how = BY_EPOLL_EDGE, .capacity = 3, .flags = SPSCRING_CREATE_ASYMMETRIC);
+/* deep enough that not every head is told */
+TORTURE(edge_deep, .how = BY_EPOLL_EDGE, .capacity = 64);
+TORTURE(asymmetric_edge_deep, .how = BY_EPOLL_EDGE, .capacity = 64,
+	.flags = SPSCRING_CREATE_ASYMMETRIC);
+TORTURE(signals, .how = BY_WAIT, .capacity = 3, .signals = true);
+TORTURE(signals_restart, .how = BY_WAIT, .capacity = 3, .signals = true, .restart = SA_RESTART);
+TORTURE(signals_edge, .how = BY_EPOLL_EDGE, .capacity = 3, .signals = true);
 
 FIXTURE_SETUP(torture)
 {
@@ -497,6 +954,22 @@ static void dawdle(__u32 *seed)
 		cpu_relax();
 }
 
+/* Many a second, to this process alone. */
+static int disturb(int restart)
+{
+	struct itimerval often = { { 0, 700 }, { 0, 700 } };
+	struct sigaction act = { .sa_handler = on_alarm, .sa_flags = restart };
+
+	return sigaction(SIGALRM, &act, NULL) || setitimer(ITIMER_REAL, &often, NULL);
+}
+
+static void leave_alone(void)
+{
+	struct itimerval never = {};
+
+	setitimer(ITIMER_REAL, &never, NULL);
+}
+
 static int torture_produce(int ring, enum how how, __u64 n)
 {
 	int fd = spscring_claim(ring, SPSCRING_PRODUCER, 0);
@@ -514,7 +987,7 @@ static int torture_produce(int ring, enum how how, __u64 n)
 		dawdle(&seed);
 		while ((err = spscring_push(&p, &i)) == -EAGAIN) {
 			err = producer_sleep_for_one(&s, &p);
-			if (err)
+			if (err && err != -EINTR)
 				break;
 		}
 		if (err) {
@@ -529,7 +1002,7 @@ static int torture_produce(int ring, enum how how, __u64 n)
 TEST_F_TIMEOUT(torture, hand_over, 600)
 {
 	int fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
-	__u64 n = hand_overs(), i, v;
+	__u64 n = hand_overs() / (variant->signals ? 10 : 1), i, v;
 	struct spscring_consumer c;
 	struct sleeper s;
 	__u32 seed = 2;
@@ -540,21 +1013,26 @@ TEST_F_TIMEOUT(torture, hand_over, 600)
 	pid = fork_child();
 	if (!pid) {
 		close(fd);
+		if (variant->signals && disturb(variant->restart))
+			_exit(4);
 		_exit(torture_produce(self->ring, variant->how, n));
 	}
 	ASSERT_EQ(spscring_map_consumer(fd, &c, NULL), 0);
+	if (variant->signals)
+		ASSERT_EQ(disturb(variant->restart), 0);
 	c.spin_max = c.spin = 0;
 	sleeper_init(&s, variant->how, fd, POLLIN);
 	for (i = 0; i < n && !err; i++) {
 		dawdle(&seed);
 		while ((err = spscring_pop(&c, &v)) == -EAGAIN) {
 			err = consumer_sleep_for_one(&s, &c);
-			if (err)
+			if (err && err != -EINTR)
 				break;
 		}
 		if (!err)
 			ASSERT_EQ(v, i);
 	}
+	leave_alone();
 	EXPECT_EQ(err, 0)
 		TH_LOG("record %llu", i);
 	if (err)
@@ -562,6 +1040,368 @@ TEST_F_TIMEOUT(torture, hand_over, 600)
 	EXPECT_EQ(wait_child(pid), 0);
 	EXPECT_GT(info_of(self->ring).consumer_sleep.kicks, 0);
 	close(fd);
+}
+
+/* ------------------------------------------- a watermark strands no record */
+
+FIXTURE(tail) {
+	int ring;
+};
+
+FIXTURE_VARIANT(tail) {
+	enum how how;
+	__u32 flags;
+};
+
+FIXTURE_VARIANT_ADD(tail, poll) { .how = BY_POLL };
+FIXTURE_VARIANT_ADD(tail, epoll) { .how = BY_EPOLL };
+FIXTURE_VARIANT_ADD(tail, epoll_edge) { .how = BY_EPOLL_EDGE };
+FIXTURE_VARIANT_ADD(tail, asymmetric_edge) {
+	.how = BY_EPOLL_EDGE,
+	.flags = SPSCRING_CREATE_ASYMMETRIC,
+};
+
+FIXTURE_SETUP(tail)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->ring = spscring_open(RING(.capacity = 16, .record_size = 8,
+					.flags = variant->flags));
+	ASSERT_GE(self->ring, 0);
+}
+
+FIXTURE_TEARDOWN(tail)
+{
+	close_fd(&self->ring);
+}
+
+/* Bursts on either side of the watermark, each once all of the last is taken. */
+static int burst_produce(int ring, __u64 bursts)
+{
+	int fd = spscring_claim(ring, SPSCRING_PRODUCER, 0), n, err;
+	struct spscring_producer p;
+	__u32 seed = 4;
+	__u64 v = 0;
+
+	if (fd < 0 || spscring_map_producer(fd, &p, NULL))
+		return 2;
+	while (bursts--) {
+		for (n = (seed >> 16) % 9; n >= 0; n--) {
+			if (spscring_push(&p, &v))
+				return 1;
+			v++;
+			dawdle(&seed);
+		}
+		err = spscring_wait_room(&p, p.capacity, in_ms(LONG));
+		if (err) {
+			printf("# record %llu: producer: %s\n", v, strerror(-err));
+			return 1;
+		}
+	}
+	return spscring_shutdown(fd, 0) ? 1 : 0;
+}
+
+TEST_F_TIMEOUT(tail, taken, 600)
+{
+	int fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0), err;
+	struct spscring_consumer c;
+	__u64 next = 0;
+	struct sleeper s;
+	pid_t pid;
+
+	ASSERT_GE(fd, 0);
+	pid = fork_child();
+	if (!pid) {
+		close(fd);
+		_exit(burst_produce(self->ring, hand_overs() / 20));
+	}
+	ASSERT_EQ(spscring_map_consumer(fd, &c, NULL), 0);
+	c.spin_max = c.spin = 0;
+	sleeper_init(&s, variant->how, fd, POLLIN);
+	ASSERT_EQ(spscring_notify(fd, 5, 300000, -1), 0);
+	do
+		err = consume_next(&s, &c, &next);
+	while (!err);
+	EXPECT_EQ(err, -ESHUTDOWN)
+		TH_LOG("record %llu", next);
+	if (err != -ESHUTDOWN)
+		kill(pid, SIGKILL);
+	EXPECT_EQ(wait_child(pid), 0);
+	close(fd);
+}
+
+/* --------------------------------------------------- two waiters on one end */
+
+/* As libspscring does, for an index of its own. */
+static int wait_index(int fd, __u64 index)
+{
+	struct spscring_wait want = { .size = sizeof(want), .index = index };
+	int err;
+
+	do {
+		want.flags = SPSCRING_WAIT_ARM;
+		want.deadline = -1;
+		while ((err = do_ioctl(fd, SPSCRING_WAIT, &want)) == -EAGAIN)
+			if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0))
+				return -errno;
+		want.flags = 0;
+		want.deadline = in_ms(LONG);
+		if (!err)
+			err = in_time(do_ioctl(fd, SPSCRING_WAIT, &want), want.deadline);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+struct stride {
+	pthread_t thread;
+	int fd, err;
+};
+
+/* Waits for every twelfth record, where the one beside it waits for each. */
+static void *wait_in_strides(void *arg)
+{
+	struct stride *s = arg;
+	__u64 index = 12;
+
+	do {
+		s->err = wait_index(s->fd, index);
+		if (!s->err)
+			index += 12;
+		else if (s->err == -EINVAL)
+			sched_yield();	/* too far ahead of the one that pops */
+	} while (!s->err || s->err == -EINVAL);
+	return NULL;
+}
+
+FIXTURE(two) {
+	int ring;
+};
+
+FIXTURE_VARIANT(two) {
+	__u32 flags;
+};
+
+FIXTURE_VARIANT_ADD(two, fence) {
+	.flags = 0,
+};
+
+FIXTURE_VARIANT_ADD(two, asymmetric) {
+	.flags = SPSCRING_CREATE_ASYMMETRIC,
+};
+
+FIXTURE_SETUP(two)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->ring = spscring_open(RING(.capacity = 64, .record_size = 8,
+					.flags = variant->flags));
+	ASSERT_GE(self->ring, 0);
+}
+
+FIXTURE_TEARDOWN(two)
+{
+	close_fd(&self->ring);
+}
+
+/* One that waits for less, again and again, leaves nobody behind, nor is left. */
+TEST_F_TIMEOUT(two, indices, 600)
+{
+	struct stride s = { .fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0) };
+	struct spscring_consumer c;
+	__u64 next = 0, v;
+	pid_t pid;
+	int err;
+
+	ASSERT_GE(s.fd, 0);
+	pid = fork_child();
+	if (!pid)
+		_exit(burst_produce(self->ring, hand_overs() / 10));
+	ASSERT_EQ(spscring_map_consumer(s.fd, &c, NULL), 0);
+	ASSERT_EQ(pthread_create(&s.thread, NULL, wait_in_strides, &s), 0);
+	do {
+		err = spscring_pop(&c, &v);
+		if (err == -EAGAIN)
+			err = wait_index(s.fd, next + 1);
+		else if (!err)
+			ASSERT_EQ(v, next++);
+	} while (!err);
+	EXPECT_EQ(err, -ESHUTDOWN)
+		TH_LOG("record %llu", next);
+	if (err != -ESHUTDOWN)
+		kill(pid, SIGKILL);
+	EXPECT_EQ(pthread_join(s.thread, NULL), 0);
+	EXPECT_EQ(s.err, -ESHUTDOWN);
+	EXPECT_EQ(wait_child(pid), 0);
+	close(s.fd);
+}
+
+/* ------------------------------------------- producers that die, one by one */
+
+FIXTURE(killed) {
+	int ring;
+};
+
+FIXTURE_VARIANT(killed) {
+	enum how how;
+	__u32 flags;
+};
+
+FIXTURE_VARIANT_ADD(killed, wait) { .how = BY_WAIT };
+FIXTURE_VARIANT_ADD(killed, epoll_edge) { .how = BY_EPOLL_EDGE };
+FIXTURE_VARIANT_ADD(killed, asymmetric) {
+	.how = BY_WAIT,
+	.flags = SPSCRING_CREATE_ASYMMETRIC,
+};
+
+FIXTURE_SETUP(killed)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->ring = spscring_open(RING(.capacity = 20, .record_size = 8,
+					.flags = variant->flags));
+	ASSERT_GE(self->ring, 0);
+}
+
+FIXTURE_TEARDOWN(killed)
+{
+	close_fd(&self->ring);
+}
+
+/* From where the last one was, until it is killed. */
+static int produce_on(int ring, enum how how)
+{
+	int fd = spscring_claim(ring, SPSCRING_PRODUCER, 0), err;
+	struct spscring_producer p;
+	struct sleeper s;
+	__u32 seed = 5;
+
+	if (fd < 0 || spscring_map_producer(fd, &p, NULL))
+		return 2;
+	p.spin_max = p.spin = 0;
+	sleeper_init(&s, how, fd, POLLOUT);
+	do {
+		__u64 v = p.pos;
+
+		dawdle(&seed);
+		err = spscring_push(&p, &v);
+		if (err == -EAGAIN)
+			err = producer_sleep_for_one(&s, &p);
+	} while (!err);
+	return 1;
+}
+
+static pid_t victim;
+
+static void kill_victim(int signal)
+{
+	(void)signal;
+	kill(victim, SIGKILL);
+}
+
+/* Killed some time soon, while the consumer runs or sleeps. */
+static int start_victim(int ring, enum how how, __u32 us)
+{
+	struct itimerval soon = { .it_value.tv_usec = us };
+
+	victim = fork_child();
+	if (!victim)
+		_exit(produce_on(ring, how));
+	/* the last one's death is told until this one has claimed */
+	return wait_state(ring, SPSCRING_PRODUCER, SPSCRING_HELD) ?
+		setitimer(ITIMER_REAL, &soon, NULL) : -1;
+}
+
+/* Each death wakes, and its successor goes on with the next record. */
+TEST_F_TIMEOUT(killed, successor, 600)
+{
+	struct sigaction act = { .sa_handler = kill_victim, .sa_flags = SA_RESTART };
+	int fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0), i, err;
+	const int rounds = hand_overs() / 100;
+	struct spscring_consumer c;
+	__u64 next = 0;
+	struct sleeper s;
+	__u32 seed = 6;
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(sigaction(SIGALRM, &act, NULL), 0);
+	ASSERT_EQ(spscring_map_consumer(fd, &c, NULL), 0);
+	c.spin_max = c.spin = 0;
+	sleeper_init(&s, variant->how, fd, POLLIN);
+	for (i = 0; i < rounds; i++) {
+		dawdle(&seed);
+		ASSERT_EQ(start_victim(self->ring, variant->how, 1 + (seed >> 20)), 0);
+		do
+			err = consume_next(&s, &c, &next);
+		while (!err || err == -EINTR);
+		ASSERT_EQ(err, -EPIPE);
+		ASSERT_EQ(wait_child(victim), -SIGKILL);
+	}
+	EXPECT_GT(next, 0);
+	EXPECT_EQ(info_of(self->ring).length, 0);
+	EXPECT_EQ(info_of(self->ring).broken, 0);
+	close(fd);
+}
+
+/* ----------------------------------------------------- one thread, many rings */
+
+#define RINGS	1000
+
+struct many {
+	int in[RINGS], out[RINGS], left[RINGS];
+	struct epoll_event got[RINGS];
+};
+
+static int many_open(struct many *m, int epoll)
+{
+	struct rlimit files = { 4 * RINGS, 4 * RINGS };
+	int i, ring;
+
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		return -errno;
+	for (i = 0; i < RINGS; i++) {
+		struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u32 = i };
+
+		ring = spscring_open(RING(.capacity = 8, .record_size = 8));
+		m->in[i] = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+		m->out[i] = spscring_claim(ring, SPSCRING_CONSUMER, 0);
+		close(ring);
+		if (m->out[i] < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, m->out[i], &event))
+			return -EIO;
+	}
+	return 0;
+}
+
+/* Of many rings those that have records are told, each once, all by one call. */
+TEST(many_rings)
+{
+	static struct many m;
+	int epoll = epoll_create1(EPOLL_CLOEXEC), round, i, n, busy;
+	__u32 seed = 7;
+	__u64 recs[8] = {};
+
+	SKIP_WITHOUT_DEVICE();
+	ASSERT_EQ(many_open(&m, epoll), 0);
+	ASSERT_EQ(epoll_wait(epoll, m.got, RINGS, 0), 0);
+	for (round = 0; round < 20; round++) {
+		busy = 0;
+		for (i = 0; i < RINGS / 2; i++) {
+			int *left;
+
+			seed = seed * 1664525 + 1013904223;
+			n = (seed >> 8) % RINGS;
+			left = &m.left[n];
+			if (*left == 8)
+				continue;
+			ASSERT_EQ(write(m.in[n], recs, 8), 8);
+			busy += !(*left)++;
+		}
+		ASSERT_EQ(epoll_wait(epoll, m.got, RINGS, 0), busy);
+		for (i = 0; i < busy; i++) {
+			n = m.got[i].data.u32;
+			ASSERT_EQ(read(m.out[n], recs, sizeof(recs)), 8 * m.left[n]);
+			m.left[n] = 0;
+		}
+		for (i = 0; i < RINGS; i++)
+			ASSERT_EQ(m.left[i], 0);
+		ASSERT_EQ(epoll_wait(epoll, m.got, RINGS, 0), 0);
+	}
 }
 
 /* ------------------------------------------------------- a kernel end sleeps */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Three rings, fed from a hard hrtimer, from a tasklet and from irq_work, each
- * with a node for the user who pops it.  A full ring is tried again with the
- * same value at the next tick, so a user who stays gets 0, 1, 2, ... to the
- * number of records, and then the end of the stream.
+ * Rings fed from a hard hrtimer, from a tasklet, from irq_work and, where there are
+ * some to send, from NMIs, each with a node for the user who pops it.  A full ring is
+ * tried again with the same value at the next tick, so a user who stays gets 0, 1, 2,
+ * ... to the number of records, and then the end of the stream.
  */
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
@@ -12,9 +12,15 @@
 #include <linux/version.h>
 #include <linux/workqueue.h>
 
+#ifdef CONFIG_X86_LOCAL_APIC
+#include <asm/apic.h>
+#include <asm/nmi.h>
+#endif
+
 #include "spscring_kapi.h"
 
 #define RING_CAPACITY	1024
+#define BURST		64	/* then a quick consumer falls asleep */
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
 static void hrtimer_setup(struct hrtimer *timer,
@@ -39,15 +45,17 @@ struct source {
 	struct spscring *ring;
 	struct spscring_producer producer;
 	u64 value;
+	struct irq_work last;	/* no work is queued from an NMI */
 	struct work_struct end;	/* the end of the stream may sleep */
 };
 
-enum { HRTIMER, TASKLET, IRQWORK, SOURCES };
+enum { HRTIMER, TASKLET, IRQWORK, NMI, SOURCES };
 
 static struct source sources[SOURCES] = {
 	[HRTIMER] = { .name = "spscring-hrtimer" },
 	[TASKLET] = { .name = "spscring-tasklet" },
 	[IRQWORK] = { .name = "spscring-irqwork" },
+	[NMI] = { .name = "spscring-nmi" },
 };
 
 static struct hrtimer timer;
@@ -61,10 +69,14 @@ static void source_end(struct work_struct *work)
 	spscring_shutdown(s->ring, SPSCRING_PRODUCER);
 }
 
-/* At most a ringful: a quick consumer must not keep an interrupt for ever. */
+static void source_last(struct irq_work *work)
+{
+	schedule_work(&container_of(work, struct source, last)->end);
+}
+
 static void source_push(struct source *s)
 {
-	int room = RING_CAPACITY;
+	int room = BURST;
 
 	if (s->value == records)
 		return;
@@ -74,7 +86,7 @@ static void source_push(struct source *s)
 		s->value++;
 	}
 	if (s->value == records)
-		schedule_work(&s->end);
+		irq_work_queue(&s->last);
 }
 
 static void tasklet_push(struct tasklet_struct *unused)
@@ -89,12 +101,52 @@ static void irq_work_push(struct irq_work *unused)
 	source_push(&sources[IRQWORK]);
 }
 
+#ifdef CONFIG_X86_LOCAL_APIC
+/* Where an NMI is due, or -1: one at a time, as there is one producer. */
+static atomic_t nmi_cpu = ATOMIC_INIT(-1);
+
+static int nmi_push(unsigned int type, struct pt_regs *regs)
+{
+	if (atomic_read(&nmi_cpu) != smp_processor_id())
+		return NMI_DONE;
+	WARN_ON_ONCE(!in_nmi());
+	source_push(&sources[NMI]);
+	atomic_set_release(&nmi_cpu, -1);
+	return NMI_HANDLED;
+}
+
+static void nmi_send(void)
+{
+	int cpu = smp_processor_id();
+
+	if (atomic_cmpxchg(&nmi_cpu, -1, cpu) == -1)
+		apic->send_IPI(cpu, NMI_VECTOR);
+}
+
+static int nmi_start(void)
+{
+	return register_nmi_handler(NMI_LOCAL, nmi_push, 0, "spscring_irq");
+}
+
+static void nmi_stop(void)
+{
+	while (atomic_read(&nmi_cpu) != -1)
+		cpu_relax();
+	unregister_nmi_handler(NMI_LOCAL, "spscring_irq");
+}
+#else
+static void nmi_send(void) { }
+static int nmi_start(void) { return 0; }
+static void nmi_stop(void) { }
+#endif
+
 static enum hrtimer_restart timer_push(struct hrtimer *unused)
 {
 	WARN_ON_ONCE(!in_hardirq());
 	source_push(&sources[HRTIMER]);
 	tasklet_schedule(&tasklet);
 	irq_work_queue(&irq_work);
+	nmi_send();
 	hrtimer_forward_now(&timer, ns_to_ktime((u64)period_us * NSEC_PER_USEC));
 	return HRTIMER_RESTART;
 }
@@ -106,6 +158,9 @@ static int source_init(struct source *s)
 	};
 	int err;
 
+	if (s == &sources[NMI] && !IS_ENABLED(CONFIG_X86_LOCAL_APIC))
+		return 0;
+	init_irq_work(&s->last, source_last);
 	INIT_WORK(&s->end, source_end);
 	s->ring = spscring_create(&want);
 	if (IS_ERR(s->ring)) {
@@ -126,6 +181,7 @@ static void sources_destroy(void)
 	for (s = sources; s < sources + SOURCES; s++) {
 		if (!s->ring)
 			continue;
+		irq_work_sync(&s->last);
 		cancel_work_sync(&s->end);
 		spscring_destroy(s->ring);
 	}
@@ -134,34 +190,40 @@ static void sources_destroy(void)
 static int __init irq_test_init(void)
 {
 	struct source *s;
+	int err;
 
 	if (!records || !period_us)
 		return -EINVAL;
 	for (s = sources; s < sources + SOURCES; s++) {
-		int err = source_init(s);
-
-		if (err) {
-			sources_destroy();
-			return err;
-		}
+		err = source_init(s);
+		if (err)
+			goto err_destroy;
 	}
+	err = nmi_start();
+	if (err)
+		goto err_destroy;
 	tasklet_setup(&tasklet, tasklet_push);
 	irq_work = IRQ_WORK_INIT_HARD(irq_work_push);
 	hrtimer_setup(&timer, timer_push, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
 	hrtimer_start(&timer, ns_to_ktime((u64)period_us * NSEC_PER_USEC), HRTIMER_MODE_REL_HARD);
 	return 0;
+
+err_destroy:
+	sources_destroy();
+	return err;
 }
 module_init(irq_test_init);
 
 static void __exit irq_test_exit(void)
 {
 	hrtimer_cancel(&timer);
+	nmi_stop();
 	irq_work_sync(&irq_work);
 	tasklet_kill(&tasklet);
 	sources_destroy();
 }
 module_exit(irq_test_exit);
 
-MODULE_DESCRIPTION("spscring: pushes from a hard hrtimer, a tasklet and irq_work");
+MODULE_DESCRIPTION("spscring: pushes from a hard hrtimer, a tasklet, irq_work and NMIs");
 MODULE_AUTHOR("The spscring authors");
 MODULE_LICENSE("GPL");

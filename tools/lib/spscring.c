@@ -246,9 +246,8 @@ int spscring_wait_records(struct spscring_consumer *c, uint32_t n, int64_t deadl
 
 	if (!n)
 		return -EINVAL;
-	if (spin(&c->spin, c->spin_max, c->lines->counters.more, has_records, c, n))
-		return 0;
-	err = sleep_on(c->fd, c->asymmetric, c->pos + n, deadline);
+	err = spin(&c->spin, c->spin_max, c->lines->counters.more, has_records, c, n) ? 0 :
+		sleep_on(c->fd, c->asymmetric, c->pos + n, deadline);
 	/* tails come in order; a later one alone would have the caller try for ever */
 	return err || has_records(c, 1) ? err : -EPIPE;
 }
