@@ -153,11 +153,6 @@ inline unlock(p, role)
 #else
 #define RELEASE_A(p, w, v) RELEASE(p, w, v)
 #endif
-#ifdef WITHOUT_G
-#define RELEASE_G(p, w, v) STORE(p, w, v)
-#else
-#define RELEASE_G(p, w, v) RELEASE(p, w, v)
-#endif
 
 /* ------------------------------------------------- the kernel's, by role */
 
@@ -623,7 +618,7 @@ inline push(p, may_die)
 	:: may_die -> goto died
 	:: true
 	fi;
-	RELEASE_G(p, CURSOR_P, pos);
+	RELEASE(p, CURSOR_P, pos);
 	if
 	:: may_die -> goto died
 	:: true
