@@ -2,9 +2,12 @@
 #
 # make			spscring.ko for KDIR (the running kernel's headers)
 # make install		modules_install and depmod; make uninstall undoes it
-# make run		the figures: out/bench.json, out/bench.svg, a table
+# make run		the figures: out/bench.json, out/bench-*.svg, a table
+# make bench		all of them, in half an hour: out/bench-full.json; ONLY=rtt,...
 # make rivals		natively, what a user would take instead, beside the ring
+# make trace		how long records are in a ring, by its tracepoints
 # make test		every suite, in every machine
+# make profile		where the time goes: flame graphs, counters
 # make soak		10^9 records each way, each checked
 # make litmus		the orderings in the kernel's memory model
 # make check		checkpatch --strict and sparse
@@ -37,6 +40,15 @@ run:
 rivals:
 	@tools/bench/rivals/run
 
+bench:
+	@tools/bench/run full
+
+profile:
+	@tools/profile/run
+
+trace:
+	@tools/trace/run
+
 test:
 	@tools/test
 
@@ -53,4 +65,4 @@ clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(kbuild) clean)
 	rm -rf out
 
-.PHONY: all modules install uninstall run rivals test soak litmus check clean
+.PHONY: all modules install uninstall run bench rivals profile trace test soak litmus check clean

@@ -25,6 +25,7 @@
 struct endpoint {
 	struct spscring *ring;
 	u32 role;
+	struct mutex io;	/* of read() and write() */
 };
 
 /*
@@ -58,7 +59,7 @@ static int show_info(struct spscring *ring, void __user *arg)
 	size = min_t(u32, info.size, sizeof(info));
 	memset(&info, 0, sizeof(info));
 	ring_info(ring, &info);
-	info.size = sizeof(info);
+	info.size = size;
 	return copy_to_user(arg, &info, size) ? -EFAULT : 0;
 }
 
@@ -131,6 +132,8 @@ static long ioctl_wait(struct endpoint *end, void __user *arg)
 		return err;
 	if (want.flags & ~SPSCRING_WAIT_ARM)
 		return -EINVAL;
+	if (want.flags & SPSCRING_WAIT_ARM && want.deadline != -1)
+		return -EINVAL;
 	if (want.flags & SPSCRING_WAIT_ARM)
 		return wait_arm(end->ring, end->role, want.index);
 	return wait_sleep(end->ring, end->role, want.index, want.deadline);
@@ -153,6 +156,8 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 
 	switch (cmd) {
 	case SPSCRING_KICK:
+		if (arg)
+			return -EINVAL;
 		wait_wake(ring_end_of(end->ring, ring_peer(end->role)));
 		return 0;
 	case SPSCRING_WAIT:
@@ -169,6 +174,24 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 	default:
 		return -ENOTTY;
 	}
+}
+
+static ssize_t endpoint_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct endpoint *end = iocb->ki_filp->private_data;
+
+	if (end->role != SPSCRING_CONSUMER)
+		return -EBADF;
+	return rw_read(end->ring, &end->io, iocb, to);
+}
+
+static ssize_t endpoint_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct endpoint *end = iocb->ki_filp->private_data;
+
+	if (end->role != SPSCRING_PRODUCER)
+		return -EBADF;
+	return rw_write(end->ring, &end->io, iocb, from);
 }
 
 static __poll_t endpoint_poll(struct file *file, poll_table *table)
@@ -208,6 +231,8 @@ static const struct file_operations endpoint_fops = {
 	.owner		= THIS_MODULE,
 	.unlocked_ioctl	= endpoint_ioctl,
 	.compat_ioctl	= no_compat_ioctl,
+	.read_iter	= endpoint_read,
+	.write_iter	= endpoint_write,
 	.poll		= endpoint_poll,
 	.mmap		= endpoint_mmap,
 	.show_fdinfo	= endpoint_fdinfo,
@@ -229,6 +254,15 @@ static int endpoint_claim(struct endpoint *end, struct spscring *ring, u32 role)
 	return 0;
 }
 
+static struct endpoint *endpoint_alloc(void)
+{
+	struct endpoint *end = kzalloc(sizeof(*end), GFP_KERNEL_ACCOUNT);
+
+	if (end)
+		mutex_init(&end->io);
+	return end;
+}
+
 /**
  * endpoint_file() - claim an end for a new file
  * @ring: the ring
@@ -238,7 +272,7 @@ static int endpoint_claim(struct endpoint *end, struct spscring *ring, u32 role)
  */
 struct file *endpoint_file(struct spscring *ring, u32 role)
 {
-	struct endpoint *end = kzalloc(sizeof(*end), GFP_KERNEL_ACCOUNT);
+	struct endpoint *end = endpoint_alloc();
 	struct file *file;
 	int err;
 
@@ -250,6 +284,7 @@ struct file *endpoint_file(struct spscring *ring, u32 role)
 		kfree(end);
 		return file;
 	}
+	file->f_mode |= FMODE_NOWAIT;
 	/* last, since it cannot be taken back unseen */
 	err = endpoint_claim(end, ring, role);
 	if (err) {
@@ -300,7 +335,7 @@ int endpoint_open(struct file *file, struct spscring *ring, u32 role)
 	/* either end maps a part to read and a part to write */
 	if ((file->f_mode & both) != both)
 		return -EACCES;
-	end = kzalloc(sizeof(*end), GFP_KERNEL_ACCOUNT);
+	end = endpoint_alloc();
 	if (!end)
 		return -ENOMEM;
 	err = endpoint_claim(end, ring, role);
@@ -309,6 +344,7 @@ int endpoint_open(struct file *file, struct spscring *ring, u32 role)
 		return err;
 	}
 	file->private_data = end;
+	file->f_mode |= FMODE_NOWAIT;
 	file->f_op = &endpoint_fops;	/* of the same owner: its reference stays */
 	return 0;
 }

@@ -125,6 +125,26 @@ static u32 wake_of(const struct spscring *ring)
 		SPSCRING_WAKE_FENCE;
 }
 
+/* Handles of the kernel's own mapping. */
+void ring_producer_handle(struct spscring *ring, struct spscring_producer *p)
+{
+	spscring_producer_init(p, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
+			       ring_page(ring, RING_PAGE_INFO),
+			       ring_page(ring, RING_PAGE_PRODUCER),
+			       ring_page(ring, RING_PAGE_DATA));
+	p->ring = ring;
+	spscring_producer_wakes(p, wake_of(ring));
+}
+
+void ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c)
+{
+	spscring_consumer_init(c, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
+			       ring_page(ring, RING_PAGE_INFO),
+			       ring_page(ring, RING_PAGE_DATA));
+	c->ring = ring;
+	spscring_consumer_wakes(c, wake_of(ring));
+}
+
 /**
  * spscring_claim_producer() - be the producer
  * @ring: the ring
@@ -141,12 +161,7 @@ int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p)
 
 	if (err)
 		return err;
-	spscring_producer_init(p, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
-			       ring_page(ring, RING_PAGE_INFO),
-			       ring_page(ring, RING_PAGE_PRODUCER),
-			       ring_page(ring, RING_PAGE_DATA));
-	p->ring = ring;
-	p->wake = wake_of(ring);
+	ring_producer_handle(ring, p);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(spscring_claim_producer);
@@ -168,11 +183,7 @@ int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c)
 
 	if (err)
 		return err;
-	spscring_consumer_init(c, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
-			       ring_page(ring, RING_PAGE_INFO),
-			       ring_page(ring, RING_PAGE_DATA));
-	c->ring = ring;
-	c->wake = wake_of(ring);
+	ring_consumer_handle(ring, c);
 	c->peer_is_user = ring->of_user || !ring_held_by_kernel(ring, SPSCRING_PRODUCER);
 	return 0;
 }
@@ -216,9 +227,15 @@ EXPORT_SYMBOL_GPL(spscring_wait_room);
  */
 int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline)
 {
+	int err;
+
 	if (!n)
 		return -EINVAL;
-	return kernel_waits(c->ring) ?: wait_sleep(c->ring, SPSCRING_CONSUMER, c->pos + n, deadline);
+	err = kernel_waits(c->ring) ?: wait_sleep(c->ring, SPSCRING_CONSUMER, c->pos + n, deadline);
+	/* tails come in order; a later one alone would have the caller try for ever */
+	if (!err && !ring_reached(c->ring, SPSCRING_CONSUMER, c->pos + 1))
+		return spscring_consumer_broken(c);
+	return err;
 }
 EXPORT_SYMBOL_GPL(spscring_wait_records);
 

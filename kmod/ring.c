@@ -17,6 +17,7 @@
 #include <linux/vmalloc.h>
 
 #include "ring.h"
+#include "trace.h"
 
 static atomic64_t ring_ids;
 static atomic_long_t ring_bytes;
@@ -193,6 +194,9 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	info->geometry = ring->geometry;
 	memcpy(info->name, ring->name, sizeof(info->name));
 	info->magic = SPSCRING_MAGIC;
+	*ring_wants(ring, SPSCRING_CONSUMER) = SPSCRING_NOBODY;
+	*ring_wants(ring, SPSCRING_PRODUCER) = SPSCRING_NOBODY;
+	trace_spscring_create(ring);
 	return ring;
 
 err_pages:
@@ -274,6 +278,7 @@ void spscring_broken(struct spscring *ring, int role)
 	if (atomic_xchg(&ring->broken, 1))
 		return;
 	WRITE_ONCE(ring_kernel_lines(ring)->broken.word, 1);
+	trace_spscring_broken(ring, role);
 	/* both: who waits waits for ever otherwise */
 	spscring_kick(ring, SPSCRING_CONSUMER);
 	spscring_kick(ring, SPSCRING_PRODUCER);
@@ -315,22 +320,29 @@ u64 ring_cursor(struct spscring *ring, u32 role)
 			   &ring_consumer_lines(ring)->cursor.word));
 }
 
-/* How far the end can go from @cursor at least; the consumer, within a frame. */
+/*
+ * How far the end can go from @cursor, and no less than its peer had come when it
+ * last kicked: an index behind that may be one that it has kicked for already.
+ */
 u64 ring_seen(struct spscring *ring, u32 role, u64 cursor)
 {
 	const struct spscring_geometry *g = &ring->geometry;
-	u64 frame, end, tail;
+	u64 frame, end, tail, seen;
 
 	if (role == SPSCRING_PRODUCER)
 		/* (D) pairs with (C) */
 		return smp_load_acquire(&ring_consumer_lines(ring)->cursor.word) + g->capacity;
+	/* (H) pairs with (G); within a batch the tails are ahead of it */
+	seen = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
 	frame = cursor / g->frame_records;
 	end = (frame + 1) * g->frame_records;
 	/* (B) pairs with (A) */
 	tail = smp_load_acquire(ring_tail(ring, frame));
-	if ((s64)(tail - cursor) <= 0)
-		return cursor;
-	return (s64)(tail - end) < 0 ? tail : end;
+	if ((s64)(tail - end) > 0)
+		tail = end;
+	if ((s64)(seen - tail) < 0)
+		seen = tail;
+	return (s64)(seen - cursor) < 0 ? cursor : seen;
 }
 
 /* Can the end go as far as @index? */
@@ -491,6 +503,7 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 		end->generation++;
 		end->kernel = kernel;
 		ring_set_state(ring, role, SPSCRING_HELD);
+		trace_spscring_endpoint(ring, role, end);
 	}
 	mutex_unlock(&ring->lock);
 	return err;
@@ -514,6 +527,15 @@ bool ring_held_by_kernel(struct spscring *ring, u32 role)
 	return held;
 }
 
+/* As the ends wrote them, one after the other while the ring runs. */
+static void ring_cursors(struct spscring *ring, u64 *head, u64 *tail)
+{
+	/* (D) pairs with (C) */
+	*head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
+	/* (H) pairs with (G) */
+	*tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+}
+
 /**
  * ring_end() - an end is over
  * @ring: the ring
@@ -525,18 +547,29 @@ bool ring_held_by_kernel(struct spscring *ring, u32 role)
 void ring_end(struct spscring *ring, u32 role, u32 state)
 {
 	struct ring_end *end = ring_end_of(ring, role);
+	u64 head, tail;
 	bool held;
 
 	mutex_lock(&ring->lock);
 	held = end->state == SPSCRING_HELD;
-	if (held)
+	/* before another can claim it; after SHUTDOWN as well */
+	if (state == SPSCRING_DEAD)
+		wait_forget(end);
+	if (held) {
 		ring_set_state(ring, role, state);
+		if (state == SPSCRING_SHUT_DOWN) {
+			trace_spscring_shutdown(ring, role);
+		} else {
+			ring_cursors(ring, &head, &tail);
+			trace_spscring_death(ring, role, end->generation, head, tail);
+		}
+	}
 	mutex_unlock(&ring->lock);
 	if (!held)
 		return;
 	wait_wake(ring_end_of(ring, ring_peer(role)));
-	if (state == SPSCRING_DEAD)
-		wait_forget(end);
+	if (state == SPSCRING_SHUT_DOWN)
+		wait_wake(end);
 }
 
 /**
@@ -550,10 +583,7 @@ void ring_info(struct spscring *ring, struct spscring_info *info)
 
 	info->geometry = ring->geometry;
 	memcpy(info->name, ring->name, sizeof(info->name));
-	/* (D) pairs with (C) */
-	info->head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
-	/* (H) pairs with (G) */
-	info->tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+	ring_cursors(ring, &info->head, &info->tail);
 	length = info->tail - info->head;
 	if ((s64)length < 0)
 		length = 0;

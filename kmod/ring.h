@@ -15,6 +15,10 @@
 struct cred;
 struct eventfd_ctx;
 struct file;
+struct iov_iter;
+struct kiocb;
+struct spscring_consumer;
+struct spscring_producer;
 struct vm_area_struct;
 
 /* Sections of the ring's pages, in the order in which an fd maps them. */
@@ -32,7 +36,10 @@ enum ring_page {
 struct ring_sleep {
 	wait_queue_head_t queue;	/* pollers */
 	struct list_head waiters;	/* struct ring_waiter */
+	u32 waiting;			/* of them, at most SPSCRING_WAITERS_MAX */
 	u64 armed;			/* where to wake the pollers; 0: nowhere */
+	u64 asked;			/* the same, by WAIT_ARM; the least */
+	u64 late_at;			/* the cursor when late was set */
 	u32 records;			/* their watermark */
 	bool late;			/* they have waited for it long enough */
 	ktime_t timeout;		/* 0: for ever */
@@ -110,12 +117,23 @@ int ring_peer_ended(struct spscring *ring, u32 role);
 void wait_init(struct ring_end *end);
 void wait_exit(struct ring_end *end);
 void wait_wake(struct ring_end *end);
+int wait_ready(struct spscring *ring, u32 role, u64 index);
 int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline);
 int wait_arm(struct spscring *ring, u32 role, u64 index);
 int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *want);
 void wait_forget(struct ring_end *end);
 void wait_count(struct ring_end *end, struct spscring_sleep_counters *count);
 __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table);
+
+/* kapi.c: the kernel's handles, at the ends' cursors */
+void ring_producer_handle(struct spscring *ring, struct spscring_producer *p);
+void ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c);
+
+/* rw.c */
+ssize_t rw_read(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
+		struct iov_iter *to);
+ssize_t rw_write(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
+		 struct iov_iter *from);
 
 /* memmap.c: who may map what */
 bool memmap_writable(u32 role, unsigned long first, unsigned long n);

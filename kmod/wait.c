@@ -32,6 +32,7 @@ struct ring_waiter {
 static bool wait_over(struct ring_end *end, u64 index)
 {
 	return ring_reached(end->ring, end->role, index) ||
+		READ_ONCE(end->state) == SPSCRING_SHUT_DOWN ||
 		ring_peer_ended(end->ring, end->role) != -EAGAIN;
 }
 
@@ -43,11 +44,13 @@ static void wait_tell(struct ring_end *end)
 	u64 least = s->armed;
 
 	lockdep_assert_held(&s->queue.lock);
+	if (s->asked && (!least || (s64)(s->asked - least) < 0))
+		least = s->asked;
 	list_for_each_entry(w, &s->waiters, list)
 		if (!least || (s64)(w->index - least) < 0)
 			least = w->index;
 	if (!least)
-		least = S64_MAX;
+		least = SPSCRING_NOBODY;
 	else if (end->role == SPSCRING_PRODUCER)
 		least -= end->ring->geometry.capacity;
 	WRITE_ONCE(*ring_wants(end->ring, end->role), least);
@@ -58,6 +61,12 @@ static void wait_tell(struct ring_end *end)
 static u64 wait_watermark(struct ring_end *end, u64 cursor)
 {
 	return cursor + max(end->sleep.records, 1U);
+}
+
+/* Until it takes something: poll is not to eat it, as it may be asked twice (nested epoll). */
+static bool wait_late(const struct ring_end *end)
+{
+	return end->sleep.late && end->sleep.late_at == ring_cursor(end->ring, end->role);
 }
 
 static bool wait_has_timeout(const struct ring_sleep *s)
@@ -81,7 +90,7 @@ static void wait_arm_poll(struct ring_end *end, u64 cursor, bool ready)
 		s->armed = cursor + 1;
 	} else {
 		s->armed = wait_watermark(end, cursor);
-		if (wait_has_timeout(s) && !hrtimer_active(&s->timer))
+		if (wait_has_timeout(s) && !hrtimer_is_queued(&s->timer))
 			hrtimer_start(&s->timer, s->timeout, HRTIMER_MODE_REL_SOFT);
 	}
 }
@@ -93,7 +102,7 @@ static bool wait_fire(struct ring_end *end, bool now)
 	u64 cursor = ring_cursor(end->ring, end->role);
 
 	s->armed = 0;
-	if (!now && !s->late && wait_has_timeout(s) &&
+	if (!now && !wait_late(end) && wait_has_timeout(s) &&
 	    !wait_over(end, wait_watermark(end, cursor))) {
 		wait_arm_poll(end, cursor, false);
 		return false;
@@ -114,12 +123,17 @@ static bool wait_reap_once(struct ring_end *end, bool all)
 		if (!all && !wait_over(end, w->index))
 			continue;
 		list_del_init(&w->list);
+		s->waiting--;
 		wake_up_process(w->task);
 		s->count.wakes++;
 	}
-	if (s->armed && (all || s->late || wait_over(end, s->armed)) && wait_fire(end, all)) {
+	if (s->armed && (all || wait_late(end) || wait_over(end, s->armed)) && wait_fire(end, all)) {
 		pollers = true;
 		s->count.wakes++;
+	}
+	if (s->asked && (all || wait_over(end, s->asked))) {
+		s->asked = 0;
+		pollers = true;
 	}
 	wait_tell(end);
 	return pollers;
@@ -133,7 +147,7 @@ static bool wait_anyone_over(struct ring_end *end)
 	list_for_each_entry(w, &s->waiters, list)
 		if (wait_over(end, w->index))
 			return true;
-	return s->armed && wait_over(end, s->armed);
+	return (s->armed && wait_over(end, s->armed)) || (s->asked && wait_over(end, s->asked));
 }
 
 /*
@@ -166,14 +180,26 @@ static void wait_signal(struct eventfd_ctx *eventfd)
 static void wait_wake_locked(struct ring_end *end)
 {
 	struct ring_sleep *s = &end->sleep;
-	__poll_t mask = end->role == SPSCRING_CONSUMER ? EPOLLIN | EPOLLRDNORM :
-		EPOLLOUT | EPOLLWRNORM;
 
 	if (!wait_reap(end))
 		return;
-	__wake_up_locked_key(&s->queue, TASK_NORMAL, poll_to_key(mask | EPOLLRDHUP | EPOLLHUP));
+	/* without a mask, or io_uring's multishot poll would believe it, and not arm again */
+	wake_up_all_locked(&s->queue);
 	if (s->eventfd)
 		wait_signal(s->eventfd);
+}
+
+/*
+ * Before a poller arms anew: where the peer has come to the old index, but its
+ * kick not yet here, the other pollers would not be told.
+ */
+static void wait_rearm(struct ring_end *end)
+{
+	u64 armed = end->sleep.armed;
+
+	/* an end of the peer is told when it comes, and only then */
+	if (armed && ring_reached(end->ring, end->role, armed))
+		wait_wake_locked(end);
 }
 
 /**
@@ -201,6 +227,7 @@ static enum hrtimer_restart wait_timer(struct hrtimer *timer)
 
 	spin_lock_irqsave(&s->queue.lock, flags);
 	s->late = true;
+	s->late_at = ring_cursor(end->ring, end->role);
 	wait_wake_locked(end);
 	spin_unlock_irqrestore(&s->queue.lock, flags);
 	return HRTIMER_NORESTART;
@@ -231,13 +258,24 @@ EXPORT_SYMBOL_GPL(spscring_kick);
 
 /* ------------------------------------------------------------------ sleep */
 
-/* 0 when @index is reached, -EAGAIN while it may be, else as ring_peer_ended(). */
-static int wait_look(struct ring_end *end, u64 index)
+/**
+ * wait_ready() - can an end go on?
+ * @ring: the ring
+ * @role: the end
+ * @index: as far as this
+ *
+ * Return: 0; -EAGAIN not yet; or as ring_peer_ended(), never.
+ */
+int wait_ready(struct spscring *ring, u32 role, u64 index)
 {
-	int ended = ring_peer_ended(end->ring, end->role);
+	int ended = ring_peer_ended(ring, role);
 
 	/* what the peer did before it ended counts */
-	return ring_reached(end->ring, end->role, index) ? 0 : ended;
+	if (ring_reached(ring, role, index))
+		return 0;
+	if (ended == -EAGAIN && READ_ONCE(ring_end_of(ring, role)->state) == SPSCRING_SHUT_DOWN)
+		return -ESHUTDOWN;
+	return ended;
 }
 
 static int wait_check(struct spscring *ring, u32 role, u64 index)
@@ -249,26 +287,45 @@ static int wait_check(struct spscring *ring, u32 role, u64 index)
 	return 0;
 }
 
-static void wait_add(struct ring_end *end, struct ring_waiter *w)
+/*
+ * 0; -EBUSY too many wait, all of which a kick looks at; 1 it is reached: an index that the peer may have kicked for is not told, or
+ * it would keep quiet of larger ones; -EAGAIN an asymmetric peer has not fenced.
+ */
+static int wait_add(struct ring_end *end, struct ring_waiter *w)
 {
+	u64 *wants = ring_wants(end->ring, end->role), before;
 	struct ring_sleep *s = &end->sleep;
+	int ret = 0;
 
 	spin_lock_irq(&s->queue.lock);
-	list_add(&w->list, &s->waiters);
-	s->count.sleeps++;
-	wait_tell(end);
+	if (ring_reached(end->ring, end->role, w->index)) {
+		ret = 1;
+	} else if (s->waiting == SPSCRING_WAITERS_MAX) {
+		ret = -EBUSY;
+	} else {
+		before = *wants;
+		list_add(&w->list, &s->waiters);
+		s->waiting++;
+		s->count.sleeps++;
+		wait_tell(end);
+		if (end->ring->geometry.flags & SPSCRING_CREATE_ASYMMETRIC &&
+		    (s64)(*wants - before) < 0)
+			ret = -EAGAIN;
+	}
 	spin_unlock_irq(&s->queue.lock);
+	return ret;
 }
 
-/* The peer's next kick for it would be needless, unless it was on its way. */
+/* Those that are left wait by a new index, which the peer may have passed unseen. */
 static void wait_remove(struct ring_end *end, struct ring_waiter *w)
 {
 	struct ring_sleep *s = &end->sleep;
 
 	spin_lock_irq(&s->queue.lock);
 	if (!list_empty(&w->list)) {
-		list_del(&w->list);
-		wait_tell(end);
+		list_del_init(&w->list);
+		s->waiting--;
+		wait_wake_locked(end);
 	}
 	spin_unlock_irq(&s->queue.lock);
 }
@@ -291,20 +348,33 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 		.list = LIST_HEAD_INIT(w.list), .task = current, .index = index,
 	};
 	ktime_t until = deadline, *timeout = deadline < 0 ? NULL : &until;
+	bool again = false;
 	int err;
 
+	might_sleep();
 	err = wait_check(ring, role, index);
 	if (err)
 		return err;
-	err = wait_look(end, index);
+	err = wait_ready(ring, role, index);
 	if (err != -EAGAIN)
 		return err;
 	for (;;) {
-		if (list_empty_careful(&w.list))
-			wait_add(end, &w);
-		/* (M), (O): it fences, after the index is told */
+		/* before the list: who takes it off wakes it, too */
 		set_current_state(TASK_INTERRUPTIBLE);
-		err = wait_look(end, index);
+		if (list_empty_careful(&w.list)) {
+			/* the peer has not fenced for a new index: the caller arms again */
+			if (again && ring->geometry.flags & SPSCRING_CREATE_ASYMMETRIC)
+				break;
+			again = true;
+			err = wait_add(end, &w);
+			if (err) {
+				err = min(err, 0);
+				break;
+			}
+		}
+		/* (M), (O) */
+		smp_mb();
+		err = wait_ready(ring, role, index);
 		if (err != -EAGAIN)
 			break;
 		if (signal_pending(current)) {
@@ -313,11 +383,14 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 		}
 		if (!schedule_hrtimeout_range_clock(timeout, current->timer_slack_ns,
 						    HRTIMER_MODE_ABS, CLOCK_MONOTONIC)) {
-			err = wait_look(end, index);
+			err = wait_ready(ring, role, index);
 			if (err == -EAGAIN)
 				err = -ETIMEDOUT;
 			break;
 		}
+		err = wait_ready(ring, role, index);
+		if (err != -EAGAIN)
+			break;
 	}
 	__set_current_state(TASK_RUNNING);
 	wait_remove(end, &w);
@@ -325,31 +398,67 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 }
 
 /**
- * wait_arm() - tell an index, for pollers, and return
+ * wait_arm() - tell an index, for pollers and the eventfd, and return
  * @ring: the ring
  * @role: the end
  * @index: where to wake them
  *
- * Return: 0, or a negative errno, see struct spscring_wait.
+ * Return: 0; -EAGAIN it is armed, but an asymmetric peer has not fenced since; or
+ * a negative errno, see struct spscring_wait.
  */
 int wait_arm(struct spscring *ring, u32 role, u64 index)
 {
 	struct ring_end *end = ring_end_of(ring, role);
+	u64 *wants = ring_wants(ring, role), before;
 	struct ring_sleep *s = &end->sleep;
+	bool lowered;
 	int err;
 
 	err = wait_check(ring, role, index);
 	if (err)
 		return err;
 	spin_lock_irq(&s->queue.lock);
-	s->armed = index;
+	before = *wants;
+	if (!s->asked || (s64)(index - s->asked) < 0)
+		s->asked = index;
 	wait_tell(end);
-	spin_unlock_irq(&s->queue.lock);
+	lowered = (s64)(*wants - before) < 0;
 	/* (M), (O) */
 	smp_mb();
-	if (wait_over(end, index))
-		wait_wake(end);
-	return 0;
+	if (wait_over(end, index)) {
+		wait_wake_locked(end);
+		lowered = false;
+	}
+	spin_unlock_irq(&s->queue.lock);
+	return lowered && ring->geometry.flags & SPSCRING_CREATE_ASYMMETRIC ? -EAGAIN : 0;
+}
+
+static __poll_t wait_mask(struct ring_end *end, bool ready)
+{
+	__poll_t ends = 0;
+
+	switch (ring_peer_ended(end->ring, end->role)) {
+	case -ESHUTDOWN:
+		ends = EPOLLRDHUP;
+		break;
+	case -EPIPE:
+		ends = atomic_read(&end->ring->broken) ? EPOLLERR : EPOLLHUP;
+		break;
+	}
+	/* an answer, if only that there is none: the end of the file, a refusal */
+	if (end->role == SPSCRING_CONSUMER)
+		return ends | (ready || ends & EPOLLRDHUP ? EPOLLIN | EPOLLRDNORM : 0);
+	return ends | (ready || ends ? EPOLLOUT | EPOLLWRNORM : 0);
+}
+
+/* Arms, and looks: whether the end is ready by its pollers' watermark. */
+static bool wait_arm_and_look(struct ring_end *end, u64 cursor, u64 mark, bool ready)
+{
+	wait_arm_poll(end, cursor, ready);
+	wait_tell(end);
+	/* (M), (O) */
+	smp_mb();
+	return ring_reached(end->ring, end->role, mark);
 }
 
 /**
@@ -359,16 +468,16 @@ int wait_arm(struct spscring *ring, u32 role, u64 index)
  * @file: the file
  * @table: who asks
  *
- * Return: EPOLLIN or EPOLLOUT with its NORM, at the watermark; EPOLLRDHUP the
- * peer has shut down; EPOLLHUP it has died; EPOLLERR the ring is broken, or
- * BUSY_POLL.
+ * Return: EPOLLIN or EPOLLOUT with its NORM, at the watermark or when a call would
+ * be refused; EPOLLRDHUP the peer has shut down; EPOLLHUP it has died; EPOLLERR the
+ * ring is broken, or BUSY_POLL.
  */
 __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table)
 {
 	struct ring_end *end = ring_end_of(ring, role);
 	struct ring_sleep *s = &end->sleep;
-	__poll_t mask = 0;
 	u64 cursor, mark;
+	__poll_t mask;
 	bool ready;
 
 	if (ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
@@ -376,32 +485,21 @@ __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_tabl
 	poll_wait(file, &s->queue, table);
 
 	spin_lock_irq(&s->queue.lock);
+	wait_rearm(end);
 	cursor = ring_cursor(ring, role);
-	mark = s->late ? cursor + 1 : wait_watermark(end, cursor);
-	wait_arm_poll(end, cursor, ring_reached(ring, role, mark));
-	wait_tell(end);
-	/* (M), (O) */
-	smp_mb();
-	switch (ring_peer_ended(ring, role)) {
-	case -ESHUTDOWN:
-		mask = EPOLLRDHUP;
-		break;
-	case -EPIPE:
-		mask = atomic_read(&ring->broken) ? EPOLLERR : EPOLLHUP;
-		break;
-	}
-	/* nothing more will come: what is there is worth a look */
-	ready = ring_reached(ring, role, mask ? cursor + 1 : mark);
-	s->late = false;
+	/* once the peer has ended nothing more will come: what is there is worth a look */
+	mark = wait_late(end) || ring_peer_ended(ring, role) != -EAGAIN ? cursor + 1 :
+		wait_watermark(end, cursor);
+	ready = wait_arm_and_look(end, cursor, mark, ring_reached(ring, role, mark));
+	/* a first record came meanwhile: its time begins */
+	if (!ready && ring_reached(ring, role, s->armed))
+		ready = wait_arm_and_look(end, cursor, mark, false);
+	mask = wait_mask(end, ready);
 	if (ready)
 		hrtimer_try_to_cancel(&s->timer);
 	else if (!mask)
 		s->count.polls++;
 	spin_unlock_irq(&s->queue.lock);
-	if (role == SPSCRING_CONSUMER && (ready || mask & EPOLLRDHUP))
-		mask |= EPOLLIN | EPOLLRDNORM;
-	else if (role == SPSCRING_PRODUCER && ready && !mask)
-		mask |= EPOLLOUT | EPOLLWRNORM;
 	return mask;
 }
 
@@ -434,6 +532,8 @@ int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *w
 	s->records = want->records;
 	s->timeout = ns_to_ktime(min_t(u64, want->timeout, KTIME_MAX));
 	s->late = false;
+	if (s->armed)
+		wake_up_all_locked(&s->queue);	/* poll anew, by the new watermark */
 	spin_unlock_irq(&s->queue.lock);
 	if (eventfd)
 		eventfd_ctx_put(eventfd);
@@ -454,6 +554,7 @@ void wait_forget(struct ring_end *end)
 	spin_lock_irq(&s->queue.lock);
 	swap(s->eventfd, eventfd);
 	s->armed = 0;
+	s->asked = 0;
 	s->records = 0;
 	s->timeout = 0;
 	s->late = false;

@@ -62,6 +62,20 @@ static const struct { const char *name; size_t is, was; } places[] = {
 	AT(spscring_info, consumer_generation, 212),
 	AT(spscring_info, broken, 216),
 	AT(spscring_info, reserved, 220),
+	AT(spscring_info, producer_sleep, 224),
+	AT(spscring_info, consumer_sleep, 288),
+	AT(spscring_sleep_counters, sleeps, 0),
+	AT(spscring_sleep_counters, polls, 8),
+	AT(spscring_sleep_counters, kicks, 16),
+	AT(spscring_sleep_counters, wakes, 24),
+	AT(spscring_sleep_counters, reserved, 32),
+	AT(spscring_wait, flags, 4),
+	AT(spscring_wait, index, 8),
+	AT(spscring_wait, deadline, 16),
+	AT(spscring_notify, flags, 4),
+	AT(spscring_notify, records, 8),
+	AT(spscring_notify, eventfd, 12),
+	AT(spscring_notify, timeout, 16),
 	AT(spscring_consumer_lines, cursor, 0),
 	AT(spscring_consumer_lines, told, 128),
 	AT(spscring_consumer_lines, counters, 256),
@@ -91,13 +105,22 @@ TEST(numbers)
 	EXPECT_EQ(sizeof(struct spscring_endpoint), 24);
 	EXPECT_EQ(sizeof(struct spscring_shutdown), 8);
 	EXPECT_EQ(sizeof(struct spscring_geometry), 128);
-	EXPECT_EQ(sizeof(struct spscring_info), 224);
+	EXPECT_EQ(sizeof(struct spscring_info), 352);
+	EXPECT_EQ(sizeof(struct spscring_wait), 24);
+	EXPECT_EQ(sizeof(struct spscring_notify), 24);
 	EXPECT_EQ(sizeof(struct spscring_info_page), 168);
 
 	EXPECT_EQ(SPSCRING_CREATE, 0xef00);
 	EXPECT_EQ(SPSCRING_ENDPOINT, 0xef01);
 	EXPECT_EQ(SPSCRING_SHUTDOWN, 0xef02);
 	EXPECT_EQ(SPSCRING_INFO, 0xef03);
+	EXPECT_EQ(SPSCRING_WAIT, 0xef04);
+	EXPECT_EQ(SPSCRING_KICK, 0xef05);
+	EXPECT_EQ(SPSCRING_NOTIFY, 0xef06);
+	EXPECT_EQ(SPSCRING_CREATE_BUSY_POLL, 2);
+	EXPECT_EQ(SPSCRING_CREATE_ASYMMETRIC, 4);
+	EXPECT_EQ(SPSCRING_WAIT_ARM, 1);
+	EXPECT_EQ(SPSCRING_NOBODY, 0x7fffffffffffffff);
 	EXPECT_EQ(SPSCRING_MAGIC, 0x676e697263737073ULL);
 	EXPECT_EQ(SPSCRING_KERNEL_LINES, 1024);
 	EXPECT_EQ(SPSCRING_LINE, 128);
@@ -194,6 +217,8 @@ TEST_F(pages, fresh_is_zero)
 	const struct spscring_geometry *g = &self->info.geometry;
 	const size_t lines = SPSCRING_KERNEL_LINES + g->colour;
 	const size_t states[] = {
+		lines + WORD(spscring_kernel_lines, consumer_wants),
+		lines + WORD(spscring_kernel_lines, producer_wants),
 		lines + WORD(spscring_kernel_lines, consumer),
 		lines + WORD(spscring_kernel_lines, producer),
 	};
@@ -202,7 +227,7 @@ TEST_F(pages, fresh_is_zero)
 	EXPECT_EQ(not_zero(self->all + g->producer_offset, 0, g->page_size, NULL, 0), -1);
 	EXPECT_EQ(not_zero(self->all + g->data_offset, 0, g->data_bytes, NULL, 0), -1);
 	EXPECT_EQ(not_zero(self->all + g->info_offset, sizeof(struct spscring_info_page),
-			   g->page_size, states, 2), -1);
+			   g->page_size, states, 4), -1);
 }
 
 /* Laps of traffic, full and empty: each word that moves has its place. */
@@ -222,6 +247,8 @@ TEST_F(pages, reserved_stays_zero)
 		g->colour + WORD(spscring_producer_lines, counters),
 	};
 	const size_t states[] = {
+		lines + WORD(spscring_kernel_lines, consumer_wants),
+		lines + WORD(spscring_kernel_lines, producer_wants),
 		lines + WORD(spscring_kernel_lines, consumer),
 		lines + WORD(spscring_kernel_lines, producer),
 	};
@@ -247,7 +274,7 @@ TEST_F(pages, reserved_stays_zero)
 	EXPECT_EQ(not_zero(self->all + g->consumer_offset, 0, g->page_size, consumer, 3), -1);
 	EXPECT_EQ(not_zero(self->all + g->producer_offset, 0, g->page_size, producer, 2), -1);
 	EXPECT_EQ(not_zero(self->all + g->info_offset, sizeof(struct spscring_info_page),
-			   g->page_size, states, 2), -1);
+			   g->page_size, states, 4), -1);
 
 	c_lines = (const void *)(self->all + g->consumer_offset + g->colour);
 	p_lines = (const void *)(self->all + g->producer_offset + g->colour);
@@ -283,8 +310,8 @@ TEST_F(pages, kernel_lines)
 	EXPECT_EQ(spscring_shutdown(self->producer, SPSCRING_SHUTDOWN_BROKEN), 0);
 	EXPECT_EQ(READ_ONCE(kernel->broken.word), 1);
 	EXPECT_EQ(info_of(self->ring).broken, 1);
-	EXPECT_EQ(READ_ONCE(kernel->consumer_wants.word), 0);
-	EXPECT_EQ(READ_ONCE(kernel->producer_wants.word), 0);
+	EXPECT_EQ(READ_ONCE(kernel->consumer_wants.word), SPSCRING_NOBODY);
+	EXPECT_EQ(READ_ONCE(kernel->producer_wants.word), SPSCRING_NOBODY);
 }
 
 TEST(colours)
@@ -318,18 +345,21 @@ FIXTURE_VARIANT(grow)
 {
 	unsigned long cmd;
 	__u32 size;
+	__u32 first;		/* of the first version, where it has grown since */
 	bool ring, end;		/* what the ioctl is called on; neither: an empty fd */
 	__u32 flags;		/* what is known */
 	union {
 		struct spscring_create create;
 		struct spscring_endpoint endpoint;
+		struct spscring_notify notify;
 	} good;
 };
 
 FIXTURE_VARIANT_ADD(grow, create)
 {
 	.cmd = SPSCRING_CREATE, .size = sizeof(struct spscring_create),
-	.flags = SPSCRING_CREATE_NUMA_NODE,
+	.flags = SPSCRING_CREATE_NUMA_NODE | SPSCRING_CREATE_BUSY_POLL |
+		 SPSCRING_CREATE_ASYMMETRIC,
 	.good.create = { .capacity = 1, .record_size = 1 },
 };
 
@@ -348,6 +378,19 @@ FIXTURE_VARIANT_ADD(grow, shutdown)
 FIXTURE_VARIANT_ADD(grow, info)
 {
 	.cmd = SPSCRING_INFO, .size = sizeof(struct spscring_info), .ring = true,
+	.first = 224,
+};
+
+FIXTURE_VARIANT_ADD(grow, wait)
+{
+	.cmd = SPSCRING_WAIT, .size = sizeof(struct spscring_wait), .end = true,
+	.flags = SPSCRING_WAIT_ARM,
+};
+
+FIXTURE_VARIANT_ADD(grow, notify)
+{
+	.cmd = SPSCRING_NOTIFY, .size = sizeof(struct spscring_notify), .end = true,
+	.good.notify = { .eventfd = -1 },
 };
 
 FIXTURE_SETUP(grow)
@@ -395,12 +438,13 @@ static int call_with(const grow_t *variant, __u32 size, __u32 flags,
 
 TEST_F(grow, size)
 {
-	const __u32 known = variant->size;
+	const __u32 known = variant->size, first = variant->first ?: known;
 
 	EXPECT_EQ(call_with(variant, known, 0, 0), 0);
+	EXPECT_EQ(call_with(variant, first, 0, 0), 0);
 	EXPECT_EQ(call_with(variant, 0, 0, 0), -EINVAL);
 	EXPECT_EQ(call_with(variant, 4, 0, 0), -EINVAL);
-	EXPECT_EQ(call_with(variant, known - 1, 0, 0), -EINVAL);
+	EXPECT_EQ(call_with(variant, first - 1, 0, 0), -EINVAL);
 	EXPECT_EQ(call_with(variant, known + 1, 0, 0), 0);
 	EXPECT_EQ(call_with(variant, known + 64, 0, 0), 0);
 	EXPECT_EQ(call_with(variant, known + 1, 0, known), -E2BIG);
@@ -491,7 +535,7 @@ TEST_F(fds, unknown_ioctl)
 {
 	const int fds[] = { self->empty, self->ring, self->producer, self->consumer };
 	const unsigned long cmds[] = {
-		_IO(SPSCRING_IOC, 4), _IO(SPSCRING_IOC, 255), _IO(0xEE, 0), 0,
+		_IO(SPSCRING_IOC, 7), _IO(SPSCRING_IOC, 255), _IO(0xEE, 0), 0,
 		_IOW(SPSCRING_IOC, 0, struct spscring_create),
 		_IOWR(SPSCRING_IOC, 3, struct spscring_info),
 	};

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "selftest.h"
+#include "spscring_peer.h"
 
 #define NEVER	(-1LL)
 
@@ -146,7 +147,11 @@ TEST_F(wait, bad)
 
 	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want), -EINVAL);
 	want.index = 64;
-	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want), -ETIMEDOUT);
+	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want),
+		  variant->flags ? -EAGAIN : -ETIMEDOUT);
+	want.flags = SPSCRING_WAIT_ARM;
+	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want), -EINVAL);
+	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_KICK, (void *)1), -EINVAL);
 	want.flags = 2;
 	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want), -EINVAL);
 	want.flags = 0;
@@ -245,6 +250,52 @@ TEST_F(wait, poll_broken)
 	ASSERT_EQ(spscring_shutdown(self->producer_fd, SPSCRING_SHUTDOWN_BROKEN), 0);
 	EXPECT_EQ(poll_one(self->consumer_fd, POLLIN, 0), POLLERR);
 	EXPECT_EQ(spscring_wait_records(&self->c, 1, NEVER), -EPIPE);
+}
+
+/* An end is an edge, told once. */
+TEST_F(wait, epoll_end)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET }, got;
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	ASSERT_GE(epoll, 0);
+	ASSERT_EQ(epoll_ctl(epoll, EPOLL_CTL_ADD, self->consumer_fd, &event), 0);
+	ASSERT_EQ(epoll_wait(epoll, &got, 1, 0), 0);
+	ASSERT_EQ(spscring_shutdown(self->producer_fd, 0), 0);
+	ASSERT_EQ(epoll_wait(epoll, &got, 1, 5000), 1);
+	EXPECT_EQ(got.events, EPOLLIN | EPOLLRDHUP);
+	EXPECT_EQ(epoll_wait(epoll, &got, 1, 0), 0);
+	close(epoll);
+}
+
+/* A dead producer's successor is heard as well. */
+TEST(wait_epoll_successor)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET }, got;
+	int epoll = epoll_create1(EPOLL_CLOEXEC), ring, in, out;
+	struct spscring_producer p;
+	__u64 v = 5;
+
+	SKIP_WITHOUT_DEVICE();
+	ring = spscring_open(RING(.capacity = 8, .record_size = 8));
+	ASSERT_GE(ring, 0);
+	in = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+	out = spscring_claim(ring, SPSCRING_CONSUMER, 0);
+	ASSERT_EQ(epoll_ctl(epoll, EPOLL_CTL_ADD, out, &event), 0);
+	ASSERT_EQ(epoll_wait(epoll, &got, 1, 0), 0);
+	close(in);
+	ASSERT_EQ(epoll_wait(epoll, &got, 1, 5000), 1);
+	EXPECT_EQ(got.events, EPOLLHUP);
+	in = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+	ASSERT_GE(in, 0);
+	ASSERT_EQ(spscring_map_producer(in, &p, NULL), 0);
+	ASSERT_EQ(spscring_push(&p, &v), 0);
+	ASSERT_EQ(epoll_wait(epoll, &got, 1, 5000), 1);
+	EXPECT_EQ(got.events, EPOLLIN);
+	close(in);
+	close(out);
+	close(ring);
+	close(epoll);
 }
 
 /* Edge-triggered: a publish between the drain and epoll_wait() is an edge. */
@@ -511,6 +562,89 @@ TEST_F_TIMEOUT(torture, hand_over, 600)
 	EXPECT_EQ(wait_child(pid), 0);
 	EXPECT_GT(info_of(self->ring).consumer_sleep.kicks, 0);
 	close(fd);
+}
+
+/* ------------------------------------------------------- a kernel end sleeps */
+
+FIXTURE(kernel) {
+	int ring, peer;
+};
+
+FIXTURE_VARIANT(kernel) {
+	__u32 op;
+	enum how how;
+};
+
+FIXTURE_VARIANT_ADD(kernel, consumes) {
+	.op = SPSCRING_PEER_SINK,
+	.how = BY_WAIT,
+};
+
+FIXTURE_VARIANT_ADD(kernel, produces) {
+	.op = SPSCRING_PEER_SOURCE,
+	.how = BY_EPOLL_EDGE,
+};
+
+FIXTURE_SETUP(kernel)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->ring = spscring_open(RING(.capacity = 3, .record_size = 8));
+	ASSERT_GE(self->ring, 0);
+	self->peer = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->peer, 0);
+}
+
+FIXTURE_TEARDOWN(kernel)
+{
+	close_fd(&self->peer);
+	close_fd(&self->ring);
+}
+
+static int kernel_consume(int ring, enum how how, __u64 n)
+{
+	int fd = spscring_claim(ring, SPSCRING_CONSUMER, 0), err = 0;
+	struct spscring_consumer c;
+	struct sleeper s;
+	__u32 seed = 3;
+	__u64 i, v;
+
+	if (fd < 0 || spscring_map_consumer(fd, &c, NULL))
+		return -EIO;
+	c.spin_max = c.spin = 0;
+	sleeper_init(&s, how, fd, POLLIN);
+	for (i = 0; i < n && !err; i++) {
+		dawdle(&seed);
+		while ((err = spscring_pop(&c, &v)) == -EAGAIN) {
+			err = consumer_sleep_for_one(&s, &c);
+			if (err)
+				break;
+		}
+		if (!err && v != i)
+			err = -EILSEQ;
+	}
+	close(fd);
+	return err;
+}
+
+TEST_F_TIMEOUT(kernel, hand_over, 600)
+{
+	struct spscring_peer_start start = {
+		.op = variant->op, .flags = SPSCRING_PEER_SLEEP | SPSCRING_PEER_SHUTDOWN,
+		.ring_fd = self->ring, .back_fd = -1, .cpu = -1, .batch = 1, .count = hand_overs(),
+	};
+	struct spscring_peer_result result = {};
+
+	ASSERT_EQ(do_ioctl(self->peer, SPSCRING_PEER_START, &start), 0);
+	EXPECT_EQ(variant->op == SPSCRING_PEER_SINK ?
+		  torture_produce(self->ring, variant->how, start.count) :
+		  kernel_consume(self->ring, variant->how, start.count), 0);
+	ASSERT_EQ(do_ioctl(self->peer, SPSCRING_PEER_WAIT, &result), 0);
+	EXPECT_EQ(result.err, 0);
+	EXPECT_EQ(result.done, start.count);
+	EXPECT_EQ(result.wrong, 0);
+	EXPECT_EQ(result.timeouts, 0);
+	EXPECT_GT(info_of(self->ring).consumer_sleep.wakes +
+		  info_of(self->ring).producer_sleep.wakes, 0);
 }
 
 TEST_HARNESS_MAIN

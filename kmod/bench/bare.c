@@ -3,8 +3,9 @@
  * No queue at all, only cache lines: the floor for a round trip.  bare bounces
  * one pair of lines, and as a round trip depends on where in the shared cache
  * the pair lies, it does so on many pairs; walk takes a fresh line for every
- * message.
+ * message.  For many queues, bare is as many lines, each in a page of its own.
  */
+#include <linux/align.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -43,48 +44,130 @@ static __always_inline int bare_pop(void *queue, u64 *v)
 	return 0;
 }
 
-static int bare_call(struct bench_side *s)
+static void bare_call(struct bench_side *s)
 {
 	struct bench_run *run = s->run;
 	u32 pair;
 
-	for (pair = 0; pair < BARE_PAIRS; pair++) {
+	for (pair = 0; pair < BARE_PAIRS && !s->err; pair++) {
 		struct bare_end out = { run->queue[0] + pair * BARE_STRIDE };
 		struct bare_end in = { run->queue[1] + pair * BARE_STRIDE };
-		int err = bench_call(s, &out, &in, run->count / BARE_PAIRS, bare_push, bare_pop,
-				     bench_relax);
 
-		if (err)
-			return err;
+		s->err = bench_call_on(s, &out, &in, run->count / BARE_PAIRS, bare_push, bare_pop,
+				       bench_relax);
+	}
+}
+
+static void bare_echo(struct bench_side *s)
+{
+	struct bench_run *run = s->run;
+	u32 pair;
+
+	for (pair = 0; pair < BARE_PAIRS && !s->err; pair++) {
+		struct bare_end in = { run->queue[0] + pair * BARE_STRIDE };
+		struct bare_end out = { run->queue[1] + pair * BARE_STRIDE };
+
+		s->err = bench_echo_on(s, &in, &out, run->count / BARE_PAIRS, bare_push, bare_pop,
+				       bench_relax);
+	}
+}
+
+/* One end of all the lines: message i is on line i % rings. */
+struct bare_lines {
+	void **line;
+	u64 *told;		/* by the consumer, now and then: messages taken */
+	u64 pos;
+	u64 known;		/* producer: the last told seen; consumer: when to tell */
+	u32 at;
+	u32 rings;
+};
+
+static __always_inline void bare_step(struct bare_lines *end)
+{
+	end->pos++;
+	if (++end->at == end->rings)
+		end->at = 0;
+}
+
+static __always_inline int bare_push_many(void *queue, const u64 *v)
+{
+	struct bare_lines *end = queue;
+
+	if (unlikely(end->pos - end->known == end->rings)) {
+		/* pairs with bare_pop_many() */
+		end->known = smp_load_acquire(end->told);
+		if (end->pos - end->known == end->rings)
+			return -EAGAIN;
+	}
+	/* pairs with bare_pop_many() */
+	smp_store_release((u64 *)end->line[end->at], *v + 1);
+	bare_step(end);
+	return 0;
+}
+
+static __always_inline int bare_pop_many(void *queue, u64 *v)
+{
+	struct bare_lines *end = queue;
+	/* pairs with bare_push_many() */
+	u64 word = smp_load_acquire((u64 *)end->line[end->at]);
+
+	/* what the lap before left there is smaller */
+	if (word <= end->pos)
+		return -EAGAIN;
+	*v = word - 1;
+	bare_step(end);
+	if (unlikely(end->pos >= end->known)) {
+		end->known = end->pos + max(end->rings / 8, 1U);
+		/* pairs with bare_push_many() */
+		smp_store_release(end->told, end->pos);
 	}
 	return 0;
 }
 
-static int bare_echo(struct bench_side *s)
+static struct bare_lines bare_lines(const struct bench_run *run)
 {
-	struct bench_run *run = s->run;
-	u32 pair;
+	return (struct bare_lines) {
+		.line	= run->queue,
+		/* the last line of the first line's page */
+		.told	= PTR_ALIGN(run->queue[0] + 1, PAGE_SIZE) - BENCH_LINE,
+		.rings	= run->shape.rings,
+	};
+}
 
-	for (pair = 0; pair < BARE_PAIRS; pair++) {
-		struct bare_end in = { run->queue[0] + pair * BARE_STRIDE };
-		struct bare_end out = { run->queue[1] + pair * BARE_STRIDE };
-		int err = bench_echo(s, &in, &out, run->count / BARE_PAIRS, bare_push, bare_pop,
-				     bench_relax);
+static void bare_fill_many(struct bench_side *s)
+{
+	struct bare_lines lines = bare_lines(s->run);
+	u64 v;
 
-		if (err)
-			return err;
-	}
-	return 0;
+	s->err = bench_fill_on(s, &lines, &v, sizeof(v), bare_push_many);
+}
+
+static void bare_drain_many(struct bench_side *s)
+{
+	struct bare_lines lines = bare_lines(s->run);
+	u64 v;
+
+	s->err = bench_drain_on(s, &lines, &v, sizeof(v), bare_pop_many, bench_relax);
 }
 
 static void *bare_open(const struct bench_run *run)
 {
-	return kvzalloc(BARE_PAIRS * BARE_STRIDE, GFP_KERNEL);
+	void *page;
+
+	if (run->shape.test == BENCH_RTT)
+		return kvzalloc(BARE_PAIRS * BARE_STRIDE, GFP_KERNEL);
+	page = kvzalloc(PAGE_SIZE, GFP_KERNEL);
+	return page ? page + run->opened % BENCH_COLOURS * BENCH_LINE : NULL;
 }
 
 static void bare_close(void *queue)
 {
-	kvfree(queue);
+	kvfree(PTR_ALIGN_DOWN(queue, PAGE_SIZE));
+}
+
+static size_t bare_memory(const struct bench_run *run, void *queue)
+{
+	return run->shape.test == BENCH_RTT ? BARE_PAIRS * BARE_STRIDE : PAGE_SIZE;
 }
 
 const struct bench_ops bench_bare = {
@@ -92,7 +175,11 @@ const struct bench_ops bench_bare = {
 	.capacity	= 1,
 	.open		= bare_open,
 	.close		= bare_close,
-	.loops		= { [BENCH_RTT] = { bare_call, bare_echo } },
+	.memory		= bare_memory,
+	.loops		= {
+		[BENCH_RTT]	= { bare_call, bare_echo },
+		[BENCH_MANY]	= { bare_fill_many, bare_drain_many },
+	},
 };
 
 struct walk_end {
@@ -129,20 +216,18 @@ static __always_inline int walk_pop(void *queue, u64 *v)
 	return 0;
 }
 
-static int walk_call(struct bench_side *s)
+static void walk_call(struct bench_side *s)
 {
 	struct walk_end out = { s->run->queue[0] }, in = { s->run->queue[1] };
 
-	return bench_call(s, &out, &in, s->run->count, walk_push, walk_pop,
-				     bench_relax);
+	s->err = bench_call_on(s, &out, &in, s->run->count, walk_push, walk_pop, bench_relax);
 }
 
-static int walk_echo(struct bench_side *s)
+static void walk_echo(struct bench_side *s)
 {
 	struct walk_end in = { s->run->queue[0] }, out = { s->run->queue[1] };
 
-	return bench_echo(s, &in, &out, s->run->count, walk_push, walk_pop,
-				     bench_relax);
+	s->err = bench_echo_on(s, &in, &out, s->run->count, walk_push, walk_pop, bench_relax);
 }
 
 static void *walk_open(const struct bench_run *run)

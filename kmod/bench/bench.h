@@ -8,6 +8,7 @@
 
 #include <linux/atomic.h>
 #include <linux/completion.h>
+#include <linux/ktime.h>
 #include <linux/timekeeping.h>
 #include <linux/timex.h>
 #include <linux/types.h>
@@ -17,48 +18,75 @@
 /* Two lines: the adjacent-line prefetcher pairs them. */
 #define BENCH_LINE	128
 
+/* What lies on a line that matters has another place in the page each time. */
+#define BENCH_COLOURS	16
+
+/* Due times are in ticks of the clock << so many bits. */
+#define BENCH_FRACTION	16
+
 enum bench_test {
 	BENCH_RTT,		/* a u64 there and back, one at a time */
 	BENCH_THROUGHPUT,	/* u64s, one a call */
 	BENCH_SIZED,		/* larger records, one a call */
 	BENCH_BATCH,		/* u64s, many a call */
+	BENCH_FOOTPRINT,	/* u64s, one a call, by capacity */
+	BENCH_PACED,		/* u64s that fall due at a given pace */
+	BENCH_RESIDENCY,	/* how long u64s wait in a ring that is full */
+	BENCH_MANY,		/* u64s, one a call, over many queues in turn */
 	BENCH_TESTS
 };
 
+/* What tells one result of a test and a contender from another. */
+struct bench_shape {
+	enum bench_test test;
+	u32 bytes;
+	u32 capacity;
+	u32 batch;
+	u32 load_ns;		/* paced: from one message to the next; else 0 */
+	u32 rings;		/* many: queues; else 0 */
+};
+
 struct bench_run;
+struct spscring_consumer;
+struct spscring_producer;
 
 struct bench_side {
 	struct bench_run *run;
-	int (*loop)(struct bench_side *s);
+	void (*loop)(struct bench_side *s);
 	u64 *records;		/* room for a record, or a batch of them */
-	struct hist *hist;	/* of round trips */
+	struct hist *hist;	/* of the side that takes latencies */
 	u64 start;
 	u64 end;
 	u64 elapsed;		/* in round trips without a stamp each */
 	unsigned long deadline;	/* in jiffies */
 	u32 spins;
-	int err;
+	int err;		/* of the loop */
 } __aligned(BENCH_LINE);
 
 struct bench_ops {
 	const char *name;
+	const char *left_out;	/* why there is nothing else here */
 	u32 capacity;		/* 0: what is asked for */
 	/* one queue from one side to the other, or NULL for no memory, or an ERR_PTR */
 	void *(*open)(const struct bench_run *run);
 	void (*close)(void *queue);
+	/* bytes of one queue, all pages that it holds; may be NULL */
+	size_t (*memory)(const struct bench_run *run, void *queue);
 	/* caller and echo, or producer and consumer; NULL: no such test */
-	int (*loops[BENCH_TESTS][2])(struct bench_side *s);
+	void (*loops[BENCH_TESTS][2])(struct bench_side *s);
 };
 
 struct bench_run {
 	const struct bench_ops *ops;
-	enum bench_test test;
+	struct bench_shape shape;
 	u32 turn;		/* the how manieth run of this contender */
-	u32 bytes;
-	u32 capacity;
-	u32 batch;
+	int cpus[2];		/* of the sides */
 	u64 count;
-	void *queue[2];		/* there, and back */
+	u64 step;		/* from one due time to the next */
+	u64 half_tick;		/* of the clock's steps, likewise */
+	u64 t0;			/* when the producer began; 0: not yet */
+	u32 opened;		/* queues */
+	void **queue;		/* there, and back; or the many */
 	atomic_t ready;
 	atomic_t running;
 	bool stop;
@@ -66,11 +94,17 @@ struct bench_run {
 	struct bench_side side[2];
 };
 
-extern const struct bench_ops bench_bare, bench_walk, bench_kfifo, bench_ring;
+extern const struct bench_ops bench_bare, bench_walk, bench_copy, bench_copy_rep, bench_kfifo,
+	bench_ptr_ring, bench_list, bench_mutex_kfifo, bench_trace_rb, bench_ring,
+	bench_ring_sleep;
 
 int bench_breathe(struct bench_side *s);
 int bench_wrong(struct bench_side *s, u64 want, u64 got);
+
+/* For scripts that look at the code of them. */
 void bench_release_probe(u64 *word);
+int bench_push_probe(struct spscring_producer *p, const u64 *v);
+int bench_pop_probe(struct spscring_consumer *c, u64 *v);
 
 /*
  * The finest clock there is.  UML on x86-64 has no get_cycles(), but the

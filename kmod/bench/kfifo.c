@@ -4,6 +4,7 @@
  * and kfifo_out() of it for batches, and of a fifo of bytes for other sizes.
  * It holds a power of two, so it may be larger than what was asked for.
  */
+#include <linux/build_bug.h>
 #include <linux/kfifo.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -11,17 +12,18 @@
 
 #include "loops.h"
 
-#define FIFO_COLOURS	(PAGE_SIZE / BENCH_LINE)
-
 struct fifo {
 	union {
 		DECLARE_KFIFO_PTR(words, u64);
 		struct kfifo bytes;
 	};
 	void *memory;
-	void *page;
+	size_t bytes_held;
+	void *home;		/* where this struct is, in what was allocated for it */
 	u32 record;		/* bytes */
 };
+
+static_assert(sizeof(struct fifo) <= BENCH_LINE);
 
 static __always_inline int fifo_push(void *queue, const u64 *v)
 {
@@ -73,80 +75,65 @@ static __always_inline int fifo_pop_record(void *queue, u64 *record)
 	return likely(kfifo_out(&f->bytes, (u8 *)record, f->record) == f->record) ? 0 : -EIO;
 }
 
-static int fifo_call(struct bench_side *s)
-{
-	return bench_call(s, s->run->queue[0], s->run->queue[1], s->run->count,
-			  fifo_push, fifo_pop, bench_relax);
-}
-
-static int fifo_echo(struct bench_side *s)
-{
-	return bench_echo(s, s->run->queue[0], s->run->queue[1], s->run->count,
-			  fifo_push, fifo_pop, bench_relax);
-}
-
-static int fifo_fill(struct bench_side *s)
-{
-	u64 v;
-
-	return bench_fill(s, s->run->queue[0], &v, sizeof(v), fifo_push);
-}
-
-static int fifo_drain(struct bench_side *s)
-{
-	u64 v;
-
-	return bench_drain(s, s->run->queue[0], &v, sizeof(v), fifo_pop, bench_relax);
-}
-
-static int fifo_fill_sized(struct bench_side *s)
-{
-	return bench_fill(s, s->run->queue[0], s->records, s->run->bytes, fifo_push_record);
-}
-
-static int fifo_drain_sized(struct bench_side *s)
-{
-	return bench_drain(s, s->run->queue[0], s->records, s->run->bytes, fifo_pop_record,
-			   bench_relax);
-}
-
-static int fifo_fill_n(struct bench_side *s)
-{
-	return bench_fill_n(s, s->run->queue[0], fifo_push_n);
-}
-
-static int fifo_drain_n(struct bench_side *s)
-{
-	return bench_drain_n(s, s->run->queue[0], fifo_pop_n, bench_relax);
-}
+BENCH_LOOP(fifo_call, bench_call, fifo_push, fifo_pop, bench_relax)
+BENCH_LOOP(fifo_echo, bench_echo, fifo_push, fifo_pop, bench_relax)
+BENCH_LOOP(fifo_fill, bench_fill, fifo_push)
+BENCH_LOOP(fifo_drain, bench_drain, fifo_pop, bench_relax)
+BENCH_LOOP(fifo_fill_sized, bench_fill_sized, fifo_push_record)
+BENCH_LOOP(fifo_drain_sized, bench_drain_sized, fifo_pop_record, bench_relax)
+BENCH_LOOP(fifo_fill_n, bench_fill_n, fifo_push_n)
+BENCH_LOOP(fifo_drain_n, bench_drain_n, fifo_pop_n, bench_relax)
+BENCH_LOOP(fifo_fill_paced, bench_fill_paced, fifo_push)
+BENCH_LOOP(fifo_drain_paced, bench_drain_paced, fifo_pop, bench_relax)
+BENCH_LOOP(fifo_fill_stamps, bench_fill_stamps, fifo_push)
+BENCH_LOOP(fifo_drain_stamps, bench_drain_stamps, fifo_pop, bench_relax)
+BENCH_LOOP(fifo_fill_many, bench_fill_many, fifo_push)
+BENCH_LOOP(fifo_drain_many, bench_drain_many, fifo_pop, bench_relax)
 
 static void fifo_close(void *queue)
 {
 	struct fifo *f = queue;
 
 	kvfree(f->memory);
-	kfree(f->page);
+	kfree(f->home);
+}
+
+/* Both indices are on one line: where it lies matters, so each run has another. */
+static struct fifo *fifo_alloc(const struct bench_run *run)
+{
+	size_t offset = 0, size = BENCH_LINE;
+	struct fifo *f;
+	void *home;
+
+	if (run->shape.test != BENCH_MANY) {
+		offset = run->turn % BENCH_COLOURS * BENCH_LINE;
+		size = BENCH_COLOURS * BENCH_LINE;
+	}
+	home = kzalloc(size, GFP_KERNEL);
+	if (!home)
+		return NULL;
+	f = home + offset;
+	f->home = home;
+	return f;
 }
 
 static void *fifo_open(const struct bench_run *run)
 {
-	u64 bytes = roundup_pow_of_two((u64)run->capacity * run->bytes);
-	void *page = kzalloc(PAGE_SIZE, GFP_KERNEL);
-	struct fifo *f;
+	const struct bench_shape *shape = &run->shape;
+	u64 bytes = roundup_pow_of_two((u64)shape->capacity * shape->bytes);
+	struct fifo *f = fifo_alloc(run);
 	int err;
 
-	if (!page)
+	if (!f)
 		return NULL;
-	/* both indices are on one line: where it lies matters, so each run has another */
-	f = page + run->turn % FIFO_COLOURS * BENCH_LINE;
-	f->page = page;
-	f->record = run->bytes;
+	f->record = shape->bytes;
+	f->bytes_held = bytes;
 	f->memory = kvzalloc(bytes, GFP_KERNEL);
 	if (!f->memory) {
 		fifo_close(f);
 		return NULL;
 	}
-	if (run->test == BENCH_SIZED)
+	if (shape->test == BENCH_SIZED)
 		err = kfifo_init(&f->bytes, f->memory, bytes);
 	else
 		err = kfifo_init(&f->words, f->memory, bytes);
@@ -157,14 +144,26 @@ static void *fifo_open(const struct bench_run *run)
 	return f;
 }
 
+static size_t fifo_memory(const struct bench_run *run, void *queue)
+{
+	struct fifo *f = queue;
+
+	return f->bytes_held + BENCH_LINE;
+}
+
 const struct bench_ops bench_kfifo = {
 	.name	= "kfifo",
 	.open	= fifo_open,
 	.close	= fifo_close,
+	.memory	= fifo_memory,
 	.loops	= {
 		[BENCH_RTT]		= { fifo_call, fifo_echo },
 		[BENCH_THROUGHPUT]	= { fifo_fill, fifo_drain },
 		[BENCH_SIZED]		= { fifo_fill_sized, fifo_drain_sized },
 		[BENCH_BATCH]		= { fifo_fill_n, fifo_drain_n },
+		[BENCH_FOOTPRINT]	= { fifo_fill, fifo_drain },
+		[BENCH_PACED]		= { fifo_fill_paced, fifo_drain_paced },
+		[BENCH_RESIDENCY]	= { fifo_fill_stamps, fifo_drain_stamps },
+		[BENCH_MANY]		= { fifo_fill_many, fifo_drain_many },
 	},
 };

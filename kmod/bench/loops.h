@@ -7,6 +7,8 @@
  * push and pop move one record: 0, or -EAGAIN for full or empty, or an error.
  * push_n and pop_n move up to n u64s: how many, or the same errors.  relax is
  * what the contender has its consumer do between two tries that found nothing.
+ *
+ * The templates named _on are told their queues; the others take the run's.
  */
 #ifndef _SPSCRING_BENCH_LOOPS_H
 #define _SPSCRING_BENCH_LOOPS_H
@@ -26,6 +28,13 @@ typedef void (*bench_relax_fn)(void *queue);
 
 /* Items between two looks at the world outside. */
 #define BENCH_CHUNK	65536
+
+/* A contender's loop: a template filled in. */
+#define BENCH_LOOP(name, template, ...)		\
+static void name(struct bench_side *s)			\
+{							\
+	s->err = template(s, __VA_ARGS__);		\
+}
 
 static __always_inline void bench_relax(void *queue)
 {
@@ -110,9 +119,9 @@ static __always_inline int bench_trips(struct bench_side *s, void *out, void *in
 }
 
 /* @count round trips with a stamp each, then as many without, for the mean. */
-static __always_inline int bench_call(struct bench_side *s, void *out, void *in, u64 count,
-				      bench_push_fn push, bench_pop_fn pop,
-				      bench_relax_fn relax)
+static __always_inline int bench_call_on(struct bench_side *s, void *out, void *in, u64 count,
+					 bench_push_fn push, bench_pop_fn pop,
+					 bench_relax_fn relax)
 {
 	u64 start;
 	int err = bench_trips(s, out, in, 0, count, push, pop, relax, true);
@@ -125,9 +134,9 @@ static __always_inline int bench_call(struct bench_side *s, void *out, void *in,
 	return err;
 }
 
-static __always_inline int bench_echo(struct bench_side *s, void *in, void *out, u64 count,
-				      bench_push_fn push, bench_pop_fn pop,
-				      bench_relax_fn relax)
+static __always_inline int bench_echo_on(struct bench_side *s, void *in, void *out, u64 count,
+					 bench_push_fn push, bench_pop_fn pop,
+					 bench_relax_fn relax)
 {
 	u64 i, v;
 	int err;
@@ -145,11 +154,25 @@ static __always_inline int bench_echo(struct bench_side *s, void *in, void *out,
 	return 0;
 }
 
+static __always_inline int bench_call(struct bench_side *s, bench_push_fn push, bench_pop_fn pop,
+				      bench_relax_fn relax)
+{
+	return bench_call_on(s, s->run->queue[0], s->run->queue[1], s->run->count, push, pop,
+			     relax);
+}
+
+static __always_inline int bench_echo(struct bench_side *s, bench_push_fn push, bench_pop_fn pop,
+				      bench_relax_fn relax)
+{
+	return bench_echo_on(s, s->run->queue[0], s->run->queue[1], s->run->count, push, pop,
+			     relax);
+}
+
 /* ----------------------------------------------------------- throughput */
 
 /* The record's number is its first word, and its last. */
-static __always_inline int bench_fill(struct bench_side *s, void *queue, u64 *record, u32 bytes,
-				      bench_push_fn push)
+static __always_inline int bench_fill_on(struct bench_side *s, void *queue, u64 *record, u32 bytes,
+					 bench_push_fn push)
 {
 	u64 i = 0, stop, end = s->run->count;
 	int err;
@@ -171,8 +194,8 @@ static __always_inline int bench_fill(struct bench_side *s, void *queue, u64 *re
 	return 0;
 }
 
-static __always_inline int bench_drain(struct bench_side *s, void *queue, u64 *record, u32 bytes,
-				       bench_pop_fn pop, bench_relax_fn relax)
+static __always_inline int bench_drain_on(struct bench_side *s, void *queue, u64 *record, u32 bytes,
+					  bench_pop_fn pop, bench_relax_fn relax)
 {
 	u64 i = 0, stop, end = s->run->count;
 	int err;
@@ -194,6 +217,32 @@ static __always_inline int bench_drain(struct bench_side *s, void *queue, u64 *r
 	}
 	s->end = bench_clock();
 	return 0;
+}
+
+static __always_inline int bench_fill(struct bench_side *s, bench_push_fn push)
+{
+	u64 v;
+
+	return bench_fill_on(s, s->run->queue[0], &v, sizeof(v), push);
+}
+
+static __always_inline int bench_drain(struct bench_side *s, bench_pop_fn pop,
+				       bench_relax_fn relax)
+{
+	u64 v;
+
+	return bench_drain_on(s, s->run->queue[0], &v, sizeof(v), pop, relax);
+}
+
+static __always_inline int bench_fill_sized(struct bench_side *s, bench_push_fn push)
+{
+	return bench_fill_on(s, s->run->queue[0], s->records, s->run->shape.bytes, push);
+}
+
+static __always_inline int bench_drain_sized(struct bench_side *s, bench_pop_fn pop,
+					     bench_relax_fn relax)
+{
+	return bench_drain_on(s, s->run->queue[0], s->records, s->run->shape.bytes, pop, relax);
 }
 
 /* -------------------------------------------------------------- batches */
@@ -218,10 +267,11 @@ static __always_inline int bench_push_n(struct bench_side *s, void *queue, const
 	return 0;
 }
 
-static __always_inline int bench_fill_n(struct bench_side *s, void *queue, bench_push_n_fn push_n)
+static __always_inline int bench_fill_n_on(struct bench_side *s, void *queue,
+					   bench_push_n_fn push_n)
 {
 	u64 i = 0, stop, end = s->run->count, *records = s->records;
-	u32 k, n, batch = s->run->batch;
+	u32 k, n, batch = s->run->shape.batch;
 	int err;
 
 	s->start = bench_clock();
@@ -242,11 +292,11 @@ static __always_inline int bench_fill_n(struct bench_side *s, void *queue, bench
 	return 0;
 }
 
-static __always_inline int bench_drain_n(struct bench_side *s, void *queue, bench_pop_n_fn pop_n,
-					 bench_relax_fn relax)
+static __always_inline int bench_drain_n_on(struct bench_side *s, void *queue,
+					    bench_pop_n_fn pop_n, bench_relax_fn relax)
 {
 	u64 i = 0, stop, end = s->run->count, *records = s->records;
-	u32 k, batch = s->run->batch;
+	u32 k, batch = s->run->shape.batch;
 	long some;
 	int err;
 
@@ -264,6 +314,223 @@ static __always_inline int bench_drain_n(struct bench_side *s, void *queue, benc
 				if (unlikely(records[k] != i + k))
 					return bench_wrong(s, i + k, records[k]);
 			i += some;
+		}
+		err = bench_breathe(s);
+		if (err)
+			return err;
+	}
+	s->end = bench_clock();
+	return 0;
+}
+
+static __always_inline int bench_fill_n(struct bench_side *s, bench_push_n_fn push_n)
+{
+	return bench_fill_n_on(s, s->run->queue[0], push_n);
+}
+
+static __always_inline int bench_drain_n(struct bench_side *s, bench_pop_n_fn pop_n,
+					 bench_relax_fn relax)
+{
+	return bench_drain_n_on(s, s->run->queue[0], pop_n, relax);
+}
+
+/* ---------------------------------------------------------------- paced */
+
+/* When the producer began: times in records count from there. */
+static __always_inline u64 bench_begin(struct bench_side *s)
+{
+	s->start = bench_clock();
+	/* pairs with bench_began() */
+	smp_store_release(&s->run->t0, s->start);
+	return s->start;
+}
+
+static __always_inline int bench_began(struct bench_side *s, u64 *t0)
+{
+	int err;
+
+	/* pairs with bench_begin() */
+	while (!(*t0 = smp_load_acquire(&s->run->t0))) {
+		err = bench_wait(s, NULL, bench_relax);
+		if (err)
+			return err;
+	}
+	s->start = *t0;
+	return 0;
+}
+
+/*
+ * Open loop: message i is due at i steps, is pushed as soon as it is, be that
+ * late, and carries when it was due.  So what holds the producer up counts.
+ */
+static __always_inline int bench_fill_paced(struct bench_side *s, bench_push_fn push)
+{
+	u64 i = 0, due = 0, end = s->run->count, step = s->run->step;
+	void *queue = s->run->queue[0];
+	u64 now, stop, t0 = bench_begin(s);
+	int err;
+
+	while (i < end) {
+		now = (bench_clock() - t0) << BENCH_FRACTION;
+		for (stop = min(i + BENCH_CHUNK, end); due <= now && i < stop; i++, due += step) {
+			err = bench_push(s, queue, &due, push);
+			if (unlikely(err))
+				return err;
+		}
+		if (likely(++s->spins % BENCH_CHUNK && i < stop))
+			continue;
+		err = bench_breathe(s);
+		if (err)
+			return err;
+	}
+	s->end = bench_clock();
+	return 0;
+}
+
+/* Messages that one look takes, and one reading of the clock stamps. */
+#define BENCH_LOOK	64
+
+/* An eighth goes by uncounted: caches, and the sides' getting under way. */
+static __always_inline int bench_drain_paced(struct bench_side *s, bench_pop_fn pop,
+					     bench_relax_fn relax)
+{
+	u64 i = 0, due = 0, end = s->run->count, step = s->run->step, late = s->run->half_tick;
+	void *queue = s->run->queue[0];
+	u64 from, stop, v, now, t0;
+	int err = bench_began(s, &t0);
+
+	if (err)
+		return err;
+	while (i < end) {
+		from = i;
+		for (stop = min(i + BENCH_LOOK, end); i < stop; i++, due += step) {
+			err = pop(queue, &v);
+			if (err)
+				break;
+			if (unlikely(v != due))
+				return bench_wrong(s, due, v);
+		}
+		if (i == from) {
+			err = err == -EAGAIN ? bench_wait(s, queue, relax) : err;
+			if (unlikely(err))
+				return err;
+			continue;
+		}
+		now = ((bench_clock() - t0) << BENCH_FRACTION) + late;
+		for (v = due - (i - from) * step; from < i; from++, v += step)
+			if (likely(from >= end / 8))
+				hist_add(s->hist, now > v ? (now - v) >> BENCH_FRACTION : 0);
+		if (likely(++s->spins % BENCH_CHUNK))
+			continue;
+		err = bench_breathe(s);
+		if (err)
+			return err;
+	}
+	s->end = bench_clock();
+	return 0;
+}
+
+/* ------------------------------------------------------------ residency */
+
+/* A record is when it was pushed, and the low bits of its number. */
+#define BENCH_NUMBER_BITS	20
+#define BENCH_NUMBER(v)		((v) & ((1ULL << BENCH_NUMBER_BITS) - 1))
+
+static __always_inline int bench_fill_stamps(struct bench_side *s, bench_push_fn push)
+{
+	void *queue = s->run->queue[0];
+	u64 i, v, end = s->run->count, t0 = bench_begin(s);
+	int err;
+
+	for (i = 0; i < end;) {
+		/* again for each try: only the wait in the ring counts */
+		v = (bench_clock() - t0) << BENCH_NUMBER_BITS | BENCH_NUMBER(i);
+		err = push(queue, &v);
+		if (likely(!err)) {
+			i++;
+			if (likely(i % BENCH_CHUNK))
+				continue;
+			err = bench_breathe(s);
+		} else if (err == -EAGAIN) {
+			err = bench_wait(s, queue, bench_relax);
+		}
+		if (unlikely(err))
+			return err;
+	}
+	s->end = bench_clock();
+	return 0;
+}
+
+static __always_inline int bench_drain_stamps(struct bench_side *s, bench_pop_fn pop,
+					      bench_relax_fn relax)
+{
+	void *queue = s->run->queue[0];
+	u64 i, v, t0, end = s->run->count;
+	int err = bench_began(s, &t0);
+
+	if (err)
+		return err;
+	for (i = 0; i < end; i++) {
+		err = bench_pop(s, queue, &v, pop, relax);
+		if (unlikely(err))
+			return err;
+		if (unlikely(BENCH_NUMBER(v) != BENCH_NUMBER(i)))
+			return bench_wrong(s, BENCH_NUMBER(i), BENCH_NUMBER(v));
+		hist_add(s->hist, bench_clock() - t0 - (v >> BENCH_NUMBER_BITS));
+		if (unlikely(!(i % BENCH_CHUNK))) {
+			err = bench_breathe(s);
+			if (err)
+				return err;
+		}
+	}
+	s->end = bench_clock();
+	return 0;
+}
+
+/* ----------------------------------------------------------- many queues */
+
+static __always_inline int bench_fill_many(struct bench_side *s, bench_push_fn push)
+{
+	u64 i = 0, stop, end = s->run->count;
+	u32 k = 0, rings = s->run->shape.rings;
+	void **queue = s->run->queue;
+	int err;
+
+	s->start = bench_clock();
+	while (i < end) {
+		for (stop = min(i + BENCH_CHUNK, end); i < stop; i++) {
+			err = bench_push(s, queue[k], &i, push);
+			if (unlikely(err))
+				return err;
+			if (++k == rings)
+				k = 0;
+		}
+		err = bench_breathe(s);
+		if (err)
+			return err;
+	}
+	s->end = bench_clock();
+	return 0;
+}
+
+static __always_inline int bench_drain_many(struct bench_side *s, bench_pop_fn pop,
+					    bench_relax_fn relax)
+{
+	u64 i = 0, v, stop, end = s->run->count;
+	u32 k = 0, rings = s->run->shape.rings;
+	void **queue = s->run->queue;
+	int err;
+
+	s->start = bench_clock();
+	while (i < end) {
+		for (stop = min(i + BENCH_CHUNK, end); i < stop; i++) {
+			err = bench_pop(s, queue[k], &v, pop, relax);
+			if (unlikely(err))
+				return err;
+			if (unlikely(v != i))
+				return bench_wrong(s, i, v);
+			if (++k == rings)
+				k = 0;
 		}
 		err = bench_breathe(s);
 		if (err)

@@ -8,14 +8,17 @@
 #include <linux/slab.h>
 
 #include "loops.h"
+#include "ring.h"
 #include "spscring_kapi.h"
 
-/* Each side's handle is its own. */
+/* Each side's handle is its own; of a power of two, to be aligned as they ask. */
 struct queue {
 	struct spscring *ring;
 	struct spscring_producer producer __aligned(BENCH_LINE);
 	struct spscring_consumer consumer __aligned(BENCH_LINE);
 };
+
+#define QUEUE_BYTES	roundup_pow_of_two(sizeof(struct queue))
 
 static __always_inline int ring_push(void *queue, const u64 *v)
 {
@@ -66,63 +69,42 @@ static __always_inline void ring_relax(void *queue)
 	spscring_relax(&q->consumer);
 }
 
-static int ring_call(struct bench_side *s)
+BENCH_LOOP(ring_call, bench_call, ring_push, ring_pop, ring_relax)
+BENCH_LOOP(ring_echo, bench_echo, ring_push, ring_pop, ring_relax)
+BENCH_LOOP(ring_fill, bench_fill, ring_push)
+BENCH_LOOP(ring_drain, bench_drain, ring_pop, ring_relax)
+BENCH_LOOP(ring_fill_sized, bench_fill_sized, ring_push_record)
+BENCH_LOOP(ring_drain_sized, bench_drain_sized, ring_pop_record, ring_relax)
+BENCH_LOOP(ring_fill_n, bench_fill_n, ring_push_n)
+BENCH_LOOP(ring_drain_n, bench_drain_n, ring_pop_n, ring_relax)
+BENCH_LOOP(ring_fill_paced, bench_fill_paced, ring_push)
+BENCH_LOOP(ring_drain_paced, bench_drain_paced, ring_pop, ring_relax)
+BENCH_LOOP(ring_fill_stamps, bench_fill_stamps, ring_push)
+BENCH_LOOP(ring_drain_stamps, bench_drain_stamps, ring_pop, ring_relax)
+BENCH_LOOP(ring_fill_many, bench_fill_many, ring_push)
+BENCH_LOOP(ring_drain_many, bench_drain_many, ring_pop, ring_relax)
+
+/* For tools/hotpath, which counts their instructions. */
+noinline int bench_push_probe(struct spscring_producer *p, const u64 *v)
 {
-	return bench_call(s, s->run->queue[0], s->run->queue[1], s->run->count,
-			  ring_push, ring_pop, ring_relax);
+	return spscring_push_fixed(p, v, sizeof(*v));
 }
 
-static int ring_echo(struct bench_side *s)
+noinline int bench_pop_probe(struct spscring_consumer *c, u64 *v)
 {
-	return bench_echo(s, s->run->queue[0], s->run->queue[1], s->run->count,
-			  ring_push, ring_pop, ring_relax);
-}
-
-static int ring_fill(struct bench_side *s)
-{
-	u64 v;
-
-	return bench_fill(s, s->run->queue[0], &v, sizeof(v), ring_push);
-}
-
-static int ring_drain(struct bench_side *s)
-{
-	u64 v;
-
-	return bench_drain(s, s->run->queue[0], &v, sizeof(v), ring_pop, ring_relax);
-}
-
-static int ring_fill_sized(struct bench_side *s)
-{
-	return bench_fill(s, s->run->queue[0], s->records, s->run->bytes, ring_push_record);
-}
-
-static int ring_drain_sized(struct bench_side *s)
-{
-	return bench_drain(s, s->run->queue[0], s->records, s->run->bytes, ring_pop_record,
-			   ring_relax);
-}
-
-static int ring_fill_n(struct bench_side *s)
-{
-	return bench_fill_n(s, s->run->queue[0], ring_push_n);
-}
-
-static int ring_drain_n(struct bench_side *s)
-{
-	return bench_drain_n(s, s->run->queue[0], ring_pop_n, ring_relax);
+	return spscring_pop_fixed(c, v, sizeof(*v));
 }
 
 static void *ring_open(const struct bench_run *run)
 {
 	struct spscring_create want = {
 		.size = sizeof(want),
-		.capacity = run->capacity,
-		.record_size = run->bytes,
+		.flags = run->ops == &bench_ring ? SPSCRING_CREATE_BUSY_POLL : 0,
+		.capacity = run->shape.capacity,
+		.record_size = run->shape.bytes,
 		.name = "bench",
 	};
-	/* of a power of two: aligned as the handles ask */
-	struct queue *q = kzalloc(roundup_pow_of_two(sizeof(*q)), GFP_KERNEL);
+	struct queue *q = kzalloc(QUEUE_BYTES, GFP_KERNEL);
 	int err;
 
 	if (!q)
@@ -155,14 +137,33 @@ static void ring_close(void *queue)
 	kfree(q);
 }
 
-const struct bench_ops bench_ring = {
-	.name	= "spscring",
-	.open	= ring_open,
-	.close	= ring_close,
-	.loops	= {
-		[BENCH_RTT]		= { ring_call, ring_echo },
-		[BENCH_THROUGHPUT]	= { ring_fill, ring_drain },
-		[BENCH_SIZED]		= { ring_fill_sized, ring_drain_sized },
-		[BENCH_BATCH]		= { ring_fill_n, ring_drain_n },
-	},
-};
+/* The pages, and what the module and both ends keep beside them. */
+static size_t ring_memory(const struct bench_run *run, void *queue)
+{
+	struct queue *q = queue;
+	struct spscring_info info;
+	size_t pages;
+
+	spscring_get_info(q->ring, &info);
+	pages = info.geometry.memory / info.geometry.page_size * sizeof(struct page *);
+	return info.geometry.memory + sizeof(struct spscring) + pages + QUEUE_BYTES;
+}
+
+#define RING_OPS							\
+	.open	= ring_open,						\
+	.close	= ring_close,						\
+	.memory	= ring_memory,						\
+	.loops	= {							\
+		[BENCH_RTT]		= { ring_call, ring_echo },	\
+		[BENCH_THROUGHPUT]	= { ring_fill, ring_drain },	\
+		[BENCH_SIZED]		= { ring_fill_sized, ring_drain_sized }, \
+		[BENCH_BATCH]		= { ring_fill_n, ring_drain_n }, \
+		[BENCH_FOOTPRINT]	= { ring_fill, ring_drain },	\
+		[BENCH_PACED]		= { ring_fill_paced, ring_drain_paced }, \
+		[BENCH_RESIDENCY]	= { ring_fill_stamps, ring_drain_stamps }, \
+		[BENCH_MANY]		= { ring_fill_many, ring_drain_many }, \
+	}
+
+/* Its ends are polled only, as they are here; and what it costs that they could sleep. */
+const struct bench_ops bench_ring = { .name = "spscring", RING_OPS };
+const struct bench_ops bench_ring_sleep = { .name = "spscring-sleep", RING_OPS };

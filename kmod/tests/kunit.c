@@ -15,6 +15,7 @@
 #include <linux/vmalloc.h>
 
 #include "spscring_kapi.h"
+#include "trace.h"
 
 /* What most cases need: a ring, both its ends, room for records. */
 struct fixture {
@@ -209,7 +210,7 @@ static const struct bad_case bad_geometries[] = {
 };
 
 static const struct bad_case bad_creates[] = {
-	{ "a flag that is not there", { .capacity = 1, .record_size = 8, .flags = 2 }, -EINVAL },
+	{ "a flag that is not there", { .capacity = 1, .record_size = 8, .flags = 8 }, -EINVAL },
 	{ "a node without its flag", { .capacity = 1, .record_size = 8, .numa_node = 1 }, -EINVAL },
 	{ "a node below 0", { .capacity = 1, .record_size = 8, .numa_node = -1,
 			      .flags = SPSCRING_CREATE_NUMA_NODE }, -EINVAL },
@@ -703,8 +704,8 @@ static void reserved_lines(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(lines); i++)
 		KUNIT_EXPECT_NULL(test, memchr_inv(lines[i]->more, 0, sizeof(lines[i]->more)));
 	KUNIT_EXPECT_EQ(test, p->oldest.word, 0);
-	KUNIT_EXPECT_EQ(test, k->consumer_wants.word, 0);
-	KUNIT_EXPECT_EQ(test, k->producer_wants.word, 0);
+	KUNIT_EXPECT_EQ(test, k->consumer_wants.word, SPSCRING_NOBODY);
+	KUNIT_EXPECT_EQ(test, k->producer_wants.word, SPSCRING_NOBODY);
 	KUNIT_EXPECT_EQ(test, k->broken.word, 0);
 	KUNIT_EXPECT_EQ(test, SPSCRING_END_STATE(k->producer.word), SPSCRING_HELD);
 	KUNIT_EXPECT_EQ(test, SPSCRING_END_GENERATION(k->producer.word), 1);
@@ -1278,6 +1279,100 @@ static void sg_table(struct kunit *test)
 	sg_free_table(&sgt);
 }
 
+/* ------------------------------------------------------------------ trace */
+
+struct traced {
+	const struct spscring *ring;
+	const u64 *cursor;	/* of the end */
+	int events;
+	u64 first;
+	u32 n;
+	u64 at;			/* where the end was when its event came */
+};
+
+static void traced_records(void *data, const struct spscring *ring, u64 first, u32 n)
+{
+	struct traced *seen = data;
+
+	if (ring != seen->ring)
+		return;
+	seen->events++;
+	seen->first = first;
+	seen->n = n;
+	seen->at = READ_ONCE(*seen->cursor);
+}
+
+/* One event, and before the peer could know of its records. */
+static void expect_traced(struct kunit *test, struct traced *seen, u64 first, u32 n)
+{
+	KUNIT_EXPECT_EQ(test, seen->events, 1);
+	KUNIT_EXPECT_EQ(test, seen->first, first);
+	KUNIT_EXPECT_EQ(test, seen->n, n);
+	KUNIT_EXPECT_EQ(test, seen->at, first);
+	seen->events = 0;
+}
+
+static void traced_pushes(struct kunit *test, struct fixture *f, struct traced *seen)
+{
+	u64 recs[10] = {};
+	void *slot;
+
+	KUNIT_EXPECT_EQ(test, spscring_push(&f->p, recs), 0);
+	expect_traced(test, seen, 0, 1);
+	KUNIT_EXPECT_EQ(test, spscring_push_n(&f->p, recs, 10), 10);
+	expect_traced(test, seen, 1, 10);
+	KUNIT_EXPECT_EQ(test, spscring_reserve(&f->p, &slot), 0);
+	KUNIT_EXPECT_EQ(test, seen->events, 0);
+	spscring_commit(&f->p);
+	expect_traced(test, seen, 11, 1);
+	KUNIT_EXPECT_EQ(test, spscring_reserve_n(&f->p, 2, &slot), 2);
+	spscring_commit_n(&f->p, 0);
+	KUNIT_EXPECT_EQ(test, seen->events, 0);
+	spscring_commit_n(&f->p, 2);
+	expect_traced(test, seen, 12, 2);
+	KUNIT_EXPECT_EQ(test, spscring_push_n(&f->p, recs, 0), 0);
+	KUNIT_EXPECT_EQ(test, seen->events, 0);
+}
+
+static void traced_pops(struct kunit *test, struct fixture *f, struct traced *seen)
+{
+	const void *rec;
+	u64 recs[10];
+
+	KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, recs), 0);
+	expect_traced(test, seen, 0, 1);
+	KUNIT_EXPECT_EQ(test, spscring_pop_n(&f->c, recs, 10), 10);
+	expect_traced(test, seen, 1, 10);
+	KUNIT_EXPECT_EQ(test, spscring_peek(&f->c, &rec), 0);
+	KUNIT_EXPECT_EQ(test, seen->events, 0);
+	spscring_release(&f->c);
+	expect_traced(test, seen, 11, 1);
+	KUNIT_EXPECT_EQ(test, spscring_peek_n(&f->c, 2, &rec), 2);
+	spscring_release_n(&f->c, 0);
+	KUNIT_EXPECT_EQ(test, seen->events, 0);
+	spscring_release_n(&f->c, 2);
+	expect_traced(test, seen, 12, 2);
+	KUNIT_EXPECT_EQ(test, spscring_pop_n(&f->c, recs, 0), 0);
+	KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, recs), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, seen->events, 0);
+}
+
+/* Every verb, by probes of our own on the tracepoints. */
+static void traced(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	struct traced push = { .ring = f->ring, .cursor = f->p.cursor };
+	struct traced pop = { .ring = f->ring, .cursor = f->c.cursor };
+
+	KUNIT_EXPECT_EQ(test, register_trace_spscring_push(traced_records, &push), 0);
+	KUNIT_EXPECT_EQ(test, register_trace_spscring_pop(traced_records, &pop), 0);
+	traced_pushes(test, f, &push);
+	traced_pops(test, f, &pop);
+	unregister_trace_spscring_pop(traced_records, &pop);
+	unregister_trace_spscring_push(traced_records, &push);
+	tracepoint_synchronize_unregister();
+}
+
 static struct kunit_case ring_test_cases[] = {
 	KUNIT_CASE_PARAM(geometry_refused, bad_geometry_gen_params),
 	KUNIT_CASE_PARAM(geometry_exact, size_gen_params),
@@ -1294,6 +1389,7 @@ static struct kunit_case ring_test_cases[] = {
 	KUNIT_CASE(stress),
 	KUNIT_CASE_PARAM(peer_lies, lie_gen_params),
 	KUNIT_CASE(claim_of_broken),
+	KUNIT_CASE(traced),
 	{}
 };
 

@@ -37,6 +37,7 @@ struct peer {
 	u32 roles[2];		/* claimed of ring and of back */
 	u32 size;		/* of a record */
 	u32 tries;
+	u64 due;		/* the next batch of PACED */
 	void *recs;
 	struct hist *hist;
 	int (*run)(struct peer *peer, u64 n);
@@ -67,11 +68,27 @@ static int peer_pause(struct peer *peer)
 	return 0;
 }
 
+/* A second passes only when nothing comes, or when a wake-up is lost. */
+static noinline int peer_sleep(struct peer *peer, bool popping)
+{
+	s64 deadline = ktime_get_ns() + NSEC_PER_SEC;
+	int err = popping ? spscring_wait_records(&peer->c, 1, deadline) :
+		spscring_wait_room(&peer->p, 1, deadline);
+
+	if (err == -ETIMEDOUT) {
+		peer->result.timeouts++;
+		err = 0;
+	}
+	return err ?: peer_pause(peer);
+}
+
 /* A push or pop failed: 0 to try again. */
 static __always_inline int peer_again(struct peer *peer, int err, bool popping)
 {
 	if (err != -EAGAIN)
 		return err;
+	if (peer->want.flags & SPSCRING_PEER_SLEEP)
+		return peer_sleep(peer, popping);
 	if (popping)
 		spscring_relax(&peer->c);
 	else
@@ -165,6 +182,38 @@ static __always_inline int peer_source(struct peer *peer, struct peer_tally *t, 
 		err = peer_push(peer, t, some, size, batch == 1);
 		if (err)
 			return err;
+	}
+	return 0;
+}
+
+static int peer_await(struct peer *peer, u64 due)
+{
+	while (ktime_get_ns() < due) {
+		cpu_relax();
+		if (unlikely(!(++peer->tries % PEER_TRIES))) {
+			int err = peer_pause(peer);
+
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/* Late or not, what is due is pushed. */
+static __always_inline int peer_paced(struct peer *peer, struct peer_tally *t, u64 n, u32 size,
+				      u32 batch)
+{
+	if (!peer->due)
+		peer->due = ktime_get_ns();
+	while (t->done != n) {
+		int err = peer_await(peer, peer->due);
+
+		if (!err)
+			err = peer_source(peer, t, min(t->done + batch, n), size, batch);
+		if (err)
+			return err;
+		peer->due += peer->want.gap_ns;
 	}
 	return 0;
 }
@@ -272,6 +321,11 @@ static int peer_ping_run(struct peer *peer, u64 n)
 	return peer_run(peer, n, peer_ping);
 }
 
+static int peer_paced_run(struct peer *peer, u64 n)
+{
+	return peer_run(peer, n, peer_paced);
+}
+
 static const struct peer_op {
 	int (*run)(struct peer *peer, u64 n);
 	u32 ring;		/* roles */
@@ -281,6 +335,7 @@ static const struct peer_op {
 	[SPSCRING_PEER_SINK] = { peer_sink_run, SPSCRING_CONSUMER, 0 },
 	[SPSCRING_PEER_ECHO] = { peer_echo_run, SPSCRING_CONSUMER, SPSCRING_PRODUCER },
 	[SPSCRING_PEER_PING] = { peer_ping_run, SPSCRING_PRODUCER, SPSCRING_CONSUMER },
+	[SPSCRING_PEER_PACED] = { peer_paced_run, SPSCRING_PRODUCER, 0 },
 };
 
 static void peer_put(struct peer *peer)
@@ -331,12 +386,14 @@ static int peer_thread(void *data)
 
 static int peer_check_want(const struct spscring_peer_start *want)
 {
-	if (want->op < SPSCRING_PEER_SOURCE || want->op > SPSCRING_PEER_PING ||
-	    want->flags & ~SPSCRING_PEER_SHUTDOWN ||
+	if (want->op < SPSCRING_PEER_SOURCE || want->op > SPSCRING_PEER_PACED ||
+	    want->flags & ~(SPSCRING_PEER_SHUTDOWN | SPSCRING_PEER_SLEEP) ||
 	    !want->batch || want->batch > SPSCRING_PEER_BATCH_MAX ||
 	    want->warmup + want->count < want->count)
 		return -EINVAL;
 	if (want->op == SPSCRING_PEER_PING && want->batch != 1)
+		return -EINVAL;
+	if (want->op != SPSCRING_PEER_PACED && want->gap_ns)
 		return -EINVAL;
 	if (!peer_ops[want->op].back && want->back_fd != -1)
 		return -EINVAL;
@@ -417,6 +474,7 @@ static int peer_start(struct peer *peer)
 		return err;
 	memset(&peer->result, 0, sizeof(peer->result));
 	peer->tries = 0;
+	peer->due = 0;
 	peer->stop = false;
 	peer->run = peer_ops[peer->want.op].run;
 	reinit_completion(&peer->finished);
@@ -479,7 +537,7 @@ static long peer_ioctl_wait(struct peer *peer, void __user *arg)
 
 	if (copy_from_user(&result, arg, sizeof(result)))
 		return -EFAULT;
-	if (result.reserved)
+	if (result.timeouts)
 		return -EINVAL;
 	hist_user = result.hist;
 

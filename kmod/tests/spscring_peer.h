@@ -35,15 +35,17 @@
 #define SPSCRING_PEER_SINK	2	/* pop from ring, check */
 #define SPSCRING_PEER_ECHO	3	/* pop from ring, push the same into back */
 #define SPSCRING_PEER_PING	4	/* push into ring, wait for it from back, check */
+#define SPSCRING_PEER_PACED	5	/* push into ring, a batch every gap_ns */
 
 #define SPSCRING_PEER_SHUTDOWN	(1U << 0)	/* end by SHUTDOWN, not by death */
+#define SPSCRING_PEER_SLEEP	(1U << 1)	/* sleep where it would look again */
 
 #define SPSCRING_PEER_BATCH_MAX	4096
 
 /**
  * struct spscring_peer_start - SPSCRING_PEER_START: claim, and begin.
- * @op:		SPSCRING_PEER_SOURCE to SPSCRING_PEER_PING.
- * @flags:	SPSCRING_PEER_SHUTDOWN.
+ * @op:		SPSCRING_PEER_SOURCE to SPSCRING_PEER_PACED.
+ * @flags:	SPSCRING_PEER_SHUTDOWN, SPSCRING_PEER_SLEEP.
  * @ring_fd:	a ring fd.
  * @back_fd:	a ring fd of the same record size for ECHO and PING, otherwise -1.
  * @cpu:	where the thread runs, or -1: anywhere.
@@ -51,6 +53,7 @@
  * @warmup:	records before the time, and PING's histogram, begin.
  * @count:	records after the warm-up, or 0: without end.
  * @first:	sequence number of the first record.
+ * @gap_ns:	from one batch of PACED to when the next is due; 0 for the others.
  *
  * Returns 0.  Errors: EBUSY one is running, or its result has not been fetched;
  * EINVAL a bad value, or an offline CPU; ENOMEM; EFAULT; EINTR; and those of
@@ -67,13 +70,14 @@ struct spscring_peer_start {
 	__u64 warmup;
 	__u64 count;
 	__u64 first;
+	__u64 gap_ns;
 };
 
 /**
  * struct spscring_peer_result - SPSCRING_PEER_WAIT: how it went.
- * @err:	0, -ECANCELED by STOP, or what push or pop returned: -EPIPE,
- *		-ESHUTDOWN.
- * @reserved:	0.
+ * @err:	0, -ECANCELED by STOP, or what push, pop or the sleep
+ *		returned: -EPIPE, -ESHUTDOWN, -EOPNOTSUPP.
+ * @timeouts:	of SLEEP: seconds slept without a wake-up.
  * @done:	records moved, with the warm-up's: pushed by SOURCE and ECHO,
  *		popped by SINK, gone round by PING.
  * @wrong:	records that were not what was expected.
@@ -88,7 +92,7 @@ struct spscring_peer_start {
  */
 struct spscring_peer_result {
 	__s32 err;
-	__u32 reserved;
+	__u32 timeouts;
 	__u64 done;
 	__u64 wrong;
 	__u64 checksum;
@@ -97,7 +101,7 @@ struct spscring_peer_result {
 	__u64 hist;
 };
 
-_Static_assert(sizeof(struct spscring_peer_start) == 48, "struct spscring_peer_start");
+_Static_assert(sizeof(struct spscring_peer_start) == 56, "struct spscring_peer_start");
 _Static_assert(sizeof(struct spscring_peer_result) == 56, "struct spscring_peer_result");
 
 /* Word @i of the record that carries @seq; word 0 is @seq itself. */

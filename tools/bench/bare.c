@@ -3,25 +3,24 @@
  * No ring: cache lines passed to and fro, the floor of a round trip.  One pair
  * of lines is no floor, since it matters which slice of the shared cache holds
  * it: "bare" is over many pairs, each on pages of its own; "walk" takes a fresh
- * line for each message.
+ * line for each message.  The floor of many rings is as many lines.
  */
-#include <stddef.h>
 #include <unistd.h>
 
 #include "bench.h"
 
 #define LINES	64		/* pairs of them */
 #define WALK	256
-#define STRIDE	128
+#define TOLD		3072		/* of the first page, past all lines */
 
 static void open_bare(struct run *run)
 {
-	run_memory(run, LINES * sysconf(_SC_PAGESIZE));
+	run_memory(run, (run->cell->point.rings ? 1 : LINES) * sysconf(_SC_PAGESIZE));
 }
 
 static void open_walk(struct run *run)
 {
-	run_memory(run, WALK * STRIDE);
+	run_memory(run, WALK * BENCH_LINE);
 }
 
 static __always_inline void say(uint64_t *line, uint64_t v)
@@ -44,9 +43,11 @@ static __always_inline void hear(const uint64_t *line, uint64_t v, uint64_t befo
 }
 
 /* Line @i of 0..LINES-1: a page each, not all at one offset of theirs. */
-static uint64_t *bare_line(char *memory, uint32_t i)
+static uint64_t *bare_line(const struct run *run, uint32_t queue, uint32_t i)
 {
-	return (uint64_t *)(memory + i * sysconf(_SC_PAGESIZE) + i % 16 * 128);
+	char *page = run_queue(run, queue) + i * sysconf(_SC_PAGESIZE);
+
+	return (uint64_t *)(page + i % 16 * BENCH_LINE);
 }
 
 static void bare_ping(struct run *run)
@@ -55,7 +56,7 @@ static void bare_ping(struct run *run)
 
 	run_start(run);
 	for (uint32_t k = 0; k < LINES; k++) {
-		uint64_t *to = bare_line(run->memory[0], k), *fro = bare_line(run->memory[1], k);
+		uint64_t *to = bare_line(run, 0, k), *fro = bare_line(run, 1, k);
 		uint64_t began = 0;
 
 		for (uint64_t i = 1; i <= total; i++) {
@@ -78,7 +79,7 @@ static void bare_echo(struct run *run)
 
 	run_start(run);
 	for (uint32_t k = 0; k < LINES; k++) {
-		uint64_t *to = bare_line(run->memory[0], k), *fro = bare_line(run->memory[1], k);
+		uint64_t *to = bare_line(run, 0, k), *fro = bare_line(run, 1, k);
 
 		for (uint64_t i = 1; i <= total; i++) {
 			hear(to, i, i - 1);
@@ -89,7 +90,7 @@ static void bare_echo(struct run *run)
 
 static uint64_t *walk_line(char *memory, uint64_t i)
 {
-	return (uint64_t *)(memory + i % WALK * STRIDE);
+	return (uint64_t *)(memory + i % WALK * BENCH_LINE);
 }
 
 /* What is on a line before message @i comes. */
@@ -106,8 +107,8 @@ static void walk_ping(struct run *run)
 	for (uint64_t i = 1; i <= total; i++) {
 		uint64_t begin = ticks();
 
-		say(walk_line(run->memory[0], i), i);
-		hear(walk_line(run->memory[1], i), i, walk_before(i));
+		say(walk_line(run_queue(run, 0), i), i);
+		hear(walk_line(run_queue(run, 1), i), i, walk_before(i));
 		if (i > warmup)
 			hist_add(&run->shared->hist, ticks() - begin);
 		else
@@ -122,15 +123,63 @@ static void walk_echo(struct run *run)
 
 	run_start(run);
 	for (uint64_t i = 1; i <= total; i++) {
-		hear(walk_line(run->memory[0], i), i, walk_before(i));
-		say(walk_line(run->memory[1], i), i);
+		hear(walk_line(run_queue(run, 0), i), i, walk_before(i));
+		say(walk_line(run_queue(run, 1), i), i);
 	}
 }
 
-const struct cell bare_cells[] = {
-	{ "u-u", "bare", "rtt", 1, 1, 20000, 300000, open_bare,
-	  { { .user = bare_ping }, { .user = bare_echo } } },
-	{ "u-u", "walk", "rtt", 1, WALK, 20000, 300000, open_walk,
-	  { { .user = walk_ping }, { .user = walk_echo } } },
+/* Of each queue, a page. */
+static uint64_t *many_line(const struct run *run, uint64_t i)
+{
+	return (uint64_t *)(run_queue(run, i) + i % 16 * BENCH_LINE);
+}
+
+static void many_say(struct run *run)
+{
+	uint64_t total = run->warmup + run->count, n = run->queues, limit = n;
+	const uint64_t *told = (const uint64_t *)(run->memory + TOLD);
+
+	run_start(run);
+	for (uint64_t i = 0, k = 0; i < total; i++) {
+		/* pairs with many_hear() */
+		while (unlikely(i == limit && (limit = smp_load_acquire(told) + n) == i))
+			cpu_relax();
+		say(many_line(run, k), i + 1);
+		if (++k == n)
+			k = 0;
+	}
+}
+
+static void many_hear(struct run *run)
+{
+	uint64_t warmup = run->warmup, total = warmup + run->count, n = run->queues, began = 0;
+	uint64_t *told = (uint64_t *)(run->memory + TOLD), tell = n < 8 ? 1 : n / 8;
+
+	run_start(run);
+	for (uint64_t i = 0, k = 0; i < total; i++) {
+		if (i == warmup)
+			began = ticks();
+		hear(many_line(run, k), i + 1, i < n ? 0 : i + 1 - n);
+		if ((i + 1) % tell == 0)
+			/* pairs with many_say() */
+			smp_store_release(told, i + 1);
+		if (++k == n)
+			k = 0;
+	}
+	run->shared->ticks = ticks() - began;
+}
+
+static const struct loops bare_loops = { {
+	[BENCH_RTT] = { bare_ping, bare_echo },
+	[BENCH_MANY] = { many_say, many_hear },
+} };
+
+static const struct loops walk_loops = { { [BENCH_RTT] = { walk_ping, walk_echo } } };
+
+const struct contender bare_contenders[] = {
+	{ .pair = "u-u", .impl = "bare", .loops = &bare_loops, .capacity = 1, .open = open_bare,
+	  .tests = 1U << BENCH_RTT | 1U << BENCH_MANY },
+	{ .pair = "u-u", .impl = "walk", .loops = &walk_loops, .capacity = WALK, .open = open_walk,
+	  .tests = 1U << BENCH_RTT },
 	{}
 };

@@ -1,51 +1,108 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The user-space benchmark: a cell is one figure of the table, a run is one
- * measurement of it, by two processes or by a process and a kernel thread.
+ * The user-space benchmark: a cell is one figure of the table, what is measured
+ * of one contender; a run is one measurement of it, by two processes or by a
+ * process and a kernel thread.
  */
 #ifndef _SPSCRING_BENCH_H
 #define _SPSCRING_BENCH_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <time.h>
+#include <asm/barrier.h>
 
 #include "bench/hist.h"
-#include "lib/spscring.h"
 
 #define BENCH_CAPACITY	4096
+#define BENCH_BATCH_MAX	256
 #define BENCH_RUNS_MAX	64
+#define BENCH_LINE	128
+
+#ifdef __cplusplus
+#define _Alignas	alignas
+#define _Noreturn		/* it need not know */
+extern "C" {
+#endif
 
 struct run;
 
-/* One of the two ends of a cell. */
-struct end {
-	void (*user)(struct run *run);	/* in a process of its own, or */
-	uint32_t kernel;		/* SPSCRING_PEER_* */
+/* In the order in which they run. */
+enum bench_test {
+	BENCH_RTT, BENCH_THROUGHPUT, BENCH_RECORDS, BENCH_BATCH, BENCH_FOOTPRINT, BENCH_PACED,
+	BENCH_RESIDENCY, BENCH_MANY, BENCH_TESTS,
+};
+
+/* What is measured, of each contender that has it. */
+struct point {
+	enum bench_test test;
+	uint32_t basic;		/* without --full as well */
+	uint32_t bytes;		/* of a record */
+	uint32_t batch;
+	uint32_t capacity;	/* records */
+	uint64_t data;		/* bytes, in place of the capacity; or 0 */
+	uint32_t huge;		/* on huge pages */
+	uint32_t load_ns;	/* between two messages offered; or 0: as many as it takes */
+	uint32_t rings;		/* one after the other; or 0 */
+	uint64_t warmup;	/* messages */
+	uint64_t count;
+	uint64_t most;		/* of which a contender that is slow has a part */
+};
+
+/* The two ends of each test: who calls or produces, who echoes or consumes. */
+struct loops {
+	void (*end[BENCH_TESTS][2])(struct run *run);
+};
+
+struct contender {
+	const char *pair;
+	const char *impl;
+	const struct loops *loops;	/* of the ends that are processes */
+	uint32_t tests;			/* a bit for each that it is in */
+	void (*open)(struct run *run);
+	int32_t capacity;	/* its own; 0 what is asked for, -1 the kernel has it in bytes */
+	uint32_t words;		/* u64s in 64 bytes of its data */
+	uint32_t spare;		/* records that it holds less than asked for */
+	uint32_t most_rings;	/* at once; or 0 */
+	uint32_t slow;		/* a system call a record: a part of the messages */
+	uint32_t wake;		/* SPSCRING_WAKE_*, of a ring */
+	int device;		/* it needs the module */
+	uint32_t kernel[2];	/* SPSCRING_PEER_SOURCE or _SINK where the kernel has the end */
 };
 
 struct cell {
+	const struct contender *contender;
+	struct point point;
+	uint32_t capacity;
+};
+
+extern const struct contender bare_contenders[], copy_contender, ring_contenders[];
+/* What a user would take instead, ends with NULL; and what of it is missing, on stderr. */
+const struct contender * const *rival_contenders(void);
+void rivals_say_missing(void);
+
+/* Lists of names with commas between; NULL: all. */
+struct choice {
 	const char *pair;
 	const char *impl;
 	const char *test;
-	uint32_t batch;
-	uint32_t capacity;
-	uint64_t warmup;	/* messages */
-	uint64_t count;
-	void (*open)(struct run *run);
-	struct end end[2];	/* who calls or produces; who echoes or consumes */
+	int full;
+	int no_device;
+	int rivals;
+	uint32_t part;		/* an N-th of messages and memory */
 };
 
-extern const struct cell ring_cells[], bare_cells[];
-/* Of what a user would take instead; and what of it is missing, on stderr. */
-const struct cell *rival_cells(void);
-void rivals_say_missing(void);
+/* The cells, in the order in which they run: what is compared is close in time. */
+size_t cells_choose(const struct choice *choice, struct cell **cells);
+const char *test_name(enum bench_test test);
 
 /* What the processes of a run share. */
 struct shared {
-	_Alignas(128) uint32_t ready;
-	_Alignas(128) uint64_t ticks;	/* of count messages */
-	struct hist hist;	/* round trips in ticks */
+	_Alignas(BENCH_LINE) uint32_t ready;
+	_Alignas(BENCH_LINE) uint64_t began;	/* by the producer's clock, for its records */
+	_Alignas(BENCH_LINE) uint64_t ticks;	/* of count messages */
+	struct hist hist;	/* of latencies, in ticks */
 };
 
 struct run {
@@ -55,12 +112,16 @@ struct run {
 	uint64_t warmup;	/* messages, of the cell's */
 	uint64_t count;
 	uint32_t parties;	/* processes that meet at the start */
-	int ring_fd[2];		/* to and fro; -1 if not used */
-	char *memory[2];	/* of a ring on a memfd, or of bare lines */
-	size_t memory_size;	/* of each */
-	struct spscring_geometry geometry;
+	uint64_t load;		/* ticks between two messages offered, << PACED_BITS */
+	uint32_t queues;	/* to and fro, or as many as there are rings, or one */
+	int *ring_fd;		/* of each queue; or NULL */
+	char *memory;		/* of all of them; or NULL */
+	size_t queue_size;	/* of each */
 	void (*close)(struct run *run);	/* of what open() leaves, or NULL */
 };
+
+/* The clock is coarser than the time between two messages. */
+#define PACED_BITS	16
 
 static inline uint64_t now_ns(void)
 {
@@ -96,16 +157,33 @@ struct timer {
 /* Also what counts as failure inside a run: no figure comes of it. */
 _Noreturn void die(const char *format, ...);
 
+static __always_inline void check(uint64_t got, uint64_t expected)
+{
+	if (unlikely(got != expected))
+		die("wrong value: %llu instead of %llu", (unsigned long long)got,
+		    (unsigned long long)expected);
+}
+
 /* Ready to go: returns when all are. */
 void run_start(struct run *run);
-/* Memory of both processes; that of a run is unmapped at its end. */
+/* Memory of both processes, zero; that of a run is unmapped at its end. */
+void run_memory(struct run *run, size_t queue_size);
+
+static inline char *run_queue(const struct run *run, uint32_t queue)
+{
+	return run->memory + queue * run->queue_size;
+}
+
+/* memory.c: of the processes to come; huge pages for all runs, once, or NULL and why. */
 void *bench_memory(size_t size);
-void run_memory(struct run *run, size_t size);
+void *huge_memory(size_t size);
+size_t huge_memory_most(size_t wanted);
 
 struct cell_result {
 	const struct cell *cell;
 	uint32_t runs;
 	uint64_t messages;	/* of all runs */
+	uint64_t memory;	/* of a queue */
 	double p50[BENCH_RUNS_MAX], p99[BENCH_RUNS_MAX], p999[BENCH_RUNS_MAX];
 	double per_op[BENCH_RUNS_MAX];	/* ticks */
 	struct hist hist;	/* of all runs */
@@ -113,5 +191,9 @@ struct cell_result {
 
 void json_write(FILE *out, const struct cell_result *results, size_t n, const char *vehicle,
 		const struct timer *timer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -55,13 +55,23 @@ static void json_runs(FILE *out, const char *name, const double *values, uint32_
 static void json_entry(FILE *out, const struct cell_result *r, const char *vehicle,
 		       const struct timer *timer)
 {
-	const struct cell *cell = r->cell;
+	const struct contender *who = r->cell->contender;
+	const struct point *p = &r->cell->point;
 	double spread, per_op = median(r->per_op, r->runs, &spread), ns = timer->ns;
 
-	fprintf(out, "{\"pair\": \"%s\", \"impl\": \"%s\", \"test\": \"%s\", \"bytes\": %zu, ",
-		cell->pair, cell->impl, cell->test, sizeof(uint64_t));
+	fprintf(out, "{\"pair\": \"%s\", \"impl\": \"%s\", \"test\": \"%s\", \"bytes\": %u, ",
+		who->pair, who->impl, test_name(p->test), p->bytes);
 	fprintf(out, "\"capacity\": %u, \"batch\": %u, \"runs\": %u, ",
-		cell->capacity, cell->batch, r->runs);
+		r->cell->capacity, p->batch, r->runs);
+	if (p->data)
+		fprintf(out, "\"data\": %llu, ", (unsigned long long)p->data);
+	if (p->huge)
+		fputs("\"huge\": true, ", out);
+	if (p->load_ns)
+		fprintf(out, "\"load_ns\": %u, ", p->load_ns);
+	if (p->rings)
+		fprintf(out, "\"rings\": %u, \"memory\": %llu, ", p->rings,
+			(unsigned long long)r->memory);
 	if (r->hist.count) {
 		fprintf(out, "\"ns\": {\"p50\": %.2f, \"p99\": %.2f, ",
 			median(r->p50, r->runs, &spread) * ns, median(r->p99, r->runs, NULL) * ns);

@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,19 +21,20 @@
 #include "tests/spscring_peer.h"
 
 #define RUN_SECONDS	60	/* far more than any takes */
+#define MORE_FILES	4096
+#define RATE_US		50000	/* to know the clock's rate by, for a start */
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE	23
+#endif
 
 static struct {
-	const char *pair;
-	const char *impl;
-	const char *test;
+	struct choice choice;
 	const char *vehicle;
 	const char *output;
 	int cpu[2];
 	uint32_t runs;
-	int no_device;
-	int rivals;
-	uint32_t part;
-} options = { .part = 1, .vehicle = "native", .cpu = { 0, 1 }, .runs = 5 };
+} options = { .choice = { .part = 1 }, .vehicle = "native", .cpu = { 0, 1 }, .runs = 5 };
 
 void die(const char *format, ...)
 {
@@ -48,25 +50,16 @@ void die(const char *format, ...)
 
 /* ------------------------------------------------------------------- a run */
 
-void *bench_memory(size_t size)
+/* Whole pages for each queue, side by side. */
+void run_memory(struct run *run, size_t queue_size)
 {
-	int fd = memfd_create("spscring-bench", MFD_CLOEXEC);
-	void *at;
+	size_t page = sysconf(_SC_PAGESIZE);
 
-	if (fd < 0 || ftruncate(fd, size))
-		die("memfd: %s", strerror(errno));
-	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
-	if (at == MAP_FAILED)
-		die("mmap: %s", strerror(errno));
-	close(fd);
-	return at;
-}
-
-void run_memory(struct run *run, size_t size)
-{
-	run->memory_size = size;
-	for (int i = 0; i < 2; i++)
-		run->memory[i] = bench_memory(size);
+	run->queue_size = (queue_size + page - 1) & -page;
+	if (run->cell->point.huge)
+		run->memory = huge_memory(run->queues * run->queue_size);
+	else
+		run->memory = bench_memory(run->queues * run->queue_size);
 }
 
 void run_start(struct run *run)
@@ -102,24 +95,30 @@ static pid_t run_process(struct run *run, int end)
 		_exit(1);
 	alarm(RUN_SECONDS);
 	bind_to(options.cpu[end]);
-	run->cell->end[end].user(run);
+	/* a first touch costs a fault in each process; not all kernels know this */
+	if (run->memory)
+		madvise(run->memory, run->queues * run->queue_size, MADV_POPULATE_WRITE);
+	run->cell->contender->loops->end[run->cell->point.test][end](run);
 	_exit(0);
 }
 
 static int run_kernel(const struct run *run, int end)
 {
 	const struct cell *cell = run->cell;
+	int back = cell->point.test == BENCH_RTT;
 	struct spscring_peer_start start = {
-		.op = cell->end[end].kernel,
+		.op = cell->contender->kernel[end],
 		.ring_fd = run->ring_fd[0],
-		.back_fd = strcmp(cell->test, "rtt") ? -1 : run->ring_fd[1],
+		.back_fd = back ? run->ring_fd[1] : -1,
 		.cpu = options.cpu[end],
-		.batch = cell->batch,
+		.batch = cell->point.batch,
 		.warmup = run->warmup,
 		.count = run->count,
 	};
 	int fd = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
 
+	if (back)
+		start.op = end ? SPSCRING_PEER_ECHO : SPSCRING_PEER_PING;
 	if (fd < 0)
 		die(SPSCRING_PEER_DEVICE ": %s", strerror(errno));
 	if (ioctl(fd, SPSCRING_PEER_START, &start))
@@ -167,45 +166,53 @@ static void run_close(struct run *run)
 {
 	if (run->close)
 		run->close(run);
-	for (int i = 0; i < 2; i++) {
-		if (run->ring_fd[i] >= 0)
-			close(run->ring_fd[i]);
-		if (run->memory[i])
-			munmap(run->memory[i], run->memory_size);
-	}
+	for (uint32_t i = 0; run->ring_fd && i < run->queues; i++)
+		close(run->ring_fd[i]);
+	free(run->ring_fd);
+	if (run->memory && !run->cell->point.huge)
+		munmap(run->memory, run->queues * run->queue_size);
 }
 
 /* Whole batches, and each pair of lines as often. */
 static uint64_t part_of(uint64_t messages)
 {
-	uint64_t part = messages / options.part / 64 * 64;
+	uint64_t part = messages / options.choice.part / 64 * 64;
 
-	if (options.part == 1)
+	if (options.choice.part == 1)
 		return messages;
 	return part ? part : 64;
 }
 
+static uint32_t queues_of(const struct point *point)
+{
+	if (point->rings)
+		return point->rings;
+	return point->test == BENCH_RTT ? 2 : 1;
+}
+
 static void run_cell(struct cell_result *result, struct shared *shared, uint32_t number,
-		     uint64_t step)
+		     const struct timer *timer)
 {
 	const struct cell *cell = result->cell;
 	struct run run = {
-		.cell = cell, .shared = shared, .number = number, .ring_fd = { -1, -1 },
-		.warmup = part_of(cell->warmup), .count = part_of(cell->count),
+		.cell = cell, .shared = shared, .number = number,
+		.warmup = part_of(cell->point.warmup), .count = part_of(cell->point.count),
+		.load = cell->point.load_ns / timer->ns * (1 << PACED_BITS),
+		.queues = queues_of(&cell->point),
 	};
 	pid_t pids[2] = { 0, 0 };
 	int kernel_fd = -1;
 
 	memset(shared, 0, sizeof(*shared));
-	cell->open(&run);
+	cell->contender->open(&run);
 	for (int end = 0; end < 2; end++) {
-		if (cell->end[end].user)
-			run.parties++;
-		else
+		if (cell->contender->kernel[end])
 			kernel_fd = run_kernel(&run, end);
+		else
+			run.parties++;
 	}
 	for (int end = 0; end < 2; end++)
-		if (cell->end[end].user)
+		if (!cell->contender->kernel[end])
 			pids[end] = run_process(&run, end);
 	run_wait(pids);
 	if (kernel_fd >= 0)
@@ -213,7 +220,7 @@ static void run_cell(struct cell_result *result, struct shared *shared, uint32_t
 	run_close(&run);
 
 	if (shared->hist.count) {
-		shared->hist.step = step;
+		shared->hist.step = timer->step;
 		result->p50[number] = hist_percentile(&shared->hist, 500);
 		result->p99[number] = hist_percentile(&shared->hist, 990);
 		result->p999[number] = hist_percentile(&shared->hist, 999);
@@ -221,6 +228,7 @@ static void run_cell(struct cell_result *result, struct shared *shared, uint32_t
 	}
 	result->per_op[number] = (double)shared->ticks / run.count;
 	result->messages += run.count;
+	result->memory = run.queue_size;
 	result->runs++;
 }
 
@@ -254,32 +262,10 @@ static void timer_look(struct timer *timer)
 	timer->cost = (double)(last - begin) / times;
 }
 
-static int wanted(const struct cell *cell)
+/* Ticks against the time since then. */
+static void timer_rate(struct timer *timer, uint64_t began, uint64_t began_ns)
 {
-	return (!options.pair || !strcmp(options.pair, cell->pair)) &&
-	       (!options.impl || !strcmp(options.impl, cell->impl)) &&
-	       (!options.test || !strcmp(options.test, cell->test)) &&
-	       (!options.no_device || strcmp(cell->impl, "spscring"));
-}
-
-static size_t choose(struct cell_result *results)
-{
-	const struct cell *all[] = { bare_cells, ring_cells, rival_cells() }, *cell;
-	const char * const tests[] = { "rtt", "throughput", "batch" };
-	int sets = options.rivals ? 3 : 2;
-	size_t n = 0;
-
-	/* what is compared is close in time */
-	for (int i = 0; i < 3 * sets; i++) {
-		for (cell = all[i % sets]; cell->pair; cell++) {
-			if (strcmp(cell->test, tests[i / sets]) || !wanted(cell))
-				continue;
-			if (results)
-				results[n].cell = cell;
-			n++;
-		}
-	}
-	return n;
+	timer->ns = (double)(now_ns() - began_ns) / (ticks() - began);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -288,13 +274,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'p':
-		options.pair = arg;
+		options.choice.pair = arg;
 		break;
 	case 'i':
-		options.impl = arg;
+		options.choice.impl = arg;
 		break;
 	case 't':
-		options.test = arg;
+		options.choice.test = arg;
 		break;
 	case 'v':
 		options.vehicle = arg;
@@ -303,14 +289,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		options.output = arg;
 		break;
 	case 'n':
-		options.no_device = 1;
+		options.choice.no_device = 1;
 		break;
 	case 'R':
-		options.rivals = 1;
+		options.choice.rivals = 1;
+		break;
+	case 'f':
+		options.choice.full = 1;
 		break;
 	case 'P':
-		options.part = strtoul(arg, &end, 10);
-		if (end == arg || *end || !options.part)
+		options.choice.part = strtoul(arg, &end, 10);
+		if (end == arg || *end || !options.choice.part)
 			argp_error(state, "--part=N");
 		break;
 	case 'c':
@@ -337,14 +326,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option argp_options[] = {
-	{ "pair", 'p', "PAIR", 0, "only u-u, k-u or u-k", 0 },
-	{ "impl", 'i', "IMPL", 0, "only spscring, spscring-plain, bare, walk or a rival", 0 },
-	{ "test", 't', "TEST", 0, "only rtt, throughput or batch", 0 },
+	{ "pair", 'p', "PAIR,...", 0, "only these of u-u, k-u, u-k", 0 },
+	{ "impl", 'i', "IMPL,...", 0,
+	  "only these of bare, walk, copy, spscring, spscring-plain and the rivals", 0 },
+	{ "test", 't', "TEST,...", 0,
+	  "only these of rtt, throughput, batch; or footprint, paced, residency, many", 0 },
+	{ "full", 'f', NULL, 0, "all tests, sizes and batches", 0 },
 	{ "no-device", 'n', NULL, 0, "only what needs no module", 0 },
 	{ "rivals", 'R', NULL, 0, "also what a user would take instead", 0 },
 	{ "cpus", 'c', "A,B", 0, "where the two ends run (0,1)", 0 },
 	{ "runs", 'r', "N", 0, "runs of each, alternating (5)", 0 },
-	{ "part", 'P', "N", 0, "an N-th of the messages, to try (1)", 0 },
+	{ "part", 'P', "N", 0, "an N-th of the messages and of the largest memory, to try (1)", 0 },
 	{ "vehicle", 'v', "NAME", 0, "what to call this machine (native)", 0 },
 	{ "output", 'o', "FILE", 0, "where the JSON goes (standard output)", 0 },
 	{}
@@ -356,6 +348,35 @@ static const struct argp argp = {
 	.doc = "Latency and throughput of spscring with at least one end in user space, as JSON.",
 };
 
+/* Many rings are as many files. */
+static void more_files(void)
+{
+	struct rlimit limit = { MORE_FILES, MORE_FILES };
+
+	if (!setrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	/* no more than is allowed */
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static struct cell_result *choose(size_t *n)
+{
+	struct cell_result *results;
+	struct cell *cells;
+
+	*n = cells_choose(&options.choice, &cells);
+	if (!*n)
+		die("no such benchmark");
+	results = calloc(*n, sizeof(*results));
+	if (!results)
+		die("no memory");
+	for (size_t i = 0; i < *n; i++)
+		results[i].cell = &cells[i];
+	return results;
+}
+
 int main(int argc, char **argv)
 {
 	struct cell_result *results;
@@ -366,14 +387,8 @@ int main(int argc, char **argv)
 	size_t n;
 
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
-	n = choose(NULL);
-	if (!n)
-		die("no such benchmark");
-	results = calloc(n, sizeof(*results));
-	if (!results)
-		die("no memory");
-	choose(results);
-	if (options.rivals)
+	results = choose(&n);
+	if (options.choice.rivals)
 		rivals_say_missing();
 	if (options.output) {
 		out = fopen(options.output, "w");
@@ -381,14 +396,17 @@ int main(int argc, char **argv)
 			die("%s: %s", options.output, strerror(errno));
 	}
 
+	more_files();
 	shared = bench_memory(sizeof(*shared));
 	began_ns = now_ns();
 	began = ticks();
 	timer_look(&timer);
+	usleep(RATE_US);
+	timer_rate(&timer, began, began_ns);
 	for (uint32_t run = 0; run < options.runs; run++)
 		for (size_t i = 0; i < n; i++)
-			run_cell(&results[i], shared, run, timer.step);
-	timer.ns = (double)(now_ns() - began_ns) / (ticks() - began);
+			run_cell(&results[i], shared, run, &timer);
+	timer_rate(&timer, began, began_ns);
 
 	json_write(out, results, n, options.vehicle, &timer);
 	if (fclose(out))

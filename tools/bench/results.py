@@ -34,6 +34,10 @@ def inverse(r):
     return Ratio(1 / r.value, 1 / r.high, 1 / r.low, r.runs)
 
 
+def interval(r):
+    return f"{r.value:.2f} [{r.low:.2f}-{r.high:.2f}]"
+
+
 class Results:
     """What was measured, found by its keys."""
 

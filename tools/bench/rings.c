@@ -1,25 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Rings: of the device, and the same header on a memfd; u64 records.
+ * Rings: of the device, and the same header on a memfd.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "bench.h"
+#include "lib/spscring.h"
 #include "tests/spscring_peer.h"
 
-#define BATCH	64
-
-static const struct spscring_create want = {
-	.size = sizeof(want), .capacity = BENCH_CAPACITY, .record_size = sizeof(uint64_t),
-	.name = "bench",
+struct producer {
+	struct spscring_producer end;
 };
+
+struct consumer {
+	struct spscring_consumer end;
+};
+
+static struct spscring_geometry geometry;	/* of the run's rings */
+
+static void open_rings(struct run *run, struct spscring_create *want)
+{
+	static const uint32_t flags[] = {
+		[SPSCRING_WAKE_NEVER] = SPSCRING_CREATE_BUSY_POLL,
+		[SPSCRING_WAKE_ASYMMETRIC] = SPSCRING_CREATE_ASYMMETRIC,
+	};
+	int err;
+
+	*want = (struct spscring_create){
+		.size = sizeof(*want), .capacity = run->cell->capacity,
+		.record_size = run->cell->point.bytes, .name = "bench",
+		.flags = flags[run->cell->contender->wake],
+	};
+	err = spscring_geometry_init(&geometry, want, sysconf(_SC_PAGESIZE));
+	if (err)
+		die("geometry: %s", strerror(-err));
+	run->queue_size = geometry.memory;
+}
 
 static void open_device(struct run *run)
 {
-	for (int i = 0; i < 2; i++) {
+	struct spscring_create want;
+
+	open_rings(run, &want);
+	run->ring_fd = calloc(run->queues, sizeof(*run->ring_fd));
+	if (!run->ring_fd)
+		die("no memory");
+	for (uint32_t i = 0; i < run->queues; i++) {
 		run->ring_fd[i] = spscring_open(&want);
 		if (run->ring_fd[i] < 0)
 			die("/dev/spscring: %s", strerror(-run->ring_fd[i]));
@@ -28,233 +57,162 @@ static void open_device(struct run *run)
 
 static void open_plain(struct run *run)
 {
-	struct spscring_geometry *g = &run->geometry;
-	int err = spscring_geometry_init(g, &want, sysconf(_SC_PAGESIZE));
+	struct spscring_create want;
 
-	if (err)
-		die("geometry: %s", strerror(-err));
-	/* as the kernel does it, from ring to ring */
-	g->colour = run->number % SPSCRING_COLOURS * SPSCRING_LINE;
-	run_memory(run, g->memory);
+	open_rings(run, &want);
+	run_memory(run, geometry.memory);
 }
 
-static void be_producer(struct run *run, int ring, struct spscring_producer *p)
+/* As the kernel does it, from ring to ring. */
+static void colour(const struct run *run, uint32_t queue)
 {
-	const struct spscring_geometry *g = &run->geometry;
-	char *memory = run->memory[ring];
-	int fd;
-
-	if (memory) {
-		spscring_producer_init(p, g, memory + g->consumer_offset, memory + g->info_offset,
-				       memory + g->producer_offset, memory + g->data_offset);
-		return;
-	}
-	fd = spscring_claim(run->ring_fd[ring], SPSCRING_PRODUCER, 0);
-	if (fd >= 0)
-		fd = spscring_map_producer(fd, p, NULL);
-	if (fd < 0)
-		die("producer: %s", strerror(-fd));
+	geometry.colour = (run->number + queue) % SPSCRING_COLOURS * SPSCRING_LINE;
 }
 
-static void be_consumer(struct run *run, int ring, struct spscring_consumer *c)
+/* The mapping keeps the end; the fd is for waking its peer. */
+static void done_with(const struct run *run, int fd)
 {
-	const struct spscring_geometry *g = &run->geometry;
-	char *memory = run->memory[ring];
-	int fd;
+	if (run->cell->contender->wake == SPSCRING_WAKE_NEVER)
+		close(fd);
+}
 
-	if (memory) {
-		spscring_consumer_init(c, g, memory + g->consumer_offset, memory + g->info_offset,
+static void be_producer(struct run *run, uint32_t queue, struct producer *p)
+{
+	const struct spscring_geometry *g = &geometry;
+	int fd, err;
+
+	if (run->memory) {
+		char *memory = run_queue(run, queue);
+
+		colour(run, queue);
+		spscring_producer_init(&p->end, g, memory + g->consumer_offset,
+				       memory + g->info_offset, memory + g->producer_offset,
 				       memory + g->data_offset);
+		/* nobody sleeps: it is what a ring pays so that one may */
+		spscring_producer_wakes(&p->end, run->cell->contender->wake);
 		return;
 	}
-	fd = spscring_claim(run->ring_fd[ring], SPSCRING_CONSUMER, 0);
-	if (fd >= 0)
-		fd = spscring_map_consumer(fd, c, NULL);
+	fd = spscring_claim(run->ring_fd[queue], SPSCRING_PRODUCER, 0);
 	if (fd < 0)
-		die("consumer: %s", strerror(-fd));
+		die("claim: %s", strerror(-fd));
+	err = spscring_map_producer(fd, &p->end, NULL);
+	if (err)
+		die("map: %s", strerror(-err));
+	done_with(run, fd);
 }
 
-/* From here on this process has nothing but its endpoints. */
-static void start(struct run *run)
+static void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
 {
-	for (int i = 0; i < 2; i++)
-		if (run->ring_fd[i] >= 0)
-			close(run->ring_fd[i]);
-	run_start(run);
-}
+	const struct spscring_geometry *g = &geometry;
+	int fd, err;
 
-/* Between two tries; a consumer knows how long. */
-static __always_inline void again(long err, const struct spscring_consumer *c)
-{
-	if (unlikely(err != -EAGAIN))
-		die("push or pop: %s", strerror(-err));
-	if (c)
-		spscring_relax(c);
-	else
-		cpu_relax();
-}
+	if (run->memory) {
+		char *memory = run_queue(run, queue);
 
-static __always_inline void push(struct spscring_producer *p, uint64_t v)
-{
-	int err;
-
-	while ((err = spscring_push_fixed(p, &v, sizeof(v))))
-		again(err, NULL);
-}
-
-static __always_inline uint64_t pop(struct spscring_consumer *c)
-{
-	uint64_t v;
-	int err;
-
-	while ((err = spscring_pop_fixed(c, &v, sizeof(v))))
-		again(err, c);
-	return v;
-}
-
-static __always_inline void check(uint64_t got, uint64_t expected)
-{
-	if (unlikely(got != expected))
-		die("wrong value: %llu instead of %llu", (unsigned long long)got,
-		    (unsigned long long)expected);
-}
-
-static void ping(struct run *run)
-{
-	uint64_t warmup = run->warmup, total = warmup + run->count, began = 0;
-	struct spscring_producer p;
-	struct spscring_consumer c;
-
-	be_producer(run, 0, &p);
-	be_consumer(run, 1, &c);
-	start(run);
-	for (uint64_t i = 0; i < total; i++) {
-		uint64_t begin = ticks();
-
-		push(&p, i);
-		check(pop(&c), i);
-		if (i >= warmup)
-			hist_add(&run->shared->hist, ticks() - begin);
-		else
-			began = begin;
+		colour(run, queue);
+		spscring_consumer_init(&c->end, g, memory + g->consumer_offset,
+				       memory + g->info_offset, memory + g->data_offset);
+		spscring_consumer_wakes(&c->end, run->cell->contender->wake);
+		return;
 	}
-	run->shared->ticks = ticks() - began;
+	fd = spscring_claim(run->ring_fd[queue], SPSCRING_CONSUMER, 0);
+	if (fd < 0)
+		die("claim: %s", strerror(-fd));
+	err = spscring_map_consumer(fd, &c->end, NULL);
+	if (err)
+		die("map: %s", strerror(-err));
+	done_with(run, fd);
 }
 
-static void echo(struct run *run)
+/* From here on this process has nothing but its mappings, which keep its ends. */
+static void ready(struct run *run)
 {
-	uint64_t total = run->warmup + run->count;
-	struct spscring_consumer c;
-	struct spscring_producer p;
-
-	be_consumer(run, 0, &c);
-	be_producer(run, 1, &p);
-	start(run);
-	for (uint64_t i = 0; i < total; i++) {
-		uint64_t v = pop(&c);
-
-		check(v, i);
-		push(&p, v);
-	}
+	for (uint32_t i = 0; run->ring_fd && i < run->queues; i++)
+		close(run->ring_fd[i]);
 }
 
-static void produce(struct run *run)
+/* How many went; any other error is no full and no empty. */
+static __always_inline long done(long n)
 {
-	uint64_t total = run->warmup + run->count;
-	struct spscring_producer p;
-
-	be_producer(run, 0, &p);
-	start(run);
-	for (uint64_t i = 0; i < total; i++)
-		push(&p, i);
+	if (likely(n >= 0))
+		return n;
+	if (unlikely(n != -EAGAIN))
+		die("push or pop: %s", strerror(-n));
+	return 0;
 }
 
-static void consume(struct run *run)
+static __always_inline int did(int err)
 {
-	uint64_t warmup = run->warmup, total = warmup + run->count, i, began;
-	struct spscring_consumer c;
-
-	be_consumer(run, 0, &c);
-	start(run);
-	for (i = 0; i < warmup; i++)
-		check(pop(&c), i);
-	began = ticks();
-	for (; i < total; i++)
-		check(pop(&c), i);
-	run->shared->ticks = ticks() - began;
+	if (likely(!err))
+		return 1;
+	done(err);
+	return 0;
 }
 
-static void produce_n(struct run *run)
+static __always_inline int try_push(struct producer *p, uint64_t v)
 {
-	uint64_t total = run->warmup + run->count, recs[BATCH];
-	struct spscring_producer p;
-
-	be_producer(run, 0, &p);
-	start(run);
-	for (uint64_t i = 0; i < total; i += BATCH) {
-		for (int k = 0; k < BATCH; k++)
-			recs[k] = i + k;
-		for (long n, done = 0; done < BATCH; done += n) {
-			while ((n = spscring_push_n_fixed(&p, recs + done, BATCH - done,
-							  sizeof(*recs))) < 0)
-				again(n, NULL);
-		}
-	}
+	return did(spscring_push_fixed(&p->end, &v, sizeof(v)));
 }
 
-static uint64_t consume_to(struct spscring_consumer *c, uint64_t i, uint64_t end)
+static __always_inline int try_pop(struct consumer *c, uint64_t *v)
 {
-	uint64_t recs[BATCH];
-
-	while (i < end) {
-		long n = spscring_pop_n_fixed(c, recs, BATCH, sizeof(*recs));
-		uint64_t wrong = 0;
-
-		if (unlikely(n < 0)) {
-			again(n, c);
-			continue;
-		}
-		for (long k = 0; k < n; k++)
-			wrong |= recs[k] ^ (i + k);
-		check(wrong, 0);
-		i += n;
-	}
-	return i;
+	return did(spscring_pop_fixed(&c->end, v, sizeof(*v)));
 }
 
-static void consume_n(struct run *run)
+static __always_inline uint32_t try_push_n(struct producer *p, const uint64_t *recs, uint32_t n)
 {
-	uint64_t warmup = run->warmup, total = warmup + run->count, i, began;
-	struct spscring_consumer c;
-
-	be_consumer(run, 0, &c);
-	start(run);
-	i = consume_to(&c, 0, warmup);
-	began = ticks();
-	consume_to(&c, i, total);
-	/* a batch may have gone past the end of the warm-up */
-	run->shared->ticks = (ticks() - began) * (double)run->count / (total - i);
+	return done(spscring_push_n_fixed(&p->end, recs, n, sizeof(*recs)));
 }
 
-#define RTT		"rtt", 1, BENCH_CAPACITY, 20000, 300000
-#define THROUGHPUT	"throughput", 1, BENCH_CAPACITY, 200000, 5000000
-#define BATCHES		"batch", BATCH, BENCH_CAPACITY, 200000, 10000000
-#define USER(f)		{ .user = (f) }
-#define KERNEL(op)	{ .kernel = SPSCRING_PEER_ ## op }
+static __always_inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, uint32_t n)
+{
+	return done(spscring_pop_n_fixed(&c->end, recs, n, sizeof(*recs)));
+}
 
-/* In the order in which they run: what is compared is close in time. */
-const struct cell ring_cells[] = {
-	{ "u-u", "spscring", RTT, open_device, { USER(ping), USER(echo) } },
-	{ "k-u", "spscring", RTT, open_device, { KERNEL(PING), USER(echo) } },
-	{ "u-k", "spscring", RTT, open_device, { USER(ping), KERNEL(ECHO) } },
-	{ "u-u", "spscring-plain", RTT, open_plain, { USER(ping), USER(echo) } },
-	{ "u-u", "spscring", THROUGHPUT, open_device, { USER(produce), USER(consume) } },
-	{ "k-u", "spscring", THROUGHPUT, open_device, { KERNEL(SOURCE), USER(consume) } },
-	{ "u-k", "spscring", THROUGHPUT, open_device, { USER(produce), KERNEL(SINK) } },
-	{ "u-u", "spscring-plain", THROUGHPUT, open_plain, { USER(produce), USER(consume) } },
-	{ "u-u", "spscring", BATCHES, open_device, { USER(produce_n), USER(consume_n) } },
-	{ "k-u", "spscring", BATCHES, open_device, { KERNEL(SOURCE), USER(consume_n) } },
-	{ "u-k", "spscring", BATCHES, open_device, { USER(produce_n), KERNEL(SINK) } },
-	{ "u-u", "spscring-plain", BATCHES, open_plain, { USER(produce_n), USER(consume_n) } },
+static __always_inline int try_push_record(struct producer *p, const void *rec, uint32_t bytes)
+{
+	return did(spscring_push_fixed(&p->end, rec, bytes));
+}
+
+static __always_inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
+{
+	return did(spscring_pop_fixed(&c->end, rec, bytes));
+}
+
+static __always_inline void wait_push(struct producer *p)
+{
+	(void)p;
+	cpu_relax();
+}
+
+static __always_inline void wait_pop(struct consumer *c)
+{
+	spscring_relax(&c->end);
+}
+
+#define LOOPS_RECORDS
+#define LOOPS_BATCH
+#include "loops.h"
+
+#define ALL	((1U << BENCH_TESTS) - 1)
+#define BASIC	(1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_BATCH)
+
+#define DEVICE	.loops = &loops, .open = open_device, .device = 1
+#define PLAIN	.pair = "u-u", .loops = &loops, .open = open_plain
+
+const struct contender ring_contenders[] = {
+	{ .pair = "u-u", .impl = "spscring", DEVICE, .tests = ALL, .words = 7, .most_rings = 1000 },
+	{ .pair = "k-u", .impl = "spscring", DEVICE, .tests = BASIC,
+	  .kernel = { SPSCRING_PEER_SOURCE } },
+	{ .pair = "u-k", .impl = "spscring", DEVICE, .tests = BASIC,
+	  .kernel = { 0, SPSCRING_PEER_SINK } },
+	{ .pair = "u-u", .impl = "spscring-sleep", DEVICE, .tests = BASIC,
+	  .wake = SPSCRING_WAKE_FENCE },
+	{ .pair = "u-u", .impl = "spscring-asym", DEVICE, .tests = BASIC,
+	  .wake = SPSCRING_WAKE_ASYMMETRIC },
+	{ .impl = "spscring-plain", PLAIN, .tests = ALL, .words = 7 },
+	{ .impl = "spscring-plain-sleep", PLAIN, .tests = BASIC | 1U << BENCH_PACED,
+	  .wake = SPSCRING_WAKE_FENCE },
+	{ .impl = "spscring-plain-asym", PLAIN, .tests = BASIC, .wake = SPSCRING_WAKE_ASYMMETRIC },
 	{}
 };

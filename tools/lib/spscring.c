@@ -129,7 +129,7 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 			       map->writable,
 			       (char *)map->writable + g.data_offset - g.producer_offset);
 	p->fd = endpoint_fd;
-	p->wake = wake_of(&g);
+	spscring_producer_wakes(p, wake_of(&g));
 	p->asymmetric = !!(g.flags & SPSCRING_CREATE_ASYMMETRIC);
 	p->spin = p->spin_max = spin_max();
 	return 0;
@@ -154,7 +154,7 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
 	spscring_consumer_init(c, &g, map->writable, map->read_only,
 			       (char *)map->read_only + g.data_offset - g.info_offset);
 	c->fd = endpoint_fd;
-	c->wake = wake_of(&g);
+	spscring_consumer_wakes(c, wake_of(&g));
 	c->asymmetric = !!(g.flags & SPSCRING_CREATE_ASYMMETRIC);
 	c->spin = c->spin_max = spin_max();
 	return 0;
@@ -177,21 +177,30 @@ static int wait_ioctl(int fd, uint32_t flags, uint64_t index, int64_t deadline)
 	return ioctl(fd, SPSCRING_WAIT, &want) ? -errno : 0;
 }
 
-/* Tell the kernel, and have the peer's CPUs fence in its place. */
-static int arm(int fd, uint32_t asymmetric, uint64_t index)
+/*
+ * Tell the kernel, and in an asymmetric ring have the peer's CPUs fence in its
+ * place, and the kernel look again for what was there before they did.
+ */
+static int arm(int fd, uint64_t index)
 {
-	int err = wait_ioctl(fd, SPSCRING_WAIT_ARM, index, -1);
+	int err;
 
-	if (!err && asymmetric && membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED))
-		err = -errno;
+	while ((err = wait_ioctl(fd, SPSCRING_WAIT_ARM, index, -1)) == -EAGAIN)
+		if (membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED))
+			return -errno;
 	return err;
 }
 
 static int sleep_on(int fd, uint32_t asymmetric, uint64_t index, int64_t deadline)
 {
-	int err = asymmetric ? arm(fd, asymmetric, index) : 0;
+	int err;
 
-	return err ? err : wait_ioctl(fd, 0, index, deadline);
+	do {
+		err = asymmetric ? arm(fd, index) : 0;
+		if (!err)
+			err = wait_ioctl(fd, 0, index, deadline);
+	} while (err == -EAGAIN);
+	return err;
 }
 
 /* It came while we looked: look as long again next time; or less. */
@@ -233,11 +242,15 @@ static int has_room(const void *p, __u64 n)
 
 int spscring_wait_records(struct spscring_consumer *c, uint32_t n, int64_t deadline)
 {
+	int err;
+
 	if (!n)
 		return -EINVAL;
 	if (spin(&c->spin, c->spin_max, c->lines->counters.more, has_records, c, n))
 		return 0;
-	return sleep_on(c->fd, c->asymmetric, c->pos + n, deadline);
+	err = sleep_on(c->fd, c->asymmetric, c->pos + n, deadline);
+	/* tails come in order; a later one alone would have the caller try for ever */
+	return err || has_records(c, 1) ? err : -EPIPE;
 }
 
 int spscring_wait_room(struct spscring_producer *p, uint32_t n, int64_t deadline)
@@ -251,12 +264,12 @@ int spscring_wait_room(struct spscring_producer *p, uint32_t n, int64_t deadline
 
 int spscring_arm_records(struct spscring_consumer *c, uint32_t n)
 {
-	return n ? arm(c->fd, c->asymmetric, c->pos + n) : -EINVAL;
+	return n ? arm(c->fd, c->pos + n) : -EINVAL;
 }
 
 int spscring_arm_room(struct spscring_producer *p, uint32_t n)
 {
-	return n ? arm(p->fd, p->asymmetric, p->pos + n) : -EINVAL;
+	return n ? arm(p->fd, p->pos + n) : -EINVAL;
 }
 
 int spscring_notify(int endpoint_fd, uint32_t records, uint64_t timeout, int eventfd)

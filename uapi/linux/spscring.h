@@ -150,14 +150,15 @@ struct spscring_shutdown {
  *
  *	BUSY_POLL	has none, and nobody can wait on it (EOPNOTSUPP, POLLERR);
  *	ASYMMETRIC	has none between user processes: who is to sleep makes the
- *			others' CPUs fence.  WAIT with SPSCRING_WAIT_ARM, then
- *			membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED), then WAIT, as
- *			libspscring's spscring_wait() does; before poll() and
- *			epoll_wait() likewise, and look once more in between.  The
- *			peer's process has registered itself
+ *			others' CPUs fence.  WAIT with SPSCRING_WAIT_ARM, and after
+ *			EAGAIN membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) and
+ *			the same again, until it returns 0; then WAIT, as
+ *			libspscring's waits do, or poll() or epoll_wait() after one
+ *			more look.  The peer's process has registered itself
  *			(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED), or fences.
  */
 #define SPSCRING_WAIT_ARM	(1U << 0)	/* tell the index, and return */
+#define SPSCRING_WAITERS_MAX	64		/* WAITs on an end at once */
 
 /**
  * struct spscring_wait - SPSCRING_WAIT: sleep until there are records, or room.
@@ -166,14 +167,17 @@ struct spscring_shutdown {
  * @index:	of the consumer: wake when the records before it are published; of
  *		the producer: when the slots before it are free.  At most the
  *		end's own cursor + capacity: so cursor + n waits for n.
- * @deadline:	CLOCK_MONOTONIC in ns, absolute; negative: none.
+ * @deadline:	CLOCK_MONOTONIC in ns, absolute; negative: none.  With ARM -1.
  *
  * On an endpoint fd.  Several may wait at once, each for its own index.  Returns
- * 0 once @index is reached; with ARM at once.  Errors: ETIMEDOUT; ESHUTDOWN the
- * peer has shut down, or EPIPE it has died or the ring is broken, and @index
- * will not be reached; EINTR a signal's handler ran that does not restart
- * system calls (SA_RESTART restarts: the deadline stays what it was);
- * EOPNOTSUPP a BUSY_POLL ring; EPERM not an endpoint fd; EINVAL, E2BIG, EFAULT.
+ * 0 once @index is reached; with ARM at once: pollers and the eventfd are woken
+ * at the least of the indices armed.  Errors: ETIMEDOUT; ESHUTDOWN the peer or
+ * this end has shut down, or EPIPE the peer has died or the ring is broken, and
+ * @index will not be reached; EINTR a signal's handler ran that does not restart
+ * system calls (SA_RESTART restarts: the deadline stays what it was); EAGAIN of
+ * an ASYMMETRIC ring: its peer has not fenced for @index (ARM has armed it); EBUSY
+ * SPSCRING_WAITERS_MAX wait already; EOPNOTSUPP a BUSY_POLL ring; EPERM not an
+ * endpoint fd; EINVAL, E2BIG, EFAULT.
  */
 struct spscring_wait {
 	__u32 size;
@@ -187,8 +191,8 @@ struct spscring_wait {
  * @size:	sizeof(struct spscring_notify).
  * @flags:	0.
  * @records:	poll's watermark: records, or slots, until it says ready; 0 is 1.
- * @eventfd:	an eventfd that is signalled when poll would become ready, or -1
- *		for none.
+ * @eventfd:	an eventfd that is signalled where poll, or ARM, has armed the end,
+ *		or -1 for none.
  * @timeout:	in ns: with a watermark, how long a first record may wait for the
  *		rest until poll says ready all the same; 0: for ever.
  *
@@ -279,18 +283,20 @@ struct spscring_geometry {
  * @sleeps:	WAITs that went to sleep.
  * @polls:	polls that found nothing.
  * @kicks:	KICKs of its peer, or of kernel code.
- * @wakes:	kicks that found what somebody waited for.
+ * @wakes:	of those that slept; a kick that wakes none was needless.
+ * @reserved:	0.
  */
 struct spscring_sleep_counters {
 	__u64 sleeps;
 	__u64 polls;
 	__u64 kicks;
 	__u64 wakes;
+	__u64 reserved[4];
 };
 
 /**
  * struct spscring_info - SPSCRING_INFO: look at a ring, on any of its fds.
- * @size:	sizeof(struct spscring_info); set to what the kernel knows.
+ * @size:	sizeof(struct spscring_info); set to what was filled in.
  * @flags:	0.
  * @geometry:	what it is.
  * @name:	as created.
@@ -369,9 +375,11 @@ struct spscring_producer_lines {
 #define SPSCRING_END_STATE(word)	((__u32)(word))
 #define SPSCRING_END_GENERATION(word)	((__u32)((word) >> 32))
 
+#define SPSCRING_NOBODY		0x7fffffffffffffffULL	/* no cursor comes here */
+
 /**
  * struct spscring_kernel_lines - written by the kernel.
- * @consumer_wants: kick when the tail is here or beyond; 0 when nobody ever waited.
+ * @consumer_wants: kick when the tail is here or beyond; SPSCRING_NOBODY: nobody waits.
  * @producer_wants: kick when the head is here or beyond; likewise.
  * @consumer:	the consumer's state and generation.
  * @producer:	the producer's state and generation.
@@ -412,7 +420,7 @@ SPSCRING_ASSERT(__builtin_offsetof(struct spscring_geometry, record_size) == 72)
 SPSCRING_ASSERT(__builtin_offsetof(struct spscring_geometry, colour) == 100);
 SPSCRING_ASSERT(sizeof(struct spscring_wait) == 24);
 SPSCRING_ASSERT(sizeof(struct spscring_notify) == 24);
-SPSCRING_ASSERT(sizeof(struct spscring_info) == 288);
+SPSCRING_ASSERT(sizeof(struct spscring_info) == 352);
 SPSCRING_ASSERT(__builtin_offsetof(struct spscring_info, head) == 168);
 SPSCRING_ASSERT(sizeof(struct spscring_line) == SPSCRING_LINE);
 SPSCRING_ASSERT(sizeof(struct spscring_consumer_lines) == 3 * SPSCRING_LINE);

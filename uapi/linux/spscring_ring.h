@@ -89,14 +89,34 @@
 #include <linux/minmax.h>
 #include <linux/processor.h>
 #include <linux/string.h>
+#include <linux/tracepoint-defs.h>
 
 struct spscring;
 void spscring_broken(struct spscring *ring, int role);
 void spscring_kick(struct spscring *ring, int role);
+
+/*
+ * The kernel's tracepoints, see kmod/trace.h.  One record's push and pop look at
+ * theirs where they step to the next frame, and once they are on that is each
+ * time; so while they are off it costs those nothing, jump labels or not.
+ */
+DECLARE_TRACEPOINT(spscring_full);
+DECLARE_TRACEPOINT(spscring_push);
+DECLARE_TRACEPOINT(spscring_pop);
+#define spscring_traced(what)	tracepoint_enabled(spscring_##what)
 #else
 #include <errno.h>
 #include <sys/ioctl.h>
+#define spscring_traced(what)	0
 #endif
+
+struct spscring_producer;
+struct spscring_consumer;
+void spscring_trace_full(const struct spscring_producer *p);
+void spscring_trace_push(const struct spscring_producer *p, __u32 n);
+long spscring_trace_push_n(struct spscring_producer *p, __u32 n);
+void spscring_trace_pop(const struct spscring_consumer *c, __u32 n);
+void spscring_trace_pop_n(const struct spscring_consumer *c, __u32 n);
 
 /* Frames that the producer makes its own ahead of use, see spscring_touch(). */
 #define SPSCRING_TOUCH		16
@@ -108,6 +128,9 @@ void spscring_kick(struct spscring *ring, int role);
 #define SPSCRING_WAKE_NEVER	0	/* it is polled only */
 #define SPSCRING_WAKE_FENCE	1
 #define SPSCRING_WAKE_ASYMMETRIC 2	/* the sleeper fences for both */
+
+/* Beside it, in a producer: frames ahead are to be touched. */
+#define SPSCRING_AFTER_TOUCH	4
 
 /* Failed tries between two looks at what is dear: exact cursor, peer's state. */
 #define SPSCRING_LOOK_EVERY	64
@@ -125,12 +148,14 @@ struct spscring_producer {
 	__u64 *tail;		/* of the frame, at its start */
 	__u64 *cursor;
 	__u32 stride;
-	__s32 touched;		/* frames ahead that are this CPU's already */
+	__u32 after;		/* what a publish has to do: SPSCRING_WAKE_*, _AFTER_TOUCH */
 	__u32 record_size;
-	__u32 wake;		/* SPSCRING_WAKE_* */
+	__s32 touched;		/* frames ahead that are this CPU's already */
 	const __u64 *wants;	/* where the consumer wants to be woken */
 	__u64 kicked;		/* the last such index that it was kicked for */
 	/* once a frame, or full */
+	const __u64 *own_wants;	/* where this end wants to be woken */
+	__u64 slept;		/* that, at the last try that looked */
 	__u64 frame_end;	/* index after the frame's last slot */
 	__u64 limit;		/* pos may grow to here without asking the peer */
 	char *data;
@@ -165,6 +190,7 @@ struct spscring_consumer {
 	__u32 record_size;
 	__u64 capacity;
 	__u64 frame_end;	/* index after the frame's last slot */
+	__u64 after_at;		/* from here on a release has more to do */
 	__u64 tell_at;		/* from here on the head is to be told */
 	const __u64 *wants;	/* where the producer wants to be woken */
 	__u64 kicked;		/* the last such index that it was kicked for */
@@ -176,8 +202,10 @@ struct spscring_consumer {
 	__u32 frame_first;
 	__u32 frame_records;
 	__u32 fails;		/* tries that found nothing */
-	__u32 waited;		/* fails at the last record that came */
 	__u32 relax;		/* how long to wait between tries, in cpu_relax() */
+	__u32 waited;		/* how long the last wait was, likewise */
+	__u32 waited_fails;	/* fails when it was over */
+	__u64 waited_at;	/* pos then */
 	__u32 tell;
 	__u32 broken;
 	const __u64 *peer_state;
@@ -201,7 +229,7 @@ static noinline __cold __maybe_unused void spscring_kick_fd(int fd)
 {
 	int before = errno;
 
-	ioctl(fd, SPSCRING_KICK);
+	ioctl(fd, SPSCRING_KICK, 0);
 	errno = before;
 }
 
@@ -248,12 +276,12 @@ static inline int spscring_producer_broken(struct spscring_producer *p)
 /*
  * Fewer than the wanted slots are known to be free: ask again.  The told head
  * is a hint and may lag; the exact cursor is read before this reports full, the
- * first time and every SPSCRING_LOOK_EVERY tries, so that a consumer that
+ * first time, after each sleep and every SPSCRING_LOOK_EVERY tries, so that a consumer that
  * takes a few records and then waits for the producer by other means gets them.
  */
 static noinline __cold __maybe_unused int spscring_refresh(struct spscring_producer *p)
 {
-	__u64 head;
+	__u64 head, wants;
 	int ended;
 
 	if (unlikely(p->broken))
@@ -270,8 +298,11 @@ static noinline __cold __maybe_unused int spscring_refresh(struct spscring_produ
 		return 0;
 	}
 
-	if (p->fails++ % SPSCRING_LOOK_EVERY)
+	/* it has slept or polled since, and was told of room by the exact cursor */
+	wants = READ_ONCE(*p->own_wants);
+	if (p->fails++ % SPSCRING_LOOK_EVERY && wants == p->slept)
 		return -EAGAIN;
+	p->slept = wants;
 	WRITE_ONCE(p->lines->counters.word, p->lines->counters.word +
 		   (p->fails == 1 ? 1 : SPSCRING_LOOK_EVERY));
 	ended = spscring_ended(p->peer_state);
@@ -280,14 +311,17 @@ static noinline __cold __maybe_unused int spscring_refresh(struct spscring_produ
 	if (unlikely(p->pos - head > p->capacity))
 		return spscring_producer_broken(p);
 	p->limit = head + p->capacity;
-	if (p->limit == p->pos)
+	if (p->limit == p->pos) {
+		if (p->fails == 1 && spscring_traced(full))
+			spscring_trace_full(p);
 		return ended;
+	}
 	p->fails = 0;
 	return 0;
 }
 
-/* pos is at stop: on to the next frame, or to more room. */
-static __always_inline int spscring_make_room(struct spscring_producer *p)
+/* pos is at stop: on to the next frame, if it is this one's end. */
+static __always_inline void spscring_step(struct spscring_producer *p)
 {
 	if (likely(p->pos == p->frame_end)) {
 		char *frame = spscring_next_frame((char *)p->tail, p->frame_size,
@@ -296,15 +330,27 @@ static __always_inline int spscring_make_room(struct spscring_producer *p)
 		p->tail = (__u64 *)frame;
 		p->at = frame + p->frame_first;
 		p->frame_end += p->frame_records;
-		p->touched--;
+		if (--p->touched < 0)
+			p->after |= SPSCRING_AFTER_TOUCH;
 	}
+}
+
+static __always_inline void spscring_stop(struct spscring_producer *p)
+{
+	p->stop = (__s64)(p->limit - p->frame_end) < 0 ? p->limit : p->frame_end;
+}
+
+/* pos is at stop: on to the next frame, or to more room. */
+static __always_inline int spscring_make_room(struct spscring_producer *p)
+{
+	spscring_step(p);
 	if (unlikely(p->pos == p->limit)) {
 		int err = spscring_refresh(p);
 
 		if (err)
 			return err;
 	}
-	p->stop = (__s64)(p->limit - p->frame_end) < 0 ? p->limit : p->frame_end;
+	spscring_stop(p);
 	return 0;
 }
 
@@ -314,11 +360,12 @@ static __always_inline int spscring_make_room(struct spscring_producer *p)
  * a time.  So get some in a row, by a store each: a tail that says "nothing yet".
  * A prefetch for writing does not do that.  Only free frames are touched.
  */
-static noinline __maybe_unused void spscring_touch(struct spscring_producer *p)
+static noinline __maybe_unused int spscring_touch(struct spscring_producer *p)
 {
 	__u64 next = p->frame_end;	/* index of the next frame's first record */
 	char *frame = (char *)p->tail;
 
+	p->after &= ~SPSCRING_AFTER_TOUCH;
 	/* (K) pairs with (B): a claim that sees one of these sees the cursor */
 	smp_wmb();
 	for (p->touched = 0; p->touched < SPSCRING_TOUCH; p->touched++) {
@@ -328,6 +375,7 @@ static noinline __maybe_unused void spscring_touch(struct spscring_producer *p)
 		WRITE_ONCE(*(__u64 *)frame, next);
 		next += p->frame_records;
 	}
+	return 0;
 }
 
 /* n records of this frame are written. */
@@ -346,15 +394,14 @@ static __always_inline void spscring_publish_cursor(struct spscring_producer *p)
 {
 	/* (G) pairs with (H): every tail, then the cursor */
 	smp_store_release(p->cursor, p->pos);
-	if (unlikely(p->touched < 0))
-		spscring_touch(p);
 }
 
-static noinline __cold __maybe_unused void spscring_kick_consumer(struct spscring_producer *p,
-								  __u64 want)
+static noinline __cold __maybe_unused int spscring_kick_consumer(struct spscring_producer *p,
+								 __u64 want)
 {
 	p->kicked = want;
 	spscring_kick_peer(p, SPSCRING_CONSUMER);
+	return 0;
 }
 
 /*
@@ -362,19 +409,23 @@ static noinline __cold __maybe_unused void spscring_kick_consumer(struct spscrin
  * "has this publish crossed its index": one that arrives late is honoured by the
  * next publish.
  */
-static __always_inline void spscring_wake_consumer(struct spscring_producer *p)
+static __always_inline int spscring_published(struct spscring_producer *p)
 {
+	__u32 after = p->after;
 	__u64 want;
 
-	if (p->wake == SPSCRING_WAKE_NEVER)
-		return;
-	if (likely(p->wake == SPSCRING_WAKE_FENCE))
+	if (!after)
+		return 0;
+	if (after & SPSCRING_WAKE_FENCE)
 		smp_mb();	/* (L) pairs with (M) */
 	else
 		barrier();	/* (L) is the sleeper's to make */
-	want = READ_ONCE(*p->wants);
-	if (unlikely(want != p->kicked && (__s64)(p->pos - want) >= 0))
-		spscring_kick_consumer(p, want);
+	if (after & ~SPSCRING_AFTER_TOUCH) {
+		want = READ_ONCE(*p->wants);
+		if (unlikely(want != p->kicked && (__s64)(p->pos - want) >= 0))
+			return spscring_kick_consumer(p, want);
+	}
+	return after & SPSCRING_AFTER_TOUCH ? spscring_touch(p) : 0;
 }
 
 /**
@@ -411,9 +462,11 @@ static __always_inline void spscring_commit_n(struct spscring_producer *p, __u32
 {
 	if (unlikely(!n))
 		return;
+	if (spscring_traced(push))
+		spscring_trace_push(p, n);
 	spscring_publish_frame(p, n, p->stride);
 	spscring_publish_cursor(p);
-	spscring_wake_consumer(p);
+	spscring_published(p);
 }
 
 /**
@@ -441,9 +494,35 @@ static __always_inline int spscring_reserve(struct spscring_producer *p, void **
  */
 static __always_inline void spscring_commit(struct spscring_producer *p)
 {
+	if (spscring_traced(push))
+		spscring_trace_push(p, 1);
 	spscring_publish_frame(p, 1, p->stride);
 	spscring_publish_cursor(p);
-	spscring_wake_consumer(p);
+	spscring_published(p);
+}
+
+static __always_inline int spscring_put_record(struct spscring_producer *p, const void *rec,
+					       __u32 size)
+{
+	__builtin_memcpy(p->at, rec, size);
+	spscring_publish_frame(p, 1, p->stride);
+	spscring_publish_cursor(p);
+	return spscring_published(p);
+}
+
+/* Asks for room, or traces: a call of its own, so that a push saves no registers. */
+static noinline __maybe_unused int spscring_push_cold(struct spscring_producer *p,
+						      const void *rec, __u32 size)
+{
+	int err = spscring_make_room(p);
+
+	if (err)
+		return err;
+	if (spscring_traced(push)) {
+		spscring_trace_push(p, 1);
+		p->stop = p->pos + 1;	/* so that the next comes by here */
+	}
+	return spscring_put_record(p, rec, size);
 }
 
 /**
@@ -457,14 +536,13 @@ static __always_inline void spscring_commit(struct spscring_producer *p)
 static __always_inline int spscring_push_fixed(struct spscring_producer *p,
 					       const void *rec, __u32 size)
 {
-	void *slot;
-	int err = spscring_reserve(p, &slot);
-
-	if (unlikely(err))
-		return err;
-	__builtin_memcpy(slot, rec, size);
-	spscring_commit(p);
-	return 0;
+	if (unlikely(p->pos == p->stop)) {
+		spscring_step(p);
+		if (unlikely(p->pos == p->limit) || spscring_traced(push))
+			return spscring_push_cold(p, rec, size);
+		spscring_stop(p);
+	}
+	return spscring_put_record(p, rec, size);
 }
 
 /**
@@ -528,6 +606,14 @@ static __always_inline long spscring_push_n_fixed(struct spscring_producer *p,
 	char *at = p->at, *tail = (char *)p->tail;
 	__u32 todo = n, some;
 
+	if (spscring_traced(push)) {
+		long room = spscring_trace_push_n(p, n);
+
+		if (room <= 0)
+			return room;
+		n = (__u32)room;
+		todo = n;
+	}
 	while (todo) {
 		if (pos == end && (__s64)(p->limit - pos) >= p->frame_records) {
 			tail = spscring_next_frame(tail, p->frame_size, p->data, p->end);
@@ -563,8 +649,9 @@ static __always_inline long spscring_push_n_fixed(struct spscring_producer *p,
 	if (!todo)
 		spscring_put_back(p, pos, stop, end, at, tail);
 	p->touched = 0;		/* a batch stores in a row as it is */
+	p->after &= ~SPSCRING_AFTER_TOUCH;
 	spscring_publish_cursor(p);
-	spscring_wake_consumer(p);
+	spscring_published(p);
 	return n - todo;
 }
 
@@ -608,53 +695,67 @@ static noinline __cold __maybe_unused int spscring_ended_empty(struct spscring_c
 	return ended;
 }
 
+static noinline __cold __maybe_unused int spscring_kick_producer(struct spscring_consumer *c,
+								 __u64 want)
+{
+	c->kicked = want;
+	spscring_kick_peer(c, SPSCRING_PRODUCER);
+	return 0;
+}
+
 static __always_inline void spscring_release_cursor(struct spscring_consumer *c)
 {
 	/* (C) pairs with (D): the records are read, then the cursor */
 	smp_store_release(c->cursor, c->pos);
-	if (unlikely((__s64)(c->pos - c->tell_at) >= 0)) {
+}
+
+/* After the cursor: as spscring_published(). */
+static __always_inline int spscring_released(struct spscring_consumer *c)
+{
+	__u64 want;
+
+	if ((__s64)(c->pos - c->after_at) < 0)
+		return 0;
+	if ((__s64)(c->pos - c->tell_at) >= 0) {
 		c->tell_at = c->pos + c->tell;
 		/* (E) pairs with (F) */
 		smp_store_release(&c->lines->told.word, c->pos);
 	}
-}
-
-static noinline __cold __maybe_unused void spscring_kick_producer(struct spscring_consumer *c,
-								  __u64 want)
-{
-	c->kicked = want;
-	spscring_kick_peer(c, SPSCRING_PRODUCER);
-}
-
-/* After the cursor: as spscring_wake_consumer(). */
-static __always_inline void spscring_wake_producer(struct spscring_consumer *c)
-{
-	__u64 want;
-
-	if (c->wake == SPSCRING_WAKE_NEVER)
-		return;
-	if (likely(c->wake == SPSCRING_WAKE_FENCE))
+	if (c->wake == SPSCRING_WAKE_NEVER) {
+		c->after_at = c->tell_at;
+		return 0;
+	}
+	if (c->wake == SPSCRING_WAKE_FENCE)
 		smp_mb();	/* (N) pairs with (O) */
 	else
 		barrier();	/* (N) is the sleeper's to make */
 	want = READ_ONCE(*c->wants);
 	if (unlikely(want != c->kicked && (__s64)(c->pos - want) >= 0))
-		spscring_kick_producer(c, want);
+		return spscring_kick_producer(c, want);
+	return 0;
 }
 
 /*
- * n records came: one at a time, and every try is worth it; several, and a later
- * try had found more of them, at less cost to the producer.
+ * Records came.  When the last wait was over, so many came with it and until the
+ * next; many for how long it was, and fewer looks had found as many, at less cost
+ * to the producer.  Few, and each look is worth it.
  */
-static __always_inline void spscring_came(struct spscring_consumer *c, __u64 n)
+static __always_inline void spscring_came(struct spscring_consumer *c)
 {
-	if (c->waited == c->fails)
+	__u64 came = c->pos - c->waited_at;
+	__u32 looks = c->fails - c->waited_fails;
+
+	if (!looks)
 		return;
-	c->waited = c->fails;
-	if (n == 1)
+	if (came >= 2 * c->waited) {
+		if (c->relax < SPSCRING_RELAX_MAX)
+			c->relax *= 2;
+	} else if (came <= c->waited) {
 		c->relax = (c->relax + 1) / 2;
-	else if (c->relax < SPSCRING_RELAX_MAX)
-		c->relax *= 2;
+	}
+	c->waited = looks * c->relax;
+	c->waited_at = c->pos;
+	c->waited_fails = c->fails;
 }
 
 /**
@@ -692,11 +793,12 @@ static __always_inline int spscring_look(struct spscring_consumer *c)
 	if (unlikely(n - 1 >= c->capacity)) {
 		if (unlikely((__s64)n > 0 || c->broken))
 			return spscring_consumer_broken(c);
-		if (unlikely(!(++c->fails % SPSCRING_LOOK_EVERY)))
+		if (unlikely(!(++c->fails % SPSCRING_LOOK_EVERY) ||
+			     (c->wake && SPSCRING_END_STATE(READ_ONCE(*c->peer_state)) > SPSCRING_HELD)))
 			return spscring_ended_empty(c);
 		return -EAGAIN;
 	}
-	spscring_came(c, n);
+	spscring_came(c);
 	c->seen = c->pos + n;
 	/* A tail of this frame's next lap says that this lap is complete. */
 	if ((__s64)(c->seen - c->frame_end) > 0)
@@ -750,9 +852,11 @@ static __always_inline void spscring_release_n(struct spscring_consumer *c, __u3
 {
 	if (unlikely(!n))
 		return;
+	if (spscring_traced(pop))
+		spscring_trace_pop(c, n);
 	spscring_release_frame(c, n, c->stride);
 	spscring_release_cursor(c);
-	spscring_wake_producer(c);
+	spscring_released(c);
 }
 
 /**
@@ -775,9 +879,11 @@ static __always_inline int spscring_peek(struct spscring_consumer *c, const void
  */
 static __always_inline void spscring_release(struct spscring_consumer *c)
 {
+	if (spscring_traced(pop))
+		spscring_trace_pop(c, 1);
 	spscring_release_frame(c, 1, c->stride);
 	spscring_release_cursor(c);
-	spscring_wake_producer(c);
+	spscring_released(c);
 }
 
 /**
@@ -796,10 +902,15 @@ static __always_inline int spscring_pop_fixed(struct spscring_consumer *c,
 
 		if (err)
 			return err;
+		if (spscring_traced(pop)) {
+			spscring_trace_pop(c, 1);
+			c->seen = c->pos + 1;	/* so that the next comes by here */
+		}
 	}
 	__builtin_memcpy(rec, c->at, size);
-	spscring_release(c);
-	return 0;
+	spscring_release_frame(c, 1, c->stride);
+	spscring_release_cursor(c);
+	return spscring_released(c);
 }
 
 /**
@@ -850,8 +961,10 @@ static __always_inline long spscring_pop_n_fixed(struct spscring_consumer *c,
 		todo -= (__u32)some;
 		to += some * size;
 	}
+	if (spscring_traced(pop))
+		spscring_trace_pop_n(c, n - todo);
 	spscring_release_cursor(c);
-	spscring_wake_producer(c);
+	spscring_released(c);
 	return n - todo;
 }
 
@@ -936,7 +1049,7 @@ spscring_kernel_lines(const struct spscring_geometry *g, const void *info)
  * @producer: the producer's page
  * @data: the data
  *
- * It wakes nobody until its wake, and in user space its fd, are set.
+ * It wakes nobody until spscring_producer_wakes(); its fd is the caller's to set.
  */
 static inline void spscring_producer_init(struct spscring_producer *p,
 					  const struct spscring_geometry *g,
@@ -955,6 +1068,7 @@ static inline void spscring_producer_init(struct spscring_producer *p,
 	p->peer_cursor = &peer->cursor.word;
 	p->peer_state = &spscring_kernel_lines(g, info)->consumer.word;
 	p->wants = &spscring_kernel_lines(g, info)->consumer_wants.word;
+	p->own_wants = &spscring_kernel_lines(g, info)->producer_wants.word;
 	p->pos = READ_ONCE(*p->cursor);
 	p->limit = p->pos;
 	p->stop = p->pos;
@@ -981,7 +1095,7 @@ static inline void spscring_producer_init(struct spscring_producer *p,
  * @info: the info page
  * @data: the data; only read, so they may be mapped read-only
  *
- * It wakes nobody until its wake, and in user space its fd, are set.
+ * It wakes nobody until spscring_consumer_wakes(); its fd is the caller's to set.
  */
 static inline void spscring_consumer_init(struct spscring_consumer *c,
 					  const struct spscring_geometry *g,
@@ -1000,7 +1114,9 @@ static inline void spscring_consumer_init(struct spscring_consumer *c,
 	c->seen = c->pos;
 	c->tell = g->tell;
 	c->tell_at = c->pos + c->tell;
+	c->after_at = c->tell_at;
 	c->relax = 1;
+	c->waited_at = c->pos;
 	c->capacity = g->capacity;
 	c->record_size = g->record_size;
 	c->stride = g->stride;
@@ -1014,6 +1130,27 @@ static inline void spscring_consumer_init(struct spscring_consumer *c,
 	slot = c->pos % g->frame_records;
 	c->frame_end = c->pos - slot + g->frame_records;
 	c->at = frame + g->frame_first + slot * g->stride;
+}
+
+/**
+ * spscring_producer_wakes() - what a publish does for a consumer that may sleep
+ * @p: the producer, new
+ * @how: SPSCRING_WAKE_*
+ */
+static inline void spscring_producer_wakes(struct spscring_producer *p, __u32 how)
+{
+	p->after = how;
+}
+
+/**
+ * spscring_consumer_wakes() - what a release does for a producer that may sleep
+ * @c: the consumer, new
+ * @how: SPSCRING_WAKE_*
+ */
+static inline void spscring_consumer_wakes(struct spscring_consumer *c, __u32 how)
+{
+	c->wake = how;
+	c->after_at = how == SPSCRING_WAKE_NEVER ? c->tell_at : 0;
 }
 
 /**

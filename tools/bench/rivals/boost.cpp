@@ -8,67 +8,45 @@
 
 #include "rival.h"
 
-using queue = boost::lockfree::spsc_queue<uint64_t, boost::lockfree::capacity<RIVAL_CAPACITY>>;
+using queue = boost::lockfree::spsc_queue<uint64_t, boost::lockfree::capacity<BENCH_CAPACITY>>;
 
-static_assert(sizeof(queue) <= RIVAL_MEMORY, "a queue fits");
+static size_t size(const struct cell *)
+{
+	return sizeof(queue);
+}
 
-static void init(void *memory)
+static void init(void *memory, const struct cell *)
 {
 	new (memory) queue;
 }
 
-static void send(void *memory, uint64_t from, uint64_t to)
+static __always_inline int try_push(struct producer *p, uint64_t v)
 {
-	auto &q = *static_cast<queue *>(memory);
-
-	for (; from < to; from++)
-		while (!q.push(from))
-			rival_relax();
+	return static_cast<queue *>(p->queue)->push(v);
 }
 
-static void receive(void *memory, uint64_t from, uint64_t to)
+static __always_inline int try_pop(struct consumer *c, uint64_t *v)
 {
-	auto &q = *static_cast<queue *>(memory);
-
-	for (; from < to; from++) {
-		uint64_t v;
-
-		while (!q.pop(v))
-			rival_relax();
-		rival_check(v, from);
-	}
+	return static_cast<queue *>(c->queue)->pop(*v);
 }
 
-static void send_n(void *memory, uint64_t from, uint64_t to)
+static __always_inline uint32_t try_push_n(struct producer *p, const uint64_t *recs, uint32_t n)
 {
-	auto &q = *static_cast<queue *>(memory);
-	uint64_t recs[RIVAL_BATCH];
-
-	while (from < to) {
-		uint64_t n = rival_batch(from, to), done = 0;
-
-		rival_fill(recs, from, n);
-		while ((done += q.push(recs + done, n - done)) < n)
-			rival_relax();
-		from += n;
-	}
+	return static_cast<queue *>(p->queue)->push(recs, n);
 }
 
-static void receive_n(void *memory, uint64_t from, uint64_t to)
+static __always_inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, uint32_t n)
 {
-	auto &q = *static_cast<queue *>(memory);
-	uint64_t recs[RIVAL_BATCH];
-
-	while (from < to) {
-		uint64_t n = q.pop(recs, rival_batch(from, to));
-
-		if (!n)
-			rival_relax();
-		rival_check_n(recs, from, n);
-		from += n;
-	}
+	return static_cast<queue *>(c->queue)->pop(recs, n);
 }
+
+#define LOOPS_BATCH
+#include "../loops.h"
 
 const struct rival boost_rival = {
-	"boost-spsc_queue", RIVAL_CAPACITY, 1, init, nullptr, send, receive, send_n, receive_n,
+	{ "u-u", "boost-spsc_queue", &loops,
+	  1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_BATCH | 1U << BENCH_PACED |
+	  1U << BENCH_RESIDENCY,
+	  rival_open, 0, 0, 0, 0, 1, {} },
+	size, init, nullptr,
 };

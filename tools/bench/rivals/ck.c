@@ -1,50 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * Concurrency Kit's ck_ring, of pointers, which carry the u64.  It holds a
- * record less than it has slots, and has no batches.
+ * record less than it has slots, a power of two, and has no batches.
  */
-#include <assert.h>
 #include <ck_ring.h>
 
 #include "rival.h"
 
 struct queue {
 	struct ck_ring ring;
-	ck_ring_buffer_t slots[RIVAL_CAPACITY];
+	ck_ring_buffer_t slots[];
 };
 
-static_assert(sizeof(struct queue) <= RIVAL_MEMORY, "a queue fits");
+static size_t size(const struct cell *cell)
+{
+	return sizeof(struct queue) + (cell->capacity + 1ULL) * sizeof(ck_ring_buffer_t);
+}
 
-static void init(void *memory)
+static void init(void *memory, const struct cell *cell)
 {
 	struct queue *q = memory;
 
-	ck_ring_init(&q->ring, RIVAL_CAPACITY);
+	ck_ring_init(&q->ring, cell->capacity + 1);
 }
 
-static void send(void *memory, uint64_t from, uint64_t to)
+static __always_inline int try_push(struct producer *p, uint64_t v)
 {
-	struct queue *q = memory;
+	struct queue *q = p->queue;
 
-	for (; from < to; from++)
-		while (!ck_ring_enqueue_spsc(&q->ring, q->slots, (void *)(uintptr_t)from))
-			rival_relax();
+	return ck_ring_enqueue_spsc(&q->ring, q->slots, (void *)(uintptr_t)v);
 }
 
-static void receive(void *memory, uint64_t from, uint64_t to)
+static __always_inline int try_pop(struct consumer *c, uint64_t *v)
 {
-	struct queue *q = memory;
+	struct queue *q = c->queue;
+	void *record;
 
-	for (; from < to; from++) {
-		void *v;
-
-		while (!ck_ring_dequeue_spsc(&q->ring, q->slots, &v))
-			rival_relax();
-		rival_check((uintptr_t)v, from);
-	}
+	if (!ck_ring_dequeue_spsc(&q->ring, q->slots, &record))
+		return 0;
+	*v = (uintptr_t)record;
+	return 1;
 }
+
+#include "../loops.h"
 
 const struct rival ck_rival = {
-	.name = "ck_ring", .capacity = RIVAL_CAPACITY - 1, .slow = 1,
-	.init = init, .send = send, .receive = receive,
+	.contender = {
+		.pair = "u-u", .impl = "ck_ring", .loops = &loops, .open = rival_open,
+		.tests = 1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_FOOTPRINT |
+			 1U << BENCH_PACED,
+		.words = 8, .spare = 1,
+	},
+	.size = size, .init = init,
 };

@@ -4,32 +4,14 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::c_void;
-use std::os::raw::c_char;
+use std::mem::size_of;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crossbeam_queue::ArrayQueue;
 
-// as in rival.h
-const CAPACITY: usize = 4096;
-const MEMORY: usize = 128 << 10;
+// as in bench.h
 const LINE: usize = 128;
-
-#[repr(C)]
-pub struct Rival {
-    name: *const c_char,
-    capacity: u32,
-    slow: u32,
-    init: extern "C" fn(*mut c_void),
-    exit: Option<extern "C" fn(*mut c_void)>,
-    send: extern "C" fn(*mut c_void, u64, u64),
-    receive: extern "C" fn(*mut c_void, u64, u64),
-    send_n: Option<extern "C" fn(*mut c_void, u64, u64)>,
-    receive_n: Option<extern "C" fn(*mut c_void, u64, u64)>,
-}
-
-// SAFETY: nothing in it is ever written
-unsafe impl Sync for Rival {}
 
 extern "C" {
     static mut rival_pauses: u32;
@@ -60,29 +42,52 @@ unsafe impl GlobalAlloc for Arena {
     unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
 }
 
-fn relax() {
-    // SAFETY: it is written before the loops begin
-    for _ in 0..unsafe { rival_pauses } {
-        std::hint::spin_loop();
-    }
-}
-
 #[global_allocator]
 static ARENA: Arena = Arena {
     next: AtomicUsize::new(0),
     end: AtomicUsize::new(0),
 };
 
-extern "C" fn init(memory: *mut c_void) {
-    ARENA.next.store(memory as usize + std::mem::size_of::<Queue>(), Relaxed);
-    ARENA.end.store(memory as usize + MEMORY, Relaxed);
-    // SAFETY: memory is ours, aligned to a page
-    unsafe { ptr::write(memory as *mut Queue, Queue::new(CAPACITY)) };
+unsafe fn relax() {
+    for _ in 0..rival_pauses {
+        std::hint::spin_loop();
+    }
 }
 
-extern "C" fn send(memory: *mut c_void, from: u64, to: u64) {
-    // SAFETY: init() has made it
-    let queue = unsafe { &*(memory as *const Queue) };
+/// A slot is a stamp and a value.
+#[no_mangle]
+pub extern "C" fn crossbeam_size(capacity: usize) -> usize {
+    size_of::<Queue>() + LINE + capacity * 2 * size_of::<u64>()
+}
+
+/// # Safety
+/// `memory` is as large as that, and aligned to a page.
+#[no_mangle]
+pub unsafe extern "C" fn crossbeam_init(memory: *mut c_void, capacity: usize) {
+    ARENA.next.store(memory as usize + size_of::<Queue>(), Relaxed);
+    ARENA.end.store(memory as usize + crossbeam_size(capacity), Relaxed);
+    ptr::write(memory as *mut Queue, Queue::new(capacity));
+}
+
+/// # Safety
+/// `memory` is `crossbeam_init`'s.
+#[no_mangle]
+pub unsafe extern "C" fn crossbeam_push(memory: *const c_void, v: u64) -> bool {
+    (*(memory as *const Queue)).push(v).is_ok()
+}
+
+/// # Safety
+/// `memory` is `crossbeam_init`'s, and `v` may be written.
+#[no_mangle]
+pub unsafe extern "C" fn crossbeam_pop(memory: *const c_void, v: *mut u64) -> bool {
+    (*(memory as *const Queue)).pop().map(|got| *v = got).is_some()
+}
+
+/// # Safety
+/// `memory` is `crossbeam_init`'s.
+#[no_mangle]
+pub unsafe extern "C" fn crossbeam_push_range(memory: *const c_void, from: u64, to: u64) {
+    let queue = &*(memory as *const Queue);
     for v in from..to {
         while queue.push(v).is_err() {
             relax();
@@ -90,9 +95,11 @@ extern "C" fn send(memory: *mut c_void, from: u64, to: u64) {
     }
 }
 
-extern "C" fn receive(memory: *mut c_void, from: u64, to: u64) {
-    // SAFETY: init() has made it
-    let queue = unsafe { &*(memory as *const Queue) };
+/// # Safety
+/// `memory` is `crossbeam_init`'s.
+#[no_mangle]
+pub unsafe extern "C" fn crossbeam_pop_range(memory: *const c_void, from: u64, to: u64) {
+    let queue = &*(memory as *const Queue);
     for expected in from..to {
         let got = loop {
             match queue.pop() {
@@ -101,22 +108,7 @@ extern "C" fn receive(memory: *mut c_void, from: u64, to: u64) {
             }
         };
         if got != expected {
-            // SAFETY: ends the process
-            unsafe { rival_wrong(got, expected) };
+            rival_wrong(got, expected);
         }
     }
 }
-
-#[no_mangle]
-#[allow(non_upper_case_globals)]
-pub static crossbeam_rival: Rival = Rival {
-    name: b"ArrayQueue\0" as *const u8 as *const c_char,
-    capacity: CAPACITY as u32,
-    slow: 1,
-    init,
-    exit: None,
-    send,
-    receive,
-    send_n: None,
-    receive_n: None,
-};

@@ -1,73 +1,71 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * DPDK's rte_ring, one producer and one consumer, on memory of ours: without
- * its environment layer.  It holds a record less than it has slots.
+ * its environment layer.  It has a power of two of slots and holds a record
+ * less, unless it is told to hold fewer.
  */
 #include <rte_ring.h>
 
 #include "rival.h"
 
-static void init(void *memory)
+static size_t size(const struct cell *cell)
 {
-	ssize_t size = rte_ring_get_memsize(RIVAL_CAPACITY);
-	int err;
+	ssize_t size = rte_ring_get_memsize_elem(cell->point.bytes,
+						 rte_align32pow2(cell->capacity + 1));
 
-	if (size < 0 || size > RIVAL_MEMORY)
-		rival_failed("rte_ring_get_memsize", E2BIG);
-	err = rte_ring_init(memory, "spscring", RIVAL_CAPACITY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (size < 0)
+		rival_failed("rte_ring_get_memsize_elem", -size);
+	return size;
+}
+
+static void init(void *memory, const struct cell *cell)
+{
+	int err = rte_ring_init(memory, "spscring", cell->capacity,
+				RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+
 	if (err)
 		rival_failed("rte_ring_init", -err);
 }
 
-static void send(void *memory, uint64_t from, uint64_t to)
+static __always_inline int try_push_record(struct producer *p, const void *rec, uint32_t bytes)
 {
-	for (; from < to; from++)
-		while (rte_ring_sp_enqueue_elem(memory, &from, sizeof(from)))
-			rival_relax();
+	return !rte_ring_sp_enqueue_elem(p->queue, (void *)(uintptr_t)rec, bytes);
 }
 
-static void receive(void *memory, uint64_t from, uint64_t to)
+static __always_inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
 {
-	for (; from < to; from++) {
-		uint64_t v;
-
-		while (rte_ring_sc_dequeue_elem(memory, &v, sizeof(v)))
-			rival_relax();
-		rival_check(v, from);
-	}
+	return !rte_ring_sc_dequeue_elem(c->queue, rec, bytes);
 }
 
-static void send_n(void *memory, uint64_t from, uint64_t to)
+static __always_inline int try_push(struct producer *p, uint64_t v)
 {
-	uint64_t recs[RIVAL_BATCH];
-
-	while (from < to) {
-		uint64_t n = rival_batch(from, to), done = 0;
-
-		rival_fill(recs, from, n);
-		while ((done += rte_ring_sp_enqueue_burst_elem(memory, recs + done, sizeof(*recs),
-							       n - done, NULL)) < n)
-			rival_relax();
-		from += n;
-	}
+	return try_push_record(p, &v, sizeof(v));
 }
 
-static void receive_n(void *memory, uint64_t from, uint64_t to)
+static __always_inline int try_pop(struct consumer *c, uint64_t *v)
 {
-	uint64_t recs[RIVAL_BATCH];
-
-	while (from < to) {
-		uint64_t n = rte_ring_sc_dequeue_burst_elem(memory, recs, sizeof(*recs),
-							    rival_batch(from, to), NULL);
-
-		if (!n)
-			rival_relax();
-		rival_check_n(recs, from, n);
-		from += n;
-	}
+	return try_pop_record(c, v, sizeof(*v));
 }
+
+static __always_inline uint32_t try_push_n(struct producer *p, const uint64_t *recs, uint32_t n)
+{
+	return rte_ring_sp_enqueue_burst_elem(p->queue, recs, sizeof(*recs), n, NULL);
+}
+
+static __always_inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, uint32_t n)
+{
+	return rte_ring_sc_dequeue_burst_elem(c->queue, recs, sizeof(*recs), n, NULL);
+}
+
+#define LOOPS_RECORDS
+#define LOOPS_BATCH
+#include "../loops.h"
 
 const struct rival dpdk_rival = {
-	.name = "rte_ring", .capacity = RIVAL_CAPACITY - 1, .slow = 1,
-	.init = init, .send = send, .receive = receive, .send_n = send_n, .receive_n = receive_n,
+	.contender = {
+		.pair = "u-u", .impl = "rte_ring", .loops = &loops, .open = rival_open,
+		.tests = ((1U << BENCH_TESTS) - 1) & ~(1U << BENCH_MANY),
+		.words = 8, .spare = 1,
+	},
+	.size = size, .init = init,
 };

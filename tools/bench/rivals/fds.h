@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * What pipe, socketpair and message queue have in common: the queue's memory
- * holds its descriptors.
+ * holds its descriptors, and the kernel waits.
  */
 #ifndef _SPSCRING_RIVAL_FDS_H
 #define _SPSCRING_RIVAL_FDS_H
@@ -17,12 +17,32 @@ struct fds {
 	int in, out;	/* to send to, to receive from */
 };
 
+static inline size_t fds_size(const struct cell *cell)
+{
+	(void)cell;
+	return sizeof(struct fds);
+}
+
 static inline void fds_exit(void *memory)
 {
 	struct fds *q = memory;
 
 	close(q->in);
 	close(q->out);
+}
+
+static inline int fds_in(const struct producer *p)
+{
+	const struct fds *q = p->queue;
+
+	return q->in;
+}
+
+static inline int fds_out(const struct consumer *c)
+{
+	const struct fds *q = c->queue;
+
+	return q->out;
 }
 
 #endif

@@ -11,12 +11,13 @@
 
 #define CAPACITY	10
 
-static void init(void *memory)
+static void init(void *memory, const struct cell *cell)
 {
 	struct mq_attr attr = { .mq_maxmsg = CAPACITY, .mq_msgsize = sizeof(uint64_t) };
 	struct fds *q = memory;
 	char name[32];
 
+	(void)cell;
 	snprintf(name, sizeof(name), "/spscring-bench-%d", getpid());
 	q->in = mq_open(name, O_WRONLY | O_CREAT | O_EXCL, 0600, &attr);
 	if (q->in < 0)
@@ -27,29 +28,27 @@ static void init(void *memory)
 		rival_failed("mq_open", errno);
 }
 
-static void send(void *memory, uint64_t from, uint64_t to)
+static inline int try_push(struct producer *p, uint64_t v)
 {
-	const struct fds *q = memory;
-
-	for (; from < to; from++)
-		if (mq_send(q->in, (const char *)&from, sizeof(from), 0))
-			rival_failed("mq_send", errno);
+	if (mq_send(fds_in(p), (const char *)&v, sizeof(v), 0))
+		rival_failed("mq_send", errno);
+	return 1;
 }
 
-static void receive(void *memory, uint64_t from, uint64_t to)
+static inline int try_pop(struct consumer *c, uint64_t *v)
 {
-	const struct fds *q = memory;
-
-	for (; from < to; from++) {
-		uint64_t v;
-
-		if (mq_receive(q->out, (char *)&v, sizeof(v), NULL) != sizeof(v))
-			rival_failed("mq_receive", errno);
-		rival_check(v, from);
-	}
+	if (mq_receive(fds_out(c), (char *)v, sizeof(*v), NULL) != sizeof(*v))
+		rival_failed("mq_receive", errno);
+	return 1;
 }
+
+#include "../loops.h"
 
 const struct rival mq_rival = {
-	.name = "mqueue", .capacity = CAPACITY, .slow = RIVAL_SLOW,
-	.init = init, .exit = fds_exit, .send = send, .receive = receive,
+	.contender = {
+		.pair = "u-u", .impl = "mqueue", .loops = &loops, .open = rival_open,
+		.tests = 1U << BENCH_RTT | 1U << BENCH_THROUGHPUT,
+		.capacity = CAPACITY, .slow = RIVAL_SLOW,
+	},
+	.size = fds_size, .init = init, .exit = fds_exit,
 };

@@ -1,79 +1,86 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * A pipe, with the room that the kernel gives it.  A write of a batch is less
- * than PIPE_BUF, so it is not split, and a read gives whole records.
+ * than PIPE_BUF, so it is not split, and a read gives whole u64s.
  */
 #include "fds.h"
 
-static void init(void *memory)
+static void init(void *memory, const struct cell *cell)
 {
 	struct fds *q = memory;
 	int fds[2];
 
+	(void)cell;
 	if (pipe(fds))
 		rival_failed("pipe", errno);
 	q->out = fds[0];
 	q->in = fds[1];
 }
 
-static void put(const struct fds *q, const void *recs, size_t size)
+static inline int try_push_record(struct producer *p, const void *rec, uint32_t bytes)
 {
-	if (write(q->in, recs, size) != (ssize_t)size)
+	if (write(fds_in(p), rec, bytes) != bytes)
 		rival_failed("write", errno);
+	return 1;
 }
 
-static size_t get(const struct fds *q, void *recs, size_t size)
+static inline uint32_t get(struct consumer *c, void *to, uint32_t bytes)
 {
-	ssize_t n = read(q->out, recs, size);
+	ssize_t n = read(fds_out(c), to, bytes);
 
-	if (n <= 0 || n % sizeof(uint64_t))
+	if (n <= 0)
 		rival_failed("read", n ? errno : EPIPE);
 	return n;
 }
 
-static void send(void *memory, uint64_t from, uint64_t to)
+static inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
 {
-	for (; from < to; from++)
-		put(memory, &from, sizeof(from));
+	for (uint32_t done = 0; done < bytes;)
+		done += get(c, (char *)rec + done, bytes - done);
+	return 1;
 }
 
-static void receive(void *memory, uint64_t from, uint64_t to)
+static inline int try_push(struct producer *p, uint64_t v)
 {
-	for (; from < to; from++) {
-		uint64_t v;
-
-		get(memory, &v, sizeof(v));
-		rival_check(v, from);
-	}
+	return try_push_record(p, &v, sizeof(v));
 }
 
-static void send_n(void *memory, uint64_t from, uint64_t to)
+static inline int try_pop(struct consumer *c, uint64_t *v)
 {
-	uint64_t recs[RIVAL_BATCH];
-
-	while (from < to) {
-		uint64_t n = rival_batch(from, to);
-
-		rival_fill(recs, from, n);
-		put(memory, recs, n * sizeof(*recs));
-		from += n;
-	}
+	return try_pop_record(c, v, sizeof(*v));
 }
 
-static void receive_n(void *memory, uint64_t from, uint64_t to)
+static inline uint32_t try_push_n(struct producer *p, const uint64_t *recs, uint32_t n)
 {
-	uint64_t recs[RIVAL_BATCH];
-
-	while (from < to) {
-		uint64_t n = get(memory, recs, rival_batch(from, to) * sizeof(*recs));
-
-		n /= sizeof(*recs);
-		rival_check_n(recs, from, n);
-		from += n;
-	}
+	return try_push_record(p, recs, n * sizeof(*recs)) * n;
 }
+
+static inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, uint32_t n)
+{
+	uint32_t bytes = get(c, recs, n * sizeof(*recs));
+
+	if (bytes % sizeof(*recs))
+		rival_failed("read", EBADMSG);
+	return bytes / sizeof(*recs);
+}
+
+/* One read instead of many, as it would wait when there is no more. */
+static inline uint32_t try_drain(struct consumer *c, uint64_t *v, uint32_t n)
+{
+	return try_pop_n(c, v, n);
+}
+
+#define LOOPS_RECORDS
+#define LOOPS_BATCH
+#define LOOPS_DRAIN
+#include "../loops.h"
 
 const struct rival pipe_rival = {
-	.name = "pipe", .slow = RIVAL_SLOW, .init = init, .exit = fds_exit,
-	.send = send, .receive = receive, .send_n = send_n, .receive_n = receive_n,
+	.contender = {
+		.pair = "u-u", .impl = "pipe", .loops = &loops, .open = rival_open,
+		.tests = 1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_RECORDS |
+			 1U << BENCH_BATCH | 1U << BENCH_PACED,
+		.capacity = -1, .slow = RIVAL_SLOW,
+	},
+	.size = fds_size, .init = init, .exit = fds_exit,
 };

@@ -1,72 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * What a user would take instead of the ring.  A rival is one file in its own
- * language, which exports a struct rival; rivals.mk finds out which can be
- * built, rivals.c lists them.
+ * What a user would take instead of the ring.  A rival is one file: its verbs,
+ * the loops, and a struct rival; rivals.mk finds out which can be built,
+ * rivals.c lists them.
  */
 #ifndef _SPSCRING_RIVAL_H
 #define _SPSCRING_RIVAL_H
 
-#include <stdint.h>
+#include <stdbool.h>
+
+#include "../bench.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define RIVAL_CAPACITY	4096
-#define RIVAL_BATCH	64
-#define RIVAL_MEMORY	(128 << 10)	/* bytes of a queue, shared, zero, page aligned */
-
-/*
- * The records of a queue are the numbers from 0 on: send() and receive() move
- * those from @from up to @to, and wait as long as it takes.  The loop is the
- * rival's, so that its push and pop are inlined.
- */
 struct rival {
-	const char *name;
-	uint32_t capacity;	/* in records; 0 if the kernel has it in bytes */
-	uint32_t slow;		/* a system call a record: this many times fewer of them */
-	void (*init)(void *memory);	/* in the parent of both ends */
+	struct contender contender;
+	size_t (*size)(const struct cell *cell);	/* of a queue */
+	void (*init)(void *memory, const struct cell *cell);	/* in the parent of both ends */
 	void (*exit)(void *memory);	/* or NULL */
-	void (*send)(void *memory, uint64_t from, uint64_t to);
-	void (*receive)(void *memory, uint64_t from, uint64_t to);
-	/* by up to RIVAL_BATCH records at a time; NULL if it has no such calls */
-	void (*send_n)(void *memory, uint64_t from, uint64_t to);
-	void (*receive_n)(void *memory, uint64_t from, uint64_t to);
 };
-
-/* It gave @got in place of @expected, or failed with @error: end the process. */
-void rival_wrong(uint64_t got, uint64_t expected);
-void rival_failed(const char *what, int error);
 
 extern const struct rival boost_rival, ck_rival, dpdk_rival, crossbeam_rival;
 extern const struct rival pipe_rival, socket_rival, mq_rival;
 
-static inline uint64_t rival_batch(uint64_t from, uint64_t to)
-{
-	return to - from < RIVAL_BATCH ? to - from : RIVAL_BATCH;
-}
+/* What is in crossbeam.rs, and what that takes. */
+size_t crossbeam_size(size_t capacity);
+void crossbeam_init(void *memory, size_t capacity);
+bool crossbeam_push(void *memory, uint64_t v);
+bool crossbeam_pop(void *memory, uint64_t *v);
+void crossbeam_push_range(void *memory, uint64_t from, uint64_t to);
+void crossbeam_pop_range(void *memory, uint64_t from, uint64_t to);
+_Noreturn void rival_wrong(uint64_t got, uint64_t expected);
 
-static inline void rival_fill(uint64_t *recs, uint64_t from, uint64_t n)
-{
-	for (uint64_t k = 0; k < n; k++)
-		recs[k] = from + k;
-}
-
-static inline void rival_check(uint64_t got, uint64_t expected)
-{
-	if (__builtin_expect(got != expected, 0))
-		rival_wrong(got, expected);
-}
-
-static inline void rival_check_n(const uint64_t *recs, uint64_t from, uint64_t n)
-{
-	uint64_t wrong = 0;
-
-	for (uint64_t k = 0; k < n; k++)
-		wrong |= recs[k] ^ (from + k);
-	rival_check(wrong, 0);
-}
+/* Makes the queues. */
+void rival_open(struct run *run);
+/* It failed with @error: end the process. */
+_Noreturn void rival_failed(const char *what, int error);
 
 /*
  * How long to wait between two tries.  The ring's consumer finds that out by
@@ -74,21 +45,46 @@ static inline void rival_check_n(const uint64_t *recs, uint64_t from, uint64_t n
  */
 extern uint32_t rival_pauses;
 
-static inline void rival_pause(void)
+/* Of the verbs, what all have in common. */
+struct producer {
+	void *queue;
+};
+
+struct consumer {
+	void *queue;
+};
+
+static inline void be_producer(struct run *run, uint32_t queue, struct producer *p)
 {
-#if defined(__x86_64__)
-	__asm__ __volatile__("pause" : : : "memory");
-#elif defined(__aarch64__)
-	__asm__ __volatile__("yield" : : : "memory");
-#else
-	__asm__ __volatile__("" : : : "memory");
-#endif
+	p->queue = run_queue(run, queue);
 }
 
-static inline void rival_relax(void)
+static inline void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
+{
+	c->queue = run_queue(run, queue);
+}
+
+static inline void ready(struct run *run)
+{
+	(void)run;
+}
+
+static __always_inline void rival_relax(void)
 {
 	for (uint32_t i = 0; i < rival_pauses; i++)
-		rival_pause();
+		cpu_relax();
+}
+
+static __always_inline void wait_push(struct producer *p)
+{
+	(void)p;
+	rival_relax();
+}
+
+static __always_inline void wait_pop(struct consumer *c)
+{
+	(void)c;
+	rival_relax();
 }
 
 #ifdef __cplusplus

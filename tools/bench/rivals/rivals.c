@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * The rivals' cells, and the two ends of each.  Those that rivals.mk could not
- * build are null here.
+ * The rivals; those that rivals.mk could not build are null here.
  */
-#include <assert.h>
 #include <string.h>
 
-#include "../bench.h"
 #include "rival.h"
-
-static_assert(RIVAL_CAPACITY == BENCH_CAPACITY, "all have the same room");
 
 #pragma weak boost_rival
 #pragma weak ck_rival
@@ -30,15 +25,27 @@ static const struct {
 };
 
 #define RIVALS_N	(sizeof(rivals) / sizeof(*rivals))
-#define TESTS		3
 
-static struct cell cells[TESTS * RIVALS_N + 1];	/* all rivals' of a test, then the next's */
-static struct {
-	const struct rival *rival;
-	uint32_t pauses;
-} behind[TESTS * RIVALS_N];	/* the cell of that index */
+/*
+ * Those that suited the rivals best of the ones that were tried: between 0 and
+ * 4096 item by item, 0, 1, 4 and 64 otherwise; paced, where messages are rare.
+ */
+static const uint32_t pauses[BENCH_TESTS] = {
+	[BENCH_RTT] = 1,
+	[BENCH_THROUGHPUT] = 512,
+	[BENCH_RECORDS] = 64,
+	[BENCH_BATCH] = 64,
+	[BENCH_FOOTPRINT] = 512,
+	[BENCH_PACED] = 1,
+	[BENCH_RESIDENCY] = 1,
+};
 
 uint32_t rival_pauses;
+
+void rival_failed(const char *what, int error)
+{
+	die("%s: %s", what, strerror(error));
+}
 
 void rival_wrong(uint64_t got, uint64_t expected)
 {
@@ -46,126 +53,38 @@ void rival_wrong(uint64_t got, uint64_t expected)
 	    (unsigned long long)expected);
 }
 
-void rival_failed(const char *what, int error)
-{
-	die("%s: %s", what, strerror(error));
-}
-
 static const struct rival *rival_of(const struct run *run)
 {
-	return behind[run->cell - cells].rival;
+	return (const struct rival *)run->cell->contender;
 }
 
-static void close_rival(struct run *run)
+static void rival_close(struct run *run)
 {
-	for (int i = 0; i < 2; i++)
-		rival_of(run)->exit(run->memory[i]);
+	for (uint32_t i = 0; i < run->queues; i++)
+		rival_of(run)->exit(run_queue(run, i));
 }
 
-static void open_rival(struct run *run)
+void rival_open(struct run *run)
 {
 	const struct rival *rival = rival_of(run);
 
-	rival_pauses = behind[run->cell - cells].pauses;
-	run_memory(run, RIVAL_MEMORY);
-	for (int i = 0; i < 2; i++)
-		rival->init(run->memory[i]);
+	rival_pauses = pauses[run->cell->point.test];
+	run_memory(run, rival->size(run->cell));
+	for (uint32_t i = 0; i < run->queues; i++)
+		rival->init(run_queue(run, i), run->cell);
 	if (rival->exit)
-		run->close = close_rival;
+		run->close = rival_close;
 }
 
-static void ping(struct run *run)
+const struct contender * const *rival_contenders(void)
 {
-	uint64_t warmup = run->warmup, total = warmup + run->count, began = 0;
-	const struct rival *rival = rival_of(run);
-	char *to = run->memory[0], *fro = run->memory[1];
-
-	run_start(run);
-	for (uint64_t i = 0; i < total; i++) {
-		uint64_t begin = ticks();
-
-		rival->send(to, i, i + 1);
-		rival->receive(fro, i, i + 1);
-		if (i >= warmup)
-			hist_add(&run->shared->hist, ticks() - begin);
-		else
-			began = begin;
-	}
-	run->shared->ticks = ticks() - began;
-}
-
-static void echo(struct run *run)
-{
-	uint64_t total = run->warmup + run->count;
-	const struct rival *rival = rival_of(run);
-
-	run_start(run);
-	for (uint64_t i = 0; i < total; i++) {
-		rival->receive(run->memory[0], i, i + 1);
-		rival->send(run->memory[1], i, i + 1);
-	}
-}
-
-static void produce(struct run *run)
-{
-	const struct rival *rival = rival_of(run);
-	uint64_t total = run->warmup + run->count;
-
-	run_start(run);
-	(run->cell->batch > 1 ? rival->send_n : rival->send)(run->memory[0], 0, total);
-}
-
-static void consume(struct run *run)
-{
-	const struct rival *rival = rival_of(run);
-	uint64_t warmup = run->warmup, began;
-	void (*receive)(void *memory, uint64_t from, uint64_t to) =
-		run->cell->batch > 1 ? rival->receive_n : rival->receive;
-
-	run_start(run);
-	receive(run->memory[0], 0, warmup);
-	began = ticks();
-	receive(run->memory[0], warmup, warmup + run->count);
-	run->shared->ticks = ticks() - began;
-}
-
-/*
- * As many records as the ring's own cells have, unless it is slow.  The pauses
- * are those that suited the rivals best of the ones that were tried: between 0
- * and 4096 item by item, 0, 1 and 64 otherwise.
- */
-static const struct {
-	struct cell cell;
-	uint32_t pauses;
-} tests[TESTS] = {
-	{ { "u-u", NULL, "rtt", 1, 0, 20000, 300000, open_rival,
-	    { { .user = ping }, { .user = echo } } }, 1 },
-	{ { "u-u", NULL, "throughput", 1, 0, 200000, 5000000, open_rival,
-	    { { .user = produce }, { .user = consume } } }, 512 },
-	{ { "u-u", NULL, "batch", RIVAL_BATCH, 0, 200000, 10000000, open_rival,
-	    { { .user = produce }, { .user = consume } } }, 64 },
-};
-
-const struct cell *rival_cells(void)
-{
+	static const struct contender *built[RIVALS_N + 1];
 	size_t n = 0;
 
-	for (size_t test = 0; test < TESTS; test++) {
-		for (size_t i = 0; i < RIVALS_N; i++) {
-			const struct rival *rival = rivals[i].rival;
-
-			if (!rival || (tests[test].cell.batch > 1 && !rival->send_n))
-				continue;
-			cells[n] = tests[test].cell;
-			cells[n].impl = rival->name;
-			cells[n].capacity = rival->capacity;
-			cells[n].warmup /= rival->slow;
-			cells[n].count /= rival->slow;
-			behind[n].rival = rival;
-			behind[n++].pauses = tests[test].pauses;
-		}
-	}
-	return cells;
+	for (size_t i = 0; i < RIVALS_N; i++)
+		if (rivals[i].rival)
+			built[n++] = &rivals[i].rival->contender;
+	return built;
 }
 
 void rivals_say_missing(void)

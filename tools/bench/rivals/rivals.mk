@@ -15,25 +15,23 @@ RIVALS += $(call if_works,ck,$(CC) -E -x c -include ck_ring.h -)
 RIVALS += $(call if_works,dpdk,$(PKG_CONFIG) --exists libdpdk)
 RIVALS += $(call if_works,crossbeam,$(RUSTC) --version && ls $(CRATES)/crossbeam-queue-[0-9]*)
 
-RIVAL_OBJ := $(filter-out %/crossbeam.o,$(RIVALS:%=$(RIVAL_DIR)/%.o))
+RIVAL_OBJ := $(RIVALS:%=$(RIVAL_DIR)/%.o)
 ifneq ($(filter dpdk,$(RIVALS)),)
 RIVAL_LIBS += -lrte_ring
 $(RIVAL_DIR)/dpdk.o: private RIVAL_OWN := $(shell $(PKG_CONFIG) --cflags libdpdk)
 endif
 ifneq ($(filter crossbeam,$(RIVALS)),)
-# a library, with what it needs of Rust's; a weak reference alone takes nothing out of it
 RIVAL_OBJ += $(RIVAL_DIR)/libcrossbeam.a
-RIVAL_LIBS += -Wl,--undefined=crossbeam_rival
 endif
 
-$(RIVAL_DIR)/%.o: rivals/%.c $(RIVAL_HEADERS) rivals/rivals.mk
+$(RIVAL_DIR)/%.o: rivals/%.c $(HEADERS) $(RIVAL_HEADERS) rivals/rivals.mk
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(RIVAL_OWN) -c -o $@ $<
 
 # there is nothing to throw, so no C++ library to link
-$(RIVAL_DIR)/%.o: rivals/%.cpp $(RIVAL_HEADERS) rivals/rivals.mk
+$(RIVAL_DIR)/%.o: rivals/%.cpp $(HEADERS) $(RIVAL_HEADERS) rivals/rivals.mk
 	@mkdir -p $(@D)
-	$(CXX) -std=gnu++17 -Wall -Wextra $(CFLAGS) -fno-exceptions -fno-rtti -c -o $@ $<
+	$(CXX) -std=gnu++17 -Wall -Wextra -D_GNU_SOURCE $(CFLAGS) $(INCLUDES) -fno-exceptions -fno-rtti -c -o $@ $<
 
 # call rust, CRATES IT NEEDS: as cargo makes a release
 rust = $(RUSTC) --edition=2018 -C opt-level=3 -C panic=abort \
@@ -42,7 +40,7 @@ rust = $(RUSTC) --edition=2018 -C opt-level=3 -C panic=abort \
 crate = $(call rust,$(2)) --cap-lints=allow --crate-type=rlib --crate-name=$(1) $(3) \
 	-o $(@D)/lib$(1).rlib $(CRATES)/$(subst _,-,$(1))-[0-9]*/src/lib.rs
 
-$(RIVAL_DIR)/libcrossbeam.a: rivals/crossbeam.rs $(RIVAL_HEADERS) rivals/rivals.mk
+$(RIVAL_DIR)/libcrossbeam.a: rivals/crossbeam.rs rivals/rivals.mk
 	@mkdir -p $(@D)
 	$(call crate,cfg_if)
 	$(call crate,crossbeam_utils,cfg_if)

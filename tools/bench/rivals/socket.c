@@ -7,93 +7,97 @@
 
 #include "fds.h"
 
-static void init(void *memory)
+static void init(void *memory, const struct cell *cell)
 {
 	struct fds *q = memory;
 	int fds[2];
 
+	(void)cell;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds))
 		rival_failed("socketpair", errno);
 	q->in = fds[0];
 	q->out = fds[1];
 }
 
-static void send_one(void *memory, uint64_t from, uint64_t to)
+static inline int try_push_record(struct producer *p, const void *rec, uint32_t bytes)
 {
-	const struct fds *q = memory;
+	ssize_t n = send(fds_in(p), rec, bytes, 0);
 
-	for (; from < to; from++)
-		if (send(q->in, &from, sizeof(from), 0) != sizeof(from))
-			rival_failed("send", errno);
+	if (n != bytes)
+		rival_failed("send", n < 0 ? errno : EMSGSIZE);
+	return 1;
 }
 
-static void receive_one(void *memory, uint64_t from, uint64_t to)
+static inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
 {
-	const struct fds *q = memory;
+	ssize_t n = recv(fds_out(c), rec, bytes, 0);
 
-	for (; from < to; from++) {
-		uint64_t v;
+	if (n != bytes)
+		rival_failed("recv", n < 0 ? errno : EMSGSIZE);
+	return 1;
+}
 
-		if (recv(q->out, &v, sizeof(v), 0) != sizeof(v))
-			rival_failed("recv", errno);
-		rival_check(v, from);
-	}
+static inline int try_push(struct producer *p, uint64_t v)
+{
+	return try_push_record(p, &v, sizeof(v));
+}
+
+static inline int try_pop(struct consumer *c, uint64_t *v)
+{
+	return try_pop_record(c, v, sizeof(*v));
 }
 
 /* A message a record. */
 struct batch {
-	uint64_t recs[RIVAL_BATCH];
-	struct iovec vecs[RIVAL_BATCH];
-	struct mmsghdr msgs[RIVAL_BATCH];
+	struct iovec vecs[BENCH_BATCH_MAX];
+	struct mmsghdr msgs[BENCH_BATCH_MAX];
 };
 
-static void batch_init(struct batch *b)
+static inline void batch_init(struct batch *b, const uint64_t *recs, uint32_t n)
 {
-	for (int k = 0; k < RIVAL_BATCH; k++) {
-		b->vecs[k] = (struct iovec){ &b->recs[k], sizeof(b->recs[k]) };
+	for (uint32_t k = 0; k < n; k++) {
+		b->vecs[k] = (struct iovec){ (void *)&recs[k], sizeof(recs[k]) };
 		b->msgs[k] = (struct mmsghdr){
 			.msg_hdr = { .msg_iov = &b->vecs[k], .msg_iovlen = 1 },
 		};
 	}
 }
 
-static void send_n(void *memory, uint64_t from, uint64_t to)
+static inline uint32_t try_push_n(struct producer *p, const uint64_t *recs, uint32_t n)
 {
-	const struct fds *q = memory;
 	struct batch b;
+	int some;
 
-	batch_init(&b);
-	while (from < to) {
-		int n = rival_batch(from, to);
-
-		rival_fill(b.recs, from, n);
-		for (int got, done = 0; done < n; done += got) {
-			got = sendmmsg(q->in, b.msgs + done, n - done, 0);
-			if (got <= 0)
-				rival_failed("sendmmsg", errno);
-		}
-		from += n;
-	}
+	batch_init(&b, recs, n);
+	some = sendmmsg(fds_in(p), b.msgs, n, 0);
+	if (some <= 0)
+		rival_failed("sendmmsg", errno);
+	return some;
 }
 
-static void receive_n(void *memory, uint64_t from, uint64_t to)
+/* Waits for the first, takes what is there. */
+static inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, uint32_t n)
 {
-	const struct fds *q = memory;
 	struct batch b;
+	int some;
 
-	batch_init(&b);
-	while (from < to) {
-		/* waits for the first, takes what is there */
-		int n = recvmmsg(q->out, b.msgs, rival_batch(from, to), MSG_WAITFORONE, NULL);
-
-		if (n <= 0)
-			rival_failed("recvmmsg", errno);
-		rival_check_n(b.recs, from, n);
-		from += n;
-	}
+	batch_init(&b, recs, n);
+	some = recvmmsg(fds_out(c), b.msgs, n, MSG_WAITFORONE, NULL);
+	if (some <= 0)
+		rival_failed("recvmmsg", errno);
+	return some;
 }
+
+#define LOOPS_RECORDS
+#define LOOPS_BATCH
+#include "../loops.h"
 
 const struct rival socket_rival = {
-	.name = "socketpair", .slow = RIVAL_SLOW, .init = init, .exit = fds_exit,
-	.send = send_one, .receive = receive_one, .send_n = send_n, .receive_n = receive_n,
+	.contender = {
+		.pair = "u-u", .impl = "socketpair", .loops = &loops, .open = rival_open,
+		.tests = 1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_RECORDS |
+			 1U << BENCH_BATCH,
+		.capacity = -1, .slow = RIVAL_SLOW,
+	},
+	.size = fds_size, .init = init, .exit = fds_exit,
 };

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A kfifo under a mutex, where both ends may be anyone.  Unlike all others it
+ * may sleep, in each push and pop; it looks whether there is anything to do
+ * before it takes the mutex.  It holds a power of two.
+ */
+#include <linux/kfifo.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+
+#include "loops.h"
+
+struct queue {
+	struct mutex lock;	/* of the fifo */
+	DECLARE_KFIFO_PTR(words, u64);
+	size_t bytes;
+	u64 memory[] __aligned(BENCH_LINE);
+};
+
+static __always_inline long mutex_push_n(void *queue, const u64 *v, u32 n)
+{
+	struct queue *q = queue;
+	long some;
+
+	if (kfifo_is_full(&q->words))
+		return -EAGAIN;
+	mutex_lock(&q->lock);
+	some = kfifo_in(&q->words, v, n);
+	mutex_unlock(&q->lock);
+	return some ?: -EAGAIN;
+}
+
+static __always_inline long mutex_pop_n(void *queue, u64 *v, u32 n)
+{
+	struct queue *q = queue;
+	long some;
+
+	if (kfifo_is_empty(&q->words))
+		return -EAGAIN;
+	mutex_lock(&q->lock);
+	some = kfifo_out(&q->words, v, n);
+	mutex_unlock(&q->lock);
+	return some ?: -EAGAIN;
+}
+
+static __always_inline int mutex_push(void *queue, const u64 *v)
+{
+	struct queue *q = queue;
+	int put;
+
+	if (kfifo_is_full(&q->words))
+		return -EAGAIN;
+	mutex_lock(&q->lock);
+	put = kfifo_put(&q->words, *v);
+	mutex_unlock(&q->lock);
+	return put ? 0 : -EAGAIN;
+}
+
+static __always_inline int mutex_pop(void *queue, u64 *v)
+{
+	struct queue *q = queue;
+	int got;
+
+	if (kfifo_is_empty(&q->words))
+		return -EAGAIN;
+	mutex_lock(&q->lock);
+	got = kfifo_get(&q->words, v);
+	mutex_unlock(&q->lock);
+	return got ? 0 : -EAGAIN;
+}
+
+BENCH_LOOP(mutex_call, bench_call, mutex_push, mutex_pop, bench_relax)
+BENCH_LOOP(mutex_echo, bench_echo, mutex_push, mutex_pop, bench_relax)
+BENCH_LOOP(mutex_fill, bench_fill, mutex_push)
+BENCH_LOOP(mutex_drain, bench_drain, mutex_pop, bench_relax)
+BENCH_LOOP(mutex_fill_n, bench_fill_n, mutex_push_n)
+BENCH_LOOP(mutex_drain_n, bench_drain_n, mutex_pop_n, bench_relax)
+
+static void mutex_close(void *queue)
+{
+	struct queue *q = queue;
+
+	mutex_destroy(&q->lock);
+	kvfree(q);
+}
+
+static void *mutex_open(const struct bench_run *run)
+{
+	size_t words = roundup_pow_of_two(run->shape.capacity);
+	struct queue *q = kvzalloc(struct_size(q, memory, words), GFP_KERNEL);
+	int err;
+
+	if (!q)
+		return NULL;
+	mutex_init(&q->lock);
+	q->bytes = struct_size(q, memory, words);
+	err = kfifo_init(&q->words, q->memory, words * sizeof(u64));
+	if (err) {
+		mutex_close(q);
+		return ERR_PTR(err);
+	}
+	return q;
+}
+
+static size_t mutex_memory(const struct bench_run *run, void *queue)
+{
+	struct queue *q = queue;
+
+	return q->bytes;
+}
+
+const struct bench_ops bench_mutex_kfifo = {
+	.name	= "mutex-kfifo",
+	.open	= mutex_open,
+	.close	= mutex_close,
+	.memory	= mutex_memory,
+	.loops	= {
+		[BENCH_RTT]		= { mutex_call, mutex_echo },
+		[BENCH_THROUGHPUT]	= { mutex_fill, mutex_drain },
+		[BENCH_BATCH]		= { mutex_fill_n, mutex_drain_n },
+	},
+};

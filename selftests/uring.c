@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A ring in an io_uring event loop: its multishot poll, its reads and writes.
+ */
+#include <liburing.h>
+#include <poll.h>
+
+#include "selftest.h"
+
+FIXTURE(uring) {
+	int ring, in, out;
+	struct io_uring loop;
+	struct spscring_producer p;
+	struct spscring_consumer c;
+};
+
+FIXTURE_SETUP(uring)
+{
+	int err;
+
+	SKIP_WITHOUT_DEVICE();
+	err = io_uring_queue_init(8, &self->loop, 0);
+	if (err)
+		SKIP(return, "io_uring: %s", strerror(-err));
+	self->ring = spscring_open(RING(.capacity = 8, .record_size = 8));
+	ASSERT_GE(self->ring, 0);
+	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	ASSERT_EQ(spscring_map_producer(self->in, &self->p, NULL), 0);
+	ASSERT_EQ(spscring_map_consumer(self->out, &self->c, NULL), 0);
+}
+
+FIXTURE_TEARDOWN(uring)
+{
+	io_uring_queue_exit(&self->loop);
+	close_fd(&self->in);
+	close_fd(&self->out);
+	close_fd(&self->ring);
+}
+
+static int push_one(FIXTURE_DATA(uring) *self, __u64 v)
+{
+	return push_answer(&self->p, &v);
+}
+
+/* The next completion's result; -ETIME when there is none in time. */
+static int completion(struct io_uring *loop, unsigned int ms, bool *more)
+{
+	struct __kernel_timespec time = { ms / 1000, ms % 1000 * 1000000LL };
+	struct io_uring_cqe *cqe;
+	int err = io_uring_wait_cqe_timeout(loop, &cqe, &time);
+
+	if (err)
+		return err;
+	err = cqe->res;
+	if (more)
+		*more = cqe->flags & IORING_CQE_F_MORE;
+	io_uring_cqe_seen(loop, cqe);
+	return err;
+}
+
+/* Edge after edge by one submission, each followed by a drain to EAGAIN. */
+TEST_F(uring, multishot_poll)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&self->loop);
+	__u64 i, v, next = 0;
+	bool more;
+
+	io_uring_prep_poll_multishot(sqe, self->out, POLLIN | POLLRDHUP);
+	ASSERT_EQ(io_uring_submit(&self->loop), 1);
+	for (i = 0; i < 100; i++) {
+		ASSERT_EQ(push_one(self, i), 0);
+		if (i % 3 == 2)
+			continue;	/* two at once now and then */
+		/* as many as there were edges, at least one */
+		do {
+			ASSERT_EQ(completion(&self->loop, 10000, &more) & POLLIN, POLLIN);
+			ASSERT_TRUE(more);
+		} while (io_uring_cq_ready(&self->loop));
+		while (!pop_answer(&self->c, &v))
+			ASSERT_EQ(v, next++);
+	}
+	ASSERT_EQ(spscring_shutdown(self->in, 0), 0);
+	EXPECT_EQ(completion(&self->loop, 10000, &more) & POLLRDHUP, POLLRDHUP);
+	EXPECT_EQ(next, 100);
+}
+
+/* A read that finds nothing waits by poll, and no worker thread sleeps for it. */
+TEST_F(uring, read)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&self->loop);
+	__u64 v = 0;
+
+	io_uring_prep_read(sqe, self->out, &v, sizeof(v), -1);
+	ASSERT_EQ(io_uring_submit(&self->loop), 1);
+	EXPECT_EQ(completion(&self->loop, 20, NULL), -ETIME);
+	EXPECT_EQ(info_of(self->ring).consumer_sleep.sleeps, 0);
+	ASSERT_EQ(push_one(self, 42), 0);
+	EXPECT_EQ(completion(&self->loop, 10000, NULL), sizeof(v));
+	EXPECT_EQ(v, 42);
+}
+
+TEST_F(uring, write)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&self->loop);
+	__u64 v, full[8] = {}, one = 9;
+
+	ASSERT_EQ(write(self->in, full, sizeof(full)), sizeof(full));
+	io_uring_prep_write(sqe, self->in, &one, sizeof(one), -1);
+	ASSERT_EQ(io_uring_submit(&self->loop), 1);
+	EXPECT_EQ(completion(&self->loop, 20, NULL), -ETIME);
+	ASSERT_EQ(pop_answer(&self->c, &v), 0);
+	EXPECT_EQ(completion(&self->loop, 10000, NULL), sizeof(one));
+	EXPECT_EQ(info_of(self->ring).length, 8);
+}
+
+TEST_HARNESS_MAIN

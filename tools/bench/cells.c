@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * What is measured: the points of each test, each by every contender that has it.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define MANY_CAPACITY	64
+#define HUGE_LEAST	(4ULL << 20)	/* bytes of data that are worth huge pages */
+#define PACED_NS	30000000	/* that messages are offered for */
+
+/* Larger records: as many bytes in flight and to move as L2 and patience allow. */
+#define RECORDS_DATA	(256 << 10)
+#define RECORDS_ITEM	32
+
+static const uint32_t sizes[] = { 64, 256, 1024, 4096, 16384, 65536 };
+static const uint32_t batches[] = { 8, 64, 256 };
+static const uint32_t rings_n[] = { 1, 10, 100, 1000, 10000 };
+static const uint32_t loads_ns[] = {
+	10000, 1000, 300, 100, 50, 30, 20, 15, 10, 8, 6, 5, 4,
+};
+
+#define N_OF(array)	(sizeof(array) / sizeof(*(array)))
+
+static size_t chosen_n;
+static struct cell *chosen;	/* all that are wanted */
+
+const char *test_name(enum bench_test test)
+{
+	static const char * const names[BENCH_TESTS] = {
+		[BENCH_RTT] = "rtt", [BENCH_THROUGHPUT] = "throughput",
+		[BENCH_RECORDS] = "throughput", [BENCH_BATCH] = "batch",
+		[BENCH_FOOTPRINT] = "footprint", [BENCH_PACED] = "paced",
+		[BENCH_RESIDENCY] = "residency", [BENCH_MANY] = "many",
+	};
+
+	return names[test];
+}
+
+static int in_list(const char *list, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (; list; list = strchr(list, ',') ? strchr(list, ',') + 1 : NULL)
+		if (!strncmp(list, name, length) && (!list[length] || list[length] == ','))
+			return 1;
+	return 0;
+}
+
+static int wanted(const char *list, const char *name)
+{
+	return !list || in_list(list, name);
+}
+
+/* A name that is none would be left out in silence. */
+static void check_tests(const char *list)
+{
+	size_t length;
+	int test;
+
+	for (; list; list = list[length] ? list + length + 1 : NULL) {
+		length = strcspn(list, ",");
+		for (test = 0; test < BENCH_TESTS; test++)
+			if (strlen(test_name(test)) == length &&
+			    !strncmp(list, test_name(test), length))
+				break;
+		if (test == BENCH_TESTS)
+			die("no such test: %.*s", (int)length, list);
+	}
+}
+
+/* A test that is not in the table of `make run` is asked for by its name. */
+static int point_wanted(const struct point *p, const struct choice *choice)
+{
+	const char *name = test_name(p->test);
+
+	if (!wanted(choice->test, name))
+		return 0;
+	return choice->full || p->basic || (choice->test && p->test > BENCH_BATCH);
+}
+
+static uint32_t capacity_of(const struct contender *c, const struct point *p)
+{
+	if (p->data)
+		return p->data / 64 * c->words - c->spare;
+	if (c->capacity)
+		return c->capacity < 0 ? 0 : c->capacity;
+	/* exactly that many in flight, for each that is in it */
+	return p->test == BENCH_RESIDENCY ? p->capacity : p->capacity - c->spare;
+}
+
+static void add_cell(const struct contender *c, const struct point *p)
+{
+	struct cell *cell;
+
+	chosen = realloc(chosen, (chosen_n + 1) * sizeof(*chosen));
+	if (!chosen)
+		die("no memory");
+	cell = &chosen[chosen_n++];
+	cell->contender = c;
+	cell->point = *p;
+	cell->capacity = capacity_of(c, p);
+	if (c->slow > 1 && cell->point.count > p->most / c->slow) {
+		cell->point.warmup = p->warmup / c->slow;
+		cell->point.count = p->most / c->slow;
+	}
+}
+
+static void add_contender(const struct contender *c, const struct point *p,
+			  const struct choice *choice)
+{
+	if (!(c->tests & 1U << p->test) || !wanted(choice->pair, c->pair) ||
+	    !wanted(choice->impl, c->impl) || (c->most_rings && p->rings > c->most_rings) ||
+	    (choice->no_device && c->device))
+		return;
+	add_cell(c, p);
+}
+
+static void add(struct point p, const struct choice *choice)
+{
+	const struct contender *c, * const *rival;
+
+	if (!point_wanted(&p, choice))
+		return;
+	if (!p.bytes)
+		p.bytes = sizeof(uint64_t);
+	if (!p.batch)
+		p.batch = 1;
+	if (!p.capacity)
+		p.capacity = BENCH_CAPACITY;
+	if (!p.most)
+		p.most = p.count;
+	for (c = bare_contenders; c->impl; c++)
+		add_contender(c, &p, choice);
+	if (choice->full || choice->impl)
+		add_contender(&copy_contender, &p, choice);
+	for (c = ring_contenders; c->impl; c++)
+		add_contender(c, &p, choice);
+	if (!choice->rivals)
+		return;
+	for (rival = rival_contenders(); *rival; rival++)
+		add_contender(*rival, &p, choice);
+}
+
+static void add_records(uint32_t bytes, const struct choice *choice)
+{
+	uint32_t capacity = RECORDS_DATA / bytes;
+	struct point p = {
+		.test = BENCH_RECORDS, .bytes = bytes,
+		.capacity = capacity > BENCH_CAPACITY ? BENCH_CAPACITY : capacity,
+		.warmup = 200000ULL * RECORDS_ITEM / bytes,
+		.count = 5000000ULL * RECORDS_ITEM / bytes, .most = 5000000,
+	};
+
+	add(p, choice);
+}
+
+static void add_batch(uint32_t batch, const struct choice *choice)
+{
+	struct point p = {
+		.test = BENCH_BATCH, .basic = batch == 64, .batch = batch,
+		.warmup = 200000, .count = 10000000,
+	};
+
+	add(p, choice);
+}
+
+static void add_footprint(const struct choice *choice)
+{
+	uint64_t most = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 4 * 3;
+	uint64_t largest = (1ULL << 30) / choice->part, huge = 0;
+	struct point p = {
+		.test = BENCH_FOOTPRINT, .warmup = 200000, .count = 20000000,
+	};
+
+	if (!point_wanted(&p, choice))
+		return;
+	if (largest > most)
+		largest = most;
+	if (largest >= HUGE_LEAST)
+		huge = huge_memory_most(largest);
+	for (p.data = 4096; p.data <= largest; p.data *= 4) {
+		p.huge = 0;
+		add(p, choice);
+		p.huge = 1;
+		if (p.data >= HUGE_LEAST && p.data <= huge)
+			add(p, choice);
+	}
+}
+
+static void add_paced(uint32_t load_ns, const struct choice *choice)
+{
+	struct point p = {
+		.test = BENCH_PACED, .load_ns = load_ns, .most = 2000000,
+		.count = PACED_NS / load_ns,
+	};
+
+	if (p.count > p.most)
+		p.count = p.most;
+	p.warmup = p.count / 10;
+	add(p, choice);
+}
+
+static void add_many(uint32_t rings, const struct choice *choice)
+{
+	struct point p = {
+		.test = BENCH_MANY, .rings = rings, .capacity = MANY_CAPACITY,
+		.warmup = 200000, .count = 2000000,
+	};
+
+	add(p, choice);
+}
+
+static const struct point rtt = {
+	.test = BENCH_RTT, .basic = 1, .warmup = 20000, .count = 300000,
+};
+
+static const struct point throughput = {
+	.test = BENCH_THROUGHPUT, .basic = 1, .warmup = 200000, .count = 5000000,
+};
+
+static const struct point residency = {
+	.test = BENCH_RESIDENCY, .warmup = 20000, .count = 1000000,
+};
+
+size_t cells_choose(const struct choice *choice, struct cell **cells)
+{
+	size_t i;
+
+	check_tests(choice->test);
+	add(rtt, choice);
+	add(throughput, choice);
+	for (i = 0; i < N_OF(sizes); i++)
+		add_records(sizes[i], choice);
+	for (i = 0; i < N_OF(batches); i++)
+		add_batch(batches[i], choice);
+	add_footprint(choice);
+	for (i = 0; i < N_OF(loads_ns); i++)
+		add_paced(loads_ns[i], choice);
+	add(residency, choice);
+	for (i = 0; i < N_OF(rings_n); i++)
+		add_many(rings_n[i], choice);
+	*cells = chosen;
+	return chosen_n;
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/* Push and pop as a user's program has them; kmod/bench/ring.c has the kernel's. */
+#include "hotpath.h"
+
+int bench_push_probe(struct spscring_producer *p, const __u64 *v)
+{
+	return spscring_push_fixed(p, v, sizeof(*v));
+}
+
+int bench_pop_probe(struct spscring_consumer *c, __u64 *v)
+{
+	return spscring_pop_fixed(c, v, sizeof(*v));
+}
