@@ -24,6 +24,7 @@
 #define WATERMARK	3
 #define POLL_ONCE	4
 #define ARM_ONCE	5
+#define POLL		6
 
 #define NEVER		200		/* S64_MAX */
 
@@ -158,8 +159,10 @@ inline unlock(p, role)
 
 bit ended[2];				/* SHUT_DOWN or DEAD */
 bit dead, second_done;			/* for the ring's other users */
-byte armed[2];
+byte armed[2], asked[2];
 bit late[2], timer[2];
+byte late_at[2];
+bit unfenced[2];
 bit work[2];				/* irq_work is queued */
 
 /* Threads. */
@@ -172,13 +175,21 @@ bit role_of[PROCS];
 
 #define REACHED(p, role, i) (role == CONSUMER -> LOAD(p, TAIL((i) - 1)) >= (i) : \
 						 LOAD(p, CURSOR_C) + CAP >= (i))
-#define OVER(p, role, i) (ended[PEER(role)] || REACHED(p, role, i))
+#define ENDED(role)	(ended[role] || ended[PEER(role)])
+#define OVER(p, role, i) (ENDED(role) || REACHED(p, role, i))
+#define CURSOR(p, role)	(role == CONSUMER -> LOAD(p, CURSOR_C) : LOAD(p, CURSOR_P))
+#define LATE(p, role)	(late[role] && late_at[role] == CURSOR(p, role))
+#define ASYM(role)	(ASYMMETRIC && role == CONSUMER)
 
 /* wait_tell(); its store to the shared word takes its time */
 inline tell(p, role)
 {
 	atomic {
 		!BUF(p, WANTS(role)) -> least = armed[role];
+		if
+		:: asked[role] && (!least || asked[role] < least) -> least = asked[role]
+		:: else
+		fi;
 		q = 0;
 		do
 		:: q < PROCS ->
@@ -195,44 +206,52 @@ inline tell(p, role)
 		:: least && role == PRODUCER -> least = least - CAP
 		:: else
 		fi;
+		lowered = ASYM(role) && (!LOAD(p, WANTS(role)) || least < LOAD(p, WANTS(role)));
+		unfenced[role] = unfenced[role] || lowered;
 		PUT(p, WANTS(role), least);
 		least = 0; q = 0
 	}
 }
 
-/* ring_seen(): of the consumer within a frame, and beyond it by the producer's cursor */
+/* ring_seen(): of the consumer by the producer's cursor, and within a frame by its tail */
 #define FRAME_END(i)	(((i) / FR + 1) * FR)
 inline see(p, role)
 {
 	if
 	:: role == PRODUCER -> seen = LOAD(p, CURSOR_C) + CAP
 	:: else ->
-		seen = LOAD(p, TAIL(cursor));
+#ifndef BUG_SEEN_IN_FRAME
+		seen = LOAD(p, CURSOR_P);
+#endif
+		least = LOAD(p, TAIL(cursor));
+		if
+		:: least > FRAME_END(cursor) -> least = FRAME_END(cursor)
+		:: else
+		fi;
+		if
+		:: seen < least -> seen = least
+		:: else
+		fi;
 		if
 		:: seen < cursor -> seen = cursor
-		:: seen >= FRAME_END(cursor) ->
-#ifdef BUG_SEEN_IN_FRAME
-			seen = FRAME_END(cursor)
-#else
-			seen = LOAD(p, CURSOR_P);
-			if
-			:: seen < FRAME_END(cursor) -> seen = FRAME_END(cursor)
-			:: else
-			fi
-#endif
 		:: else
-		fi
+		fi;
+		least = 0
 	fi
 }
-
-#define CURSOR(p, role)	(role == CONSUMER -> LOAD(p, CURSOR_C) : LOAD(p, CURSOR_P))
 
 /* wait_arm_poll() */
 inline arm_poll(p, role, is_ready)
 {
 	see(p, role);
 	if
+#ifdef BUG_POLL_REPLACES
 	:: is_ready -> armed[role] = seen + 1
+#else
+	/* not in place of another poller's that has just been reached: its kick is owed */
+	:: is_ready && armed[role] && armed[role] <= seen
+	:: is_ready && !(armed[role] && armed[role] <= seen) -> armed[role] = seen + 1
+#endif
 	:: else ->
 #ifdef TIMEOUT
 		if
@@ -251,12 +270,14 @@ inline fire(p, role)
 {
 	armed[role] = 0;
 #ifdef TIMEOUT
+	kept = cursor;
 	cursor = CURSOR(p, role);
 	if
-	:: !all && !late[role] && !OVER(p, role, cursor + MARK) -> arm_poll(p, role, false)
+	:: !all && !LATE(p, role) && !OVER(p, role, cursor + MARK) -> arm_poll(p, role, false)
 	:: else -> pollers = 1
 	fi;
-	cursor = 0
+	cursor = kept;
+	kept = 0
 #else
 	pollers = 1
 #endif
@@ -282,7 +303,13 @@ inline reap(p, role)
 	   od;
 	   atomic {
 		if
-		:: armed[role] && (all || late[role] || OVER(p, role, armed[role])) -> fire(p, role)
+		:: armed[role] && (all || LATE(p, role) || OVER(p, role, armed[role])) -> fire(p, role)
+		:: else
+		fi
+	   };
+	   atomic {
+		if
+		:: asked[role] && (all || OVER(p, role, asked[role])) -> asked[role] = 0; pollers = 1
 		:: else
 		fi
 	   };
@@ -293,6 +320,7 @@ inline reap(p, role)
 #else
 	   atomic {
 		again = armed[role] && OVER(p, role, armed[role]);
+		again = again || asked[role] && OVER(p, role, asked[role]);
 		do
 		:: q < PROCS ->
 			again = again || waits[q] && role_of[q] == role && OVER(p, role, index[q]);
@@ -335,27 +363,37 @@ inline wake(p, role)
 	unlock(p, role)
 }
 
-/* wait_look(): the end of the peer first, then the index */
+/* wait_ready(): the ends first, then the index */
 inline look(p, role, i)
 {
-	over = ended[PEER(role)];
+	over = ENDED(role);
 	atomic {
 		reached = REACHED(p, role, i);
 		over = over || reached
 	}
 }
 
-/* wait_add() */
+/* wait_add(): refuses what is reached; of an asymmetric ring, what the peer has not fenced for */
 inline wait_add(p, role, i)
 {
+	lock(p, role);
+#ifndef BUG_ADDS_REACHED
+	reached = REACHED(p, role, i);
+#endif
 	if
-	:: !waits[p] ->
-		lock(p, role);
+	:: reached -> over = 1
+	:: else ->
 		waits[p] = 1; index[p] = i;
 		tell(p, role);
-		unlock(p, role)
-	:: else
-	fi
+#ifndef BUG_WAIT_UNFENCED
+#ifdef BUG_FORGETS_UNFENCED
+		eagain = lowered
+#else
+		eagain = ASYM(role) && unfenced[role]
+#endif
+#endif
+	fi;
+	unlock(p, role)
 }
 
 /* wait_remove(): those that are left wait by a new index, so it takes another look */
@@ -375,21 +413,37 @@ inline wait_remove(p, role)
 	unlock(p, role)
 }
 
-/* wait_sleep(): reached says whether @i was.  @may_leave: by a signal, or its time is up. */
+/*
+ * wait_sleep(): reached says whether @i was, eagain that an asymmetric ring's caller
+ * has to arm again.  @may_leave: by a signal, or its time is up.
+ */
 inline wait_sleep(p, role, i, may_leave)
 {
+	eagain = 0;
 	look(p, role, i);
 	if
 	:: over
 	:: else ->
 		do
 		::
+#ifndef BUG_STATE_LATE
+		   asleep[p] = 1;
+#endif
+		   if
+		   :: waits[p]
+#ifndef BUG_WAIT_UNFENCED
+		   :: !waits[p] && told && ASYM(role) -> eagain = 1; break
+#endif
+		   :: else ->
+			told = 1;
+			wait_add(p, role, i);
+			if
+			:: over || eagain -> break
+			:: else
+			fi
+		   fi;
 #ifdef BUG_STATE_LATE
-		   wait_add(p, role, i);
 		   asleep[p] = 1;
-#else
-		   asleep[p] = 1;
-		   wait_add(p, role, i);
 #endif
 		   FENCE_SLEEP(p);
 		   look(p, role, i);
@@ -400,83 +454,143 @@ inline wait_sleep(p, role, i, may_leave)
 		   if
 		   :: !asleep[p]
 		   :: may_leave -> look(p, role, i); break
+		   fi;
+		   look(p, role, i);
+		   if
+		   :: over -> break
+		   :: else
 		   fi
 		od;
 		asleep[p] = 0;
+		told = 0;
 		wait_remove(p, role)
 	fi;
 	over = 0
 }
 
-/* wait_arm(): beside other pollers the least; those whose kick may be owed are woken */
+/* wait_arm() */
 inline wait_arm(p, role, i)
 {
+	eagain = 0;
 	lock(p, role);
-#if ASYMMETRIC || defined(BUG_ARM_REPLACES)
-	armed[role] = i;
+#ifdef BUG_ARM_REPLACES
+	asked[role] = i;
 #else
+#ifndef BUG_ARM_KEEPS_REACHED
+	/* its kick is on its way, and would take this one off with it */
 	if
-	:: armed[role] && OVER(p, role, armed[role]) -> wake_locked(p, role)
+	:: asked[role] && OVER(p, role, asked[role]) -> wake_locked(p, role)
 	:: else
 	fi;
-	atomic {
-		if
-		:: !armed[role] || i < armed[role] -> armed[role] = i
-		:: else
-		fi
-	};
 #endif
-	tell(p, role);
-	unlock(p, role);
-	FENCE_ARM(p);
 	if
-	:: OVER(p, role, i) -> wake(p, role)
+	:: !asked[role] || i < asked[role] -> asked[role] = i
 	:: else
-	fi
+	fi;
+#endif
+#ifndef BUG_ARM_TELLS_REACHED
+	over = OVER(p, role, i);
+#endif
+	if
+	:: over
+	:: else ->
+		tell(p, role);
+#ifdef BUG_FORGETS_UNFENCED
+		eagain = lowered;
+#else
+		eagain = ASYM(role) && unfenced[role];
+#endif
+		FENCE_ARM(p);
+		over = OVER(p, role, i)
+	fi;
+	if
+	:: over -> over = 0; eagain = 0; wake_locked(p, role)
+	:: else
+	fi;
+	if
+	:: eagain -> unfenced[role] = 0
+	:: else
+	fi;
+#ifdef BUG_ARM_UNFENCED
+	eagain = 0;
+#endif
+	unlock(p, role)
+}
+
+/* libspscring's arm(): membarrier() makes the (L) that the producer does not */
+inline arm(p, role, i)
+{
+	do
+	:: wait_arm(p, role, i);
+	   if
+	   :: eagain -> FENCE(P)
+	   :: else -> break
+	   fi
+	od
+}
+
+/* and its sleep_on() */
+inline sleep_on(p, role, i, may_leave)
+{
+#if ASYMMETRIC
+	do
+	:: arm(p, role, i);
+	   wait_sleep(p, role, i, may_leave);
+	   if
+	   :: eagain
+	   :: else -> break
+	   fi
+	od
+#else
+	wait_sleep(p, role, i, may_leave)
+#endif
+}
+
+/* wait_arm_and_look() */
+inline arm_and_look(p, role, is_ready)
+{
+	atomic {
+#ifdef BUG_ARMS_WHEN_NOT_READY
+		if
+		:: is_ready -> armed[role] = 0
+		:: else -> arm_poll(p, role, false)
+		fi
+#else
+		arm_poll(p, role, is_ready)
+#endif
+	};
+	tell(p, role);
+	FENCE_POLL(p);
+	mask = REACHED(p, role, mark)
 }
 
 /* wait_poll(): mask says ready, or ended */
 inline wait_poll(p, role)
 {
 	lock(p, role);
+#ifndef BUG_NO_REARM
+	/* wait_rearm() */
+	if
+	:: armed[role] && REACHED(p, role, armed[role]) -> wake_locked(p, role)
+	:: else
+	fi;
+#endif
 	atomic {
 		cursor = CURSOR(p, role);
-		mark = (late[role] -> cursor + 1 : cursor + MARK)
+		mark = (LATE(p, role) || ended[PEER(role)] -> cursor + 1 : cursor + MARK)
 	};
 	mask = REACHED(p, role, mark);
-	do
-	::
-	   atomic {
-		if
-#ifdef BUG_ARMS_WHEN_NOT_READY
-		:: mask -> armed[role] = 0
-#endif
-#ifndef BUG_ARM_REPLACES
-		/* another poller's kick may be owed */
-		:: armed[role] && REACHED(p, role, armed[role]) && (mask || armed[role] >= mark)
-#endif
-		:: else -> arm_poll(p, role, mask)
-		fi
-	   };
-	   tell(p, role);
-	   FENCE_POLL(p);
-	   mask = ended[PEER(role)];
-	   mask = mask || REACHED(p, role, (mask -> cursor + 1 : mark));
+	arm_and_look(p, role, mask);
 #ifndef BUG_FIRST_UNSEEN
-	   /* the first record has come meanwhile: the time begins */
-	   if
-	   :: !mask && REACHED(p, role, armed[role])
-	   :: else -> break
-	   fi
-#else
-	   break
+	if
+	:: !mask && REACHED(p, role, armed[role]) -> arm_and_look(p, role, false)
+	:: else
+	fi;
 #endif
-	od;
 	atomic {
-		late[role] = 0;
 		if
 		:: mask -> timer[role] = 0
-		:: else
+		:: else -> mask = ended[PEER(role)]
 		fi;
 		cursor = 0; mark = 0
 	};
@@ -510,6 +624,7 @@ inline wait_forget(p, role)
 {
 	lock(p, role);
 	armed[role] = 0;
+	asked[role] = 0;
 	late[role] = 0;
 	tell(p, role);
 	unlock(p, role)
@@ -526,8 +641,8 @@ inline kick(p, role)
 #endif
 }
 
-#define LOCALS		byte least, q, seen, cursor, mark, rounds; \
-			bit all, pollers, again, over, reached, mask
+#define LOCALS		byte least, q, seen, cursor, kept, mark, rounds; \
+			bit all, pollers, again, over, reached, mask, lowered, eagain, told
 
 /* irq_work and hrtimers */
 active proctype kernel()
@@ -543,7 +658,9 @@ end:	do
 	:: timer[CONSUMER] ->
 		lock(K, CONSUMER);
 		if
-		:: timer[CONSUMER] -> timer[CONSUMER] = 0; late[CONSUMER] = 1; wake_locked(K, CONSUMER)
+		:: timer[CONSUMER] -> timer[CONSUMER] = 0; late[CONSUMER] = 1;
+			late_at[CONSUMER] = CURSOR(K, CONSUMER);
+			wake_locked(K, CONSUMER)
 		:: else
 		fi;
 		unlock(K, CONSUMER)
@@ -562,7 +679,7 @@ end:	do
 #define COMES_TO(pos, want) (pos >= want)
 #endif
 
-/* spscring_wake_consumer(), spscring_wake_producer(), after one record */
+/* spscring_published(), spscring_released(), after one record */
 inline wake_peer(p, role)
 {
 	atomic {
@@ -674,7 +791,7 @@ active proctype producer()
 	byte pos, limit, fails, want, slept, kicked;
 
 	produce(P, DIES);
-#if SHUTS_DOWN
+#if SHUTS_DOWN == PRODUCER + 1
 	FENCE(P);
 	ended[PRODUCER] = 1;
 	wake(P, CONSUMER);
@@ -740,10 +857,19 @@ active proctype consumer()
 	:: else ->
 #if C_HOW == WATERMARK			/* by WAIT, some at a time */
 		some = (pos + CAP < N -> pos + CAP : N);
-		wait_sleep(C, CONSUMER, some, false);
+		sleep_on(C, CONSUMER, some, false);
 		pop(C)
 #elif C_HOW == EDGE
+#if ASYMMETRIC
+		arm(C, CONSUMER, pos + 1);
+		/* the one more look */
+		if
+		:: THERE(C)
+		:: else -> epoll_wait(C, CONSUMER)
+		fi;
+#else
 		epoll_wait(C, CONSUMER);
+#endif
 		do
 		:: pos < N && THERE(C) -> pop(C)
 		:: else -> break
@@ -753,15 +879,20 @@ active proctype consumer()
 		:: THERE(C) -> pop(C)
 		:: else ->
 #if C_HOW == EVENTFD
-			wait_arm(C, CONSUMER, pos + 1);
+			arm(C, CONSUMER, pos + 1);
 			atomic { edge[C] -> edge[C] = 0 }
-#elif ASYMMETRIC
-			wait_arm(C, CONSUMER, pos + 1);
-			/* membarrier(): (L) is made here */
-			FENCE(P);
-			wait_sleep(C, CONSUMER, pos + 1, false)
+#elif C_HOW == POLL
+			arm(C, CONSUMER, pos + 1);
+			if
+			:: THERE(C)
+			:: else ->
+				edge[C] = 0;
+				epoll_add(C, CONSUMER);
+				epoll_wait(C, CONSUMER);
+				polls[C] = 0
+			fi
 #else
-			wait_sleep(C, CONSUMER, pos + 1, false);
+			sleep_on(C, CONSUMER, pos + 1, false);
 			/* the producer is dead, or has shut down */
 			assert(reached || DIES || SHUTS_DOWN);
 			if
@@ -772,10 +903,16 @@ active proctype consumer()
 		fi
 #endif
 	od;
-#if SHUTS_DOWN
+#if SHUTS_DOWN == PRODUCER + 1
 	/* and the end of the stream is found */
 	wait_sleep(C, CONSUMER, pos + 1, false);
 	assert(!reached && ended[PRODUCER])
+#elif SHUTS_DOWN
+	ended[CONSUMER] = 1;
+	wake(C, PRODUCER);
+#ifndef BUG_OWN_END_SLEEPS
+	wake(C, CONSUMER)
+#endif
 #endif
 }
 
@@ -791,8 +928,8 @@ active proctype second()
 	epoll_wait(X, CONSUMER);
 	second_done = 1
 #else
-	wait_sleep(X, CONSUMER, X_INDEX, X_LEAVES);
-	assert(reached || X_LEAVES)
+	sleep_on(X, CONSUMER, X_INDEX, X_LEAVES);
+	assert(reached || X_LEAVES || ended[CONSUMER])
 #endif
 }
 #endif
