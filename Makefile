@@ -10,6 +10,8 @@
 # make profile		where the time goes: flame graphs, counters
 # make soak		10^9 records each way, each checked
 # make litmus		the orderings in the kernel's memory model
+# make model		sleep and wake, every interleaving of small rings
+# make mutate		every ordering weakened, and what finds it
 # make check		checkpatch --strict and sparse
 # make clean		what was built here; the cache of machines stays
 
@@ -58,6 +60,12 @@ soak:
 litmus:
 	@tools/litmus
 
+model:
+	@tools/model
+
+mutate:
+	@tools/mutate
+
 check:
 	@tools/check
 
@@ -65,4 +73,4 @@ clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(kbuild) clean)
 	rm -rf out
 
-.PHONY: all modules install uninstall run bench rivals profile trace test soak litmus check clean
+.PHONY: all modules install uninstall run bench rivals profile trace test soak litmus model mutate check clean

@@ -1,0 +1,935 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The sleep/wake protocol for tools/model: the ring's inlines of spscring_ring.h
+ * and the kernel's wait.c, every interleaving of a small ring.  Names and letters
+ * are theirs.
+ *
+ * Memory: each process has a store buffer for each word, which drains at any time
+ * and in any order (PSO, weaker than x86's TSO), a release after the process's earlier
+ * stores; a full fence waits for all of them.  Loads are in order, so acquires, and
+ * what a release does for earlier loads, are herd7's to check, not this model's.
+ * What the kernel keeps under the lock, task states and the ends' states are
+ * sequentially consistent; who takes the lock sees what its last holder did.
+ *
+ * tools/model gives the ring and the seeded bug by -D.  An end that sleeps for ever
+ * is an invalid end state.  A record is its own index.
+ */
+#define PRODUCER	0
+#define CONSUMER	1
+#define PEER(role)	(1 - (role))
+/* How an end sleeps. */
+#define WAIT		0
+#define EDGE		1		/* edge-triggered epoll */
+#define EVENTFD		2
+#define WATERMARK	3
+#define POLL_ONCE	4
+#define ARM_ONCE	5
+#define POLL		6
+
+#define NEVER		200		/* S64_MAX */
+
+/* Processes.  Kernel code runs in one of them, with its buffer. */
+#define P		0		/* the producer */
+#define C		1		/* the consumer */
+#define X		2		/* a second thread of an end, or a second producer */
+#define K		3		/* irq_work, and the timer */
+#define PROCS		4
+
+/* Words. */
+#define FRAMES		((CAP + FR - 1) / FR)
+#define SLOTS		(FRAMES * FR)
+#define TAIL(i)		((i) / FR % FRAMES)
+#define CURSOR_P	FRAMES
+#define CURSOR_C	(FRAMES + 1)
+#define TOLD		(FRAMES + 2)
+#define WANTS(role)	(FRAMES + 3 + (role))
+#define SLOT(i)		(FRAMES + 5 + (i) % SLOTS)
+#define WORDS		(FRAMES + 5 + SLOTS)
+
+byte mem[WORDS];
+byte buf[PROCS * WORDS];		/* 0: nothing, else the value + 1 */
+short after[PROCS * WORDS];		/* a release: the words that drain before it */
+short pending[PROCS];			/* the words that are in a process's buffer */
+
+/* Locks, one an end: the last holder, and what it had in its buffer then. */
+bit locked[2];
+byte holder[2];
+short held_back[2];
+
+#define BUF(p, w)	buf[(p) * WORDS + (w)]
+#define LOAD(p, w)	(BUF(p, w) -> BUF(p, w) - 1 : mem[w])
+#define PUT(p, w, v)	BUF(p, w) = (v) + 1; pending[p] = pending[p] | (1 << (w))
+#define STORE(p, w, v)	atomic { !BUF(p, w) -> PUT(p, w, v) }
+#define RELEASE(p, w, v) atomic { !BUF(p, w) -> after[(p) * WORDS + (w)] = pending[p]; PUT(p, w, v) }
+#define FENCE(p)	!pending[p]
+
+/* Any word that may, to memory. */
+active proctype drain()
+{
+	byte i, j;
+
+end:	do
+	:: atomic {
+		pending[P] || pending[C] || pending[X] || pending[K];
+		do
+		:: buf[i] && !after[i] -> break
+		:: i < PROCS * WORDS - 1 -> i++
+		:: i == PROCS * WORDS - 1 && !(buf[i] && !after[i]) -> break
+		od;
+		if
+		:: buf[i] && !after[i] ->
+			mem[i % WORDS] = buf[i] - 1;
+			buf[i] = 0;
+			pending[i / WORDS] = pending[i / WORDS] & ~(1 << (i % WORDS));
+			do
+			:: j < WORDS ->
+				after[i / WORDS * WORDS + j] =
+					after[i / WORDS * WORDS + j] & ~(1 << (i % WORDS));
+				j++
+			:: else -> j = 0; break
+			od;
+			do
+			:: j < 2 ->
+				if
+				:: holder[j] == i / WORDS ->
+					held_back[j] = held_back[j] & ~(1 << (i % WORDS))
+				:: else
+				fi;
+				j++
+			:: else -> j = 0; break
+			od
+		:: else
+		fi;
+		i = 0
+	}
+	od
+}
+
+inline lock(p, role)
+{
+	atomic {
+		!locked[role] && (holder[role] == p || !held_back[role]);
+		locked[role] = 1
+	}
+}
+
+inline unlock(p, role)
+{
+	atomic { holder[role] = p; held_back[role] = pending[p]; locked[role] = 0 }
+}
+
+/* The fences and what else a mutant lacks. */
+#if defined(WITHOUT_L) || ASYMMETRIC
+#define FENCE_L(p)	skip
+#else
+#define FENCE_L(p)	FENCE(p)
+#endif
+#ifdef WITHOUT_N
+#define FENCE_N(p)	skip
+#else
+#define FENCE_N(p)	FENCE(p)
+#endif
+#ifdef WITHOUT_SLEEP_FENCE		/* wait_sleep(): (M), (O) */
+#define FENCE_SLEEP(p)	skip
+#else
+#define FENCE_SLEEP(p)	FENCE(p)
+#endif
+#ifdef WITHOUT_REAP_FENCE		/* wait_reap() */
+#define FENCE_REAP(p)	skip
+#else
+#define FENCE_REAP(p)	FENCE(p)
+#endif
+#ifdef WITHOUT_ARM_FENCE		/* wait_arm() */
+#define FENCE_ARM(p)	skip
+#else
+#define FENCE_ARM(p)	FENCE(p)
+#endif
+#ifdef WITHOUT_POLL_FENCE		/* wait_poll() */
+#define FENCE_POLL(p)	skip
+#else
+#define FENCE_POLL(p)	FENCE(p)
+#endif
+#ifdef WITHOUT_A
+#define RELEASE_A(p, w, v) STORE(p, w, v)
+#else
+#define RELEASE_A(p, w, v) RELEASE(p, w, v)
+#endif
+
+/* ------------------------------------------------- the kernel's, by role */
+
+bit ended[2];				/* SHUT_DOWN or DEAD */
+bit dead, second_done;			/* for the ring's other users */
+byte armed[2], asked[2];
+bit late[2], timer[2];
+byte late_at[2];
+bit unfenced[2];
+bit work[2];				/* irq_work is queued */
+
+/* Threads. */
+bit waits[PROCS];			/* on the list of waiters */
+byte index[PROCS];
+bit asleep[PROCS];			/* TASK_INTERRUPTIBLE, and not woken since */
+bit polls[PROCS];			/* on the wait queue: epoll, poll() or eventfd */
+bit edge[PROCS];			/* it was woken there */
+bit role_of[PROCS];
+
+#define REACHED(p, role, i) (role == CONSUMER -> LOAD(p, TAIL((i) - 1)) >= (i) : \
+						 LOAD(p, CURSOR_C) + CAP >= (i))
+#define ENDED(role)	(ended[role] || ended[PEER(role)])
+#define OVER(p, role, i) (ENDED(role) || REACHED(p, role, i))
+#define CURSOR(p, role)	(role == CONSUMER -> LOAD(p, CURSOR_C) : LOAD(p, CURSOR_P))
+#define LATE(p, role)	(late[role] && late_at[role] == CURSOR(p, role))
+#define ASYM(role)	(ASYMMETRIC && role == CONSUMER)
+
+/* wait_tell(); its store to the shared word takes its time */
+inline tell(p, role)
+{
+	atomic {
+		!BUF(p, WANTS(role)) -> least = armed[role];
+		if
+		:: asked[role] && (!least || asked[role] < least) -> least = asked[role]
+		:: else
+		fi;
+		q = 0;
+		do
+		:: q < PROCS ->
+			if
+			:: waits[q] && role_of[q] == role && (!least || index[q] < least) ->
+				least = index[q]
+			:: else
+			fi;
+			q++
+		:: else -> break
+		od;
+		if
+		:: !least -> least = NEVER
+		:: least && role == PRODUCER -> least = least - CAP
+		:: else
+		fi;
+		lowered = ASYM(role) && (!LOAD(p, WANTS(role)) || least < LOAD(p, WANTS(role)));
+		unfenced[role] = unfenced[role] || lowered;
+		PUT(p, WANTS(role), least);
+		least = 0; q = 0
+	}
+}
+
+/* ring_seen(): of the consumer by the producer's cursor, and within a frame by its tail */
+#define FRAME_END(i)	(((i) / FR + 1) * FR)
+inline see(p, role)
+{
+	if
+	:: role == PRODUCER -> seen = LOAD(p, CURSOR_C) + CAP
+	:: else ->
+#ifndef BUG_SEEN_IN_FRAME
+		seen = LOAD(p, CURSOR_P);
+#endif
+		least = LOAD(p, TAIL(cursor));
+		if
+		:: least > FRAME_END(cursor) -> least = FRAME_END(cursor)
+		:: else
+		fi;
+		if
+		:: seen < least -> seen = least
+		:: else
+		fi;
+		if
+		:: seen < cursor -> seen = cursor
+		:: else
+		fi;
+		least = 0
+	fi
+}
+
+/* wait_arm_poll() */
+inline arm_poll(p, role, is_ready)
+{
+	see(p, role);
+	if
+#ifdef BUG_POLL_REPLACES
+	:: is_ready -> armed[role] = seen + 1
+#else
+	/* not in place of another poller's that has just been reached: its kick is owed */
+	:: is_ready && armed[role] && armed[role] <= seen
+	:: is_ready && !(armed[role] && armed[role] <= seen) -> armed[role] = seen + 1
+#endif
+	:: else ->
+#ifdef TIMEOUT
+		if
+		:: seen <= cursor -> armed[role] = cursor + 1
+		:: else -> armed[role] = cursor + MARK; timer[role] = 1
+		fi
+#else
+		armed[role] = cursor + MARK
+#endif
+	fi;
+	seen = 0
+}
+
+/* wait_fire(), of pollers whose index is reached */
+inline fire(p, role)
+{
+	armed[role] = 0;
+#ifdef TIMEOUT
+	kept = cursor;
+	cursor = CURSOR(p, role);
+	if
+	:: !all && !LATE(p, role) && !OVER(p, role, cursor + MARK) -> arm_poll(p, role, false)
+	:: else -> pollers = 1
+	fi;
+	cursor = kept;
+	kept = 0
+#else
+	pollers = 1
+#endif
+}
+
+/* wait_reap(), the lock is held: each look for itself, as the peer goes on meanwhile */
+inline reap(p, role)
+{
+	do
+	:: all = (rounds == REAP_ROUNDS); rounds++;
+	   do
+	   :: q < PROCS ->
+		atomic {
+			if
+			:: waits[q] && role_of[q] == role && (all || OVER(p, role, index[q])) ->
+				waits[q] = 0;
+				asleep[q] = 0
+			:: else
+			fi;
+			q++
+		}
+	   :: else -> q = 0; break
+	   od;
+	   atomic {
+		if
+		:: armed[role] && (all || LATE(p, role) || OVER(p, role, armed[role])) -> fire(p, role)
+		:: else
+		fi
+	   };
+	   atomic {
+		if
+		:: asked[role] && (all || OVER(p, role, asked[role])) -> asked[role] = 0; pollers = 1
+		:: else
+		fi
+	   };
+	   tell(p, role);
+	   FENCE_REAP(p);
+#ifdef BUG_NO_SECOND_LOOK
+	   break
+#else
+	   atomic {
+		again = armed[role] && OVER(p, role, armed[role]);
+		again = again || asked[role] && OVER(p, role, asked[role]);
+		do
+		:: q < PROCS ->
+			again = again || waits[q] && role_of[q] == role && OVER(p, role, index[q]);
+			q++
+		:: else -> q = 0; break
+		od
+	   };
+	   if
+	   :: again && rounds <= REAP_ROUNDS -> again = 0
+	   :: else -> again = 0; break
+	   fi
+#endif
+	od;
+	atomic { rounds = 0; all = 0 }
+}
+
+/* wait_wake_locked() */
+inline wake_locked(p, role)
+{
+	reap(p, role);
+	atomic {
+		if
+		:: pollers ->
+			pollers = 0;
+			do
+			:: q < PROCS ->
+				edge[q] = edge[q] || polls[q] && role_of[q] == role;
+				q++
+			:: else -> q = 0; break
+			od
+		:: else
+		fi
+	}
+}
+
+inline wake(p, role)
+{
+	lock(p, role);
+	wake_locked(p, role);
+	unlock(p, role)
+}
+
+/* wait_ready(): the ends first, then the index */
+inline look(p, role, i)
+{
+	over = ENDED(role);
+	atomic {
+		reached = REACHED(p, role, i);
+		over = over || reached
+	}
+}
+
+/* wait_add(): refuses what is reached; of an asymmetric ring, what the peer has not fenced for */
+inline wait_add(p, role, i)
+{
+	lock(p, role);
+#ifndef BUG_ADDS_REACHED
+	reached = REACHED(p, role, i);
+#endif
+	if
+	:: reached -> over = 1
+	:: else ->
+		waits[p] = 1; index[p] = i;
+		tell(p, role);
+#ifndef BUG_WAIT_UNFENCED
+#ifdef BUG_FORGETS_UNFENCED
+		eagain = lowered
+#else
+		eagain = ASYM(role) && unfenced[role]
+#endif
+#endif
+	fi;
+	unlock(p, role)
+}
+
+/* wait_remove(): those that are left wait by a new index, so it takes another look */
+inline wait_remove(p, role)
+{
+	lock(p, role);
+	if
+	:: waits[p] ->
+		waits[p] = 0;
+#ifdef BUG_LEAVES_UNSEEN
+		tell(p, role)
+#else
+		wake_locked(p, role)
+#endif
+	:: else
+	fi;
+	unlock(p, role)
+}
+
+/*
+ * wait_sleep(): reached says whether @i was, eagain that an asymmetric ring's caller
+ * has to arm again.  @may_leave: by a signal, or its time is up.
+ */
+inline wait_sleep(p, role, i, may_leave)
+{
+	eagain = 0;
+	look(p, role, i);
+	if
+	:: over
+	:: else ->
+		do
+		::
+#ifndef BUG_STATE_LATE
+		   asleep[p] = 1;
+#endif
+		   if
+		   :: waits[p]
+#ifndef BUG_WAIT_UNFENCED
+		   :: !waits[p] && told && ASYM(role) -> eagain = 1; break
+#endif
+		   :: else ->
+			told = 1;
+			wait_add(p, role, i);
+			if
+			:: over || eagain -> break
+			:: else
+			fi
+		   fi;
+#ifdef BUG_STATE_LATE
+		   asleep[p] = 1;
+#endif
+		   FENCE_SLEEP(p);
+		   look(p, role, i);
+		   if
+		   :: over -> break
+		   :: else
+		   fi;
+		   if
+		   :: !asleep[p]
+		   :: may_leave -> look(p, role, i); break
+		   fi;
+		   look(p, role, i);
+		   if
+		   :: over -> break
+		   :: else
+		   fi
+		od;
+		asleep[p] = 0;
+		told = 0;
+		wait_remove(p, role)
+	fi;
+	over = 0
+}
+
+/* wait_arm() */
+inline wait_arm(p, role, i)
+{
+	eagain = 0;
+	lock(p, role);
+#ifdef BUG_ARM_REPLACES
+	asked[role] = i;
+#else
+#ifndef BUG_ARM_KEEPS_REACHED
+	/* its kick is on its way, and would take this one off with it */
+	if
+	:: asked[role] && OVER(p, role, asked[role]) -> wake_locked(p, role)
+	:: else
+	fi;
+#endif
+	if
+	:: !asked[role] || i < asked[role] -> asked[role] = i
+	:: else
+	fi;
+#endif
+#ifndef BUG_ARM_TELLS_REACHED
+	over = OVER(p, role, i);
+#endif
+	if
+	:: over
+	:: else ->
+		tell(p, role);
+#ifdef BUG_FORGETS_UNFENCED
+		eagain = lowered;
+#else
+		eagain = ASYM(role) && unfenced[role];
+#endif
+		FENCE_ARM(p);
+		over = OVER(p, role, i)
+	fi;
+	if
+	:: over -> over = 0; eagain = 0; wake_locked(p, role)
+	:: else
+	fi;
+	if
+	:: eagain -> unfenced[role] = 0
+	:: else
+	fi;
+#ifdef BUG_ARM_UNFENCED
+	eagain = 0;
+#endif
+	unlock(p, role)
+}
+
+/* libspscring's arm(): membarrier() makes the (L) that the producer does not */
+inline arm(p, role, i)
+{
+	do
+	:: wait_arm(p, role, i);
+	   if
+	   :: eagain -> FENCE(P)
+	   :: else -> break
+	   fi
+	od
+}
+
+/* and its sleep_on() */
+inline sleep_on(p, role, i, may_leave)
+{
+#if ASYMMETRIC
+	do
+	:: arm(p, role, i);
+	   wait_sleep(p, role, i, may_leave);
+	   if
+	   :: eagain
+	   :: else -> break
+	   fi
+	od
+#else
+	wait_sleep(p, role, i, may_leave)
+#endif
+}
+
+/* wait_arm_and_look() */
+inline arm_and_look(p, role, is_ready)
+{
+	atomic {
+#ifdef BUG_ARMS_WHEN_NOT_READY
+		if
+		:: is_ready -> armed[role] = 0
+		:: else -> arm_poll(p, role, false)
+		fi
+#else
+		arm_poll(p, role, is_ready)
+#endif
+	};
+	tell(p, role);
+	FENCE_POLL(p);
+	mask = REACHED(p, role, mark)
+}
+
+/* wait_poll(): mask says ready, or ended */
+inline wait_poll(p, role)
+{
+	lock(p, role);
+#ifndef BUG_NO_REARM
+	/* wait_rearm() */
+	if
+	:: armed[role] && REACHED(p, role, armed[role]) -> wake_locked(p, role)
+	:: else
+	fi;
+#endif
+	atomic {
+		cursor = CURSOR(p, role);
+		mark = (LATE(p, role) || ended[PEER(role)] -> cursor + 1 : cursor + MARK)
+	};
+	mask = REACHED(p, role, mark);
+	arm_and_look(p, role, mask);
+#ifndef BUG_FIRST_UNSEEN
+	if
+	:: !mask && REACHED(p, role, armed[role]) -> arm_and_look(p, role, false)
+	:: else
+	fi;
+#endif
+	atomic {
+		if
+		:: mask -> timer[role] = 0
+		:: else -> mask = ended[PEER(role)]
+		fi;
+		cursor = 0; mark = 0
+	};
+	unlock(p, role)
+}
+
+/* epoll_wait(), poll(): asks only when it was woken; of an edge-triggered one that is all */
+inline epoll_wait(p, role)
+{
+	mask = 0;
+	do
+	:: atomic { edge[p] -> edge[p] = 0 };
+	   wait_poll(p, role);
+	   if
+	   :: mask -> mask = 0; break
+	   :: else
+	   fi
+	od
+}
+
+/* on the queue, and asked once: EPOLL_CTL_ADD, or poll() before it sleeps */
+inline epoll_add(p, role)
+{
+	polls[p] = 1;
+	wait_poll(p, role);
+	edge[p] = edge[p] || mask
+}
+
+/* wait_forget() */
+inline wait_forget(p, role)
+{
+	lock(p, role);
+	armed[role] = 0;
+	asked[role] = 0;
+	late[role] = 0;
+	tell(p, role);
+	unlock(p, role)
+}
+
+/* spscring_kick(), at once or by irq_work */
+inline kick(p, role)
+{
+#ifdef LATE_KICKS
+	FENCE(p);
+	work[role] = 1
+#else
+	wake(p, role)
+#endif
+}
+
+#define LOCALS		byte least, q, seen, cursor, kept, mark, rounds; \
+			bit all, pollers, again, over, reached, mask, lowered, eagain, told
+
+/* irq_work and hrtimers */
+active proctype kernel()
+{
+	LOCALS;
+
+end:	do
+#ifdef LATE_KICKS
+	:: atomic { work[CONSUMER] -> work[CONSUMER] = 0 }; wake(K, CONSUMER)
+	:: atomic { work[PRODUCER] -> work[PRODUCER] = 0 }; wake(K, PRODUCER)
+#endif
+#ifdef TIMEOUT
+	:: timer[CONSUMER] ->
+		lock(K, CONSUMER);
+		if
+		:: timer[CONSUMER] -> timer[CONSUMER] = 0; late[CONSUMER] = 1;
+			late_at[CONSUMER] = CURSOR(K, CONSUMER);
+			wake_locked(K, CONSUMER)
+		:: else
+		fi;
+		unlock(K, CONSUMER)
+#endif
+	:: false
+	od
+}
+
+/* ------------------------------------------------------------ the inlines */
+
+#ifdef BUG_KICK_BEYOND			/* > instead of >= */
+#define COMES_TO(pos, want) (pos > want)
+#elif defined(BUG_KICK_CROSSED)		/* only if this very publish crossed it */
+#define COMES_TO(pos, want) (pos == want)
+#else
+#define COMES_TO(pos, want) (pos >= want)
+#endif
+
+/* spscring_published(), spscring_released(), after one record */
+inline wake_peer(p, role)
+{
+	atomic {
+		want = LOAD(p, WANTS(role));
+		if
+		:: want != kicked && COMES_TO(pos, want) -> kicked = want
+		:: else ->
+#ifdef BUG_NOTE_EARLY			/* noted when it is read */
+			kicked = want;
+#endif
+			want = 0
+		fi
+	};
+	if
+	:: want -> want = 0; kick(p, role)
+	:: else
+	fi
+}
+
+#ifdef BUG_STALE_FULL
+#define HAS_SLEPT	false
+#else
+#define HAS_SLEPT	(want != slept)
+#endif
+
+/* spscring_refresh(): by the told head; now and then, and after a sleep, by the cursor */
+inline refresh(p)
+{
+	atomic {
+		limit = (LOAD(p, TOLD) + CAP > limit -> LOAD(p, TOLD) + CAP : limit);
+		if
+		:: limit != pos -> fails = 0
+		:: else ->
+			want = LOAD(p, WANTS(PRODUCER));
+			if
+			:: !fails || HAS_SLEPT -> limit = LOAD(p, CURSOR_C) + CAP
+			:: else
+			fi;
+			slept = want;
+			want = 0;
+			fails = (limit == pos -> (fails + 1) % LOOK_EVERY : 0)
+		fi
+	}
+}
+
+/* spscring_push(), where there is room; @may_die: between any two of its stores */
+inline push(p, may_die)
+{
+	STORE(p, SLOT(pos), pos);
+	pos++;
+	RELEASE_A(p, TAIL(pos - 1), pos);
+	if
+	:: may_die -> goto died
+	:: true
+	fi;
+	RELEASE(p, CURSOR_P, pos);
+	if
+	:: may_die -> goto died
+	:: true
+	fi;
+	FENCE_L(p);
+	wake_peer(p, CONSUMER)
+}
+
+/* Pushes all that is left, and sleeps while there is no room. */
+inline produce(p, may_die)
+{
+	role_of[p] = PRODUCER;
+#if P_HOW == EDGE
+	epoll_add(p, PRODUCER);
+#endif
+	do
+	:: pos == N -> break
+	:: pos != N && pos != limit -> push(p, may_die)
+	:: pos != N && pos == limit ->
+		refresh(p);
+		if
+		:: pos != limit
+		:: else ->
+#if P_HOW == EDGE
+			epoll_wait(p, PRODUCER)
+#else
+			wait_sleep(p, PRODUCER, pos + 1, false)
+#endif
+		fi
+	od
+}
+
+/* spscring_pop(), where there is a record */
+#define THERE(p)	(LOAD(p, TAIL(pos)) > pos)
+inline pop(p)
+{
+	assert(LOAD(p, SLOT(pos)) == pos);
+	pos++;
+	RELEASE(p, CURSOR_C, pos);
+	if
+	:: pos >= tell_at -> tell_at = pos + TELL; RELEASE(p, TOLD, pos)
+	:: else
+	fi;
+	FENCE_N(p);
+	wake_peer(p, PRODUCER)
+}
+
+/* -------------------------------------------------------------- the ends */
+
+active proctype producer()
+{
+	LOCALS;
+	byte pos, limit, fails, want, slept, kicked;
+
+	produce(P, DIES);
+#if SHUTS_DOWN == PRODUCER + 1
+	FENCE(P);
+	ended[PRODUCER] = 1;
+	wake(P, CONSUMER);
+#endif
+	goto gone;
+died:	/* what it stored is there once it is gone; ring_end(), DEAD */
+	FENCE(P);
+	polls[P] = 0;
+#ifndef BUG_FORGET_LATE
+	wait_forget(P, PRODUCER);
+#endif
+	atomic { ended[PRODUCER] = 1; dead = 1 };
+	wake(P, CONSUMER);
+#ifdef BUG_FORGET_LATE
+	wait_forget(P, PRODUCER);
+#endif
+gone:	skip
+}
+
+#if DIES
+/* Takes the dead producer's end over: ring_mend_producer(), then a new handle. */
+active proctype successor()
+{
+	LOCALS;
+	byte pos, limit, fails, want, slept, kicked;
+
+end:	dead;
+	atomic {
+		do
+		:: LOAD(X, TAIL(pos)) > pos -> pos++
+		:: pos < LOAD(X, CURSOR_P) -> pos++
+		:: else -> break
+		od;
+		limit = pos
+	};
+	RELEASE(X, CURSOR_P, pos);
+	FENCE(X);
+	ended[PRODUCER] = 0;
+	produce(X, false);
+died:	skip
+}
+#endif
+
+active proctype consumer()
+{
+	LOCALS;
+	byte pos, some, want, kicked, tell_at = TELL;
+
+	role_of[C] = CONSUMER;
+#if C_HOW == EDGE
+	epoll_add(C, CONSUMER);
+#elif C_HOW == EVENTFD
+	polls[C] = 1;
+#elif C_HOW == POLL_ONCE		/* another thread sleeps, and comes first */
+	wait_poll(C, CONSUMER);
+	second_done;
+#elif C_HOW == ARM_ONCE
+	wait_arm(C, CONSUMER, N + 1);
+	second_done;
+#endif
+	do
+	:: pos == N -> break
+	:: else ->
+#if C_HOW == WATERMARK			/* by WAIT, some at a time */
+		some = (pos + CAP < N -> pos + CAP : N);
+		sleep_on(C, CONSUMER, some, false);
+		pop(C)
+#elif C_HOW == EDGE
+#if ASYMMETRIC
+		arm(C, CONSUMER, pos + 1);
+		/* the one more look */
+		if
+		:: THERE(C)
+		:: else -> epoll_wait(C, CONSUMER)
+		fi;
+#else
+		epoll_wait(C, CONSUMER);
+#endif
+		do
+		:: pos < N && THERE(C) -> pop(C)
+		:: else -> break
+		od
+#else
+		if
+		:: THERE(C) -> pop(C)
+		:: else ->
+#if C_HOW == EVENTFD
+			arm(C, CONSUMER, pos + 1);
+			atomic { edge[C] -> edge[C] = 0 }
+#elif C_HOW == POLL
+			arm(C, CONSUMER, pos + 1);
+			if
+			:: THERE(C)
+			:: else ->
+				edge[C] = 0;
+				epoll_add(C, CONSUMER);
+				epoll_wait(C, CONSUMER);
+				polls[C] = 0
+			fi
+#else
+			sleep_on(C, CONSUMER, pos + 1, false);
+			/* the producer is dead, or has shut down */
+			assert(reached || DIES || SHUTS_DOWN);
+			if
+			:: !reached -> !ended[PRODUCER]
+			:: else
+			fi
+#endif
+		fi
+#endif
+	od;
+#if SHUTS_DOWN == PRODUCER + 1
+	/* and the end of the stream is found */
+	wait_sleep(C, CONSUMER, pos + 1, false);
+	assert(!reached && ended[PRODUCER])
+#elif SHUTS_DOWN
+	ended[CONSUMER] = 1;
+	wake(C, PRODUCER);
+#ifndef BUG_OWN_END_SLEEPS
+	wake(C, CONSUMER)
+#endif
+#endif
+}
+
+#ifdef X_INDEX
+/* Another thread that waits at the consumer's end. */
+active proctype second()
+{
+	LOCALS;
+
+	role_of[X] = CONSUMER;
+#if C_HOW == POLL_ONCE || C_HOW == ARM_ONCE
+	epoll_add(X, CONSUMER);
+	epoll_wait(X, CONSUMER);
+	second_done = 1
+#else
+	sleep_on(X, CONSUMER, X_INDEX, X_LEAVES);
+	assert(reached || X_LEAVES || ended[CONSUMER])
+#endif
+}
+#endif
