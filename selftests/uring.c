@@ -38,7 +38,7 @@ FIXTURE_TEARDOWN(uring)
 	close_fd(&self->ring);
 }
 
-static int push_one(FIXTURE_DATA(uring) *self, __u64 v)
+static int push_one(struct _test_data_uring *self, __u64 v)
 {
 	return push_answer(&self->p, &v);
 }

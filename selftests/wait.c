@@ -4,7 +4,7 @@
  * there, the peer ends, the time is up or a signal comes.  That no wake-up is
  * lost is tested by many hand-overs, on which both ends sleep.
  *
- * SPSCRING_MESSAGES	how many hand-overs are a hundred times; 10000000 if not given
+ * SPSCRING_MESSAGES	how many hand-overs are a thousand times; 10000000 if not given
  */
 #include <linux/membarrier.h>
 #include <poll.h>
@@ -41,9 +41,16 @@ static __s64 in_ms(unsigned int ms)
 static __u64 hand_overs(void)
 {
 	const char *given = getenv("SPSCRING_MESSAGES");
-	__u64 n = given && *given ? strtoull(given, NULL, 0) / 100 : 100000;
+	__u64 n = given && *given ? strtoull(given, NULL, 0) / 1000 : 10000;
 
 	return n < 1000 ? 1000 : n;
+}
+
+/* What is tested is sleep. */
+static void no_spin(__u32 *spin, __u32 *spin_max)
+{
+	*spin = 0;
+	*spin_max = 0;
 }
 
 /* ---------------------------------------------------- a ring in one process */
@@ -79,9 +86,8 @@ FIXTURE_SETUP(wait)
 	ASSERT_GE(self->consumer_fd, 0);
 	ASSERT_EQ(spscring_map_producer(self->producer_fd, &self->p, NULL), 0);
 	ASSERT_EQ(spscring_map_consumer(self->consumer_fd, &self->c, NULL), 0);
-	/* what is tested is sleep */
-	self->p.spin_max = self->p.spin = 0;
-	self->c.spin_max = self->c.spin = 0;
+	no_spin(&self->p.spin, &self->p.spin_max);
+	no_spin(&self->c.spin, &self->c.spin_max);
 }
 
 FIXTURE_TEARDOWN(wait)
@@ -91,7 +97,7 @@ FIXTURE_TEARDOWN(wait)
 	close_fd(&self->ring);
 }
 
-static int push_some(FIXTURE_DATA(wait) *self, int n)
+static int push_some(struct _test_data_wait *self, int n)
 {
 	while (n--) {
 		int err = push_answer(&self->p, &self->next_in);
@@ -103,7 +109,7 @@ static int push_some(FIXTURE_DATA(wait) *self, int n)
 	return 0;
 }
 
-static int pop_some(FIXTURE_DATA(wait) *self, int n)
+static int pop_some(struct _test_data_wait *self, int n)
 {
 	while (n--) {
 		__u64 v;
@@ -117,7 +123,7 @@ static int pop_some(FIXTURE_DATA(wait) *self, int n)
 	return 0;
 }
 
-static struct spscring_sleep_counters consumer_sleep(FIXTURE_DATA(wait) *self)
+static struct spscring_sleep_counters consumer_sleep(struct _test_data_wait *self)
 {
 	return info_of(self->ring).consumer_sleep;
 }
@@ -249,7 +255,7 @@ static void *wait_for_one(void *arg)
 }
 
 /* Until @n threads sleep on the consumer's end. */
-static int start_waiters(FIXTURE_DATA(wait) *self, struct waiter *w, int n)
+static int start_waiters(struct _test_data_wait *self, struct waiter *w, int n)
 {
 	int i;
 
@@ -809,18 +815,18 @@ struct sleeper {
 	short events;
 };
 
-static void sleeper_init(struct sleeper *s, enum how how, int fd, short events)
+static void sleeper_init(struct sleeper *s, enum how by, int fd, short events)
 {
 	struct epoll_event event = { .events = events };
 
-	*s = (struct sleeper){ .how = how, .fd = fd, .events = events };
-	if (how == BY_EPOLL || how == BY_EPOLL_EDGE) {
-		if (how == BY_EPOLL_EDGE)
+	*s = (struct sleeper){ .how = by, .fd = fd, .events = events };
+	if (by == BY_EPOLL || by == BY_EPOLL_EDGE) {
+		if (by == BY_EPOLL_EDGE)
 			event.events |= EPOLLET;
 		s->epoll = epoll_create1(EPOLL_CLOEXEC);
 		if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event))
 			_exit(3);
-	} else if (how == BY_EVENTFD) {
+	} else if (by == BY_EVENTFD) {
 		s->event = eventfd(0, EFD_CLOEXEC);
 		if (spscring_notify(fd, 1, 0, s->event))
 			_exit(3);
@@ -911,22 +917,24 @@ FIXTURE_VARIANT(torture) {
 	int restart;		/* SA_RESTART */
 };
 
-#define TORTURE(name, ...) FIXTURE_VARIANT_ADD(torture, name) { __VA_ARGS__ }
-TORTURE(wait, .how = BY_WAIT, .capacity = 1);
-TORTURE(wait_deep, .how = BY_WAIT, .capacity = 20);
-TORTURE(poll, .how = BY_POLL, .capacity = 3);
-TORTURE(epoll, .how = BY_EPOLL, .capacity = 3);
-TORTURE(epoll_edge, .how = BY_EPOLL_EDGE, .capacity = 3);
-TORTURE(eventfd, .how = BY_EVENTFD, .capacity = 3);
-TORTURE(asymmetric, .how = BY_WAIT, .capacity = 1, .flags = SPSCRING_CREATE_ASYMMETRIC);
-TORTURE(asymmetric_edge, .how = BY_EPOLL_EDGE, .capacity = 3, .flags = SPSCRING_CREATE_ASYMMETRIC);
+#define TORTURE(name)	FIXTURE_VARIANT_ADD(torture, name)
+
+TORTURE(wait) { .how = BY_WAIT, .capacity = 1 };
+TORTURE(wait_deep) { .how = BY_WAIT, .capacity = 20 };
+TORTURE(poll) { .how = BY_POLL, .capacity = 3 };
+TORTURE(epoll) { .how = BY_EPOLL, .capacity = 3 };
+TORTURE(epoll_edge) { .how = BY_EPOLL_EDGE, .capacity = 3 };
+TORTURE(eventfd) { .how = BY_EVENTFD, .capacity = 3 };
+TORTURE(asymmetric) { .how = BY_WAIT, .capacity = 1, .flags = SPSCRING_CREATE_ASYMMETRIC };
+TORTURE(asymmetric_edge) { .how = BY_EPOLL_EDGE, .capacity = 3,
+	.flags = SPSCRING_CREATE_ASYMMETRIC };
 /* deep enough that not every head is told */
-TORTURE(edge_deep, .how = BY_EPOLL_EDGE, .capacity = 64);
-TORTURE(asymmetric_edge_deep, .how = BY_EPOLL_EDGE, .capacity = 64,
-	.flags = SPSCRING_CREATE_ASYMMETRIC);
-TORTURE(signals, .how = BY_WAIT, .capacity = 3, .signals = true);
-TORTURE(signals_restart, .how = BY_WAIT, .capacity = 3, .signals = true, .restart = SA_RESTART);
-TORTURE(signals_edge, .how = BY_EPOLL_EDGE, .capacity = 3, .signals = true);
+TORTURE(edge_deep) { .how = BY_EPOLL_EDGE, .capacity = 64 };
+TORTURE(asymmetric_edge_deep) { .how = BY_EPOLL_EDGE, .capacity = 64,
+	.flags = SPSCRING_CREATE_ASYMMETRIC };
+TORTURE(signals) { .how = BY_WAIT, .capacity = 3, .signals = true };
+TORTURE(signals_restart) { .how = BY_WAIT, .capacity = 3, .signals = true, .restart = SA_RESTART };
+TORTURE(signals_edge) { .how = BY_EPOLL_EDGE, .capacity = 3, .signals = true };
 
 FIXTURE_SETUP(torture)
 {
@@ -981,7 +989,7 @@ static int torture_produce(int ring, enum how how, __u64 n)
 
 	if (fd < 0 || spscring_map_producer(fd, &p, NULL))
 		return 2;
-	p.spin_max = p.spin = 0;
+	no_spin(&p.spin, &p.spin_max);
 	sleeper_init(&s, how, fd, POLLOUT);
 	for (i = 0; i < n; i++) {
 		dawdle(&seed);
@@ -1020,7 +1028,7 @@ TEST_F_TIMEOUT(torture, hand_over, 600)
 	ASSERT_EQ(spscring_map_consumer(fd, &c, NULL), 0);
 	if (variant->signals)
 		ASSERT_EQ(disturb(variant->restart), 0);
-	c.spin_max = c.spin = 0;
+	no_spin(&c.spin, &c.spin_max);
 	sleeper_init(&s, variant->how, fd, POLLIN);
 	for (i = 0; i < n && !err; i++) {
 		dawdle(&seed);
@@ -1115,7 +1123,7 @@ TEST_F_TIMEOUT(tail, taken, 600)
 		_exit(burst_produce(self->ring, hand_overs() / 20));
 	}
 	ASSERT_EQ(spscring_map_consumer(fd, &c, NULL), 0);
-	c.spin_max = c.spin = 0;
+	no_spin(&c.spin, &c.spin_max);
 	sleeper_init(&s, variant->how, fd, POLLIN);
 	ASSERT_EQ(spscring_notify(fd, 5, 300000, -1), 0);
 	do
@@ -1274,7 +1282,7 @@ static int produce_on(int ring, enum how how)
 
 	if (fd < 0 || spscring_map_producer(fd, &p, NULL))
 		return 2;
-	p.spin_max = p.spin = 0;
+	no_spin(&p.spin, &p.spin_max);
 	sleeper_init(&s, how, fd, POLLOUT);
 	do {
 		__u64 v = p.pos;
@@ -1322,7 +1330,7 @@ TEST_F_TIMEOUT(killed, successor, 600)
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(sigaction(SIGALRM, &act, NULL), 0);
 	ASSERT_EQ(spscring_map_consumer(fd, &c, NULL), 0);
-	c.spin_max = c.spin = 0;
+	no_spin(&c.spin, &c.spin_max);
 	sleeper_init(&s, variant->how, fd, POLLIN);
 	for (i = 0; i < rounds; i++) {
 		dawdle(&seed);
@@ -1450,7 +1458,7 @@ static int kernel_consume(int ring, enum how how, __u64 n)
 
 	if (fd < 0 || spscring_map_consumer(fd, &c, NULL))
 		return -EIO;
-	c.spin_max = c.spin = 0;
+	no_spin(&c.spin, &c.spin_max);
 	sleeper_init(&s, how, fd, POLLIN);
 	for (i = 0; i < n && !err; i++) {
 		dawdle(&seed);

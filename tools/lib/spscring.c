@@ -131,7 +131,8 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 	p->fd = endpoint_fd;
 	spscring_producer_wakes(p, wake_of(&g));
 	p->asymmetric = !!(g.flags & SPSCRING_CREATE_ASYMMETRIC);
-	p->spin = p->spin_max = spin_max();
+	p->spin_max = spin_max();
+	p->spin = p->spin_max;
 	return 0;
 }
 
@@ -156,7 +157,8 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
 	c->fd = endpoint_fd;
 	spscring_consumer_wakes(c, wake_of(&g));
 	c->asymmetric = !!(g.flags & SPSCRING_CREATE_ASYMMETRIC);
-	c->spin = c->spin_max = spin_max();
+	c->spin_max = spin_max();
+	c->spin = c->spin_max;
 	return 0;
 }
 
