@@ -669,8 +669,10 @@ FIXTURE_SETUP(interrupts)
 		SKIP(return, NO_MODULE "spscring_irq.ko");
 	ASSERT_EQ(err, 0);
 	self->end = negative_errno(open(variant->node, O_RDWR | O_CLOEXEC));
-	if (self->end == -ENOENT && strstr(variant->node, "nmi"))
+	if (self->end == -ENOENT && strstr(variant->node, "nmi")) {
+		unload("spscring_irq");		/* a skip tears nothing down */
 		SKIP(return, "no local APIC to send NMIs");
+	}
 	ASSERT_GE(self->end, 0);
 }
 
