@@ -31,7 +31,7 @@ $(RIVAL_DIR)/%.o: rivals/%.c $(HEADERS) $(RIVAL_HEADERS) rivals/rivals.mk
 # there is nothing to throw, so no C++ library to link
 $(RIVAL_DIR)/%.o: rivals/%.cpp $(HEADERS) $(RIVAL_HEADERS) rivals/rivals.mk
 	@mkdir -p $(@D)
-	$(CXX) -std=gnu++17 -Wall -Wextra -D_GNU_SOURCE $(CFLAGS) $(INCLUDES) -fno-exceptions -fno-rtti -c -o $@ $<
+	$(CXX) -std=gnu++17 -Wall -Wextra -Wno-missing-field-initializers -D_GNU_SOURCE $(CFLAGS) $(INCLUDES) -fno-exceptions -fno-rtti -c -o $@ $<
 
 # call rust, CRATES IT NEEDS: as cargo makes a release
 rust = $(RUSTC) --edition=2018 -C opt-level=3 -C panic=abort \
