@@ -901,22 +901,6 @@ TEST_F(claim, of_a_dead_producer)
 
 /* --------------------------------------------------------------- the log */
 
-static unsigned long long ring_id(int fd)
-{
-	unsigned long long id = 0;
-	char path[64], line[128];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "spscring-id: %llu", &id) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return id;
-}
-
 /* Lines that say that a ring is broken. */
 static int lines_of(int kmsg, unsigned long long id)
 {

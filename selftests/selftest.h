@@ -65,6 +65,23 @@ static inline struct spscring_info info_of(int fd)
 	return info;
 }
 
+/* By what the log and the events name a ring; 0 if it cannot be read. */
+static inline unsigned long long ring_id(int fd)
+{
+	unsigned long long id = 0;
+	char path[64], line[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "r");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f) && sscanf(line, "spscring-id: %llu", &id) != 1)
+		;
+	fclose(f);
+	return id;
+}
+
 static inline __u32 state_of(int fd, __u32 role)
 {
 	struct spscring_info info = info_of(fd);

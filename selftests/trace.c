@@ -72,22 +72,6 @@ FIXTURE_TEARDOWN(trace)
 	EXPECT_EQ(negative_errno(rmdir(self->dir)), 0);
 }
 
-static unsigned long long ring_id(int ring)
-{
-	unsigned long long id = 0;
-	char path[64], line[128];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ring);
-	f = fopen(path, "r");
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f) && sscanf(line, "spscring-id: %llu", &id) != 1)
-		;
-	fclose(f);
-	return id;
-}
-
 /* This ring's events so far, a line each, without prefix and id. */
 static const char *seen(trace_t *self)
 {

@@ -38,6 +38,20 @@ def interval(r):
     return f"{r.value:.2f} [{r.low:.2f}-{r.high:.2f}]"
 
 
+def size_name(size):
+    for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if size >= 1 << shift:
+            return f"{size >> shift} {unit}"
+    return f"{size} B"
+
+
+def time_name(ns):
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if ns >= size:
+            return f"{ns / size:.3g} {unit}"
+    return f"{ns:.0f} ns"
+
+
 class Results:
     """What was measured, found by its keys."""
 

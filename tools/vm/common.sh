@@ -5,6 +5,15 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${SPSCRING_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/spscring}
 mkdir -p "$cache"
 
+# realtime COMMAND...: one that is timed, ahead of all others where this user may.
+realtime() {
+	if chrt -f 10 true 2>/dev/null; then
+		chrt -f 10 "$@"
+	else
+		"$@"
+	fi
+}
+
 say() { printf '== %s\n' "$*" >&2; }
 die() { printf 'spscring: %s\n' "$*" >&2; exit 1; }
 

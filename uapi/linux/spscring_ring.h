@@ -275,8 +275,9 @@ static inline int spscring_producer_broken(struct spscring_producer *p)
 /*
  * Fewer than the wanted slots are known to be free: ask again.  The told head
  * is a hint and may lag; the exact cursor is read before this reports full, the
- * first time, after each sleep and every SPSCRING_LOOK_EVERY tries, so that a consumer that
- * takes a few records and then waits for the producer by other means gets them.
+ * first time, after each sleep and every SPSCRING_LOOK_EVERY tries, so that a
+ * consumer that takes a few records and then waits for the producer by other
+ * means gets them.
  */
 static noinline __cold __maybe_unused int spscring_refresh(struct spscring_producer *p)
 {
