@@ -505,14 +505,6 @@ static __always_inline __u64 spscring_record_load(const struct spscring_consumer
 	return smp_load_acquire((const __u64 *)c->at);
 }
 
-/* Published, and in this lap. */
-static __always_inline int spscring_record_is_there(const struct spscring_consumer *c, __u64 word)
-{
-	const __u32 bits = SPSCRING_PHASE_PUBLISHED | SPSCRING_PHASE_LAP;
-
-	return ((__u32)(word >> 32) & bits) == c->phase;
-}
-
 /* It has nothing else to say than "not yet". */
 static __always_inline int spscring_record_is_empty(__u64 word)
 {
@@ -541,7 +533,7 @@ static SPSCRING_COLD int spscring_record_none(struct spscring_consumer *c)
 	WRITE_ONCE(c->lines->counters.word, c->lines->counters.word + SPSCRING_LOOK_EVERY);
 	ended = spscring_ended(c->peer_state);
 	/* (Q) again: what the peer published before it ended is seen by now */
-	if (ended != -EAGAIN && spscring_record_is_there(c, spscring_record_load(c)))
+	if (ended != -EAGAIN && spscring_word_is_there(c, spscring_record_load(c)))
 		return -EAGAIN;
 	return ended;
 }
@@ -571,7 +563,7 @@ static SPSCRING_NOINLINE long spscring_record_look(struct spscring_consumer *c, 
 	if (unlikely(c->broken))
 		return -EPIPE;
 	for (;;) {
-		if (!spscring_record_is_there(c, word)) {
+		if (!spscring_word_is_there(c, word)) {
 			if (unlikely(!spscring_record_is_empty(word)))
 				return spscring_record_broken(c);
 			if (c->pos == from)
@@ -658,12 +650,12 @@ static __always_inline int spscring_record_oldest(struct spscring_consumer *c, _
 	if (unlikely(err))
 		return err;
 	*word = spscring_record_load(c);
-	if (spscring_record_is_there(c, *word) &&
+	if (spscring_word_is_there(c, *word) &&
 	    spscring_record_size(c->stride, (__u32)*word) <= c->capacity)
 		return 0;
 	if (!spscring_record_whole(c))
 		return -EBUSY;
-	if (unlikely(spscring_record_is_there(c, *word) || !spscring_record_is_empty(*word)))
+	if (unlikely(spscring_word_is_there(c, *word) || !spscring_record_is_empty(*word)))
 		return spscring_record_broken(c);
 	return spscring_record_none(c);
 }

@@ -1094,7 +1094,40 @@ static inline int spscring_has_records(const struct spscring_consumer *c, __u64 
 	return (__s64)(smp_load_acquire((const __u64 *)frame) - last) >= 0;
 }
 
+/* Of records of any size: published, and in this lap. */
+static __always_inline int spscring_word_is_there(const struct spscring_consumer *c, __u64 word)
+{
+	const __u64 bits = SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LAP;
+
+	return (__u32)((word & bits) >> 32) == c->phase;
+}
+
+/*
+ * After a wait: the first record is there by its own tail or word, not only by what
+ * comes after it.  One that overwrites has it anywhere.
+ */
+static inline int spscring_first_is_there(const struct spscring_consumer *c)
+{
+	if (!(c->flags & SPSCRING_CREATE_RECORDS))
+		return spscring_has_records(c, 1);
+	/* (Q) pairs with (P) */
+	return c->flags & SPSCRING_CREATE_OVERWRITE ||
+		spscring_word_is_there(c, smp_load_acquire((const __u64 *)c->at));
+}
+
 /* ----------------------------------------------------------- beginnings */
+
+/**
+ * spscring_mapped() - how far an fd can be mapped
+ * @g: the geometry
+ *
+ * Return: bytes: the ring's memory, and its data a second time where records are of
+ * any size.
+ */
+static inline __u64 spscring_mapped(const struct spscring_geometry *g)
+{
+	return g->memory + (g->flags & SPSCRING_CREATE_RECORDS ? g->data_bytes : 0);
+}
 
 /**
  * spscring_lines() - the coloured lines of a page
@@ -1129,20 +1162,21 @@ static inline __u32 spscring_phase(const struct spscring_geometry *g, __u64 pos)
 			(pos / g->data_bytes % 2 ? SPSCRING_WORD_LAP : 0)) >> 32);
 }
 
+/* The number whose low bits a word has, the nearest to another. */
+static inline __u64 spscring_sequence_of(__u64 word, __u64 near)
+{
+	return near + (__u64)((__s64)(((word >> SPSCRING_WORD_SEQUENCE) - near) <<
+				      SPSCRING_WORD_SEQUENCE) >> SPSCRING_WORD_SEQUENCE);
+}
+
 /* The number of the record at the cursor, by its word, or of the next to come. */
 static inline __u64 spscring_first_sequence(const struct spscring_consumer *c)
 {
 	/* (Q) pairs with (P); the producer's is this one, or near it */
 	__u64 word = smp_load_acquire((const __u64 *)c->at);
 	__u64 sequence = READ_ONCE(c->peer->cursor.more[0]);
-	__u64 behind = (sequence - (word >> SPSCRING_WORD_SEQUENCE)) & SPSCRING_WORD_SEQUENCE_MASK;
 
-	if (!(word & SPSCRING_WORD_PUBLISHED) ||
-	    ((word >> 32 ^ c->phase) & (SPSCRING_WORD_LAP >> 32)))
-		return sequence;
-	if (behind > SPSCRING_WORD_SEQUENCE_MASK / 2)
-		behind -= SPSCRING_WORD_SEQUENCE_MASK + 1;
-	return sequence - behind;
+	return spscring_word_is_there(c, word) ? spscring_sequence_of(word, sequence) : sequence;
 }
 
 /**
