@@ -107,7 +107,7 @@ static int ring_alloc_pages(struct spscring *ring, int node, bool for_user)
 
 	if (for_user)
 		gfp |= __GFP_ACCOUNT;
-	ring->pages = kvcalloc(ring->nr_pages, sizeof(*ring->pages), gfp);
+	ring->pages = kvcalloc(ring->nr_mapped, sizeof(*ring->pages), gfp);
 	if (!ring->pages)
 		return -ENOMEM;
 	for (i = 0; i < ring->nr_pages; i++) {
@@ -118,17 +118,21 @@ static int ring_alloc_pages(struct spscring *ring, int node, bool for_user)
 			return -ENOMEM;
 		cond_resched();
 	}
-	ring->base = vmap(ring->pages, ring->nr_pages, VM_MAP, PAGE_KERNEL);
+	memcpy(ring->pages + ring->nr_pages, ring->pages + RING_PAGE_DATA,
+	       (ring->nr_mapped - ring->nr_pages) * sizeof(*ring->pages));
+	ring->base = vmap(ring->pages, ring->nr_mapped, VM_MAP, PAGE_KERNEL);
 	return ring->base ? 0 : -ENOMEM;
 }
 
 static int ring_check(const struct spscring_create *want, int *node)
 {
 	const u32 wakes = SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_ASYMMETRIC;
+	const u32 fulls = SPSCRING_CREATE_DROP | SPSCRING_CREATE_OVERWRITE;
 	size_t i = 0;
 
-	if (want->flags & ~(SPSCRING_CREATE_NUMA_NODE | wakes) ||
-	    (want->flags & wakes) == wakes)
+	if (want->flags & ~(SPSCRING_CREATE_NUMA_NODE | SPSCRING_CREATE_RECORDS | wakes | fulls) ||
+	    (want->flags & wakes) == wakes || (want->flags & fulls) == fulls ||
+	    (want->flags & fulls && !(want->flags & SPSCRING_CREATE_RECORDS)))
 		return -EINVAL;
 	*node = NUMA_NO_NODE;
 	if (want->flags & SPSCRING_CREATE_NUMA_NODE) {
@@ -179,6 +183,7 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	ring->id = atomic64_inc_return(&ring_ids);
 	ring->geometry.colour = ring->id % SPSCRING_COLOURS * SPSCRING_LINE;
 	ring->nr_pages = ring->geometry.memory >> PAGE_SHIFT;
+	ring->nr_mapped = spscring_mapped_bytes(&ring->geometry) >> PAGE_SHIFT;
 	memcpy(ring->name, want->name, sizeof(ring->name));
 
 	if (for_user) {
@@ -500,7 +505,7 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 		err = -EPIPE;
 	if (!err && end->state == SPSCRING_DEAD) {
 		err = memmap_pinned(ring, role);
-		if (!err) {
+		if (!err && !(ring->geometry.flags & SPSCRING_CREATE_RECORDS)) {
 			err = role == SPSCRING_PRODUCER ? ring_mend_producer(ring) :
 				ring_mend_consumer(ring);
 			/* whose words lie cannot be told */

@@ -1189,6 +1189,57 @@ static inline void spscring_consumer_wakes(struct spscring_consumer *c, __u32 ho
 }
 
 /**
+ * spscring_mapped_bytes() - how far a ring's fds can be mapped
+ * @g: the geometry
+ *
+ * Return: its memory, with the data twice where records are of any size.
+ */
+static inline __u64 spscring_mapped_bytes(const struct spscring_geometry *g)
+{
+	return g->memory + (g->flags & SPSCRING_CREATE_RECORDS ? g->data_bytes : 0);
+}
+
+/* What does not depend on what the records are; @data is their size, in bytes. */
+static inline void spscring_geometry_pages(struct spscring_geometry *g,
+					   const struct spscring_create *want,
+					   __u64 data, __u32 page)
+{
+	memset(g, 0, sizeof(*g));
+	g->capacity = want->capacity;
+	g->data_bytes = (data + page - 1) & -(__u64)page;
+	g->consumer_offset = 0;
+	g->info_offset = page;
+	g->producer_offset = 2ULL * page;
+	g->data_offset = 3ULL * page;
+	g->memory = g->data_offset + g->data_bytes;
+	g->type_tag = want->type_tag;
+	g->page_size = page;
+	g->version = SPSCRING_VERSION;
+	g->flags = want->flags;
+}
+
+/* Records of any size: the data are one run of bytes. */
+static inline int spscring_geometry_records(struct spscring_geometry *g,
+					    const struct spscring_create *want, __u32 page)
+{
+	__u32 align = want->record_align ? want->record_align : SPSCRING_RECORDS_ALIGN_MIN;
+
+	if (want->record_size || want->frame_size || align & (align - 1) ||
+	    align < SPSCRING_RECORDS_ALIGN_MIN || align > SPSCRING_RECORDS_ALIGN_MAX ||
+	    want->capacity & (align - 1) || want->capacity < 2 * align)
+		return -EINVAL;
+	if (want->capacity > SPSCRING_DATA_MAX)
+		return -E2BIG;
+	spscring_geometry_pages(g, want, want->capacity, page);
+	g->stride = align;
+	g->tell = want->capacity / 8 & -(__u64)align;
+	if (!g->tell)
+		g->tell = align;
+	g->oldest_reader = SPSCRING_OLDEST_RECORDS;
+	return 0;
+}
+
+/**
  * spscring_geometry_init() - lay a ring out
  * @g: the result; the caller adds what the memory is: page size, colour, flags
  * @want: what CREATE was asked for
@@ -1201,7 +1252,10 @@ static inline int spscring_geometry_init(struct spscring_geometry *g,
 {
 	__u32 size = want->record_size, align = want->record_align, frame = want->frame_size;
 	__u32 stride, first, records;
+	__u64 frames;
 
+	if (want->flags & SPSCRING_CREATE_RECORDS)
+		return spscring_geometry_records(g, want, page);
 	if (!size || size > SPSCRING_RECORD_MAX || !want->capacity ||
 	    align & (align - 1) || align > SPSCRING_ALIGN_MAX ||
 	    frame & (frame - 1) || frame > SPSCRING_FRAME_MAX ||
@@ -1230,28 +1284,18 @@ static inline int spscring_geometry_init(struct spscring_geometry *g,
 	}
 	records = (frame - first) / stride;
 
-	memset(g, 0, sizeof(*g));
-	g->capacity = want->capacity;
-	g->frames = (want->capacity + records - 1) / records;
-	if (g->frames > SPSCRING_DATA_MAX / frame)
+	frames = (want->capacity + records - 1) / records;
+	if (frames > SPSCRING_DATA_MAX / frame)
 		return -E2BIG;
-	g->data_bytes = (g->frames * frame + page - 1) & -(__u64)page;
-	g->consumer_offset = 0;
-	g->info_offset = page;
-	g->producer_offset = 2ULL * page;
-	g->data_offset = 3ULL * page;
-	g->memory = g->data_offset + g->data_bytes;
-	g->type_tag = want->type_tag;
+	spscring_geometry_pages(g, want, frames * frame, page);
+	g->frames = frames;
 	g->record_size = size;
 	g->stride = stride;
 	g->frame_size = frame;
 	g->frame_records = records;
 	g->frame_first = first;
 	g->tell = want->capacity < 8 ? 1 : want->capacity / 8;
-	g->page_size = page;
-	g->version = SPSCRING_VERSION;
 	g->oldest_reader = SPSCRING_OLDEST_READER;
-	g->flags = want->flags;
 	return 0;
 }
 
