@@ -107,7 +107,7 @@ static int ring_alloc_pages(struct spscring *ring, int node, bool for_user)
 
 	if (for_user)
 		gfp |= __GFP_ACCOUNT;
-	ring->pages = kvcalloc(ring->nr_pages, sizeof(*ring->pages), gfp);
+	ring->pages = kvcalloc(ring->nr_mapped, sizeof(*ring->pages), gfp);
 	if (!ring->pages)
 		return -ENOMEM;
 	for (i = 0; i < ring->nr_pages; i++) {
@@ -118,19 +118,21 @@ static int ring_alloc_pages(struct spscring *ring, int node, bool for_user)
 			return -ENOMEM;
 		cond_resched();
 	}
-	ring->base = vmap(ring->pages, ring->nr_pages, VM_MAP, PAGE_KERNEL);
+	memcpy(ring->pages + ring->nr_pages, ring->pages + RING_PAGE_DATA,
+	       (ring->nr_mapped - ring->nr_pages) * sizeof(*ring->pages));
+	ring->base = vmap(ring->pages, ring->nr_mapped, VM_MAP, PAGE_KERNEL);
 	return ring->base ? 0 : -ENOMEM;
 }
 
 static int ring_check(const struct spscring_create *want, int *node)
 {
 	const u32 wakes = SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_ASYMMETRIC;
-	const u32 full = SPSCRING_CREATE_DROP | SPSCRING_CREATE_OVERWRITE;
+	const u32 fulls = SPSCRING_CREATE_DROP | SPSCRING_CREATE_OVERWRITE;
 	size_t i = 0;
 
-	if (want->flags & ~(SPSCRING_CREATE_NUMA_NODE | SPSCRING_CREATE_RECORDS | wakes | full) ||
-	    (want->flags & wakes) == wakes || (want->flags & full) == full ||
-	    (want->flags & full && !(want->flags & SPSCRING_CREATE_RECORDS)))
+	if (want->flags & ~(SPSCRING_CREATE_NUMA_NODE | SPSCRING_CREATE_RECORDS | wakes | fulls) ||
+	    (want->flags & wakes) == wakes || (want->flags & fulls) == fulls ||
+	    (want->flags & fulls && !(want->flags & SPSCRING_CREATE_RECORDS)))
 		return -EINVAL;
 	*node = NUMA_NO_NODE;
 	if (want->flags & SPSCRING_CREATE_NUMA_NODE) {
@@ -181,6 +183,7 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	ring->id = atomic64_inc_return(&ring_ids);
 	ring->geometry.colour = ring->id % SPSCRING_COLOURS * SPSCRING_LINE;
 	ring->nr_pages = ring->geometry.memory >> PAGE_SHIFT;
+	ring->nr_mapped = spscring_mapped_bytes(&ring->geometry) >> PAGE_SHIFT;
 	memcpy(ring->name, want->name, sizeof(ring->name));
 
 	if (for_user) {
@@ -451,10 +454,11 @@ static u64 ring_published_records(struct spscring *ring, u64 pos, u64 bound, u64
 /* Where what a producer may not write any more begins. */
 static u64 ring_oldest(struct spscring *ring)
 {
+	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE))
+		/* (U) pairs with (T) */
+		return smp_load_acquire(&ring_producer_lines(ring)->oldest.word);
 	/* (D) pairs with (C) */
-	return smp_load_acquire(ring_has(ring, SPSCRING_CREATE_OVERWRITE) ?
-				&ring_producer_lines(ring)->oldest.word :
-				&ring_consumer_lines(ring)->cursor.word);
+	return smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
 }
 
 /*
@@ -605,7 +609,7 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 		err = -EPIPE;
 	if (!err && end->state == SPSCRING_DEAD) {
 		err = memmap_pinned(ring, role);
-		if (!err) {
+		if (!err && !(ring->geometry.flags & SPSCRING_CREATE_RECORDS)) {
 			err = role == SPSCRING_PRODUCER ? ring_mend_producer(ring) :
 				ring_mend_consumer(ring);
 			/* whose words lie cannot be told */

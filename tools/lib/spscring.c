@@ -121,7 +121,7 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 	if (err)
 		return err;
 	err = map_end(map, endpoint_fd, g.consumer_offset, g.producer_offset,
-		      g.producer_offset, spscring_mapped(&g) - g.producer_offset);
+		      g.producer_offset, spscring_mapped_bytes(&g) - g.producer_offset);
 	if (err)
 		return err;
 	spscring_producer_init(p, &g, map->read_only,
@@ -148,7 +148,7 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
 	err = geometry_of(endpoint_fd, &g);
 	if (err)
 		return err;
-	err = map_end(map, endpoint_fd, g.info_offset, spscring_mapped(&g) - g.info_offset,
+	err = map_end(map, endpoint_fd, g.info_offset, spscring_mapped_bytes(&g) - g.info_offset,
 		      g.consumer_offset, g.info_offset - g.consumer_offset);
 	if (err)
 		return err;

@@ -1118,18 +1118,6 @@ static inline int spscring_first_is_there(const struct spscring_consumer *c)
 /* ----------------------------------------------------------- beginnings */
 
 /**
- * spscring_mapped() - how far an fd can be mapped
- * @g: the geometry
- *
- * Return: bytes: the ring's memory, and its data a second time where records are of
- * any size.
- */
-static inline __u64 spscring_mapped(const struct spscring_geometry *g)
-{
-	return g->memory + (g->flags & SPSCRING_CREATE_RECORDS ? g->data_bytes : 0);
-}
-
-/**
  * spscring_lines() - the coloured lines of a page
  * @g: the geometry
  * @page: the consumer's or the producer's page
@@ -1321,11 +1309,23 @@ static inline void spscring_consumer_wakes(struct spscring_consumer *c, __u32 ho
 	c->after_at = how == SPSCRING_WAKE_NEVER ? c->tell_at : 0;
 }
 
-/* What is the same for all rings. */
-static inline void spscring_geometry_pages(struct spscring_geometry *g,
-					   const struct spscring_create *want, __u32 page,
-					   __u64 data)
+/**
+ * spscring_mapped_bytes() - how far a ring's fds can be mapped
+ * @g: the geometry
+ *
+ * Return: its memory, with the data twice where records are of any size.
+ */
+static inline __u64 spscring_mapped_bytes(const struct spscring_geometry *g)
 {
+	return g->memory + (g->flags & SPSCRING_CREATE_RECORDS ? g->data_bytes : 0);
+}
+
+/* What does not depend on what the records are; @data is their size, in bytes. */
+static inline void spscring_geometry_pages(struct spscring_geometry *g,
+					   const struct spscring_create *want,
+					   __u64 data, __u32 page)
+{
+	memset(g, 0, sizeof(*g));
 	g->capacity = want->capacity;
 	g->data_bytes = (data + page - 1) & -(__u64)page;
 	g->consumer_offset = 0;
@@ -1339,6 +1339,7 @@ static inline void spscring_geometry_pages(struct spscring_geometry *g,
 	g->flags = want->flags;
 }
 
+/* Records of any size: the data are one run of bytes. */
 static inline int spscring_geometry_records(struct spscring_geometry *g,
 					    const struct spscring_create *want, __u32 page)
 {
@@ -1346,14 +1347,13 @@ static inline int spscring_geometry_records(struct spscring_geometry *g,
 
 	if (want->record_size || want->frame_size || align & (align - 1) ||
 	    align < SPSCRING_RECORDS_ALIGN_MIN || align > SPSCRING_RECORDS_ALIGN_MAX ||
-	    !want->capacity || want->capacity & (align - 1))
+	    want->capacity & (align - 1) || want->capacity < 2ULL * align)
 		return -EINVAL;
 	if (want->capacity > SPSCRING_DATA_MAX)
 		return -E2BIG;
-	memset(g, 0, sizeof(*g));
-	spscring_geometry_pages(g, want, page, want->capacity);
+	spscring_geometry_pages(g, want, want->capacity, page);
 	g->stride = align;
-	g->tell = (__u32)(want->capacity / 8) & -align;
+	g->tell = want->capacity / 8 & -(__u64)align;
 	if (!g->tell)
 		g->tell = align;
 	g->oldest_reader = SPSCRING_OLDEST_RECORDS;
@@ -1373,6 +1373,7 @@ static inline int spscring_geometry_init(struct spscring_geometry *g,
 {
 	__u32 size = want->record_size, align = want->record_align, frame = want->frame_size;
 	__u32 stride, first, records;
+	__u64 frames;
 
 	if (want->flags & SPSCRING_CREATE_RECORDS)
 		return spscring_geometry_records(g, want, page);
@@ -1404,17 +1405,17 @@ static inline int spscring_geometry_init(struct spscring_geometry *g,
 	}
 	records = (frame - first) / stride;
 
-	memset(g, 0, sizeof(*g));
-	g->frames = (want->capacity + records - 1) / records;
-	if (g->frames > SPSCRING_DATA_MAX / frame)
+	frames = (want->capacity + records - 1) / records;
+	if (frames > SPSCRING_DATA_MAX / frame)
 		return -E2BIG;
-	spscring_geometry_pages(g, want, page, g->frames * frame);
+	spscring_geometry_pages(g, want, frames * frame, page);
+	g->frames = frames;
 	g->record_size = size;
 	g->stride = stride;
 	g->frame_size = frame;
 	g->frame_records = records;
 	g->frame_first = first;
-	g->tell = want->capacity < 8 ? 1 : (__u32)(want->capacity / 8);
+	g->tell = want->capacity < 8 ? 1 : want->capacity / 8;
 	g->oldest_reader = SPSCRING_OLDEST_READER;
 	return 0;
 }
