@@ -609,7 +609,7 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 		err = -EPIPE;
 	if (!err && end->state == SPSCRING_DEAD) {
 		err = memmap_pinned(ring, role);
-		if (!err && !(ring->geometry.flags & SPSCRING_CREATE_RECORDS)) {
+		if (!err) {
 			err = role == SPSCRING_PRODUCER ? ring_mend_producer(ring) :
 				ring_mend_consumer(ring);
 			/* whose words lie cannot be told */
