@@ -255,13 +255,18 @@ static __always_inline void spscring_record_publish(struct spscring_producer *p,
 	smp_store_release(at, spscring_word(sequence, p->phase) | first);
 }
 
-static __always_inline int spscring_record_published(struct spscring_producer *p)
+static __always_inline void spscring_record_cursor(struct spscring_producer *p)
 {
 	__u64 *cursor = p->cursor;
 
 	WRITE_ONCE(cursor[1], p->sequence);
 	/* (G) pairs with (H) */
 	smp_store_release(cursor, p->pos);
+}
+
+static __always_inline int spscring_record_published(struct spscring_producer *p)
+{
+	spscring_record_cursor(p);
 	return spscring_published(p);
 }
 
@@ -346,7 +351,7 @@ static inline long spscring_record_push_n(struct spscring_producer *p,
 			continue;
 		}
 		/* words lead the cursor by a capacity at most, for a claim */
-		spscring_publish_cursor(p);
+		spscring_record_cursor(p);
 		err = spscring_record_put(p, recs[i].data, length, size);
 		if (err)
 			break;
@@ -462,8 +467,18 @@ static inline void spscring_record_discard(struct spscring_producer *p, void *re
 		*word |= SPSCRING_WORD_DISCARDED;
 }
 
+static __always_inline void spscring_record_told(struct spscring_producer *p, __u32 flags)
+{
+	spscring_record_cursor(p);
+	if (flags & SPSCRING_NOWAKE)
+		return;
+	spscring_published(p);
+	spscring_wake_now(p, flags);
+}
+
 /* All but the first get their words first, so that they appear together. */
-static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_producer *p)
+static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_producer *p,
+							  __u32 flags)
 {
 	__u64 at = spscring_record_size(p->stride, (__u32)p->first);
 	__u64 records = !(p->first & SPSCRING_WORD_DISCARDED);
@@ -480,7 +495,30 @@ static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_produc
 		spscring_trace_push(p, (__u32)p->reserved);
 	spscring_record_publish(p, p->first, p->reserved, records);
 	p->reserved = 0;
-	spscring_record_published(p);
+	spscring_record_told(p, flags);
+}
+
+/**
+ * spscring_record_commit_flags() - publish all that is reserved, for those who know better
+ * @p: the producer
+ * @flags: 0, SPSCRING_NOWAKE or SPSCRING_WAKE, see spscring_commit_flags()
+ *
+ * The consumer sees all of them or none.
+ */
+static __always_inline void spscring_record_commit_flags(struct spscring_producer *p, __u32 flags)
+{
+	__u64 size = p->reserved;
+
+	if (unlikely(!size))
+		return;
+	if (unlikely(size != spscring_record_size(p->stride, (__u32)p->first) ||
+		     p->first & SPSCRING_WORD_DISCARDED || spscring_traced(push))) {
+		spscring_record_commit_many(p, flags);
+		return;
+	}
+	p->reserved = 0;
+	spscring_record_publish(p, p->first, size, 1);
+	spscring_record_told(p, flags);
 }
 
 /**
@@ -491,18 +529,7 @@ static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_produc
  */
 static __always_inline void spscring_record_commit_all(struct spscring_producer *p)
 {
-	__u64 size = p->reserved;
-
-	if (unlikely(!size))
-		return;
-	if (unlikely(size != spscring_record_size(p->stride, (__u32)p->first) ||
-		     p->first & SPSCRING_WORD_DISCARDED || spscring_traced(push))) {
-		spscring_record_commit_many(p);
-		return;
-	}
-	p->reserved = 0;
-	spscring_record_publish(p, p->first, size, 1);
-	spscring_record_published(p);
+	spscring_record_commit_flags(p, 0);
 }
 
 /**

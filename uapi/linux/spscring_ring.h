@@ -316,11 +316,12 @@ static __always_inline void spscring_high_water(struct spscring_producer *p, __u
  * is a hint and may lag; the exact cursor is read before this reports full, the
  * first time, after each sleep and every SPSCRING_LOOK_EVERY tries, so that a
  * consumer that takes a few records and then waits for the producer by other
- * means gets them.
+ * means gets them; in a ring that drops each time, as nothing is lost for a hint.
  */
 static SPSCRING_COLD int spscring_refresh(struct spscring_producer *p, __u64 n)
 {
 	__u64 head, wants;
+	__u32 every;
 	int ended;
 
 	if (unlikely(p->broken))
@@ -340,11 +341,12 @@ static SPSCRING_COLD int spscring_refresh(struct spscring_producer *p, __u64 n)
 
 	/* it has slept or polled since, and was told of room by the exact cursor */
 	wants = READ_ONCE(*p->own_wants);
-	if (p->fails++ % SPSCRING_LOOK_EVERY && wants == p->slept)
+	every = p->flags & SPSCRING_CREATE_DROP ? 1 : SPSCRING_LOOK_EVERY;
+	if (p->fails++ % every && wants == p->slept)
 		return -EAGAIN;
 	p->slept = wants;
 	WRITE_ONCE(p->lines->counters.word, p->lines->counters.word +
-		   (p->fails == 1 ? 1 : SPSCRING_LOOK_EVERY));
+		   (p->fails == 1 ? 1 : every));
 	ended = spscring_ended(p->peer_state);
 	/* (D) pairs with (C) */
 	head = smp_load_acquire(p->peer_cursor);
@@ -513,6 +515,12 @@ static __always_inline void spscring_commit_n(struct spscring_producer *p, __u32
 #define SPSCRING_NOWAKE	1	/* let it sleep, until a later publish */
 #define SPSCRING_WAKE	2	/* who polls is told below the watermark as well */
 
+static __always_inline void spscring_wake_now(struct spscring_producer *p, __u32 flags)
+{
+	if (flags & SPSCRING_WAKE && p->after & ~SPSCRING_AFTER_TOUCH)
+		spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
+}
+
 /**
  * spscring_commit_flags() - publish the first slots reserved, for those who know better
  * @p: the producer
@@ -527,8 +535,7 @@ static __always_inline void spscring_commit_flags(struct spscring_producer *p, _
 {
 	if (!(flags & SPSCRING_NOWAKE)) {
 		spscring_commit_n(p, n);
-		if (flags & SPSCRING_WAKE && p->after & ~SPSCRING_AFTER_TOUCH)
-			spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
+		spscring_wake_now(p, flags);
 		return;
 	}
 	if (unlikely(!n))
