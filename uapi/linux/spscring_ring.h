@@ -1117,9 +1117,10 @@ static inline int spscring_first_is_there(const struct spscring_consumer *c)
 {
 	if (!(c->flags & SPSCRING_CREATE_RECORDS))
 		return spscring_has_records(c, 1);
+	if (c->flags & SPSCRING_CREATE_OVERWRITE)
+		return 1;
 	/* (Q) pairs with (P) */
-	return c->flags & SPSCRING_CREATE_OVERWRITE ||
-		spscring_word_is_there(c, smp_load_acquire((const __u64 *)c->at));
+	return spscring_word_is_there(c, smp_load_acquire((const __u64 *)c->at));
 }
 
 /* ----------------------------------------------------------- beginnings */
