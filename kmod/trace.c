@@ -52,7 +52,7 @@ long spscring_trace_push_n(struct spscring_producer *p, u32 n)
 	if (!n)
 		return 0;
 	if (p->pos == p->limit) {
-		int err = spscring_refresh(p);
+		int err = spscring_refresh(p, 1);
 
 		if (err)
 			return err;
