@@ -85,6 +85,7 @@ struct contender {
 	uint32_t most_rings;	/* at once; or 0 */
 	uint32_t slow;		/* a system call a record: a part of the messages */
 	uint32_t wake;		/* SPSCRING_WAKE_*, of a ring */
+	int records;		/* of any size, of a ring */
 	int epoll;		/* its consumer sleeps by that */
 	int device;		/* it needs the module */
 	uint32_t kernel[2];	/* SPSCRING_PEER_SOURCE or _SINK where the kernel has the end */
@@ -96,7 +97,8 @@ struct cell {
 	uint32_t capacity;
 };
 
-extern const struct contender bare_contenders[], copy_contender, ring_contenders[];
+extern const struct contender bare_contenders[], copy_contender, ring_contenders[],
+	record_contenders[];
 /* What a user would take instead, ends with NULL; and what of it is missing, on stderr. */
 const struct contender * const *rival_contenders(void);
 void rivals_say_missing(void);

@@ -154,6 +154,8 @@ static void add(struct point p, const struct choice *choice)
 		add_contender(&copy_contender, &p, choice);
 	for (c = ring_contenders; c->impl; c++)
 		add_contender(c, &p, choice);
+	for (c = record_contenders; c->impl; c++)
+		add_contender(c, &p, choice);
 	if (!choice->rivals)
 		return;
 	for (rival = rival_contenders(); *rival; rival++)
