@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include <linux/spscring_record.h>
 
@@ -88,13 +87,6 @@ static void colour(const struct run *run, uint32_t queue)
 	geometry.colour = (run->number + queue) % SPSCRING_COLOURS * SPSCRING_LINE;
 }
 
-/* What the device would not let it write; of frames, whose data may be on huge pages, not. */
-static void read_only(const struct run *run, void *at, size_t bytes)
-{
-	if (run->cell->contender->records && mprotect(at, bytes, PROT_READ))
-		die("mprotect: %s", strerror(errno));
-}
-
 /* The mapping keeps the end; the fd is for waking its peer. */
 static void done_with(const struct run *run, int fd)
 {
@@ -111,7 +103,6 @@ static void be_producer(struct run *run, uint32_t queue, struct producer *p)
 		char *memory = run_queue(run, queue);
 
 		colour(run, queue);
-		read_only(run, memory, g->producer_offset);
 		spscring_producer_init(&p->end, g, memory + g->consumer_offset,
 				       memory + g->info_offset, memory + g->producer_offset,
 				       memory + g->data_offset);
@@ -156,7 +147,6 @@ static void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
 		char *memory = run_queue(run, queue);
 
 		colour(run, queue);
-		read_only(run, memory + g->info_offset, run->queue_size - g->info_offset);
 		spscring_consumer_init(&c->end, g, memory + g->consumer_offset,
 				       memory + g->info_offset, memory + g->data_offset);
 		spscring_consumer_wakes(&c->end, run->cell->contender->wake);
