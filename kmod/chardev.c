@@ -97,6 +97,10 @@ static void show_fdinfo(struct seq_file *m, struct spscring *ring, u32 role)
 	seq_printf(m, "producer:\t%s %u\n", states[info.producer_state], info.producer_generation);
 	seq_printf(m, "consumer:\t%s %u\n", states[info.consumer_state], info.consumer_generation);
 	seq_printf(m, "broken:\t%u\n", info.broken);
+	seq_printf(m, "drops:\t%llu\n", info.loss.drops);
+	seq_printf(m, "overruns:\t%llu\n", info.loss.overruns);
+	seq_printf(m, "high-water:\t%llu\n", info.loss.high_water);
+	seq_printf(m, "sequence:\t%llu\n", info.loss.sequence);
 	show_sleep(m, "producer", "full", &info.producer_sleep,
 		   ring_counters(ring, SPSCRING_PRODUCER));
 	show_sleep(m, "consumer", "empty", &info.consumer_sleep,

@@ -12,6 +12,8 @@
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
+#include <linux/spscring_record.h>
+
 #include "ring.h"
 #include "spscring_kapi.h"
 
@@ -234,7 +236,7 @@ int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline)
 		return -EINVAL;
 	err = kernel_waits(c->ring) ?: wait_sleep(c->ring, SPSCRING_CONSUMER, c->pos + n, deadline);
 	/* tails come in order; a later one alone would have the caller try for ever */
-	if (!err && !ring_reached(c->ring, SPSCRING_CONSUMER, c->pos + 1))
+	if (!err && !spscring_first_is_there(c))
 		return spscring_consumer_broken(c);
 	return err;
 }

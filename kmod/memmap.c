@@ -51,7 +51,7 @@ static vm_fault_t memmap_fault(struct vm_fault *vmf)
 {
 	struct spscring *ring = vmf->vma->vm_private_data;
 
-	if (vmf->pgoff >= ring->nr_pages)
+	if (vmf->pgoff >= ring->nr_mapped)
 		return VM_FAULT_SIGBUS;
 	get_page(ring->pages[vmf->pgoff]);
 	vmf->page = ring->pages[vmf->pgoff];
@@ -79,7 +79,7 @@ int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma)
 	/* a read-only open has VM_MAYSHARE and no VM_SHARED */
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
-	if (first >= ring->nr_pages || n > ring->nr_pages - first)
+	if (first >= ring->nr_mapped || n > ring->nr_mapped - first)
 		return -ENXIO;
 	writable = memmap_writable(role, first, n);
 	if (vma->vm_flags & VM_EXEC || (vma->vm_flags & VM_WRITE && !writable))

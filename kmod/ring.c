@@ -13,7 +13,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
-#include <linux/spscring_ring.h>
+#include <linux/spscring_record.h>
 #include <linux/vmalloc.h>
 
 #include "ring.h"
@@ -107,7 +107,7 @@ static int ring_alloc_pages(struct spscring *ring, int node, bool for_user)
 
 	if (for_user)
 		gfp |= __GFP_ACCOUNT;
-	ring->pages = kvcalloc(ring->nr_pages, sizeof(*ring->pages), gfp);
+	ring->pages = kvcalloc(ring->nr_mapped, sizeof(*ring->pages), gfp);
 	if (!ring->pages)
 		return -ENOMEM;
 	for (i = 0; i < ring->nr_pages; i++) {
@@ -118,17 +118,21 @@ static int ring_alloc_pages(struct spscring *ring, int node, bool for_user)
 			return -ENOMEM;
 		cond_resched();
 	}
-	ring->base = vmap(ring->pages, ring->nr_pages, VM_MAP, PAGE_KERNEL);
+	memcpy(ring->pages + ring->nr_pages, ring->pages + RING_PAGE_DATA,
+	       (ring->nr_mapped - ring->nr_pages) * sizeof(*ring->pages));
+	ring->base = vmap(ring->pages, ring->nr_mapped, VM_MAP, PAGE_KERNEL);
 	return ring->base ? 0 : -ENOMEM;
 }
 
 static int ring_check(const struct spscring_create *want, int *node)
 {
 	const u32 wakes = SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_ASYMMETRIC;
+	const u32 fulls = SPSCRING_CREATE_DROP | SPSCRING_CREATE_OVERWRITE;
 	size_t i = 0;
 
-	if (want->flags & ~(SPSCRING_CREATE_NUMA_NODE | wakes) ||
-	    (want->flags & wakes) == wakes)
+	if (want->flags & ~(SPSCRING_CREATE_NUMA_NODE | SPSCRING_CREATE_RECORDS | wakes | fulls) ||
+	    (want->flags & wakes) == wakes || (want->flags & fulls) == fulls ||
+	    (want->flags & fulls && !(want->flags & SPSCRING_CREATE_RECORDS)))
 		return -EINVAL;
 	*node = NUMA_NO_NODE;
 	if (want->flags & SPSCRING_CREATE_NUMA_NODE) {
@@ -179,6 +183,7 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	ring->id = atomic64_inc_return(&ring_ids);
 	ring->geometry.colour = ring->id % SPSCRING_COLOURS * SPSCRING_LINE;
 	ring->nr_pages = ring->geometry.memory >> PAGE_SHIFT;
+	ring->nr_mapped = spscring_mapped_bytes(&ring->geometry) >> PAGE_SHIFT;
 	memcpy(ring->name, want->name, sizeof(ring->name));
 
 	if (for_user) {
@@ -294,6 +299,11 @@ void spscring_broken(struct spscring *ring, int role)
 }
 EXPORT_SYMBOL_GPL(spscring_broken);
 
+static bool ring_has(const struct spscring *ring, u32 flag)
+{
+	return ring->geometry.flags & flag;
+}
+
 static u64 *ring_tail(struct spscring *ring, u64 frame)
 {
 	return ring_page(ring, RING_PAGE_DATA) +
@@ -342,6 +352,8 @@ u64 ring_seen(struct spscring *ring, u32 role, u64 cursor)
 		return smp_load_acquire(&ring_consumer_lines(ring)->cursor.word) + g->capacity;
 	/* (H) pairs with (G); within a batch the tails are ahead of it */
 	seen = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
+		return (s64)(seen - cursor) < 0 ? cursor : seen;
 	frame = cursor / g->frame_records;
 	end = (frame + 1) * g->frame_records;
 	/* (B) pairs with (A) */
@@ -356,10 +368,15 @@ u64 ring_seen(struct spscring *ring, u32 role, u64 cursor)
 /* Can the end go as far as @index? */
 bool ring_reached(struct spscring *ring, u32 role, u64 index)
 {
-	u64 frame = (index - 1) / ring->geometry.frame_records;
+	u64 frame;
 
 	if (role == SPSCRING_PRODUCER)
 		return (s64)(ring_seen(ring, role, 0) - index) >= 0;
+	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
+		/* (H) pairs with (G): no word tells how many follow it */
+		return (s64)(smp_load_acquire(&ring_producer_lines(ring)->cursor.word) -
+			     index) >= 0;
+	frame = (index - 1) / ring->geometry.frame_records;
 	/* (B) pairs with (A): of the frame that holds the last of them */
 	return (s64)(smp_load_acquire(ring_tail(ring, frame)) - index) >= 0;
 }
@@ -400,33 +417,111 @@ static u64 ring_published(struct spscring *ring, u64 pos, u64 bound)
 	return pos;
 }
 
+static u64 *ring_word(struct spscring *ring, u64 pos)
+{
+	const struct spscring_geometry *g = &ring->geometry;
+
+	/* twice the data are mapped */
+	return ring_page(ring, RING_PAGE_DATA) + pos % g->data_bytes + g->stride - SPSCRING_WORD;
+}
+
+/*
+ * The same of records of any size, whose words are stored before the cursor.  With
+ * @sequence the number of the next record, as stored between the two, follows.
+ */
+static u64 ring_published_records(struct spscring *ring, u64 pos, u64 bound, u64 *sequence)
+{
+	const struct spscring_geometry *g = &ring->geometry;
+	const u64 bits = SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LAP;
+	u64 near = sequence ? *sequence : 0;
+
+	while (pos != bound) {
+		/* (Q) pairs with (P) */
+		u64 word = smp_load_acquire(ring_word(ring, pos));
+		u64 size = spscring_record_size(g->stride, (u32)word);
+
+		if ((word & bits) >> 32 != spscring_phase(g, pos) || size > bound - pos)
+			break;
+		pos += size;
+		if (sequence)
+			*sequence = spscring_sequence_of(word, near) +
+				!(word & SPSCRING_WORD_DISCARDED);
+		cond_resched();
+	}
+	return pos;
+}
+
+/* Where what a producer may not write any more begins. */
+static u64 ring_oldest(struct spscring *ring)
+{
+	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE))
+		/* (U) pairs with (T) */
+		return smp_load_acquire(&ring_producer_lines(ring)->oldest.word);
+	/* (D) pairs with (C) */
+	return smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
+}
+
 /*
  * Where the ends are, by their cursors and the tails: 0, or -EPIPE if these lie.
  * A producer that lives may go on by a lap between its cursor and the tails; for
  * that it asked for room, by the told head and by the exact one at most, as its
  * consumer is dead.  Hence three looks.
  */
-static int ring_positions(struct spscring *ring, u64 *head, u64 *tail)
+static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequence)
 {
+	bool records = ring_has(ring, SPSCRING_CREATE_RECORDS);
 	u64 capacity = ring->geometry.capacity;
 	int looks;
 
-	/* (D) pairs with (C) */
-	*head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
+	*head = ring_oldest(ring);
 	for (looks = 0; looks < 3; looks++) {
 		/* (H) pairs with (G) */
 		*tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
 		/* no honest cursor comes near the wrap, where frames do not follow */
 		if ((s64)*head < 0 || (s64)*tail < 0)
 			break;
+		if (records && (*head | *tail) & (ring->geometry.stride - 1))
+			break;
 		/* within a batch the consumer may be ahead of the cursor */
 		if (*tail - *head + capacity > 2 * capacity)
 			break;
-		*tail = ring_published(ring, *tail, *head + capacity);
+		*tail = records ?
+			ring_published_records(ring, *tail, *head + capacity, sequence) :
+			ring_published(ring, *tail, *head + capacity);
 		if ((s64)(*tail - *head) >= 0)
 			return 0;
 	}
 	return -EPIPE;
+}
+
+/*
+ * A dead producer's cursor and words are made to say the same: the next one is that
+ * of no record.  The sequence number was stored before the cursor, that of the oldest
+ * after it.
+ */
+static int ring_mend_records(struct spscring *ring)
+{
+	struct spscring_producer_lines *lines = ring_producer_lines(ring);
+	u64 sequence = READ_ONCE(lines->cursor.more[0]);
+	u64 head, tail, *word, behind;
+	int err;
+
+	err = ring_positions(ring, &head, &tail, &sequence);
+	if (err)
+		return err;
+	/* a ring that is full to the last byte has none: that is the oldest's */
+	if (tail - head != ring->geometry.data_bytes)
+		WRITE_ONCE(*ring_word(ring, tail), 0);
+	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE)) {
+		word = ring_word(ring, head);
+		behind = head == tail ? 0 : (sequence - (*word >> SPSCRING_WORD_SEQUENCE)) &
+			 SPSCRING_WORD_SEQUENCE_MASK;
+		WRITE_ONCE(lines->oldest.more[0], sequence - behind);
+	}
+	WRITE_ONCE(lines->cursor.more[0], sequence);
+	/* (G) */
+	smp_store_release(&lines->cursor.word, tail);
+	return 0;
 }
 
 /* A dead producer's cursor and tails are made to say the same. */
@@ -436,7 +531,9 @@ static int ring_mend_producer(struct spscring *ring)
 	u64 head, tail, last, first, frame;
 	int err;
 
-	err = ring_positions(ring, &head, &tail);
+	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
+		return ring_mend_records(ring);
+	err = ring_positions(ring, &head, &tail, NULL);
 	if (err)
 		return err;
 	/*
@@ -464,15 +561,27 @@ static int ring_mend_producer(struct spscring *ring)
 	return 0;
 }
 
+/* Nobody waits for it, so it may be anywhere behind: the next look finds the oldest. */
+static int ring_mend_late(struct spscring *ring, u64 tail)
+{
+	/* (D) pairs with (C) */
+	u64 head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
+
+	return (s64)head < 0 || (s64)(tail - head) < 0 ||
+		head & (ring->geometry.stride - 1) ? -EPIPE : 0;
+}
+
 /* A dead consumer's cursor stands; what it told is made to agree. */
 static int ring_mend_consumer(struct spscring *ring)
 {
 	u64 head, tail;
 	int err;
 
-	err = ring_positions(ring, &head, &tail);
+	err = ring_positions(ring, &head, &tail, NULL);
 	if (err)
 		return err;
+	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE))
+		return ring_mend_late(ring, tail);
 	/* (E) */
 	smp_store_release(&ring_consumer_lines(ring)->told.word, head);
 	return 0;
@@ -588,12 +697,18 @@ void ring_end(struct spscring *ring, u32 role, u32 state)
  */
 void ring_info(struct spscring *ring, struct spscring_info *info)
 {
-	u64 length;
+	const u64 *drops = &ring_counters(ring, SPSCRING_PRODUCER)[1];
+	const u64 *overruns = &ring_counters(ring, SPSCRING_CONSUMER)[1];
+	u64 length, oldest;
 
 	info->geometry = ring->geometry;
 	memcpy(info->name, ring->name, sizeof(info->name));
 	ring_cursors(ring, &info->head, &info->tail);
 	length = info->tail - info->head;
+	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE)) {
+		oldest = ring_oldest(ring);
+		length = min_t(s64, length, info->tail - oldest);
+	}
 	if ((s64)length < 0)
 		length = 0;
 	info->length = min(length, ring->geometry.capacity);
@@ -607,4 +722,8 @@ void ring_info(struct spscring *ring, struct spscring_info *info)
 	wait_count(&ring->producer, &info->producer_sleep);
 	wait_count(&ring->consumer, &info->consumer_sleep);
 	info->broken = atomic_read(&ring->broken);
+	info->loss.drops = READ_ONCE(drops[SPSCRING_COUNT_DROPS]);
+	info->loss.overruns = READ_ONCE(overruns[SPSCRING_COUNT_OVERRUNS]);
+	info->loss.high_water = READ_ONCE(drops[SPSCRING_COUNT_HIGH_WATER]);
+	info->loss.sequence = READ_ONCE(ring_producer_lines(ring)->cursor.more[0]);
 }

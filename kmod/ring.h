@@ -72,9 +72,13 @@ struct spscring {
 	struct ring_end producer;
 	struct ring_end consumer;
 
-	/* the pages, and the kernel's mapping of them all */
+	/*
+	 * The pages, as they are mapped by an fd and at base by the kernel: where
+	 * records are of any size, those of the data once more behind the others.
+	 */
 	struct page **pages;
-	unsigned long nr_pages;
+	unsigned long nr_pages;		/* each counted once */
+	unsigned long nr_mapped;
 	void *base;
 
 	/* who pays; NULL for a driver's ring and for CAP_IPC_LOCK */

@@ -248,6 +248,28 @@ TEST_F(memlock, exact)
 	EXPECT_EQ(wait_child(pid), EDQUOT);
 }
 
+/* Data that are mapped twice are charged once. */
+TEST_F(memlock, records_once)
+{
+	struct spscring_create *want = RING(.capacity = MIB, .flags = SPSCRING_CREATE_RECORDS);
+	struct spscring_geometry g;
+	pid_t pid;
+
+	ASSERT_EQ(do_ioctl(self->fd[0], SPSCRING_CREATE, want), 0);
+	g = info_of(self->fd[0]).geometry;
+	EXPECT_EQ(g.memory, MIB + g.data_offset);
+	close_fd(&self->fd[0]);
+	self->fd[0] = device_open();
+	pid = fork_somebody(g.memory - 1);
+	if (!pid)
+		_exit(-do_ioctl(self->fd[0], SPSCRING_CREATE, want));
+	EXPECT_EQ(wait_child(pid), EDQUOT);
+	pid = fork_somebody(g.memory);
+	if (!pid)
+		_exit(-do_ioctl(self->fd[0], SPSCRING_CREATE, want));
+	EXPECT_EQ(wait_child(pid), 0);
+}
+
 /* Given back once, not less and not more: one fits each time, two never do. */
 TEST_F(memlock, given_back_once)
 {

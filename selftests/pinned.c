@@ -185,6 +185,28 @@ TEST_F(pinned, by_a_mapping_of_the_ring)
 	EXPECT_TRUE(goes());
 }
 
+/* Only of the data's second half, where they are mapped twice. */
+TEST_F(pinned, by_the_data_again)
+{
+	struct spscring_geometry g;
+	char *at;
+
+	close_fd(&self->ring);
+	close_fd(&self->producer);
+	self->ring = spscring_open(RING(.capacity = 4096, .flags = SPSCRING_CREATE_RECORDS));
+	ASSERT_GE(self->ring, 0);
+	g = info_of(self->ring).geometry;
+	at = mmap(NULL, g.data_bytes, PROT_READ, MAP_SHARED, self->ring, g.memory);
+	ASSERT_NE(at, MAP_FAILED);
+	close_fd(&self->ring);
+	EXPECT_TRUE(stays());
+	/* a fault enters the module */
+	EXPECT_EQ(madvise(at, g.data_bytes, MADV_DONTNEED), 0);
+	EXPECT_EQ(touch(at, false), 0);
+	munmap(at, g.data_bytes);
+	EXPECT_TRUE(goes());
+}
+
 TEST_F(pinned, by_an_fd_in_flight)
 {
 	int pair[2];

@@ -201,16 +201,16 @@ static const struct bad_case bad_geometries[] = {
 	{ "frame 2^21", { .capacity = 1, .record_size = 8, .frame_size = 1 << 21 }, -EINVAL },
 	{ "frame without room for one", { .capacity = 1, .record_size = 57, .frame_size = 64 },
 	  -EINVAL },
-	{ "capacity 2^30+1", { .capacity = SPSCRING_DATA_MAX + 1, .record_size = 1 }, -E2BIG },
+	{ "capacity 2^32+1", { .capacity = SPSCRING_DATA_MAX + 1, .record_size = 1 }, -E2BIG },
 	{ "capacity 2^64-1", { .capacity = U64_MAX, .record_size = 8 }, -E2BIG },
 	{ "data of a frame too many",
 	  { .capacity = (SPSCRING_DATA_MAX / 64) * 7 + 1, .record_size = 8, .frame_size = 64 },
 	  -E2BIG },
-	{ "data too large", { .capacity = 1 << 15, .record_size = 65536 }, -E2BIG },
+	{ "data too large", { .capacity = 1 << 16, .record_size = 65536 }, -E2BIG },
 };
 
 static const struct bad_case bad_creates[] = {
-	{ "a flag that is not there", { .capacity = 1, .record_size = 8, .flags = 8 }, -EINVAL },
+	{ "a flag that is not there", { .capacity = 1, .record_size = 8, .flags = 64 }, -EINVAL },
 	{ "a node without its flag", { .capacity = 1, .record_size = 8, .numa_node = 1 }, -EINVAL },
 	{ "a node below 0", { .capacity = 1, .record_size = 8, .numa_node = -1,
 			      .flags = SPSCRING_CREATE_NUMA_NODE }, -EINVAL },
@@ -311,9 +311,6 @@ static void geometry_exact(struct kunit *test)
 			.capacity = capacities[i], .record_size = size, .type_tag = ~0ULL,
 		};
 
-		/* so many of the largest are more than SPSCRING_DATA_MAX */
-		if (size > 65000 && capacities[i] > 7000)
-			continue;
 		check_geometry(test, &want);
 		for (align = 1; align <= SPSCRING_ALIGN_MAX; align *= 2) {
 			want.record_align = align;
@@ -1279,6 +1276,34 @@ static void sg_table(struct kunit *test)
 	sg_free_table(&sgt);
 }
 
+/* Where records are of any size the kernel has the data twice, and the same. */
+static void data_twice(struct kunit *test)
+{
+	struct spscring_create want = { .capacity = 28000, .flags = SPSCRING_CREATE_RECORDS };
+	struct fixture *f = test->priv;
+	const struct spscring_geometry *g = &f->info.geometry;
+	u8 *data;
+	u64 i;
+
+	f->ring = spscring_create(&want);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(f->ring));
+	spscring_get_info(f->ring, &f->info);
+	KUNIT_EXPECT_EQ(test, f->ring->nr_pages, g->memory >> PAGE_SHIFT);
+	data = ring_page(f->ring, RING_PAGE_DATA);
+	for (i = 0; i < g->data_bytes; i++)
+		data[i] = i * 7;
+	KUNIT_EXPECT_EQ(test, memcmp(data, data + g->data_bytes, g->data_bytes), 0);
+	for (i = 0; i < g->data_bytes; i++)
+		data[g->data_bytes + i] = i * 11;
+	KUNIT_EXPECT_EQ(test, memcmp(data, data + g->data_bytes, g->data_bytes), 0);
+	/* and in the pages that an fd maps */
+	for (i = 0; i < 2 * g->data_bytes; i += PAGE_SIZE) {
+		struct page *page = f->ring->pages[RING_PAGE_DATA + i / PAGE_SIZE];
+
+		KUNIT_EXPECT_EQ(test, memcmp(page_address(page), data + i, PAGE_SIZE), 0);
+	}
+}
+
 /* ------------------------------------------------------------------ trace */
 
 struct traced {
@@ -1409,6 +1434,7 @@ static struct kunit_case kapi_test_cases[] = {
 	KUNIT_CASE(export_fd),
 	KUNIT_CASE(export_device),
 	KUNIT_CASE(sg_table),
+	KUNIT_CASE(data_twice),
 	{}
 };
 

@@ -121,7 +121,7 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 	if (err)
 		return err;
 	err = map_end(map, endpoint_fd, g.consumer_offset, g.producer_offset,
-		      g.producer_offset, g.memory - g.producer_offset);
+		      g.producer_offset, spscring_mapped_bytes(&g) - g.producer_offset);
 	if (err)
 		return err;
 	spscring_producer_init(p, &g, map->read_only,
@@ -148,7 +148,7 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
 	err = geometry_of(endpoint_fd, &g);
 	if (err)
 		return err;
-	err = map_end(map, endpoint_fd, g.info_offset, g.memory - g.info_offset,
+	err = map_end(map, endpoint_fd, g.info_offset, spscring_mapped_bytes(&g) - g.info_offset,
 		      g.consumer_offset, g.info_offset - g.consumer_offset);
 	if (err)
 		return err;
@@ -242,7 +242,7 @@ static int has_room(const void *p, __u64 n)
 	return spscring_has_room(p, n);
 }
 
-int spscring_wait_records(struct spscring_consumer *c, uint32_t n, int64_t deadline)
+int spscring_wait_records(struct spscring_consumer *c, uint64_t n, int64_t deadline)
 {
 	int err;
 
@@ -251,10 +251,10 @@ int spscring_wait_records(struct spscring_consumer *c, uint32_t n, int64_t deadl
 	err = spin(&c->spin, c->spin_max, c->lines->counters.more, has_records, c, n) ? 0 :
 		sleep_on(c->fd, c->asymmetric, c->pos + n, deadline);
 	/* tails come in order; a later one alone would have the caller try for ever */
-	return err || has_records(c, 1) ? err : -EPIPE;
+	return err || spscring_first_is_there(c) ? err : -EPIPE;
 }
 
-int spscring_wait_room(struct spscring_producer *p, uint32_t n, int64_t deadline)
+int spscring_wait_room(struct spscring_producer *p, uint64_t n, int64_t deadline)
 {
 	if (!n)
 		return -EINVAL;
@@ -263,12 +263,12 @@ int spscring_wait_room(struct spscring_producer *p, uint32_t n, int64_t deadline
 	return sleep_on(p->fd, p->asymmetric, p->pos + n, deadline);
 }
 
-int spscring_arm_records(struct spscring_consumer *c, uint32_t n)
+int spscring_arm_records(struct spscring_consumer *c, uint64_t n)
 {
 	return n ? arm(c->fd, c->pos + n) : -EINVAL;
 }
 
-int spscring_arm_room(struct spscring_producer *p, uint32_t n)
+int spscring_arm_room(struct spscring_producer *p, uint64_t n)
 {
 	return n ? arm(p->fd, p->pos + n) : -EINVAL;
 }

@@ -14,6 +14,9 @@
  *	spscring_map_producer(end, &p, NULL);
  *	spscring_push(&p, &v);
  *
+ * Where records are of any size (SPSCRING_CREATE_RECORDS, spscring_record.h) what is
+ * waited for counts bytes of the ring: spscring_record_size() tells what one takes.
+ *
  * Errors are negative errno values, those of the ioctls and of mmap().
  */
 #ifndef _SPSCRING_H
@@ -22,7 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <linux/spscring.h>
-#include <linux/spscring_ring.h>
+#include <linux/spscring_record.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -116,7 +119,7 @@ void spscring_unmap(const struct spscring_mapping *map);
  *
  * Return: 0, or a negative errno, see struct spscring_wait.
  */
-int spscring_wait_records(struct spscring_consumer *c, uint32_t n, int64_t deadline);
+int spscring_wait_records(struct spscring_consumer *c, uint64_t n, int64_t deadline);
 
 /**
  * spscring_wait_room() - wait until slots are free
@@ -126,7 +129,7 @@ int spscring_wait_records(struct spscring_consumer *c, uint32_t n, int64_t deadl
  *
  * Return: as spscring_wait_records().
  */
-int spscring_wait_room(struct spscring_producer *p, uint32_t n, int64_t deadline);
+int spscring_wait_room(struct spscring_producer *p, uint64_t n, int64_t deadline);
 
 /**
  * spscring_arm_records() - before poll(), select() or epoll_wait()
@@ -138,7 +141,7 @@ int spscring_wait_room(struct spscring_producer *p, uint32_t n, int64_t deadline
  *
  * Return: 0, or a negative errno, see struct spscring_wait.
  */
-int spscring_arm_records(struct spscring_consumer *c, uint32_t n);
+int spscring_arm_records(struct spscring_consumer *c, uint64_t n);
 
 /**
  * spscring_arm_room() - the same for a producer
@@ -147,7 +150,7 @@ int spscring_arm_records(struct spscring_consumer *c, uint32_t n);
  *
  * Return: 0, or a negative errno, see struct spscring_wait.
  */
-int spscring_arm_room(struct spscring_producer *p, uint32_t n);
+int spscring_arm_room(struct spscring_producer *p, uint64_t n);
 
 /**
  * spscring_notify() - how poll and an eventfd tell of an end

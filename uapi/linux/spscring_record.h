@@ -242,45 +242,69 @@ static SPSCRING_NOINLINE int spscring_record_room(struct spscring_producer *p, _
 	return 0;
 }
 
-/* The next @size bytes are records, complete but for the first one's word. */
-static __always_inline void spscring_record_publish(struct spscring_producer *p, __u64 word,
+/* The next @size bytes are records, complete but for the word of the first. */
+static __always_inline void spscring_record_publish(struct spscring_producer *p, __u64 first,
 						    __u64 size, __u64 records)
 {
-	__u64 *at = (__u64 *)p->at;
+	__u64 *at = (__u64 *)p->at, sequence = p->sequence;
 
 	p->pos += size;
-	p->at += size;
-	p->sequence += records;
+	p->at = (char *)at + size;
+	p->sequence = sequence + records;
 	/* (P) pairs with (Q) */
-	smp_store_release(at, word);
+	smp_store_release(at, spscring_word(sequence, p->phase) | first);
+}
+
+static __always_inline void spscring_record_cursor(struct spscring_producer *p)
+{
+	__u64 *cursor = p->cursor;
+
+	WRITE_ONCE(cursor[1], p->sequence);
+	/* (G) pairs with (H) */
+	smp_store_release(cursor, p->pos);
 }
 
 static __always_inline int spscring_record_published(struct spscring_producer *p)
 {
-	WRITE_ONCE(p->cursor[1], p->sequence);
-	spscring_publish_cursor(p);
+	spscring_record_cursor(p);
 	return spscring_published(p);
+}
+
+static __always_inline void spscring_record_write(struct spscring_producer *p, const void *rec,
+						  __u32 length, __u64 size)
+{
+	memcpy(p->at + SPSCRING_WORD, rec, length);
+	spscring_record_publish(p, length, size, 1);
 }
 
 /* One record, not yet told. */
 static __always_inline int spscring_record_put(struct spscring_producer *p, const void *rec,
-					       __u32 length)
+					       __u32 length, __u64 size)
 {
-	__u64 size = spscring_record_size(p->stride, length);
+	int err = spscring_record_room(p, size);
 
-	if (unlikely((__s64)(p->pos + size - p->stop) > 0)) {
-		int err = spscring_record_room(p, size);
-
-		if (err)
-			return err;
-		if (spscring_traced(push)) {
-			spscring_trace_push(p, (__u32)size);
-			p->stop = p->pos;	/* so that the next comes by here */
-		}
+	if (err)
+		return err;
+	if (spscring_traced(push)) {
+		spscring_trace_push(p, (__u32)size);
+		p->stop = p->pos;	/* so that the next comes by here */
 	}
-	memcpy(p->at + SPSCRING_WORD, rec, length);
-	spscring_record_publish(p, spscring_word(p->sequence, p->phase) | length, size, 1);
+	spscring_record_write(p, rec, length, size);
 	return 0;
+}
+
+/* A call of its own, so that a push saves no registers. */
+static SPSCRING_NOINLINE int spscring_record_push_slow(struct spscring_producer *p,
+						       const void *rec, __u32 length)
+{
+	int err = spscring_record_put(p, rec, length, spscring_record_size(p->stride, length));
+
+	return err ? err : spscring_record_published(p);
+}
+
+static __always_inline int spscring_record_fits(const struct spscring_producer *p, __u64 size)
+{
+	return (__s64)(p->pos + size - p->stop) <= 0;
 }
 
 /**
@@ -294,9 +318,12 @@ static __always_inline int spscring_record_put(struct spscring_producer *p, cons
 static __always_inline int spscring_record_push(struct spscring_producer *p, const void *rec,
 						__u32 length)
 {
-	int err = spscring_record_put(p, rec, length);
+	__u64 size = spscring_record_size(p->stride, length);
 
-	return unlikely(err) ? err : spscring_record_published(p);
+	if (unlikely(!spscring_record_fits(p, size)))
+		return spscring_record_push_slow(p, rec, length);
+	spscring_record_write(p, rec, length, size);
+	return spscring_record_published(p);
 }
 
 /**
@@ -315,17 +342,24 @@ static inline long spscring_record_push_n(struct spscring_producer *p,
 	__u32 i;
 	int err = 0;
 
-	for (i = 0; i < n && !err; i++) {
-		if (unlikely((__s64)(p->pos + spscring_record_size(p->stride, recs[i].length) -
-				     p->limit) > 0))
-			/* words lead the cursor by a capacity at most, for a claim */
-			spscring_publish_cursor(p);
-		err = spscring_record_put(p, recs[i].data, recs[i].length);
+	for (i = 0; i < n; i++) {
+		__u32 length = recs[i].length;
+		__u64 size = spscring_record_size(p->stride, length);
+
+		if (likely(spscring_record_fits(p, size))) {
+			spscring_record_write(p, recs[i].data, length, size);
+			continue;
+		}
+		/* words lead the cursor by a capacity at most, for a claim */
+		spscring_record_cursor(p);
+		err = spscring_record_put(p, recs[i].data, length, size);
+		if (err)
+			break;
 	}
-	i -= !!err;
-	if (i)
-		spscring_record_published(p);
-	return i ? (long)i : err;
+	if (!i)
+		return err;
+	spscring_record_published(p);
+	return i;
 }
 
 /* A record's word that is reserved behind the first. */
@@ -349,7 +383,7 @@ static __always_inline int spscring_record_reserve(struct spscring_producer *p, 
 {
 	__u64 size = spscring_record_size(p->stride, length), from = p->reserved;
 
-	if (unlikely((__s64)(p->pos + from + size - p->stop) > 0)) {
+	if (unlikely(!spscring_record_fits(p, from + size))) {
 		int err = spscring_record_room(p, from + size);
 
 		*rec = NULL;	/* for compilers that think it may stay unset */
@@ -433,8 +467,18 @@ static inline void spscring_record_discard(struct spscring_producer *p, void *re
 		*word |= SPSCRING_WORD_DISCARDED;
 }
 
+static __always_inline void spscring_record_told(struct spscring_producer *p, __u32 flags)
+{
+	spscring_record_cursor(p);
+	if (flags & SPSCRING_NOWAKE)
+		return;
+	spscring_published(p);
+	spscring_wake_now(p, flags);
+}
+
 /* All but the first get their words first, so that they appear together. */
-static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_producer *p)
+static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_producer *p,
+							  __u32 flags)
 {
 	__u64 at = spscring_record_size(p->stride, (__u32)p->first);
 	__u64 records = !(p->first & SPSCRING_WORD_DISCARDED);
@@ -449,10 +493,32 @@ static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_produc
 	}
 	if (spscring_traced(push))
 		spscring_trace_push(p, (__u32)p->reserved);
-	spscring_record_publish(p, spscring_word(p->sequence, p->phase) | p->first, p->reserved,
-				records);
+	spscring_record_publish(p, p->first, p->reserved, records);
 	p->reserved = 0;
-	spscring_record_published(p);
+	spscring_record_told(p, flags);
+}
+
+/**
+ * spscring_record_commit_flags() - publish all that is reserved, for those who know better
+ * @p: the producer
+ * @flags: 0, SPSCRING_NOWAKE or SPSCRING_WAKE, see spscring_commit_flags()
+ *
+ * The consumer sees all of them or none.
+ */
+static __always_inline void spscring_record_commit_flags(struct spscring_producer *p, __u32 flags)
+{
+	__u64 size = p->reserved;
+
+	if (unlikely(!size))
+		return;
+	if (unlikely(size != spscring_record_size(p->stride, (__u32)p->first) ||
+		     p->first & SPSCRING_WORD_DISCARDED || spscring_traced(push))) {
+		spscring_record_commit_many(p, flags);
+		return;
+	}
+	p->reserved = 0;
+	spscring_record_publish(p, p->first, size, 1);
+	spscring_record_told(p, flags);
 }
 
 /**
@@ -463,18 +529,7 @@ static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_produc
  */
 static __always_inline void spscring_record_commit_all(struct spscring_producer *p)
 {
-	__u64 size = p->reserved;
-
-	if (unlikely(!size))
-		return;
-	if (unlikely(size != spscring_record_size(p->stride, (__u32)p->first) ||
-		     p->first & SPSCRING_WORD_DISCARDED || spscring_traced(push))) {
-		spscring_record_commit_many(p);
-		return;
-	}
-	p->reserved = 0;
-	spscring_record_publish(p, spscring_word(p->sequence, p->phase) | p->first, size, 1);
-	spscring_record_published(p);
+	spscring_record_commit_flags(p, 0);
 }
 
 /**
@@ -505,14 +560,6 @@ static __always_inline __u64 spscring_record_load(const struct spscring_consumer
 	return smp_load_acquire((const __u64 *)c->at);
 }
 
-/* Published, and in this lap. */
-static __always_inline int spscring_record_is_there(const struct spscring_consumer *c, __u64 word)
-{
-	const __u32 bits = SPSCRING_PHASE_PUBLISHED | SPSCRING_PHASE_LAP;
-
-	return ((__u32)(word >> 32) & bits) == c->phase;
-}
-
 /* It has nothing else to say than "not yet". */
 static __always_inline int spscring_record_is_empty(__u64 word)
 {
@@ -531,6 +578,12 @@ static __always_inline void spscring_record_skip(struct spscring_consumer *c, __
 	}
 }
 
+static __always_inline void spscring_record_released(struct spscring_consumer *c)
+{
+	spscring_release_cursor(c);
+	spscring_released(c);
+}
+
 /* No word yet: empty, or ended. */
 static SPSCRING_COLD int spscring_record_none(struct spscring_consumer *c)
 {
@@ -541,7 +594,7 @@ static SPSCRING_COLD int spscring_record_none(struct spscring_consumer *c)
 	WRITE_ONCE(c->lines->counters.word, c->lines->counters.word + SPSCRING_LOOK_EVERY);
 	ended = spscring_ended(c->peer_state);
 	/* (Q) again: what the peer published before it ended is seen by now */
-	if (ended != -EAGAIN && spscring_record_is_there(c, spscring_record_load(c)))
+	if (ended != -EAGAIN && spscring_word_is_there(c, spscring_record_load(c)))
 		return -EAGAIN;
 	return ended;
 }
@@ -571,13 +624,12 @@ static SPSCRING_NOINLINE long spscring_record_look(struct spscring_consumer *c, 
 	if (unlikely(c->broken))
 		return -EPIPE;
 	for (;;) {
-		if (!spscring_record_is_there(c, word)) {
+		if (!spscring_word_is_there(c, word)) {
 			if (unlikely(!spscring_record_is_empty(word)))
 				return spscring_record_broken(c);
 			if (c->pos == from)
 				return spscring_record_none(c);
-			spscring_release_cursor(c);
-			spscring_released(c);
+			spscring_record_released(c);
 			return -EAGAIN;
 		}
 		length = word & SPSCRING_WORD_LENGTH;
@@ -658,12 +710,12 @@ static __always_inline int spscring_record_oldest(struct spscring_consumer *c, _
 	if (unlikely(err))
 		return err;
 	*word = spscring_record_load(c);
-	if (spscring_record_is_there(c, *word) &&
+	if (spscring_word_is_there(c, *word) &&
 	    spscring_record_size(c->stride, (__u32)*word) <= c->capacity)
 		return 0;
 	if (!spscring_record_whole(c))
 		return -EBUSY;
-	if (unlikely(spscring_record_is_there(c, *word) || !spscring_record_is_empty(*word)))
+	if (unlikely(spscring_word_is_there(c, *word) || !spscring_record_is_empty(*word)))
 		return spscring_record_broken(c);
 	return spscring_record_none(c);
 }
@@ -739,13 +791,24 @@ static __always_inline long spscring_record_get(struct spscring_consumer *c, voi
 			return length;
 	} else {
 		length = spscring_record_next(c);
-		if (unlikely(length < 0))
+		if (length < 0)
 			return length;
-		if (unlikely(length > size))
+		if (length > size)
 			return -EMSGSIZE;
 		memcpy(rec, c->at + SPSCRING_WORD, (size_t)length);
 	}
 	spscring_record_take(c, (__u32)length);
+	return length;
+}
+
+/* A call of its own, so that a pop saves no registers. */
+static SPSCRING_NOINLINE long spscring_record_pop_slow(struct spscring_consumer *c, void *rec,
+						       __u32 size)
+{
+	long length = spscring_record_get(c, rec, size);
+
+	if (length >= 0)
+		spscring_record_released(c);
 	return length;
 }
 
@@ -764,13 +827,19 @@ static __always_inline long spscring_record_get(struct spscring_consumer *c, voi
  */
 static __always_inline long spscring_record_pop(struct spscring_consumer *c, void *rec, __u32 size)
 {
-	long length = spscring_record_get(c, rec, size);
+	/* in a ring that overwrites none is below seen */
+	__u64 length = spscring_record_load(c) ^ spscring_word(c->sequence, c->phase);
 
-	if (unlikely(length < 0))
-		return length;
-	spscring_release_cursor(c);
-	spscring_released(c);
-	return length;
+	if (unlikely(length >= c->seen || length > size))
+		return spscring_record_pop_slow(c, rec, size);
+	/* of a place that is known, and full, without a call */
+	if (__builtin_constant_p(size) && size <= SPSCRING_LINE && length == size)
+		memcpy(rec, c->at + SPSCRING_WORD, size);
+	else
+		memcpy(rec, c->at + SPSCRING_WORD, length);
+	spscring_record_take(c, (__u32)length);
+	spscring_record_released(c);
+	return (long)length;
 }
 
 /**
@@ -810,8 +879,7 @@ static inline long spscring_record_pop_n(struct spscring_consumer *c,
 	}
 	if (!i)
 		return length;
-	spscring_release_cursor(c);
-	spscring_released(c);
+	spscring_record_released(c);
 	return i;
 }
 
@@ -882,8 +950,7 @@ static inline void spscring_record_release_n(struct spscring_consumer *c,
 		bytes += c->end - c->data;
 	spscring_record_skip(c, (__u64)bytes + spscring_record_size(c->stride, recs->length));
 	c->sequence = recs->sequence + 1;
-	spscring_release_cursor(c);
-	spscring_released(c);
+	spscring_record_released(c);
 }
 
 /**
@@ -922,8 +989,7 @@ static __always_inline void spscring_record_release(struct spscring_consumer *c,
 						    const struct spscring_record *rec)
 {
 	spscring_record_take(c, rec->length);
-	spscring_release_cursor(c);
-	spscring_released(c);
+	spscring_record_released(c);
 }
 
 #endif /* _UAPI_LINUX_SPSCRING_RECORD_H */

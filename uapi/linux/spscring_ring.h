@@ -316,11 +316,12 @@ static __always_inline void spscring_high_water(struct spscring_producer *p, __u
  * is a hint and may lag; the exact cursor is read before this reports full, the
  * first time, after each sleep and every SPSCRING_LOOK_EVERY tries, so that a
  * consumer that takes a few records and then waits for the producer by other
- * means gets them.
+ * means gets them; in a ring that drops each time, as nothing is lost for a hint.
  */
 static SPSCRING_COLD int spscring_refresh(struct spscring_producer *p, __u64 n)
 {
 	__u64 head, wants;
+	__u32 every;
 	int ended;
 
 	if (unlikely(p->broken))
@@ -340,11 +341,12 @@ static SPSCRING_COLD int spscring_refresh(struct spscring_producer *p, __u64 n)
 
 	/* it has slept or polled since, and was told of room by the exact cursor */
 	wants = READ_ONCE(*p->own_wants);
-	if (p->fails++ % SPSCRING_LOOK_EVERY && wants == p->slept)
+	every = p->flags & SPSCRING_CREATE_DROP ? 1 : SPSCRING_LOOK_EVERY;
+	if (p->fails++ % every && wants == p->slept)
 		return -EAGAIN;
 	p->slept = wants;
 	WRITE_ONCE(p->lines->counters.word, p->lines->counters.word +
-		   (p->fails == 1 ? 1 : SPSCRING_LOOK_EVERY));
+		   (p->fails == 1 ? 1 : every));
 	ended = spscring_ended(p->peer_state);
 	/* (D) pairs with (C) */
 	head = smp_load_acquire(p->peer_cursor);
@@ -513,6 +515,12 @@ static __always_inline void spscring_commit_n(struct spscring_producer *p, __u32
 #define SPSCRING_NOWAKE	1	/* let it sleep, until a later publish */
 #define SPSCRING_WAKE	2	/* who polls is told below the watermark as well */
 
+static __always_inline void spscring_wake_now(struct spscring_producer *p, __u32 flags)
+{
+	if (flags & SPSCRING_WAKE && p->after & ~SPSCRING_AFTER_TOUCH)
+		spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
+}
+
 /**
  * spscring_commit_flags() - publish the first slots reserved, for those who know better
  * @p: the producer
@@ -527,8 +535,7 @@ static __always_inline void spscring_commit_flags(struct spscring_producer *p, _
 {
 	if (!(flags & SPSCRING_NOWAKE)) {
 		spscring_commit_n(p, n);
-		if (flags & SPSCRING_WAKE && p->after & ~SPSCRING_AFTER_TOUCH)
-			spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
+		spscring_wake_now(p, flags);
 		return;
 	}
 	if (unlikely(!n))
@@ -1094,6 +1101,28 @@ static inline int spscring_has_records(const struct spscring_consumer *c, __u64 
 	return (__s64)(smp_load_acquire((const __u64 *)frame) - last) >= 0;
 }
 
+/* Of records of any size: published, and in this lap. */
+static __always_inline int spscring_word_is_there(const struct spscring_consumer *c, __u64 word)
+{
+	const __u64 bits = SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LAP;
+
+	return (__u32)((word & bits) >> 32) == c->phase;
+}
+
+/*
+ * After a wait: the first record is there by its own tail or word, not only by what
+ * comes after it.  One that overwrites has it anywhere.
+ */
+static inline int spscring_first_is_there(const struct spscring_consumer *c)
+{
+	if (!(c->flags & SPSCRING_CREATE_RECORDS))
+		return spscring_has_records(c, 1);
+	if (c->flags & SPSCRING_CREATE_OVERWRITE)
+		return 1;
+	/* (Q) pairs with (P) */
+	return spscring_word_is_there(c, smp_load_acquire((const __u64 *)c->at));
+}
+
 /* ----------------------------------------------------------- beginnings */
 
 /**
@@ -1129,20 +1158,21 @@ static inline __u32 spscring_phase(const struct spscring_geometry *g, __u64 pos)
 			(pos / g->data_bytes % 2 ? SPSCRING_WORD_LAP : 0)) >> 32);
 }
 
+/* The number whose low bits a word has, the nearest to another. */
+static inline __u64 spscring_sequence_of(__u64 word, __u64 near)
+{
+	return near + (__u64)((__s64)(((word >> SPSCRING_WORD_SEQUENCE) - near) <<
+				      SPSCRING_WORD_SEQUENCE) >> SPSCRING_WORD_SEQUENCE);
+}
+
 /* The number of the record at the cursor, by its word, or of the next to come. */
 static inline __u64 spscring_first_sequence(const struct spscring_consumer *c)
 {
 	/* (Q) pairs with (P); the producer's is this one, or near it */
 	__u64 word = smp_load_acquire((const __u64 *)c->at);
 	__u64 sequence = READ_ONCE(c->peer->cursor.more[0]);
-	__u64 behind = (sequence - (word >> SPSCRING_WORD_SEQUENCE)) & SPSCRING_WORD_SEQUENCE_MASK;
 
-	if (!(word & SPSCRING_WORD_PUBLISHED) ||
-	    ((word >> 32 ^ c->phase) & (SPSCRING_WORD_LAP >> 32)))
-		return sequence;
-	if (behind > SPSCRING_WORD_SEQUENCE_MASK / 2)
-		behind -= SPSCRING_WORD_SEQUENCE_MASK + 1;
-	return sequence - behind;
+	return spscring_word_is_there(c, word) ? spscring_sequence_of(word, sequence) : sequence;
 }
 
 /**
@@ -1287,11 +1317,23 @@ static inline void spscring_consumer_wakes(struct spscring_consumer *c, __u32 ho
 	c->after_at = how == SPSCRING_WAKE_NEVER ? c->tell_at : 0;
 }
 
-/* What is the same for all rings. */
-static inline void spscring_geometry_pages(struct spscring_geometry *g,
-					   const struct spscring_create *want, __u32 page,
-					   __u64 data)
+/**
+ * spscring_mapped_bytes() - how far a ring's fds can be mapped
+ * @g: the geometry
+ *
+ * Return: its memory, with the data twice where records are of any size.
+ */
+static inline __u64 spscring_mapped_bytes(const struct spscring_geometry *g)
 {
+	return g->memory + (g->flags & SPSCRING_CREATE_RECORDS ? g->data_bytes : 0);
+}
+
+/* What does not depend on what the records are; @data is their size, in bytes. */
+static inline void spscring_geometry_pages(struct spscring_geometry *g,
+					   const struct spscring_create *want,
+					   __u64 data, __u32 page)
+{
+	memset(g, 0, sizeof(*g));
 	g->capacity = want->capacity;
 	g->data_bytes = (data + page - 1) & -(__u64)page;
 	g->consumer_offset = 0;
@@ -1305,6 +1347,7 @@ static inline void spscring_geometry_pages(struct spscring_geometry *g,
 	g->flags = want->flags;
 }
 
+/* Records of any size: the data are one run of bytes. */
 static inline int spscring_geometry_records(struct spscring_geometry *g,
 					    const struct spscring_create *want, __u32 page)
 {
@@ -1312,14 +1355,13 @@ static inline int spscring_geometry_records(struct spscring_geometry *g,
 
 	if (want->record_size || want->frame_size || align & (align - 1) ||
 	    align < SPSCRING_RECORDS_ALIGN_MIN || align > SPSCRING_RECORDS_ALIGN_MAX ||
-	    !want->capacity || want->capacity & (align - 1))
+	    want->capacity & (align - 1) || want->capacity < 2ULL * align)
 		return -EINVAL;
 	if (want->capacity > SPSCRING_DATA_MAX)
 		return -E2BIG;
-	memset(g, 0, sizeof(*g));
-	spscring_geometry_pages(g, want, page, want->capacity);
+	spscring_geometry_pages(g, want, want->capacity, page);
 	g->stride = align;
-	g->tell = (__u32)(want->capacity / 8) & -align;
+	g->tell = want->capacity / 8 & -(__u64)align;
 	if (!g->tell)
 		g->tell = align;
 	g->oldest_reader = SPSCRING_OLDEST_RECORDS;
@@ -1339,6 +1381,7 @@ static inline int spscring_geometry_init(struct spscring_geometry *g,
 {
 	__u32 size = want->record_size, align = want->record_align, frame = want->frame_size;
 	__u32 stride, first, records;
+	__u64 frames;
 
 	if (want->flags & SPSCRING_CREATE_RECORDS)
 		return spscring_geometry_records(g, want, page);
@@ -1370,17 +1413,17 @@ static inline int spscring_geometry_init(struct spscring_geometry *g,
 	}
 	records = (frame - first) / stride;
 
-	memset(g, 0, sizeof(*g));
-	g->frames = (want->capacity + records - 1) / records;
-	if (g->frames > SPSCRING_DATA_MAX / frame)
+	frames = (want->capacity + records - 1) / records;
+	if (frames > SPSCRING_DATA_MAX / frame)
 		return -E2BIG;
-	spscring_geometry_pages(g, want, page, g->frames * frame);
+	spscring_geometry_pages(g, want, frames * frame, page);
+	g->frames = frames;
 	g->record_size = size;
 	g->stride = stride;
 	g->frame_size = frame;
 	g->frame_records = records;
 	g->frame_first = first;
-	g->tell = want->capacity < 8 ? 1 : (__u32)(want->capacity / 8);
+	g->tell = want->capacity < 8 ? 1 : want->capacity / 8;
 	g->oldest_reader = SPSCRING_OLDEST_READER;
 	return 0;
 }
