@@ -614,6 +614,34 @@ TEST_F(record, full)
 	EXPECT_EQ(info_of(self->ring).loss.overruns, info.loss.overruns);
 }
 
+/* Who polls after EAGAIN is told of room for that record, not of less. */
+TEST_F(record, polled_room)
+{
+	struct pollfd p = { self->in, POLLOUT, 0 };
+	int i;
+
+	if (self->drops || self->overwrites) {
+		EXPECT_EQ(put_record(self->in, 0, self->most), self->most);
+		EXPECT_EQ(poll(&p, 1, 0), self->overwrites);
+		return;
+	}
+	nonblock(self->in);
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(put_record(self->in, i, 900), 900);
+	EXPECT_EQ(poll(&p, 1, 0), 1);
+	EXPECT_EQ(put_record(self->in, 9, self->most - 2000), -EAGAIN);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(poll(&p, 1, 0), 0);
+		EXPECT_EQ(get_record(self->out, i, ROOM), 900);
+	}
+	EXPECT_EQ(get_record(self->out, i++, ROOM), 900);
+	EXPECT_EQ(poll(&p, 1, 0), 1);
+	EXPECT_EQ(put_record(self->in, 9, self->most - 2000), self->most - 2000);
+	/* and then of any */
+	EXPECT_EQ(get_record(self->out, i, ROOM), 900);
+	EXPECT_EQ(poll(&p, 1, 0), 1);
+}
+
 /* By a flag of the call. */
 TEST_F(record, nowait)
 {
