@@ -602,7 +602,7 @@ static SPSCRING_COLD int spscring_record_none(struct spscring_consumer *c)
 		return -EAGAIN;
 	WRITE_ONCE(c->lines->counters.word, c->lines->counters.word + SPSCRING_LOOK_EVERY);
 	ended = spscring_ended(c->peer_state);
-	/* (Q), (U) again: what the peer published before it ended is seen by now */
+	/* again: what the peer published before it ended is seen by now */
 	if (ended != -EAGAIN && spscring_first_is_there(c))
 		return -EAGAIN;
 	return ended;

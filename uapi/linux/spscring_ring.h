@@ -1332,7 +1332,7 @@ static inline void spscring_consumer_wakes(struct spscring_consumer *c, __u32 ho
 }
 
 /**
- * spscring_mapped_bytes() - how far a ring's fds can be mapped
+ * spscring_mapped_bytes() - what a ring's fds can map, from consumer_offset on
  * @g: the geometry
  *
  * Return: its memory, with the data twice where records are of any size.
