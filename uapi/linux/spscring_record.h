@@ -50,8 +50,8 @@
  * row, which also gets their lines back, see spscring_touch().
  *
  * The consumer reads a word once, and checks that length before it is used; it
- * never writes the data.  A record may not reach further than a capacity from the
- * last one released, so a peer that lies has it read its own mapping, no more.
+ * never writes the data.  No record is longer than the capacity, so a peer that lies
+ * has it read its own mapping, no more.
  *
  * A ring that overwrites: the producer reads nothing that the consumer writes.  It
  * moves the oldest out of the way of what it will write, tells it, and writes.  The
@@ -66,7 +66,8 @@
  *
  *	-EMSGSIZE	longer than the ring can ever hold; or than the place to pop to
  *	-ENOBUFS	no room, in a ring that drops: the record is lost and counted
- *	-EBUSY		overwritten as fast as it could be copied, see spscring_record_pop()
+ *	-EBUSY		there is more, and this call has tried long enough: it was overtaken
+ *			SPSCRING_OVERTAKEN_MAX times, or has passed SPSCRING_DISCARDED_MAX by
  */
 #ifndef _UAPI_LINUX_SPSCRING_RECORD_H
 #define _UAPI_LINUX_SPSCRING_RECORD_H
@@ -84,6 +85,9 @@
 
 /* How often a consumer that is overtaken tries again. */
 #define SPSCRING_OVERTAKEN_MAX	16
+
+/* How many discarded records a call passes by. */
+#define SPSCRING_DISCARDED_MAX	4096
 
 /* The upper half of a word, but for the sequence. */
 #define SPSCRING_PHASE_PUBLISHED	((__u32)(SPSCRING_WORD_PUBLISHED >> 32))
@@ -160,7 +164,7 @@ static __always_inline int spscring_record_overwrite(struct spscring_producer *p
 
 	end += step < SPSCRING_OLDEST_STEP ? step : SPSCRING_OLDEST_STEP;
 	while ((__s64)(oldest + p->capacity - end) < 0 && oldest != p->pos) {
-		__u64 word = *(const __u64 *)at;
+		__u64 word = READ_ONCE(*(const __u64 *)at);
 		__u64 size = spscring_record_size(p->stride, (__u32)word);
 
 		if (unlikely(size > p->pos - oldest))
@@ -169,7 +173,8 @@ static __always_inline int spscring_record_overwrite(struct spscring_producer *p
 		at += size;
 		if (at >= p->end)
 			at -= p->end - p->data;
-		p->oldest_sequence += !(word & SPSCRING_WORD_DISCARDED);
+		if (!(word & SPSCRING_WORD_DISCARDED))
+			p->oldest_sequence = spscring_sequence_of(word, p->oldest_sequence) + 1;
 	}
 	p->oldest = oldest;
 	p->oldest_at = at;
@@ -374,7 +379,9 @@ static __always_inline __u64 *spscring_record_word(void *rec)
  * @length: the most that it will have, in bytes
  * @rec: where it is
  *
- * Behind those that are reserved already; they are all published together.
+ * Behind those that are reserved already; they are all published together.  What finds
+ * no room in a ring that drops is numbered before these; where they take the whole
+ * capacity together, it is -EAGAIN there, too.
  *
  * Return: 0, or a negative errno, see the top.
  */
@@ -580,6 +587,7 @@ static __always_inline void spscring_record_skip(struct spscring_consumer *c, __
 
 static __always_inline void spscring_record_released(struct spscring_consumer *c)
 {
+	WRITE_ONCE(c->cursor[1], c->sequence);
 	spscring_release_cursor(c);
 	spscring_released(c);
 }
@@ -589,12 +597,13 @@ static SPSCRING_COLD int spscring_record_none(struct spscring_consumer *c)
 {
 	int ended;
 
+	c->seen = 0;		/* so that what comes is looked at, see spscring_came() */
 	if (likely(++c->fails % SPSCRING_LOOK_EVERY) && !spscring_told_of_end(c))
 		return -EAGAIN;
 	WRITE_ONCE(c->lines->counters.word, c->lines->counters.word + SPSCRING_LOOK_EVERY);
 	ended = spscring_ended(c->peer_state);
-	/* (Q) again: what the peer published before it ended is seen by now */
-	if (ended != -EAGAIN && spscring_word_is_there(c, spscring_record_load(c)))
+	/* again: what the peer published before it ended is seen by now */
+	if (ended != -EAGAIN && spscring_first_is_there(c))
 		return -EAGAIN;
 	return ended;
 }
@@ -620,6 +629,7 @@ static __always_inline __u64 spscring_record_gap(struct spscring_consumer *c, __
 static SPSCRING_NOINLINE long spscring_record_look(struct spscring_consumer *c, __u64 word)
 {
 	__u64 from = c->pos, length, size;
+	__u32 discarded = 0;
 
 	if (unlikely(c->broken))
 		return -EPIPE;
@@ -639,10 +649,14 @@ static SPSCRING_NOINLINE long spscring_record_look(struct spscring_consumer *c, 
 		if (!(word & SPSCRING_WORD_DISCARDED))
 			break;
 		spscring_record_skip(c, size);
+		if (unlikely(++discarded == SPSCRING_DISCARDED_MAX)) {
+			spscring_record_released(c);
+			return -EBUSY;
+		}
 		word = spscring_record_load(c);
 	}
-	spscring_record_gap(c, c->sequence, word);
 	spscring_came(c, c->sequence);
+	spscring_record_gap(c, c->sequence, word);
 	c->seen = c->capacity - SPSCRING_WORD + 1;
 	if (spscring_traced(pop)) {
 		spscring_trace_pop(c, (__u32)size);
@@ -687,6 +701,8 @@ static __always_inline int spscring_record_resync(struct spscring_consumer *c, _
 	c->at = c->data + oldest % data;
 	c->phase = SPSCRING_PHASE_PUBLISHED |
 		   (oldest / data % 2 ? SPSCRING_PHASE_LAP : 0);
+	/* a wait counts from here */
+	spscring_release_cursor(c);
 	return 0;
 }
 
@@ -731,7 +747,8 @@ static __always_inline int spscring_record_taken(struct spscring_consumer *c, __
 	if (word & SPSCRING_WORD_DISCARDED)
 		return 0;
 	missing = spscring_record_gap(c, sequence, word);
-	if (missing)
+	/* after a death in the midst of a pop it may be the same record again */
+	if ((__s64)missing > 0)
 		WRITE_ONCE(*overruns, *overruns + missing);
 	spscring_came(c, c->sequence);
 	if (spscring_traced(pop))
@@ -739,12 +756,20 @@ static __always_inline int spscring_record_taken(struct spscring_consumer *c, __
 	return 0;
 }
 
-/* Copies one record, not yet released. */
-static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_consumer *c, void *rec,
-						   __u32 size)
+static inline int spscring_record_memcpy(void *to, const void *rec, __u32 length)
 {
-	__u64 word, sequence, skipped = 0;
-	__u32 length;
+	memcpy(to, rec, length);
+	return 0;
+}
+
+/* Copies one record, not yet released. */
+static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_consumer *c, void *to,
+						   __u32 size,
+						   int (*copy)(void *to, const void *rec,
+							       __u32 length))
+{
+	__u32 length, discarded = 0;
+	__u64 word, sequence;
 	int err, tries;
 
 	if (unlikely(c->broken))
@@ -762,17 +787,19 @@ static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_consumer *c, 
 					return -EMSGSIZE;
 				continue;
 			}
-			memcpy(rec, c->at + SPSCRING_WORD, length);
+			err = copy(to, c->at + SPSCRING_WORD, length);
+			if (err)
+				return err;
 		}
 		if (spscring_record_taken(c, word, sequence))
 			continue;
 		if (!(word & SPSCRING_WORD_DISCARDED))
 			return length;
-		skipped += spscring_record_size(c->stride, length);
 		spscring_record_skip(c, spscring_record_size(c->stride, length));
-		/* not for ever */
-		if (skipped <= c->capacity)
-			tries--;
+		spscring_release_cursor(c);
+		if (++discarded == SPSCRING_DISCARDED_MAX)
+			break;
+		tries--;
 	}
 	return -EBUSY;
 }
@@ -780,13 +807,16 @@ static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_consumer *c, 
 /* ------------------------------------------------------ for both of them */
 
 /* Pops one record, not yet released. */
-static __always_inline long spscring_record_get(struct spscring_consumer *c, void *rec,
-						__u32 size)
+static __always_inline long spscring_record_get(struct spscring_consumer *c, void *to,
+						__u32 size,
+						int (*copy)(void *to, const void *rec,
+							    __u32 length))
 {
 	long length;
+	int err;
 
 	if (c->flags & SPSCRING_CREATE_OVERWRITE) {
-		length = spscring_record_copy(c, rec, size);
+		length = spscring_record_copy(c, to, size, copy);
 		if (length < 0)
 			return length;
 	} else {
@@ -795,9 +825,33 @@ static __always_inline long spscring_record_get(struct spscring_consumer *c, voi
 			return length;
 		if (length > size)
 			return -EMSGSIZE;
-		memcpy(rec, c->at + SPSCRING_WORD, (size_t)length);
+		err = copy(to, c->at + SPSCRING_WORD, (__u32)length);
+		if (err)
+			return err;
 	}
 	spscring_record_take(c, (__u32)length);
+	return length;
+}
+
+/**
+ * spscring_record_pop_by() - pop one record by a copy of the caller's own
+ * @c: the consumer
+ * @to: where to, for @copy
+ * @size: of the place, in bytes
+ * @copy: copies a record there; an error of its ends the pop, and the record stays.  Of
+ *	a ring that overwrites it is called again when what it has copied was torn.
+ *
+ * Return: as spscring_record_pop(), or what @copy returned.
+ */
+static __always_inline long spscring_record_pop_by(struct spscring_consumer *c, void *to,
+						   __u32 size,
+						   int (*copy)(void *to, const void *rec,
+							       __u32 length))
+{
+	long length = spscring_record_get(c, to, size, copy);
+
+	if (length >= 0)
+		spscring_record_released(c);
 	return length;
 }
 
@@ -805,11 +859,7 @@ static __always_inline long spscring_record_get(struct spscring_consumer *c, voi
 static SPSCRING_NOINLINE long spscring_record_pop_slow(struct spscring_consumer *c, void *rec,
 						       __u32 size)
 {
-	long length = spscring_record_get(c, rec, size);
-
-	if (length >= 0)
-		spscring_record_released(c);
-	return length;
+	return spscring_record_pop_by(c, rec, size, spscring_record_memcpy);
 }
 
 /**
@@ -822,8 +872,7 @@ static SPSCRING_NOINLINE long spscring_record_pop_slow(struct spscring_consumer 
  * next one: spscring_record_sequence() tells.
  *
  * Return: its length; or a negative errno, see the top: -EMSGSIZE it is longer than
- * @size, and stays; -EBUSY the producer overtook each of SPSCRING_OVERTAKEN_MAX
- * tries, there is more.
+ * @size, and stays; -EBUSY there is more.
  */
 static __always_inline long spscring_record_pop(struct spscring_consumer *c, void *rec, __u32 size)
 {
@@ -871,7 +920,8 @@ static inline long spscring_record_pop_n(struct spscring_consumer *c,
 	__u32 i;
 
 	for (i = 0; i < n; i++) {
-		length = spscring_record_get(c, recs[i].data, recs[i].length);
+		length = spscring_record_get(c, recs[i].data, recs[i].length,
+					     spscring_record_memcpy);
 		if (unlikely(length < 0))
 			break;
 		recs[i].length = (__u32)length;
@@ -965,6 +1015,8 @@ static __always_inline int spscring_record_peek(struct spscring_consumer *c,
 {
 	long length;
 
+	/* for compilers that think it may stay unset */
+	*rec = (struct spscring_record){};
 	if (c->flags & SPSCRING_CREATE_OVERWRITE)
 		return -EOPNOTSUPP;
 #ifdef __KERNEL__

@@ -176,6 +176,7 @@ struct spscring_producer {
 	__u32 frame_first;
 	__u32 frame_records;
 	__u32 fails;		/* tries since there was room */
+	__u64 failed_at;	/* pos at the last of them */
 	const __u64 *peer_told;
 	const __u64 *peer_cursor;
 	const __u64 *peer_state;
@@ -341,6 +342,9 @@ static SPSCRING_COLD int spscring_refresh(struct spscring_producer *p, __u64 n)
 
 	/* it has slept or polled since, and was told of room by the exact cursor */
 	wants = READ_ONCE(*p->own_wants);
+	if (p->pos != p->failed_at)	/* records of less have found room since */
+		p->fails = 0;
+	p->failed_at = p->pos;
 	every = p->flags & SPSCRING_CREATE_DROP ? 1 : SPSCRING_LOOK_EVERY;
 	if (p->fails++ % every && wants == p->slept)
 		return -EAGAIN;
@@ -352,7 +356,9 @@ static SPSCRING_COLD int spscring_refresh(struct spscring_producer *p, __u64 n)
 	head = smp_load_acquire(p->peer_cursor);
 	if (unlikely(p->pos - head > p->capacity))
 		return spscring_producer_broken(p);
-	p->limit = head + p->capacity;
+	/* it does not fall: pos may be beyond what a peer that lies tells now */
+	if ((__s64)(head + p->capacity - p->limit) > 0)
+		p->limit = head + p->capacity;
 	spscring_high_water(p, head);
 	if (p->limit - p->pos < n) {
 		if (p->fails == 1 && spscring_traced(full))
@@ -1117,10 +1123,13 @@ static inline int spscring_first_is_there(const struct spscring_consumer *c)
 {
 	if (!(c->flags & SPSCRING_CREATE_RECORDS))
 		return spscring_has_records(c, 1);
-	if (c->flags & SPSCRING_CREATE_OVERWRITE)
-		return 1;
 	/* (Q) pairs with (P) */
-	return spscring_word_is_there(c, smp_load_acquire((const __u64 *)c->at));
+	if (spscring_word_is_there(c, smp_load_acquire((const __u64 *)c->at)))
+		return 1;
+	if (!(c->flags & SPSCRING_CREATE_OVERWRITE))
+		return 0;
+	/* (U) pairs with (T) */
+	return (__s64)(smp_load_acquire(&c->peer->oldest.word) - c->pos) > 0;
 }
 
 /* ----------------------------------------------------------- beginnings */
@@ -1165,14 +1174,19 @@ static inline __u64 spscring_sequence_of(__u64 word, __u64 near)
 				      SPSCRING_WORD_SEQUENCE) >> SPSCRING_WORD_SEQUENCE);
 }
 
-/* The number of the record at the cursor, by its word, or of the next to come. */
+/*
+ * The number of the record at the cursor.  What was stored before the cursor may be
+ * ahead of it by a call's records: these are then still there, with their numbers.
+ */
 static inline __u64 spscring_first_sequence(const struct spscring_consumer *c)
 {
-	/* (Q) pairs with (P); the producer's is this one, or near it */
+	/* (Q) pairs with (P) */
 	__u64 word = smp_load_acquire((const __u64 *)c->at);
-	__u64 sequence = READ_ONCE(c->peer->cursor.more[0]);
+	__u64 sequence = READ_ONCE(c->cursor[1]);
 
-	return spscring_word_is_there(c, word) ? spscring_sequence_of(word, sequence) : sequence;
+	if (c->flags & SPSCRING_CREATE_OVERWRITE || !spscring_word_is_there(c, word))
+		return sequence;
+	return spscring_sequence_of(word, sequence);
 }
 
 /**
