@@ -148,6 +148,14 @@ static long record(struct stream *s)
 	return n;
 }
 
+static void look_at(const struct stream *s, struct spscring_info *info)
+{
+	int err = spscring_get_info(s->end, info);
+
+	if (err)
+		die(s->node, err);
+}
+
 /*
  * Those that have happened by now, but no later ones: an account that is closed even
  * if events go on.
@@ -156,17 +164,18 @@ static void finish(struct stream *s)
 {
 	struct spscring_events_entry entry = { .cpu = s->cpu, .length = SPSCRING_EVENTS_END };
 	struct spscring_info info;
-	int err = spscring_get_info(s->end, &info);
+	__u64 until;
 	long n = 0;
 
-	if (err)
-		die(s->node, err);
-	while (left && s->next < info.loss.sequence && (n >= 0 || n == -EBUSY))
+	look_at(s, &info);
+	until = info.loss.sequence;
+	while (left && s->next < until && (n >= 0 || n == -EBUSY))
 		n = record(s);
-	if (left && s->next < info.loss.sequence)
-		reached(s, info.loss.sequence);
+	if (left && s->next < until)
+		reached(s, until);
 	entry.sequence = s->next;
 	write_one(&entry, sizeof(entry));
+	look_at(s, &info);
 	fprintf(stderr, "cpu %u: %llu events, %llu bytes, %llu missing; "
 		"dropped %llu, overrun %llu\n",
 		s->cpu, s->events, s->bytes, s->missing, info.loss.drops, info.loss.overruns);
