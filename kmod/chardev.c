@@ -10,8 +10,10 @@
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/splice.h>
 #include <linux/spscring_ring.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
 
 #include "ring.h"
 
@@ -239,12 +241,24 @@ static int endpoint_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/*
+ * splice() and sendfile(), by read() and write().  A page of the ring itself in a pipe
+ * would be written anew once its records are released, while the pipe is yet to be read.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define endpoint_splice_read	generic_file_splice_read
+#else
+#define endpoint_splice_read	copy_splice_read
+#endif
+
 static const struct file_operations endpoint_fops = {
 	.owner		= THIS_MODULE,
 	.unlocked_ioctl	= endpoint_ioctl,
 	.compat_ioctl	= no_compat_ioctl,
 	.read_iter	= endpoint_read,
 	.write_iter	= endpoint_write,
+	.splice_read	= endpoint_splice_read,
+	.splice_write	= iter_file_splice_write,
 	.poll		= endpoint_poll,
 	.mmap		= endpoint_mmap,
 	.show_fdinfo	= endpoint_fdinfo,

@@ -11,8 +11,7 @@
 #include <linux/mutex.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
-
-#include <linux/spscring_record.h>
+#include <linux/uio.h>
 
 #include "ring.h"
 #include "spscring_kapi.h"
@@ -200,7 +199,8 @@ static int kernel_waits(const struct spscring *ring)
 /**
  * spscring_wait_room() - sleep until slots are free
  * @p: the producer
- * @n: how many, at most the capacity
+ * @n: how many, at most the capacity; of records of any size bytes, as
+ *	spscring_record_size() tells them
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
  * Context: process, may sleep; interruptible.
@@ -221,7 +221,7 @@ EXPORT_SYMBOL_GPL(spscring_wait_room);
 /**
  * spscring_wait_records() - sleep until records are there
  * @c: the consumer
- * @n: how many, at most the capacity
+ * @n: how many, at most the capacity; of records of any size bytes: 1 for the next
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
  * Context: process, may sleep; interruptible.
@@ -241,6 +241,77 @@ int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline)
 	return err;
 }
 EXPORT_SYMBOL_GPL(spscring_wait_records);
+
+/**
+ * spscring_record_push_iter() - push one record, gathered
+ * @p: the producer of a ring of records of any size, with nothing reserved
+ * @from: where its bytes are; on success advanced by @length
+ * @length: in bytes; may be 0
+ *
+ * Copied straight into its place in the ring.  Context: as a push, any; process, and
+ * it may sleep, where @from is of user memory.
+ *
+ * Return: 0, or a negative errno, see the top of <linux/spscring_record.h>, and
+ * -EFAULT @from could not be read so far.  Then @from is where it was, and nothing
+ * is published.
+ */
+int spscring_record_push_iter(struct spscring_producer *p, struct iov_iter *from, u32 length)
+{
+	void *rec;
+	int err;
+
+	if (length > MAX_RW_COUNT)
+		return -EMSGSIZE;
+	err = spscring_record_reserve(p, length, &rec);
+	if (err)
+		return err;
+	if (!copy_from_iter_full(rec, length, from)) {
+		spscring_record_discard(p, rec);
+		return -EFAULT;
+	}
+	spscring_record_commit_all(p);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(spscring_record_push_iter);
+
+struct scatter {
+	struct iov_iter *to;
+	size_t copied;
+};
+
+/* Once more where what was copied before was torn. */
+static int scatter_record(void *arg, const void *rec, u32 length)
+{
+	struct scatter *s = arg;
+
+	iov_iter_revert(s->to, s->copied);
+	s->copied = copy_to_iter(rec, length, s->to);
+	return s->copied == length ? 0 : -EFAULT;
+}
+
+/**
+ * spscring_record_pop_iter() - pop one record, scattered
+ * @c: the consumer of a ring of records of any size
+ * @to: where to copy it; on success advanced by its length
+ *
+ * A copy that nobody changes, of a user's ring too, straight from its place in the ring.
+ * Context: as a pop, any; process, and it may sleep, where @to is of user memory.
+ *
+ * Return: its length in bytes; or a negative errno, as spscring_record_pop(), and
+ * -EFAULT @to could not be written.  Then @to is where it was, and the record stays:
+ * -EMSGSIZE it is longer than @to, or than the kernel moves at once, 2 GiB.
+ */
+long spscring_record_pop_iter(struct spscring_consumer *c, struct iov_iter *to)
+{
+	u32 size = min_t(size_t, iov_iter_count(to), MAX_RW_COUNT);
+	struct scatter s = { .to = to };
+	long length = spscring_record_pop_by(c, &s, size, scatter_record);
+
+	if (length < 0)
+		iov_iter_revert(to, s.copied);
+	return length;
+}
+EXPORT_SYMBOL_GPL(spscring_record_pop_iter);
 
 /**
  * spscring_shutdown() - end an end cleanly

@@ -347,6 +347,9 @@ u64 ring_seen(struct spscring *ring, u32 role, u64 cursor)
 	const struct spscring_geometry *g = &ring->geometry;
 	u64 frame, end, tail, seen;
 
+	/* who overwrites always finds room */
+	if (role == SPSCRING_PRODUCER && ring_has(ring, SPSCRING_CREATE_OVERWRITE))
+		return ring_cursor(ring, role) + g->capacity;
 	if (role == SPSCRING_PRODUCER)
 		/* (D) pairs with (C) */
 		return smp_load_acquire(&ring_consumer_lines(ring)->cursor.word) + g->capacity;
@@ -433,7 +436,6 @@ static u64 ring_published_records(struct spscring *ring, u64 pos, u64 bound, u64
 {
 	const struct spscring_geometry *g = &ring->geometry;
 	const u64 bits = SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LAP;
-	u64 near = sequence ? *sequence : 0;
 
 	while (pos != bound) {
 		/* (Q) pairs with (P) */
@@ -443,9 +445,10 @@ static u64 ring_published_records(struct spscring *ring, u64 pos, u64 bound, u64
 		if ((word & bits) >> 32 != spscring_phase(g, pos) || size > bound - pos)
 			break;
 		pos += size;
-		if (sequence)
-			*sequence = spscring_sequence_of(word, near) +
-				!(word & SPSCRING_WORD_DISCARDED);
+		/* what was dropped behind them has numbers as well */
+		if (sequence && !(word & SPSCRING_WORD_DISCARDED) &&
+		    (s64)(spscring_sequence_of(word, *sequence) - *sequence) >= 0)
+			*sequence = spscring_sequence_of(word, *sequence) + 1;
 		cond_resched();
 	}
 	return pos;
@@ -561,14 +564,29 @@ static int ring_mend_producer(struct spscring *ring)
 	return 0;
 }
 
-/* Nobody waits for it, so it may be anywhere behind: the next look finds the oldest. */
-static int ring_mend_late(struct spscring *ring, u64 tail)
+/*
+ * Nobody waits for the consumer of a ring that overwrites, so it may be anywhere behind:
+ * its next look finds the oldest.  Its producer may go on by laps meanwhile.
+ */
+static int ring_mend_late(struct spscring *ring)
 {
 	/* (D) pairs with (C) */
-	u64 head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
+	u64 head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word), tail;
+	int looks;
 
-	return (s64)head < 0 || (s64)(tail - head) < 0 ||
-		head & (ring->geometry.stride - 1) ? -EPIPE : 0;
+	if ((s64)head < 0 || head & (ring->geometry.stride - 1))
+		return -EPIPE;
+	for (looks = 0; looks < 3; looks++) {
+		/* (H) pairs with (G) */
+		tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+		if ((s64)tail < 0 || tail & (ring->geometry.stride - 1))
+			break;
+		/* the consumer may be ahead of the cursor */
+		tail = ring_published_records(ring, tail, tail + ring->geometry.capacity, NULL);
+		if (head <= tail)
+			return 0;
+	}
+	return -EPIPE;
 }
 
 /* A dead consumer's cursor stands; what it told is made to agree. */
@@ -577,11 +595,11 @@ static int ring_mend_consumer(struct spscring *ring)
 	u64 head, tail;
 	int err;
 
+	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE))
+		return ring_mend_late(ring);
 	err = ring_positions(ring, &head, &tail, NULL);
 	if (err)
 		return err;
-	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE))
-		return ring_mend_late(ring, tail);
 	/* (E) */
 	smp_store_release(&ring_consumer_lines(ring)->told.word, head);
 	return 0;
@@ -609,7 +627,7 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 		err = -EPIPE;
 	if (!err && end->state == SPSCRING_DEAD) {
 		err = memmap_pinned(ring, role);
-		if (!err && !(ring->geometry.flags & SPSCRING_CREATE_RECORDS)) {
+		if (!err) {
 			err = role == SPSCRING_PRODUCER ? ring_mend_producer(ring) :
 				ring_mend_consumer(ring);
 			/* whose words lie cannot be told */

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "spscring.h"
@@ -166,6 +167,61 @@ void spscring_unmap(const struct spscring_mapping *map)
 {
 	munmap(map->read_only, map->read_only_size);
 	munmap(map->writable, map->writable_size);
+}
+
+/* ------------------------------------------------------- gather, scatter */
+
+/* In bytes, or more than any record has. */
+static uint64_t iov_bytes(const struct iovec *iov, int n)
+{
+	uint64_t bytes = 0;
+	int i;
+
+	for (i = 0; i < n && bytes <= UINT32_MAX; i++)
+		bytes += iov[i].iov_len <= UINT32_MAX ? iov[i].iov_len : UINT64_C(1) << 32;
+	return bytes;
+}
+
+int spscring_record_pushv(struct spscring_producer *p, const struct iovec *iov, int n)
+{
+	uint64_t length = iov_bytes(iov, n);
+	void *rec;
+	char *to;
+	int i, err;
+
+	if (length > UINT32_MAX)
+		return -EMSGSIZE;
+	err = spscring_record_reserve(p, length, &rec);
+	if (err)
+		return err;
+	for (i = 0, to = rec; i < n; to += iov[i++].iov_len)
+		memcpy(to, iov[i].iov_base, iov[i].iov_len);
+	spscring_record_commit_all(p);
+	return 0;
+}
+
+/* There is room for all of it. */
+static int scatter(void *to, const void *rec, __u32 length)
+{
+	const struct iovec *iov = to;
+	const char *from = rec;
+
+	for (; length; iov++) {
+		__u32 some = iov->iov_len < length ? iov->iov_len : length;
+
+		memcpy(iov->iov_base, from, some);
+		from += some;
+		length -= some;
+	}
+	return 0;
+}
+
+long spscring_record_popv(struct spscring_consumer *c, const struct iovec *iov, int n)
+{
+	uint64_t size = iov_bytes(iov, n);
+
+	return spscring_record_pop_by(c, (void *)iov, size < UINT32_MAX ? size : UINT32_MAX,
+				      scatter);
 }
 
 /* ------------------------------------------------------------------ sleep */

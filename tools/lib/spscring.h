@@ -31,6 +31,8 @@
 extern "C" {
 #endif
 
+struct iovec;
+
 /* What an end has mapped: its peer's pages and its own.  Sizes in bytes. */
 struct spscring_mapping {
 	void *read_only;
@@ -107,6 +109,26 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
  * @map: from spscring_map_producer() or spscring_map_consumer()
  */
 void spscring_unmap(const struct spscring_mapping *map);
+
+/**
+ * spscring_record_pushv() - push one record, gathered from several places
+ * @p: the producer of a ring of records of any size, with nothing reserved
+ * @iov: the places, as for writev()
+ * @n: how many
+ *
+ * Return: as spscring_record_push().
+ */
+int spscring_record_pushv(struct spscring_producer *p, const struct iovec *iov, int n);
+
+/**
+ * spscring_record_popv() - pop one record, scattered over several places
+ * @c: the consumer of a ring of records of any size
+ * @iov: the places, as for readv(); each is filled before the next
+ * @n: how many
+ *
+ * Return: as spscring_record_pop().
+ */
+long spscring_record_popv(struct spscring_consumer *c, const struct iovec *iov, int n);
 
 /**
  * spscring_wait_records() - wait until records are there

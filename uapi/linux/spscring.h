@@ -400,7 +400,8 @@ struct spscring_line {
 
 /**
  * struct spscring_consumer_lines - written by the consumer, at the colour.
- * @cursor:	records released, exactly; a line the peer seldom reads.
+ * @cursor:	records released, exactly; a line the peer seldom reads.  Where they are
+ *		of any size, then the sequence number of the next.
  * @told:	@cursor as told to the producer, now and then.
  * @counters:	word: failed pops, updated now and then; then SPSCRING_COUNT_*; the
  *		rest 0.

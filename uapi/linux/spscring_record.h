@@ -50,8 +50,8 @@
  * row, which also gets their lines back, see spscring_touch().
  *
  * The consumer reads a word once, and checks that length before it is used; it
- * never writes the data.  A record may not reach further than a capacity from the
- * last one released, so a peer that lies has it read its own mapping, no more.
+ * never writes the data.  No record is longer than the capacity, so a peer that lies
+ * has it read its own mapping, no more.
  *
  * A ring that overwrites: the producer reads nothing that the consumer writes.  It
  * moves the oldest out of the way of what it will write, tells it, and writes.  The
@@ -66,7 +66,8 @@
  *
  *	-EMSGSIZE	longer than the ring can ever hold; or than the place to pop to
  *	-ENOBUFS	no room, in a ring that drops: the record is lost and counted
- *	-EBUSY		overwritten as fast as it could be copied, see spscring_record_pop()
+ *	-EBUSY		there is more, and this call has tried long enough: it was overtaken
+ *			SPSCRING_OVERTAKEN_MAX times, or has passed SPSCRING_DISCARDED_MAX by
  */
 #ifndef _UAPI_LINUX_SPSCRING_RECORD_H
 #define _UAPI_LINUX_SPSCRING_RECORD_H
@@ -84,6 +85,9 @@
 
 /* How often a consumer that is overtaken tries again. */
 #define SPSCRING_OVERTAKEN_MAX	16
+
+/* How many discarded records a call passes by. */
+#define SPSCRING_DISCARDED_MAX	4096
 
 /* The upper half of a word, but for the sequence. */
 #define SPSCRING_PHASE_PUBLISHED	((__u32)(SPSCRING_WORD_PUBLISHED >> 32))
@@ -160,7 +164,7 @@ static __always_inline int spscring_record_overwrite(struct spscring_producer *p
 
 	end += step < SPSCRING_OLDEST_STEP ? step : SPSCRING_OLDEST_STEP;
 	while ((__s64)(oldest + p->capacity - end) < 0 && oldest != p->pos) {
-		__u64 word = *(const __u64 *)at;
+		__u64 word = READ_ONCE(*(const __u64 *)at);
 		__u64 size = spscring_record_size(p->stride, (__u32)word);
 
 		if (unlikely(size > p->pos - oldest))
@@ -169,7 +173,8 @@ static __always_inline int spscring_record_overwrite(struct spscring_producer *p
 		at += size;
 		if (at >= p->end)
 			at -= p->end - p->data;
-		p->oldest_sequence += !(word & SPSCRING_WORD_DISCARDED);
+		if (!(word & SPSCRING_WORD_DISCARDED))
+			p->oldest_sequence = spscring_sequence_of(word, p->oldest_sequence) + 1;
 	}
 	p->oldest = oldest;
 	p->oldest_at = at;
@@ -242,45 +247,69 @@ static SPSCRING_NOINLINE int spscring_record_room(struct spscring_producer *p, _
 	return 0;
 }
 
-/* The next @size bytes are records, complete but for the first one's word. */
-static __always_inline void spscring_record_publish(struct spscring_producer *p, __u64 word,
+/* The next @size bytes are records, complete but for the word of the first. */
+static __always_inline void spscring_record_publish(struct spscring_producer *p, __u64 first,
 						    __u64 size, __u64 records)
 {
-	__u64 *at = (__u64 *)p->at;
+	__u64 *at = (__u64 *)p->at, sequence = p->sequence;
 
 	p->pos += size;
-	p->at += size;
-	p->sequence += records;
+	p->at = (char *)at + size;
+	p->sequence = sequence + records;
 	/* (P) pairs with (Q) */
-	smp_store_release(at, word);
+	smp_store_release(at, spscring_word(sequence, p->phase) | first);
+}
+
+static __always_inline void spscring_record_cursor(struct spscring_producer *p)
+{
+	__u64 *cursor = p->cursor;
+
+	WRITE_ONCE(cursor[1], p->sequence);
+	/* (G) pairs with (H) */
+	smp_store_release(cursor, p->pos);
 }
 
 static __always_inline int spscring_record_published(struct spscring_producer *p)
 {
-	WRITE_ONCE(p->cursor[1], p->sequence);
-	spscring_publish_cursor(p);
+	spscring_record_cursor(p);
 	return spscring_published(p);
+}
+
+static __always_inline void spscring_record_write(struct spscring_producer *p, const void *rec,
+						  __u32 length, __u64 size)
+{
+	memcpy(p->at + SPSCRING_WORD, rec, length);
+	spscring_record_publish(p, length, size, 1);
 }
 
 /* One record, not yet told. */
 static __always_inline int spscring_record_put(struct spscring_producer *p, const void *rec,
-					       __u32 length)
+					       __u32 length, __u64 size)
 {
-	__u64 size = spscring_record_size(p->stride, length);
+	int err = spscring_record_room(p, size);
 
-	if (unlikely((__s64)(p->pos + size - p->stop) > 0)) {
-		int err = spscring_record_room(p, size);
-
-		if (err)
-			return err;
-		if (spscring_traced(push)) {
-			spscring_trace_push(p, (__u32)size);
-			p->stop = p->pos;	/* so that the next comes by here */
-		}
+	if (err)
+		return err;
+	if (spscring_traced(push)) {
+		spscring_trace_push(p, (__u32)size);
+		p->stop = p->pos;	/* so that the next comes by here */
 	}
-	memcpy(p->at + SPSCRING_WORD, rec, length);
-	spscring_record_publish(p, spscring_word(p->sequence, p->phase) | length, size, 1);
+	spscring_record_write(p, rec, length, size);
 	return 0;
+}
+
+/* A call of its own, so that a push saves no registers. */
+static SPSCRING_NOINLINE int spscring_record_push_slow(struct spscring_producer *p,
+						       const void *rec, __u32 length)
+{
+	int err = spscring_record_put(p, rec, length, spscring_record_size(p->stride, length));
+
+	return err ? err : spscring_record_published(p);
+}
+
+static __always_inline int spscring_record_fits(const struct spscring_producer *p, __u64 size)
+{
+	return (__s64)(p->pos + size - p->stop) <= 0;
 }
 
 /**
@@ -294,9 +323,12 @@ static __always_inline int spscring_record_put(struct spscring_producer *p, cons
 static __always_inline int spscring_record_push(struct spscring_producer *p, const void *rec,
 						__u32 length)
 {
-	int err = spscring_record_put(p, rec, length);
+	__u64 size = spscring_record_size(p->stride, length);
 
-	return unlikely(err) ? err : spscring_record_published(p);
+	if (unlikely(!spscring_record_fits(p, size)))
+		return spscring_record_push_slow(p, rec, length);
+	spscring_record_write(p, rec, length, size);
+	return spscring_record_published(p);
 }
 
 /**
@@ -315,17 +347,24 @@ static inline long spscring_record_push_n(struct spscring_producer *p,
 	__u32 i;
 	int err = 0;
 
-	for (i = 0; i < n && !err; i++) {
-		if (unlikely((__s64)(p->pos + spscring_record_size(p->stride, recs[i].length) -
-				     p->limit) > 0))
-			/* words lead the cursor by a capacity at most, for a claim */
-			spscring_publish_cursor(p);
-		err = spscring_record_put(p, recs[i].data, recs[i].length);
+	for (i = 0; i < n; i++) {
+		__u32 length = recs[i].length;
+		__u64 size = spscring_record_size(p->stride, length);
+
+		if (likely(spscring_record_fits(p, size))) {
+			spscring_record_write(p, recs[i].data, length, size);
+			continue;
+		}
+		/* words lead the cursor by a capacity at most, for a claim */
+		spscring_record_cursor(p);
+		err = spscring_record_put(p, recs[i].data, length, size);
+		if (err)
+			break;
 	}
-	i -= !!err;
-	if (i)
-		spscring_record_published(p);
-	return i ? (long)i : err;
+	if (!i)
+		return err;
+	spscring_record_published(p);
+	return i;
 }
 
 /* A record's word that is reserved behind the first. */
@@ -340,7 +379,9 @@ static __always_inline __u64 *spscring_record_word(void *rec)
  * @length: the most that it will have, in bytes
  * @rec: where it is
  *
- * Behind those that are reserved already; they are all published together.
+ * Behind those that are reserved already; they are all published together.  What finds
+ * no room in a ring that drops is numbered before these; where they take the whole
+ * capacity together, it is -EAGAIN there, too.
  *
  * Return: 0, or a negative errno, see the top.
  */
@@ -349,7 +390,7 @@ static __always_inline int spscring_record_reserve(struct spscring_producer *p, 
 {
 	__u64 size = spscring_record_size(p->stride, length), from = p->reserved;
 
-	if (unlikely((__s64)(p->pos + from + size - p->stop) > 0)) {
+	if (unlikely(!spscring_record_fits(p, from + size))) {
 		int err = spscring_record_room(p, from + size);
 
 		*rec = NULL;	/* for compilers that think it may stay unset */
@@ -433,8 +474,18 @@ static inline void spscring_record_discard(struct spscring_producer *p, void *re
 		*word |= SPSCRING_WORD_DISCARDED;
 }
 
+static __always_inline void spscring_record_told(struct spscring_producer *p, __u32 flags)
+{
+	spscring_record_cursor(p);
+	if (flags & SPSCRING_NOWAKE)
+		return;
+	spscring_published(p);
+	spscring_wake_now(p, flags);
+}
+
 /* All but the first get their words first, so that they appear together. */
-static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_producer *p)
+static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_producer *p,
+							  __u32 flags)
 {
 	__u64 at = spscring_record_size(p->stride, (__u32)p->first);
 	__u64 records = !(p->first & SPSCRING_WORD_DISCARDED);
@@ -449,10 +500,32 @@ static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_produc
 	}
 	if (spscring_traced(push))
 		spscring_trace_push(p, (__u32)p->reserved);
-	spscring_record_publish(p, spscring_word(p->sequence, p->phase) | p->first, p->reserved,
-				records);
+	spscring_record_publish(p, p->first, p->reserved, records);
 	p->reserved = 0;
-	spscring_record_published(p);
+	spscring_record_told(p, flags);
+}
+
+/**
+ * spscring_record_commit_flags() - publish all that is reserved, for those who know better
+ * @p: the producer
+ * @flags: 0, SPSCRING_NOWAKE or SPSCRING_WAKE, see spscring_commit_flags()
+ *
+ * The consumer sees all of them or none.
+ */
+static __always_inline void spscring_record_commit_flags(struct spscring_producer *p, __u32 flags)
+{
+	__u64 size = p->reserved;
+
+	if (unlikely(!size))
+		return;
+	if (unlikely(size != spscring_record_size(p->stride, (__u32)p->first) ||
+		     p->first & SPSCRING_WORD_DISCARDED || spscring_traced(push))) {
+		spscring_record_commit_many(p, flags);
+		return;
+	}
+	p->reserved = 0;
+	spscring_record_publish(p, p->first, size, 1);
+	spscring_record_told(p, flags);
 }
 
 /**
@@ -463,18 +536,7 @@ static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_produc
  */
 static __always_inline void spscring_record_commit_all(struct spscring_producer *p)
 {
-	__u64 size = p->reserved;
-
-	if (unlikely(!size))
-		return;
-	if (unlikely(size != spscring_record_size(p->stride, (__u32)p->first) ||
-		     p->first & SPSCRING_WORD_DISCARDED || spscring_traced(push))) {
-		spscring_record_commit_many(p);
-		return;
-	}
-	p->reserved = 0;
-	spscring_record_publish(p, spscring_word(p->sequence, p->phase) | p->first, size, 1);
-	spscring_record_published(p);
+	spscring_record_commit_flags(p, 0);
 }
 
 /**
@@ -523,17 +585,25 @@ static __always_inline void spscring_record_skip(struct spscring_consumer *c, __
 	}
 }
 
+static __always_inline void spscring_record_released(struct spscring_consumer *c)
+{
+	WRITE_ONCE(c->cursor[1], c->sequence);
+	spscring_release_cursor(c);
+	spscring_released(c);
+}
+
 /* No word yet: empty, or ended. */
 static SPSCRING_COLD int spscring_record_none(struct spscring_consumer *c)
 {
 	int ended;
 
+	c->seen = 0;		/* so that what comes is looked at, see spscring_came() */
 	if (likely(++c->fails % SPSCRING_LOOK_EVERY) && !spscring_told_of_end(c))
 		return -EAGAIN;
 	WRITE_ONCE(c->lines->counters.word, c->lines->counters.word + SPSCRING_LOOK_EVERY);
 	ended = spscring_ended(c->peer_state);
-	/* (Q) again: what the peer published before it ended is seen by now */
-	if (ended != -EAGAIN && spscring_word_is_there(c, spscring_record_load(c)))
+	/* again: what the peer published before it ended is seen by now */
+	if (ended != -EAGAIN && spscring_first_is_there(c))
 		return -EAGAIN;
 	return ended;
 }
@@ -559,6 +629,7 @@ static __always_inline __u64 spscring_record_gap(struct spscring_consumer *c, __
 static SPSCRING_NOINLINE long spscring_record_look(struct spscring_consumer *c, __u64 word)
 {
 	__u64 from = c->pos, length, size;
+	__u32 discarded = 0;
 
 	if (unlikely(c->broken))
 		return -EPIPE;
@@ -568,8 +639,7 @@ static SPSCRING_NOINLINE long spscring_record_look(struct spscring_consumer *c, 
 				return spscring_record_broken(c);
 			if (c->pos == from)
 				return spscring_record_none(c);
-			spscring_release_cursor(c);
-			spscring_released(c);
+			spscring_record_released(c);
 			return -EAGAIN;
 		}
 		length = word & SPSCRING_WORD_LENGTH;
@@ -579,10 +649,14 @@ static SPSCRING_NOINLINE long spscring_record_look(struct spscring_consumer *c, 
 		if (!(word & SPSCRING_WORD_DISCARDED))
 			break;
 		spscring_record_skip(c, size);
+		if (unlikely(++discarded == SPSCRING_DISCARDED_MAX)) {
+			spscring_record_released(c);
+			return -EBUSY;
+		}
 		word = spscring_record_load(c);
 	}
-	spscring_record_gap(c, c->sequence, word);
 	spscring_came(c, c->sequence);
+	spscring_record_gap(c, c->sequence, word);
 	c->seen = c->capacity - SPSCRING_WORD + 1;
 	if (spscring_traced(pop)) {
 		spscring_trace_pop(c, (__u32)size);
@@ -627,6 +701,8 @@ static __always_inline int spscring_record_resync(struct spscring_consumer *c, _
 	c->at = c->data + oldest % data;
 	c->phase = SPSCRING_PHASE_PUBLISHED |
 		   (oldest / data % 2 ? SPSCRING_PHASE_LAP : 0);
+	/* a wait counts from here */
+	spscring_release_cursor(c);
 	return 0;
 }
 
@@ -671,7 +747,8 @@ static __always_inline int spscring_record_taken(struct spscring_consumer *c, __
 	if (word & SPSCRING_WORD_DISCARDED)
 		return 0;
 	missing = spscring_record_gap(c, sequence, word);
-	if (missing)
+	/* after a death in the midst of a pop it may be the same record again */
+	if ((__s64)missing > 0)
 		WRITE_ONCE(*overruns, *overruns + missing);
 	spscring_came(c, c->sequence);
 	if (spscring_traced(pop))
@@ -679,12 +756,20 @@ static __always_inline int spscring_record_taken(struct spscring_consumer *c, __
 	return 0;
 }
 
-/* Copies one record, not yet released. */
-static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_consumer *c, void *rec,
-						   __u32 size)
+static inline int spscring_record_memcpy(void *to, const void *rec, __u32 length)
 {
-	__u64 word, sequence, skipped = 0;
-	__u32 length;
+	memcpy(to, rec, length);
+	return 0;
+}
+
+/* Copies one record, not yet released. */
+static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_consumer *c, void *to,
+						   __u32 size,
+						   int (*copy)(void *to, const void *rec,
+							       __u32 length))
+{
+	__u32 length, discarded = 0;
+	__u64 word, sequence;
 	int err, tries;
 
 	if (unlikely(c->broken))
@@ -702,17 +787,19 @@ static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_consumer *c, 
 					return -EMSGSIZE;
 				continue;
 			}
-			memcpy(rec, c->at + SPSCRING_WORD, length);
+			err = copy(to, c->at + SPSCRING_WORD, length);
+			if (err)
+				return err;
 		}
 		if (spscring_record_taken(c, word, sequence))
 			continue;
 		if (!(word & SPSCRING_WORD_DISCARDED))
 			return length;
-		skipped += spscring_record_size(c->stride, length);
 		spscring_record_skip(c, spscring_record_size(c->stride, length));
-		/* not for ever */
-		if (skipped <= c->capacity)
-			tries--;
+		spscring_release_cursor(c);
+		if (++discarded == SPSCRING_DISCARDED_MAX)
+			break;
+		tries--;
 	}
 	return -EBUSY;
 }
@@ -720,25 +807,59 @@ static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_consumer *c, 
 /* ------------------------------------------------------ for both of them */
 
 /* Pops one record, not yet released. */
-static __always_inline long spscring_record_get(struct spscring_consumer *c, void *rec,
-						__u32 size)
+static __always_inline long spscring_record_get(struct spscring_consumer *c, void *to,
+						__u32 size,
+						int (*copy)(void *to, const void *rec,
+							    __u32 length))
 {
 	long length;
+	int err;
 
 	if (c->flags & SPSCRING_CREATE_OVERWRITE) {
-		length = spscring_record_copy(c, rec, size);
+		length = spscring_record_copy(c, to, size, copy);
 		if (length < 0)
 			return length;
 	} else {
 		length = spscring_record_next(c);
-		if (unlikely(length < 0))
+		if (length < 0)
 			return length;
-		if (unlikely(length > size))
+		if (length > size)
 			return -EMSGSIZE;
-		memcpy(rec, c->at + SPSCRING_WORD, (size_t)length);
+		err = copy(to, c->at + SPSCRING_WORD, (__u32)length);
+		if (err)
+			return err;
 	}
 	spscring_record_take(c, (__u32)length);
 	return length;
+}
+
+/**
+ * spscring_record_pop_by() - pop one record by a copy of the caller's own
+ * @c: the consumer
+ * @to: where to, for @copy
+ * @size: of the place, in bytes
+ * @copy: copies a record there; an error of its ends the pop, and the record stays.  Of
+ *	a ring that overwrites it is called again when what it has copied was torn.
+ *
+ * Return: as spscring_record_pop(), or what @copy returned.
+ */
+static __always_inline long spscring_record_pop_by(struct spscring_consumer *c, void *to,
+						   __u32 size,
+						   int (*copy)(void *to, const void *rec,
+							       __u32 length))
+{
+	long length = spscring_record_get(c, to, size, copy);
+
+	if (length >= 0)
+		spscring_record_released(c);
+	return length;
+}
+
+/* A call of its own, so that a pop saves no registers. */
+static SPSCRING_NOINLINE long spscring_record_pop_slow(struct spscring_consumer *c, void *rec,
+						       __u32 size)
+{
+	return spscring_record_pop_by(c, rec, size, spscring_record_memcpy);
 }
 
 /**
@@ -751,18 +872,23 @@ static __always_inline long spscring_record_get(struct spscring_consumer *c, voi
  * next one: spscring_record_sequence() tells.
  *
  * Return: its length; or a negative errno, see the top: -EMSGSIZE it is longer than
- * @size, and stays; -EBUSY the producer overtook each of SPSCRING_OVERTAKEN_MAX
- * tries, there is more.
+ * @size, and stays; -EBUSY there is more.
  */
 static __always_inline long spscring_record_pop(struct spscring_consumer *c, void *rec, __u32 size)
 {
-	long length = spscring_record_get(c, rec, size);
+	/* in a ring that overwrites none is below seen */
+	__u64 length = spscring_record_load(c) ^ spscring_word(c->sequence, c->phase);
 
-	if (unlikely(length < 0))
-		return length;
-	spscring_release_cursor(c);
-	spscring_released(c);
-	return length;
+	if (unlikely(length >= c->seen || length > size))
+		return spscring_record_pop_slow(c, rec, size);
+	/* of a place that is known, and full, without a call */
+	if (__builtin_constant_p(size) && size <= SPSCRING_LINE && length == size)
+		memcpy(rec, c->at + SPSCRING_WORD, size);
+	else
+		memcpy(rec, c->at + SPSCRING_WORD, length);
+	spscring_record_take(c, (__u32)length);
+	spscring_record_released(c);
+	return (long)length;
 }
 
 /**
@@ -794,7 +920,8 @@ static inline long spscring_record_pop_n(struct spscring_consumer *c,
 	__u32 i;
 
 	for (i = 0; i < n; i++) {
-		length = spscring_record_get(c, recs[i].data, recs[i].length);
+		length = spscring_record_get(c, recs[i].data, recs[i].length,
+					     spscring_record_memcpy);
 		if (unlikely(length < 0))
 			break;
 		recs[i].length = (__u32)length;
@@ -802,8 +929,7 @@ static inline long spscring_record_pop_n(struct spscring_consumer *c,
 	}
 	if (!i)
 		return length;
-	spscring_release_cursor(c);
-	spscring_released(c);
+	spscring_record_released(c);
 	return i;
 }
 
@@ -874,8 +1000,7 @@ static inline void spscring_record_release_n(struct spscring_consumer *c,
 		bytes += c->end - c->data;
 	spscring_record_skip(c, (__u64)bytes + spscring_record_size(c->stride, recs->length));
 	c->sequence = recs->sequence + 1;
-	spscring_release_cursor(c);
-	spscring_released(c);
+	spscring_record_released(c);
 }
 
 /**
@@ -890,6 +1015,8 @@ static __always_inline int spscring_record_peek(struct spscring_consumer *c,
 {
 	long length;
 
+	/* for compilers that think it may stay unset */
+	*rec = (struct spscring_record){};
 	if (c->flags & SPSCRING_CREATE_OVERWRITE)
 		return -EOPNOTSUPP;
 #ifdef __KERNEL__
@@ -914,8 +1041,7 @@ static __always_inline void spscring_record_release(struct spscring_consumer *c,
 						    const struct spscring_record *rec)
 {
 	spscring_record_take(c, rec->length);
-	spscring_release_cursor(c);
-	spscring_released(c);
+	spscring_record_released(c);
 }
 
 #endif /* _UAPI_LINUX_SPSCRING_RECORD_H */

@@ -176,6 +176,7 @@ struct spscring_producer {
 	__u32 frame_first;
 	__u32 frame_records;
 	__u32 fails;		/* tries since there was room */
+	__u64 failed_at;	/* pos at the last of them */
 	const __u64 *peer_told;
 	const __u64 *peer_cursor;
 	const __u64 *peer_state;
@@ -316,11 +317,12 @@ static __always_inline void spscring_high_water(struct spscring_producer *p, __u
  * is a hint and may lag; the exact cursor is read before this reports full, the
  * first time, after each sleep and every SPSCRING_LOOK_EVERY tries, so that a
  * consumer that takes a few records and then waits for the producer by other
- * means gets them.
+ * means gets them; in a ring that drops each time, as nothing is lost for a hint.
  */
 static SPSCRING_COLD int spscring_refresh(struct spscring_producer *p, __u64 n)
 {
 	__u64 head, wants;
+	__u32 every;
 	int ended;
 
 	if (unlikely(p->broken))
@@ -340,17 +342,23 @@ static SPSCRING_COLD int spscring_refresh(struct spscring_producer *p, __u64 n)
 
 	/* it has slept or polled since, and was told of room by the exact cursor */
 	wants = READ_ONCE(*p->own_wants);
-	if (p->fails++ % SPSCRING_LOOK_EVERY && wants == p->slept)
+	if (p->pos != p->failed_at)	/* records of less have found room since */
+		p->fails = 0;
+	p->failed_at = p->pos;
+	every = p->flags & SPSCRING_CREATE_DROP ? 1 : SPSCRING_LOOK_EVERY;
+	if (p->fails++ % every && wants == p->slept)
 		return -EAGAIN;
 	p->slept = wants;
 	WRITE_ONCE(p->lines->counters.word, p->lines->counters.word +
-		   (p->fails == 1 ? 1 : SPSCRING_LOOK_EVERY));
+		   (p->fails == 1 ? 1 : every));
 	ended = spscring_ended(p->peer_state);
 	/* (D) pairs with (C) */
 	head = smp_load_acquire(p->peer_cursor);
 	if (unlikely(p->pos - head > p->capacity))
 		return spscring_producer_broken(p);
-	p->limit = head + p->capacity;
+	/* it does not fall: pos may be beyond what a peer that lies tells now */
+	if ((__s64)(head + p->capacity - p->limit) > 0)
+		p->limit = head + p->capacity;
 	spscring_high_water(p, head);
 	if (p->limit - p->pos < n) {
 		if (p->fails == 1 && spscring_traced(full))
@@ -513,6 +521,12 @@ static __always_inline void spscring_commit_n(struct spscring_producer *p, __u32
 #define SPSCRING_NOWAKE	1	/* let it sleep, until a later publish */
 #define SPSCRING_WAKE	2	/* who polls is told below the watermark as well */
 
+static __always_inline void spscring_wake_now(struct spscring_producer *p, __u32 flags)
+{
+	if (flags & SPSCRING_WAKE && p->after & ~SPSCRING_AFTER_TOUCH)
+		spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
+}
+
 /**
  * spscring_commit_flags() - publish the first slots reserved, for those who know better
  * @p: the producer
@@ -527,8 +541,7 @@ static __always_inline void spscring_commit_flags(struct spscring_producer *p, _
 {
 	if (!(flags & SPSCRING_NOWAKE)) {
 		spscring_commit_n(p, n);
-		if (flags & SPSCRING_WAKE && p->after & ~SPSCRING_AFTER_TOUCH)
-			spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
+		spscring_wake_now(p, flags);
 		return;
 	}
 	if (unlikely(!n))
@@ -1111,8 +1124,12 @@ static inline int spscring_first_is_there(const struct spscring_consumer *c)
 	if (!(c->flags & SPSCRING_CREATE_RECORDS))
 		return spscring_has_records(c, 1);
 	/* (Q) pairs with (P) */
-	return c->flags & SPSCRING_CREATE_OVERWRITE ||
-		spscring_word_is_there(c, smp_load_acquire((const __u64 *)c->at));
+	if (spscring_word_is_there(c, smp_load_acquire((const __u64 *)c->at)))
+		return 1;
+	if (!(c->flags & SPSCRING_CREATE_OVERWRITE))
+		return 0;
+	/* (U) pairs with (T) */
+	return (__s64)(smp_load_acquire(&c->peer->oldest.word) - c->pos) > 0;
 }
 
 /* ----------------------------------------------------------- beginnings */
@@ -1157,14 +1174,19 @@ static inline __u64 spscring_sequence_of(__u64 word, __u64 near)
 				      SPSCRING_WORD_SEQUENCE) >> SPSCRING_WORD_SEQUENCE);
 }
 
-/* The number of the record at the cursor, by its word, or of the next to come. */
+/*
+ * The number of the record at the cursor.  What was stored before the cursor may be
+ * ahead of it by a call's records: these are then still there, with their numbers.
+ */
 static inline __u64 spscring_first_sequence(const struct spscring_consumer *c)
 {
-	/* (Q) pairs with (P); the producer's is this one, or near it */
+	/* (Q) pairs with (P) */
 	__u64 word = smp_load_acquire((const __u64 *)c->at);
-	__u64 sequence = READ_ONCE(c->peer->cursor.more[0]);
+	__u64 sequence = READ_ONCE(c->cursor[1]);
 
-	return spscring_word_is_there(c, word) ? spscring_sequence_of(word, sequence) : sequence;
+	if (c->flags & SPSCRING_CREATE_OVERWRITE || !spscring_word_is_there(c, word))
+		return sequence;
+	return spscring_sequence_of(word, sequence);
 }
 
 /**

@@ -18,12 +18,13 @@ extern "C" {
 struct rival {
 	struct contender contender;
 	size_t (*size)(const struct cell *cell);	/* of a queue */
+	size_t (*twice)(const struct cell *cell);	/* of data behind it, mapped twice */
 	void (*init)(void *memory, const struct cell *cell);	/* in the parent of both ends */
 	void (*exit)(void *memory);	/* or NULL */
 };
 
 extern const struct rival boost_rival, ck_rival, dpdk_rival, crossbeam_rival;
-extern const struct rival pipe_rival, socket_rival, mq_rival;
+extern const struct rival bpf_rival, pipe_rival, socket_rival, mq_rival;
 extern const struct rival eventfd_rival, eventfd_epoll_rival;
 
 /* What is in crossbeam.rs, and what that takes. */
