@@ -7,6 +7,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/pgtable.h>
 #include <linux/poll.h>
 #include <linux/spscring.h>
 #include <linux/version.h>
@@ -42,6 +43,7 @@ struct ring_sleep {
 	bool unfenced;			/* asymmetric: told lower, and no membarrier asked for */
 	u64 late_at;			/* the cursor when late was set */
 	u32 records;			/* their watermark */
+	u64 need;			/* bytes of a write that found no room; 0: none */
 	bool late;			/* they have waited for it long enough */
 	ktime_t timeout;		/* 0: for ever */
 	struct hrtimer timer;
@@ -79,6 +81,7 @@ struct spscring {
 	struct page **pages;
 	unsigned long nr_pages;		/* each counted once */
 	unsigned long nr_mapped;
+	unsigned long pgoff;		/* of the first, in an fd */
 	void *base;
 
 	/* who pays; NULL for a driver's ring and for CAP_IPC_LOCK */
@@ -87,6 +90,9 @@ struct spscring {
 
 	bool of_user;		/* made by CREATE, so users may claim its ends */
 };
+
+/* Pages that a PMD entry maps, as a power of two. */
+#define RING_HUGE_ORDER	(PMD_SHIFT - PAGE_SHIFT)
 
 extern unsigned long ring_max_bytes;
 
@@ -129,6 +135,7 @@ int wait_ready(struct spscring *ring, u32 role, u64 index);
 int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline);
 int wait_arm(struct spscring *ring, u32 role, u64 index);
 int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *want);
+void wait_need(struct ring_end *end, u64 bytes);
 void wait_forget(struct ring_end *end);
 void wait_count(struct ring_end *end, struct spscring_sleep_counters *count);
 __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table);
@@ -145,6 +152,7 @@ ssize_t rw_write(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
 
 /* memmap.c: who may map what */
 bool memmap_writable(u32 role, unsigned long first, unsigned long n);
+void memmap_lay_out(struct spscring *ring);
 int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma);
 int memmap_pinned(struct spscring *ring, u32 role);
 
