@@ -552,7 +552,12 @@ inline consume_overwritten()
 				if
 				:: GONE(c_word)
 				:: else ->
-					j = c_number - c_sequence + LOW(NUMBER(c_word) - c_number);
+#ifdef BUG_NUMBER_OLDEST
+					j = c_number + LOW(NUMBER(c_word) - c_number) - c_sequence;
+#else
+					c_number = (c_number > c_sequence -> c_number : c_sequence);
+					j = NEAR(c_word, c_number) - c_sequence;
+#endif
 					c_sequence = c_sequence + j;
 					overruns = overruns + (j < 128 -> j : 0);
 					assert(c_sequence == NUMBER(c_word));
