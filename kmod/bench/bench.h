@@ -109,6 +109,8 @@ int bench_wrong(struct bench_side *s, u64 want, u64 got);
 void bench_release_probe(u64 *word);
 int bench_push_probe(struct spscring_producer *p, const u64 *v);
 int bench_pop_probe(struct spscring_consumer *c, u64 *v);
+int bench_record_push_probe(struct spscring_producer *p, const u64 *v);
+int bench_record_pop_probe(struct spscring_consumer *c, u64 *v);
 
 /*
  * The finest clock there is.  UML on x86-64 has no get_cycles(), but the

@@ -80,6 +80,16 @@ noinline int bench_pop_probe(struct spscring_consumer *c, u64 *v)
 	return spscring_pop_fixed(c, v, sizeof(*v));
 }
 
+noinline int bench_record_push_probe(struct spscring_producer *p, const u64 *v)
+{
+	return spscring_record_push(p, v, sizeof(*v));
+}
+
+noinline int bench_record_pop_probe(struct spscring_consumer *c, u64 *v)
+{
+	return (int)spscring_record_pop(c, v, sizeof(*v));
+}
+
 /**
  * rings_open() - make a ring and claim both its ends
  * @want: the ring
