@@ -151,18 +151,13 @@ static ssize_t rw_read_record(struct spscring *ring, struct iov_iter *to, bool n
 
 	do {
 		ret = rw_consumer(ring, &c) ?: spscring_record_pop_iter(&c, to);
-		if (ret == -EAGAIN) {
-			/* words come before the cursor that tells of them */
-			if (c.pos == waited)
-				return spscring_consumer_broken(&c);
-			waited = c.pos;
-			ret = rw_wait(ring, SPSCRING_CONSUMER, c.pos + 1, nonblock);
-		} else if (ret != -EBUSY || nonblock) {
+		if (ret != -EAGAIN && (ret != -EBUSY || nonblock))
 			return ret;
-		} else {
-			ret = 0;
-		}
-		ret = ret ?: rw_breathe();
+		/* words come before the cursor that tells of them */
+		if (ret == -EAGAIN && c.pos == waited)
+			return spscring_consumer_broken(&c);
+		waited = ret == -EAGAIN ? c.pos : U64_MAX;
+		ret = rw_wait(ring, SPSCRING_CONSUMER, c.pos + 1, nonblock) ?: rw_breathe();
 	} while (!ret);
 	return ret;
 }
@@ -230,8 +225,8 @@ static ssize_t rw_write_record(struct spscring *ring, struct iov_iter *from, boo
 	u64 size;
 	int err;
 
-	/* what is as long may have been cut short on its way */
-	if (length > ring->geometry.capacity - SPSCRING_WORD || length >= MAX_RW_COUNT)
+	/* it may have been longer, and was cut on its way here */
+	if (length >= MAX_RW_COUNT)
 		return -EMSGSIZE;
 	size = spscring_record_size(ring->geometry.stride, length);
 	do {
