@@ -43,6 +43,7 @@ struct ring_sleep {
 	bool unfenced;			/* asymmetric: told lower, and no membarrier asked for */
 	u64 late_at;			/* the cursor when late was set */
 	u32 records;			/* their watermark */
+	u64 need;			/* bytes of a write that found no room; 0: none */
 	bool late;			/* they have waited for it long enough */
 	ktime_t timeout;		/* 0: for ever */
 	struct hrtimer timer;
@@ -134,6 +135,7 @@ int wait_ready(struct spscring *ring, u32 role, u64 index);
 int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline);
 int wait_arm(struct spscring *ring, u32 role, u64 index);
 int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *want);
+void wait_need(struct ring_end *end, u64 bytes);
 void wait_forget(struct ring_end *end);
 void wait_count(struct ring_end *end, struct spscring_sleep_counters *count);
 __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table);

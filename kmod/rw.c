@@ -19,7 +19,10 @@ static bool rw_nonblock(const struct kiocb *iocb)
 	return iocb->ki_flags & IOCB_NOWAIT || iocb->ki_filp->f_flags & O_NONBLOCK;
 }
 
-/* A long call is one that others may come between. */
+/*
+ * A long call is one that others may come between.  After its first try: io_uring's may
+ * have a signal pending that is none.
+ */
 static int rw_breathe(void)
 {
 	cond_resched();
@@ -129,14 +132,13 @@ static ssize_t rw_read_frames(struct spscring *ring, struct iov_iter *to, bool n
 	if (iov_iter_count(to) < size)
 		return -EINVAL;
 	ring_consumer_handle(ring, &c);
-	while (iov_iter_count(to) >= size) {
-		err = rw_breathe() ?: rw_pop(&c, to, size);
+	while (!err && iov_iter_count(to) >= size) {
+		err = rw_pop(&c, to, size);
 		if (!err)
 			done += size;
 		else if (err == -EAGAIN && !done)
 			err = rw_wait(ring, SPSCRING_CONSUMER, c.pos + 1, nonblock);
-		if (err)
-			break;
+		err = err ?: rw_breathe();
 	}
 	return done ?: err;
 }
@@ -147,20 +149,17 @@ static ssize_t rw_read_record(struct spscring *ring, struct iov_iter *to, bool n
 	u64 waited = U64_MAX;
 	long ret;
 
-	for (;;) {
-		ret = rw_breathe() ?: rw_consumer(ring, &c) ?: spscring_record_pop_iter(&c, to);
-		if (ret == -EBUSY && !nonblock)
-			continue;
-		if (ret != -EAGAIN)
+	do {
+		ret = rw_consumer(ring, &c) ?: spscring_record_pop_iter(&c, to);
+		if (ret != -EAGAIN && (ret != -EBUSY || nonblock))
 			return ret;
 		/* words come before the cursor that tells of them */
-		if (c.pos == waited)
+		if (ret == -EAGAIN && c.pos == waited)
 			return spscring_consumer_broken(&c);
-		waited = c.pos;
-		ret = rw_wait(ring, SPSCRING_CONSUMER, c.pos + 1, nonblock);
-		if (ret)
-			return ret;
-	}
+		waited = ret == -EAGAIN ? c.pos : U64_MAX;
+		ret = rw_wait(ring, SPSCRING_CONSUMER, c.pos + 1, nonblock) ?: rw_breathe();
+	} while (!ret);
+	return ret;
 }
 
 /**
@@ -207,35 +206,38 @@ static ssize_t rw_write_frames(struct spscring *ring, struct iov_iter *from, boo
 	if (iov_iter_count(from) % size)
 		return -EINVAL;
 	ring_producer_handle(ring, &p);
-	while (iov_iter_count(from)) {
-		err = rw_refused(ring) ?: rw_breathe() ?: rw_push(&p, from, size);
+	while (!err && iov_iter_count(from)) {
+		err = rw_refused(ring) ?: rw_push(&p, from, size);
 		if (!err)
 			done += size;
 		else if (err == -EAGAIN)
 			err = rw_wait(ring, SPSCRING_PRODUCER, p.pos + 1, nonblock);
-		if (err)
-			break;
+		err = err ?: rw_breathe();
 	}
 	return done ?: err;
 }
 
 static ssize_t rw_write_record(struct spscring *ring, struct iov_iter *from, bool nonblock)
 {
+	struct ring_end *end = ring_end_of(ring, SPSCRING_PRODUCER);
 	size_t length = iov_iter_count(from);
 	struct spscring_producer p;
+	u64 size;
 	int err;
 
-	/* what is as long may have been cut short on its way */
-	if (length > ring->geometry.capacity - SPSCRING_WORD || length >= MAX_RW_COUNT)
+	/* it may have been longer, and was cut on its way here */
+	if (length >= MAX_RW_COUNT)
 		return -EMSGSIZE;
+	size = spscring_record_size(ring->geometry.stride, length);
 	do {
-		err = rw_refused(ring) ?: rw_breathe() ?: rw_producer(ring, &p) ?:
+		err = rw_refused(ring) ?: rw_producer(ring, &p) ?:
 			spscring_record_push_iter(&p, from, length);
+		wait_need(end, err == -EAGAIN ? size : 0);
 		if (!err)
 			return length;
 		if (err == -EAGAIN)
-			err = rw_wait(ring, SPSCRING_PRODUCER,
-				      p.pos + spscring_record_size(p.stride, length), nonblock);
+			err = rw_wait(ring, SPSCRING_PRODUCER, p.pos + size, nonblock);
+		err = err ?: rw_breathe();
 	} while (!err);
 	return err;
 }
@@ -248,7 +250,8 @@ static ssize_t rw_write_record(struct spscring *ring, struct iov_iter *from, boo
  * @from: where from
  *
  * Waits for room for them all, unless O_NONBLOCK or IOCB_NOWAIT, and never in a ring that
- * drops or overwrites.  No bytes are an empty record where these are of any size.
+ * drops or overwrites.  No bytes are an empty record where these are of any size; poll
+ * says that there is room once there is for the one that had to wait.
  *
  * Return: bytes, of whole records, fewer than asked when something came between;
  * -EINVAL not a multiple of the record size; -EMSGSIZE more than the ring can hold;

@@ -64,7 +64,7 @@ static void wait_tell(struct ring_end *end)
 
 static u64 wait_watermark(struct ring_end *end, u64 cursor)
 {
-	return cursor + max(end->sleep.records, 1U);
+	return cursor + max3((u64)end->sleep.records, end->sleep.need, 1ULL);
 }
 
 /* Until it takes something: poll is not to eat it, as it may be asked twice (nested epoll). */
@@ -571,6 +571,24 @@ int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *w
 }
 
 /**
+ * wait_need() - what a write found no room for
+ * @end: the producer's
+ * @bytes: pollers are not told of less; 0: of any
+ *
+ * Or who polls and writes again would find no rest.
+ */
+void wait_need(struct ring_end *end, u64 bytes)
+{
+	struct ring_sleep *s = &end->sleep;
+
+	if (READ_ONCE(s->need) == bytes)
+		return;
+	spin_lock_irq(&s->queue.lock);
+	WRITE_ONCE(s->need, bytes);
+	spin_unlock_irq(&s->queue.lock);
+}
+
+/**
  * wait_forget() - an end is over: nobody is to be told any more
  * @end: the end
  *
@@ -586,6 +604,7 @@ void wait_forget(struct ring_end *end)
 	s->armed = 0;
 	s->asked = 0;
 	s->records = 0;
+	WRITE_ONCE(s->need, 0);
 	s->timeout = 0;
 	s->late = false;
 	wait_tell(end);

@@ -22,13 +22,6 @@
 #define SKIP_WITHOUT_RECORD_PEER() \
 	SKIP_WITHOUT(SPSCRING_RECORD_DEVICE, "is spscring_record_peer.ko loaded?")
 
-static inline __u64 messages(void)
-{
-	const char *given = getenv("SPSCRING_MESSAGES");
-
-	return given && *given ? strtoull(given, NULL, 0) : 10000000;
-}
-
 static inline void *shared_memory(size_t size)
 {
 	return mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -147,7 +140,7 @@ static inline int end_move(struct record_end *end, struct spscring_record_run *r
 	return 0;
 }
 
-/* As SPSCRING_RECORD_RUN; what it wrote is left mapped, for death by exit. */
+/* As SPSCRING_RECORD_RUN. */
 static inline int end_run(struct spscring_record_run *run, enum how how)
 {
 	struct record_mover *m = &run->mover;
@@ -170,6 +163,7 @@ static inline int end_run(struct spscring_record_run *run, enum how how)
 	free(m->buf);
 	if (!err && !(run->flags & SPSCRING_RECORD_DIE))
 		err = spscring_shutdown(end.fd, 0);
+	end_free(&end);
 	return err;
 }
 
@@ -196,8 +190,10 @@ static inline pid_t run_child(struct spscring_record_run *run, enum how how)
 {
 	pid_t pid = fork_child();
 
-	if (!pid)
+	if (!pid) {
+		pin(run->role == SPSCRING_CONSUMER);
 		_exit(run_now(run, how) ? 1 : 0);
+	}
 	return pid;
 }
 

@@ -12,6 +12,7 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/scatterlist.h>
+#include <linux/uio.h>
 #include <linux/vmalloc.h>
 
 #include "spscring_kapi.h"
@@ -1276,6 +1277,114 @@ static void sg_table(struct kunit *test)
 	sg_free_table(&sgt);
 }
 
+/* ------------------------------------------------ records by an iov_iter */
+
+static void make_records(struct kunit *test, u64 capacity, u32 flags)
+{
+	struct spscring_create want = {
+		.capacity = capacity, .flags = flags | SPSCRING_CREATE_RECORDS,
+	};
+	struct fixture *f = test->priv;
+
+	f->ring = spscring_create(&want);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(f->ring));
+	spscring_get_info(f->ring, &f->info);
+	f->in = kvmalloc(capacity, GFP_KERNEL);
+	f->out = kvmalloc(capacity, GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, f->in && f->out);
+}
+
+static const u32 record_modes[] = { 0, SPSCRING_CREATE_DROP, SPSCRING_CREATE_OVERWRITE };
+
+static void mode_desc(const u32 *mode, char *desc)
+{
+	strscpy(desc, *mode & SPSCRING_CREATE_DROP ? "drops" :
+		*mode & SPSCRING_CREATE_OVERWRITE ? "overwrites" : "fails",
+		KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(record_mode, record_modes, mode_desc);
+
+/* @size bytes at @at, in three parts, one of them empty. */
+static void three_parts(struct iov_iter *iter, struct kvec *parts, bool from, u8 *at, size_t size)
+{
+	parts[0] = (struct kvec){ at, size / 3 };
+	parts[1] = (struct kvec){ at, 0 };
+	parts[2] = (struct kvec){ at + size / 3, size - size / 3 };
+	iov_iter_kvec(iter, from ? ITER_SOURCE : ITER_DEST, parts, 3, size);
+}
+
+static void record_iter(struct kunit *test)
+{
+	static const u32 sizes[] = { 0, 1, 8, 100, 1000, 4096, 7992 };
+	struct fixture *f = test->priv;
+	struct iov_iter from, to;
+	struct kvec parts[3], places[3];
+	int i;
+
+	make_records(test, 8000, *(const u32 *)test->param_value);
+	KUNIT_ASSERT_EQ(test, spscring_claim_producer(f->ring, &f->p), 0);
+	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(f->ring, &f->c), 0);
+	for (i = 0; i < 10 * ARRAY_SIZE(sizes); i++) {
+		u32 size = sizes[i % ARRAY_SIZE(sizes)];
+
+		fill(f->in, size, i);
+		three_parts(&from, parts, true, f->in, size);
+		three_parts(&to, places, false, f->out, 8000);
+		KUNIT_ASSERT_EQ(test, spscring_record_push_iter(&f->p, &from, size), 0);
+		KUNIT_EXPECT_EQ(test, iov_iter_count(&from), 0);
+		if (size) {
+			/* too little room: both stay as they are */
+			iov_iter_truncate(&to, size - 1);
+			KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->c, &to), -EMSGSIZE);
+			KUNIT_EXPECT_EQ(test, iov_iter_count(&to), size - 1);
+			iov_iter_reexpand(&to, 8000);
+		}
+		KUNIT_ASSERT_EQ(test, spscring_record_pop_iter(&f->c, &to), size);
+		KUNIT_EXPECT_EQ(test, iov_iter_count(&to), 8000 - size);
+		KUNIT_EXPECT_TRUE(test, is_filled(f->out, size, i));
+		KUNIT_EXPECT_EQ(test, spscring_record_sequence(&f->c), i);
+	}
+	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->c, &to), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->p, &from, 7993), -EMSGSIZE);
+	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->p, &from, U32_MAX), -EMSGSIZE);
+	/* fewer bytes than were told: none of them goes */
+	three_parts(&from, parts, true, f->in, 99);
+	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->p, &from, 100), -EFAULT);
+	KUNIT_EXPECT_EQ(test, iov_iter_count(&from), 99);
+	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->c, &to), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->p, &from, 99), 0);
+	three_parts(&to, places, false, f->out, 99);
+	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->c, &to), 99);
+}
+
+/* A user's record may be copied, and not be looked at in place. */
+static void record_of_user(struct kunit *test)
+{
+	bool overwrites = *(const u32 *)test->param_value & SPSCRING_CREATE_OVERWRITE;
+	struct fixture *f = test->priv;
+	struct spscring_record rec;
+	struct iov_iter to;
+	struct kvec parts[3];
+	struct file *file;
+
+	make_records(test, 8000, *(const u32 *)test->param_value);
+	file = spscring_export_file(f->ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(f->ring, &f->c), 0);
+	user_producer(f);
+	fill(f->in, 100, 5);
+	KUNIT_ASSERT_EQ(test, spscring_record_push(&f->p, f->in, 100), 0);
+	KUNIT_EXPECT_EQ(test, spscring_record_peek(&f->c, &rec),
+			overwrites ? -EOPNOTSUPP : -EPERM);
+	KUNIT_EXPECT_EQ(test, spscring_record_peek_n(&f->c, &rec, 1),
+			overwrites ? -EOPNOTSUPP : -EPERM);
+	three_parts(&to, parts, false, f->out, 100);
+	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->c, &to), 100);
+	KUNIT_EXPECT_TRUE(test, is_filled(f->out, 100, 5));
+	put_now(file);
+}
+
 /* Where records are of any size the kernel has the data twice, and the same. */
 static void data_twice(struct kunit *test)
 {
@@ -1435,6 +1544,8 @@ static struct kunit_case kapi_test_cases[] = {
 	KUNIT_CASE(export_device),
 	KUNIT_CASE(sg_table),
 	KUNIT_CASE(data_twice),
+	KUNIT_CASE_PARAM(record_iter, record_mode_gen_params),
+	KUNIT_CASE_PARAM(record_of_user, record_mode_gen_params),
 	{}
 };
 
