@@ -7,6 +7,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -263,6 +264,7 @@ static const struct file_operations endpoint_fops = {
 	.splice_write	= iter_file_splice_write,
 	.poll		= endpoint_poll,
 	.mmap		= endpoint_mmap,
+	.get_unmapped_area = thp_get_unmapped_area,
 	.show_fdinfo	= endpoint_fdinfo,
 	.release	= endpoint_release,
 	.llseek		= noop_llseek,
@@ -477,6 +479,7 @@ static const struct file_operations ring_fops = {
 	.unlocked_ioctl	= ring_ioctl,
 	.compat_ioctl	= no_compat_ioctl,
 	.mmap		= ring_mmap,
+	.get_unmapped_area = thp_get_unmapped_area,
 	.show_fdinfo	= ring_fdinfo,
 	.release	= ring_release,
 	.llseek		= noop_llseek,

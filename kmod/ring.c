@@ -2,11 +2,14 @@
 /*
  * A ring's life: its memory, its ends, and what becomes of them.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/atomic.h>
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/ctype.h>
 #include <linux/export.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/ratelimit.h>
@@ -18,6 +21,15 @@
 
 #include "ring.h"
 #include "trace.h"
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define MAX_PAGE_ORDER	(MAX_ORDER - 1)
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define MAX_PAGE_ORDER	MAX_ORDER
+#endif
+
+/* The largest chunk of memory: no mapping has a use for more than a PMD's. */
+#define RING_CHUNK_ORDER	min_t(unsigned int, RING_HUGE_ORDER, MAX_PAGE_ORDER)
 
 static atomic64_t ring_ids;
 static atomic_long_t ring_bytes;
@@ -42,6 +54,10 @@ static int ring_charge_user(struct spscring *ring)
 	do {
 		then = now + ring->nr_pages;
 		if (then > limit) {
+			pr_info_ratelimited("a ring of %llu bytes refused: user %u has %llu of them locked, and RLIMIT_MEMLOCK is %lu\n",
+					    ring->geometry.memory,
+					    from_kuid(&init_user_ns, cred->uid),
+					    (u64)now << PAGE_SHIFT, rlimit(RLIMIT_MEMLOCK));
 			put_cred(cred);
 			return -EDQUOT;
 		}
@@ -70,8 +86,11 @@ static int ring_charge(struct spscring *ring)
 	int err;
 
 	do {
-		if (max && bytes + ring->geometry.memory > max)
+		if (max && bytes + ring->geometry.memory > max) {
+			pr_info_ratelimited("a ring of %llu bytes refused: users' rings have %ld, and max_bytes is %lu\n",
+					    ring->geometry.memory, bytes, max);
 			return -ENOSPC;
+		}
 	} while (!atomic_long_try_cmpxchg(&ring_bytes, &bytes,
 					  bytes + ring->geometry.memory));
 	ring->counted = true;
@@ -83,39 +102,68 @@ static int ring_charge(struct spscring *ring)
 
 static void ring_free_pages(struct spscring *ring)
 {
-	unsigned long i;
+	unsigned long i, n;
 
 	if (ring->base)
 		vunmap(ring->base);
-	for (i = 0; ring->pages && i < ring->nr_pages && ring->pages[i]; i++) {
+	for (i = 0; ring->pages && i < ring->nr_pages && ring->pages[i]; i += n) {
+		n = compound_nr(ring->pages[i]);
 		put_page(ring->pages[i]);
-		if (!(i % 1024))
-			cond_resched();
+		cond_resched();
 	}
 	kvfree(ring->pages);
 }
 
 /*
- * Page by page, so that a large ring does not ask for large blocks and can be
- * interrupted by a kill.  RETRY_MAYFAIL: a memory cgroup at its limit answers
- * ENOMEM and does not wake its OOM killer.
+ * A chunk of at most 2^@order pages: what is to be had at once, and of this node;
+ * for a single page there is more patience.  RETRY_MAYFAIL: a memory cgroup at its
+ * limit answers ENOMEM and does not wake its OOM killer.
  */
+static struct page *ring_alloc_chunk(int node, gfp_t gfp, unsigned int order)
+{
+	struct page *page;
+
+	for (; order; order--) {
+		page = alloc_pages_node(node, gfp | __GFP_NORETRY | __GFP_THISNODE | __GFP_COMP,
+					order);
+		if (page)
+			return page;
+	}
+	return alloc_pages_node(node, gfp | __GFP_RETRY_MAYFAIL, 0);
+}
+
+/* By chunks, so that a large ring can be interrupted by a kill. */
 static int ring_alloc_pages(struct spscring *ring, int node, bool for_user)
 {
-	gfp_t gfp = GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
-	unsigned long i;
+	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN;
+	unsigned int most = RING_CHUNK_ORDER, order;
+	unsigned long i, n, k;
 
+	/* vmap() would say so, in the end */
+	if (ring->nr_mapped > totalram_pages())
+		return -ENOMEM;
 	if (for_user)
 		gfp |= __GFP_ACCOUNT;
-	ring->pages = kvcalloc(ring->nr_mapped, sizeof(*ring->pages), gfp);
+	ring->pages = kvcalloc(ring->nr_mapped, sizeof(*ring->pages), gfp | __GFP_RETRY_MAYFAIL);
 	if (!ring->pages)
 		return -ENOMEM;
-	for (i = 0; i < ring->nr_pages; i++) {
+	for (i = 0; i < ring->nr_pages; i += n) {
+		struct page *page;
+
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		ring->pages[i] = alloc_pages_node(node, gfp | __GFP_ZERO, 0);
-		if (!ring->pages[i])
+		/* the control pages have rights of their own, so they are single */
+		order = i < RING_PAGE_DATA ? 0 : min_t(unsigned int, most,
+						       ilog2(ring->nr_pages - i));
+		page = ring_alloc_chunk(node, gfp | __GFP_ZERO, order);
+		if (!page)
 			return -ENOMEM;
+		n = compound_nr(page);
+		/* what failed once is not asked for again */
+		if (n < 1UL << order)
+			most = ilog2(n);
+		for (k = 0; k < n; k++)
+			ring->pages[i + k] = page + k;
 		cond_resched();
 	}
 	memcpy(ring->pages + ring->nr_pages, ring->pages + RING_PAGE_DATA,
@@ -194,6 +242,7 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	err = ring_alloc_pages(ring, node, for_user);
 	if (err)
 		goto err_pages;
+	memmap_lay_out(ring);
 
 	info = ring_page(ring, RING_PAGE_INFO);
 	info->geometry = ring->geometry;

@@ -7,6 +7,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/pgtable.h>
 #include <linux/poll.h>
 #include <linux/spscring.h>
 #include <linux/version.h>
@@ -80,6 +81,7 @@ struct spscring {
 	struct page **pages;
 	unsigned long nr_pages;		/* each counted once */
 	unsigned long nr_mapped;
+	unsigned long pgoff;		/* of the first, in an fd */
 	void *base;
 
 	/* who pays; NULL for a driver's ring and for CAP_IPC_LOCK */
@@ -88,6 +90,9 @@ struct spscring {
 
 	bool of_user;		/* made by CREATE, so users may claim its ends */
 };
+
+/* Pages that a PMD entry maps, as a power of two. */
+#define RING_HUGE_ORDER	(PMD_SHIFT - PAGE_SHIFT)
 
 extern unsigned long ring_max_bytes;
 
@@ -147,6 +152,7 @@ ssize_t rw_write(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
 
 /* memmap.c: who may map what */
 bool memmap_writable(u32 role, unsigned long first, unsigned long n);
+void memmap_lay_out(struct spscring *ring);
 int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma);
 int memmap_pinned(struct spscring *ring, u32 role);
 

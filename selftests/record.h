@@ -22,13 +22,6 @@
 #define SKIP_WITHOUT_RECORD_PEER() \
 	SKIP_WITHOUT(SPSCRING_RECORD_DEVICE, "is spscring_record_peer.ko loaded?")
 
-static inline __u64 messages(void)
-{
-	const char *given = getenv("SPSCRING_MESSAGES");
-
-	return given && *given ? strtoull(given, NULL, 0) : 10000000;
-}
-
 static inline void *shared_memory(size_t size)
 {
 	return mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -196,8 +189,10 @@ static inline pid_t run_child(struct spscring_record_run *run, enum how how)
 {
 	pid_t pid = fork_child();
 
-	if (!pid)
+	if (!pid) {
+		pin(run->role == SPSCRING_CONSUMER);
 		_exit(run_now(run, how) ? 1 : 0);
+	}
 	return pid;
 }
 

@@ -415,7 +415,7 @@ static inline long record_put_answer(struct record_mover *m, struct spscring_pro
 static inline int record_lockstep(struct record_mover *in, struct spscring_producer *p,
 				  struct record_mover *out, struct spscring_consumer *c, __u64 n)
 {
-	const __u64 end = in->seq + n, missed = in->missed - out->missed;
+	const __u64 end = in->seq + n, moved = in->moved - out->moved;
 	const __u32 ways = in->ways;
 	__u32 turn = 0, i;
 	long some = 0;
@@ -463,8 +463,7 @@ static inline int record_lockstep(struct record_mover *in, struct spscring_produ
 		if (in->wrong || out->wrong)
 			return __LINE__;
 	}
-	if (!(p->flags & SPSCRING_CREATE_OVERWRITE) && in->missed - out->missed != missed &&
-	    in->seq == out->seq)
+	if (!(p->flags & SPSCRING_CREATE_OVERWRITE) && in->moved - out->moved != moved)
 		return __LINE__;
 	return 0;
 }

@@ -125,9 +125,9 @@ struct shared {
 	_Alignas(BENCH_LINE) uint64_t ticks;	/* of count messages */
 	_Alignas(BENCH_LINE) uint64_t looked;	/* how often WAKE's consumer has */
 	_Alignas(BENCH_LINE) uint64_t over;	/* FLOOD's producer is done */
-	uint64_t lost;		/* of what it pushed, for want of room */
 	_Alignas(BENCH_LINE) uint64_t calls;	/* system calls since the start, of all processes */
 	uint64_t wakes;		/* likewise, from sleep */
+	uint64_t lost;		/* records that FLOOD's found no room for */
 	struct hist hist;	/* of latencies, in ticks */
 };
 

@@ -62,27 +62,30 @@ static int geometry_of(int endpoint_fd, struct spscring_geometry *g)
 	return g->oldest_reader > SPSCRING_VERSION ? -EPROTONOSUPPORT : 0;
 }
 
-static void *map_part(int fd, int prot, uint64_t from, size_t size)
+/* Chunks would be mapped as they are touched: better at once. */
+static void *map_part(int fd, const struct spscring_geometry *g, int prot, uint64_t from,
+		      size_t size)
 {
-	void *at = mmap(NULL, size, prot, MAP_SHARED, fd, from);
+	int populate = g->features & SPSCRING_FEATURE_HUGE ? MAP_POPULATE : 0;
+	void *at = mmap(NULL, size, prot, MAP_SHARED | populate, fd, from);
 
 	return at == MAP_FAILED ? NULL : at;
 }
 
-/* Both parts of an end's pages; the one that begins at @from is @size long. */
-static int map_end(struct spscring_mapping *map, int fd, uint64_t ro_from, size_t ro_size,
-		   uint64_t rw_from, size_t rw_size)
+/* Both parts of an end's pages, each from one offset to another. */
+static int map_end(struct spscring_mapping *map, int fd, const struct spscring_geometry *g,
+		   uint64_t ro_from, uint64_t ro_to, uint64_t rw_from, uint64_t rw_to)
 {
-	map->read_only_size = ro_size;
-	map->writable_size = rw_size;
-	map->read_only = map_part(fd, PROT_READ, ro_from, ro_size);
+	map->read_only_size = ro_to - ro_from;
+	map->writable_size = rw_to - rw_from;
+	map->read_only = map_part(fd, g, PROT_READ, ro_from, map->read_only_size);
 	if (!map->read_only)
 		return -errno;
-	map->writable = map_part(fd, PROT_READ | PROT_WRITE, rw_from, rw_size);
+	map->writable = map_part(fd, g, PROT_READ | PROT_WRITE, rw_from, map->writable_size);
 	if (!map->writable) {
 		int err = -errno;
 
-		munmap(map->read_only, ro_size);
+		munmap(map->read_only, map->read_only_size);
 		return err;
 	}
 	return 0;
@@ -114,6 +117,7 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 {
 	struct spscring_mapping unasked;
 	struct spscring_geometry g;
+	uint64_t end;
 	int err;
 
 	if (!map)
@@ -121,8 +125,9 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 	err = geometry_of(endpoint_fd, &g);
 	if (err)
 		return err;
-	err = map_end(map, endpoint_fd, g.consumer_offset, g.producer_offset,
-		      g.producer_offset, spscring_mapped_bytes(&g) - g.producer_offset);
+	end = g.consumer_offset + spscring_mapped_bytes(&g);
+	err = map_end(map, endpoint_fd, &g, g.consumer_offset, g.producer_offset,
+		      g.producer_offset, end);
 	if (err)
 		return err;
 	spscring_producer_init(p, &g, map->read_only,
@@ -142,6 +147,7 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
 {
 	struct spscring_mapping unasked;
 	struct spscring_geometry g;
+	uint64_t end;
 	int err;
 
 	if (!map)
@@ -149,8 +155,9 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
 	err = geometry_of(endpoint_fd, &g);
 	if (err)
 		return err;
-	err = map_end(map, endpoint_fd, g.info_offset, spscring_mapped_bytes(&g) - g.info_offset,
-		      g.consumer_offset, g.info_offset - g.consumer_offset);
+	end = g.consumer_offset + spscring_mapped_bytes(&g);
+	err = map_end(map, endpoint_fd, &g, g.info_offset, end,
+		      g.consumer_offset, g.info_offset);
 	if (err)
 		return err;
 	spscring_consumer_init(c, &g, map->writable, map->read_only,

@@ -100,9 +100,11 @@
  *
  * Returns 0.  Errors: EEXIST the fd has its ring; EINVAL a bad value; E2BIG
  * more data than SPSCRING_DATA_MAX, or a longer struct than known; EFAULT;
- * EDQUOT the user's RLIMIT_MEMLOCK (CAP_IPC_LOCK exempts); ENOSPC the module's
- * max_bytes; ENOMEM no memory, or the memory cgroup's limit; EINTR killed
- * while allocating; EPERM not a ring fd; EOPNOTSUPP a 32-bit caller.
+ * EDQUOT the user's RLIMIT_MEMLOCK (CAP_IPC_LOCK exempts), ENOSPC the module's
+ * max_bytes: the log has the figures; ENOMEM no memory, or the memory cgroup's
+ * limit, or more than the machine has, where data that are mapped twice count
+ * twice; EINTR killed while allocating; EPERM not a ring fd; EOPNOTSUPP a 32-bit
+ * caller.
  */
 struct spscring_create {
 	__u32 size;
@@ -232,6 +234,8 @@ struct spscring_notify {
 	__u64 timeout;
 };
 
+#define SPSCRING_FEATURE_HUGE	(1U << 0)	/* data of huge pages */
+
 /*
  * The pages, in this order, each section a whole number of pages.
  *
@@ -249,6 +253,17 @@ struct spscring_notify {
  *	producer	[consumer, info] read-only, [producer, data] writable
  *	consumer	[consumer] writable, [info, producer, data] read-only
  *	ring fd		everything read-only
+ *
+ * The data are chunks of contiguous memory, the largest that were to be had at once,
+ * and single pages where there were none.  SPSCRING_FEATURE_HUGE says that all of
+ * them, less what is left over at the end, are chunks that one entry of a page table
+ * maps (a PMD's: 2 MiB, say), and that they lie at multiples of that in the fd.  The
+ * pages then begin at consumer_offset and not at 0; ENXIO before it.  A mapping at
+ * least as long, where the kernel chose the address or its own is as far from such a
+ * multiple as the offset is, gets such entries as it is touched, or at once with
+ * MAP_POPULATE, if the system lets it: see FilePmdMapped in /proc/PID/smaps, and
+ * /sys/kernel/mm/transparent_hugepage/enabled for "never".  In any other mapping, and
+ * without the feature, mmap() maps all pages before it returns.
  */
 
 /**
@@ -276,7 +291,7 @@ struct spscring_notify {
  *		  of the info page.
  * @version:	  SPSCRING_VERSION of the kernel that made it.
  * @oldest_reader: the oldest version that can read it.
- * @features:	  feature bits; none are defined yet.
+ * @features:	  SPSCRING_FEATURE_*.
  * @flags:	  as created.
  */
 struct spscring_geometry {

@@ -592,12 +592,24 @@ static __always_inline void spscring_record_released(struct spscring_consumer *c
 	spscring_released(c);
 }
 
+/*
+ * Records came after a wait, see spscring_came(): counted by what the smallest take of
+ * the ring, and none for more than a line's, or a round trip would look like a stream.
+ */
+static SPSCRING_NOINLINE void spscring_record_came(struct spscring_consumer *c)
+{
+	__u64 came = (c->pos - c->waited_at) / (2 * SPSCRING_WORD);
+	__u64 most = (c->sequence - c->waited_sequence) * (SPSCRING_LINE / (2 * SPSCRING_WORD));
+
+	c->waited_sequence = c->sequence;
+	spscring_came(c, came < most ? came : most);
+}
+
 /* No word yet: empty, or ended. */
 static SPSCRING_COLD int spscring_record_none(struct spscring_consumer *c)
 {
 	int ended;
 
-	c->seen = 0;		/* so that what comes is looked at, see spscring_came() */
 	if (likely(++c->fails % SPSCRING_LOOK_EVERY) && !spscring_told_of_end(c))
 		return -EAGAIN;
 	WRITE_ONCE(c->lines->counters.word, c->lines->counters.word + SPSCRING_LOOK_EVERY);
@@ -655,7 +667,8 @@ static SPSCRING_NOINLINE long spscring_record_look(struct spscring_consumer *c, 
 		}
 		word = spscring_record_load(c);
 	}
-	spscring_came(c, c->sequence);
+	if (c->fails != c->waited_fails)
+		spscring_record_came(c);
 	spscring_record_gap(c, c->sequence, word);
 	c->seen = c->capacity - SPSCRING_WORD + 1;
 	if (spscring_traced(pop)) {
@@ -674,6 +687,8 @@ static __always_inline long spscring_record_next(struct spscring_consumer *c)
 
 	if (unlikely(length >= c->seen))
 		return spscring_record_look(c, word);
+	if (unlikely(c->fails != c->waited_fails))
+		spscring_record_came(c);
 	return (long)length;
 }
 
@@ -750,7 +765,8 @@ static __always_inline int spscring_record_taken(struct spscring_consumer *c, __
 	/* after a death in the midst of a pop it may be the same record again */
 	if ((__s64)missing > 0)
 		WRITE_ONCE(*overruns, *overruns + missing);
-	spscring_came(c, c->sequence);
+	if (c->fails != c->waited_fails)
+		spscring_record_came(c);
 	if (spscring_traced(pop))
 		spscring_trace_pop(c, (__u32)spscring_record_size(c->stride, (__u32)word));
 	return 0;
@@ -879,6 +895,8 @@ static __always_inline long spscring_record_pop(struct spscring_consumer *c, voi
 	/* in a ring that overwrites none is below seen */
 	__u64 length = spscring_record_load(c) ^ spscring_word(c->sequence, c->phase);
 
+	if (unlikely(c->fails != c->waited_fails && length < c->seen))
+		spscring_record_came(c);
 	if (unlikely(length >= c->seen || length > size))
 		return spscring_record_pop_slow(c, rec, size);
 	/* of a place that is known, and full, without a call */

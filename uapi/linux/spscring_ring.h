@@ -232,13 +232,14 @@ struct spscring_consumer {
 	__u32 relax;		/* how long to wait between tries, in cpu_relax() */
 	__u32 waited;		/* how long the last wait was, likewise */
 	__u32 waited_fails;	/* fails when it was over */
-	__u64 waited_at;	/* index of the next record then */
+	__u64 waited_at;	/* pos then */
 	__u32 tell;
 	__u32 broken;
 	const __u64 *peer_state;
 	struct spscring_consumer_lines *lines;
 	/* of records of any size */
 	const struct spscring_producer_lines *peer;
+	__u64 waited_sequence;	/* sequence when the last wait was over */
 	__u32 flags;		/* the ring's */
 #ifdef __KERNEL__
 	struct spscring *ring;
@@ -830,13 +831,10 @@ static __always_inline int spscring_released(struct spscring_consumer *c)
  * next; many for how long it was, and fewer looks had found as many, at less cost
  * to the producer.  Few, and each look is worth it.
  */
-static __always_inline void spscring_came(struct spscring_consumer *c, __u64 index)
+static __always_inline void spscring_came(struct spscring_consumer *c, __u64 came)
 {
-	__u64 came = index - c->waited_at;
 	__u32 looks = c->fails - c->waited_fails;
 
-	if (!looks)
-		return;
 	if (came >= 2 * c->waited) {
 		if (c->relax < SPSCRING_RELAX_MAX)
 			c->relax *= 2;
@@ -844,7 +842,7 @@ static __always_inline void spscring_came(struct spscring_consumer *c, __u64 ind
 		c->relax = (c->relax + 1) / 2;
 	}
 	c->waited = looks * c->relax;
-	c->waited_at = index;
+	c->waited_at = c->pos;
 	c->waited_fails = c->fails;
 }
 
@@ -887,7 +885,8 @@ static __always_inline int spscring_look(struct spscring_consumer *c)
 			return spscring_ended_empty(c);
 		return -EAGAIN;
 	}
-	spscring_came(c, c->pos);
+	if (c->fails != c->waited_fails)
+		spscring_came(c, c->pos - c->waited_at);
 	c->seen = c->pos + n;
 	/* A tail of this frame's next lap says that this lap is complete. */
 	if ((__s64)(c->seen - c->frame_end) > 0)
@@ -1294,7 +1293,7 @@ static inline void spscring_consumer_init(struct spscring_consumer *c,
 		c->at = c->data + c->pos % g->data_bytes;
 		c->phase = spscring_phase(g, c->pos);
 		c->sequence = spscring_first_sequence(c);
-		c->waited_at = c->sequence;
+		c->waited_sequence = c->sequence;
 		return;
 	}
 	c->record_size = g->record_size;
@@ -1332,7 +1331,7 @@ static inline void spscring_consumer_wakes(struct spscring_consumer *c, __u32 ho
 }
 
 /**
- * spscring_mapped_bytes() - how far a ring's fds can be mapped
+ * spscring_mapped_bytes() - what a ring's fds can map, from consumer_offset on
  * @g: the geometry
  *
  * Return: its memory, with the data twice where records are of any size.
