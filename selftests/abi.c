@@ -105,7 +105,8 @@ TEST(numbers)
 	EXPECT_EQ(sizeof(struct spscring_endpoint), 24);
 	EXPECT_EQ(sizeof(struct spscring_shutdown), 8);
 	EXPECT_EQ(sizeof(struct spscring_geometry), 128);
-	EXPECT_EQ(sizeof(struct spscring_info), 352);
+	EXPECT_EQ(sizeof(struct spscring_info), 416);
+	EXPECT_EQ(sizeof(struct spscring_loss), 64);
 	EXPECT_EQ(sizeof(struct spscring_wait), 24);
 	EXPECT_EQ(sizeof(struct spscring_notify), 24);
 	EXPECT_EQ(sizeof(struct spscring_info_page), 168);
@@ -176,7 +177,7 @@ TEST_F(pages, info_page)
 	EXPECT_EQ(memcmp(&page->geometry, g, sizeof(*g)), 0);
 	EXPECT_EQ(memcmp(page->name, self->info.name, sizeof(page->name)), 0);
 	EXPECT_STREQ((const char *)page->name, "abi");
-	EXPECT_EQ(g->version, 1);
+	EXPECT_EQ(g->version, 2);
 	EXPECT_EQ(g->oldest_reader, 1);
 	EXPECT_EQ(g->features, 0);
 	EXPECT_EQ(g->flags, 0);
@@ -245,6 +246,8 @@ TEST_F(pages, reserved_stays_zero)
 	const size_t producer[] = {
 		g->colour + WORD(spscring_producer_lines, cursor),
 		g->colour + WORD(spscring_producer_lines, counters),
+		g->colour + offsetof(struct spscring_producer_lines,
+				     counters.more[SPSCRING_COUNT_HIGH_WATER]),
 	};
 	const size_t states[] = {
 		lines + WORD(spscring_kernel_lines, consumer_wants),
@@ -272,7 +275,7 @@ TEST_F(pages, reserved_stays_zero)
 		ASSERT_EQ(pop_answer(&c, &v), -EAGAIN);
 	}
 	EXPECT_EQ(not_zero(self->all + g->consumer_offset, 0, g->page_size, consumer, 3), -1);
-	EXPECT_EQ(not_zero(self->all + g->producer_offset, 0, g->page_size, producer, 2), -1);
+	EXPECT_EQ(not_zero(self->all + g->producer_offset, 0, g->page_size, producer, 3), -1);
 	EXPECT_EQ(not_zero(self->all + g->info_offset, sizeof(struct spscring_info_page),
 			   g->page_size, states, 4), -1);
 

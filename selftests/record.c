@@ -618,4 +618,86 @@ TEST_F_TIMEOUT(stream, every_shape, 600)
 	}
 }
 
+/* -------------------------------------------------- many, and a slow consumer */
+
+FIXTURE(overrun)
+{
+	struct spscring_record_run *run;
+	struct record_mover take;
+	struct record_end out;
+	int ring;
+};
+
+FIXTURE_VARIANT(overrun)
+{
+	enum how producer;
+	__u32 pause;		/* after each record, in cpu_relax() */
+	__u32 capacity, most;
+};
+
+FIXTURE_VARIANT_ADD(overrun, slow) { BY_TRYING, 300, 4096, 64 };
+FIXTURE_VARIANT_ADD(overrun, slow_kernel) { BY_KERNEL, 300, 4096, 64 };
+FIXTURE_VARIANT_ADD(overrun, slow_large) { BY_TRYING, 3000, 1 << 20, 512 };
+FIXTURE_VARIANT_ADD(overrun, fast) { BY_TRYING, 0, 4096, 64 };
+FIXTURE_VARIANT_ADD(overrun, absent) { BY_TRYING, ~0U, 4096, 64 };
+
+FIXTURE_SETUP(overrun)
+{
+	SKIP_WITHOUT_DEVICE();
+	SKIP_WITHOUT_RECORD_PEER();
+	self->run = shared_memory(sizeof(*self->run));
+	ASSERT_NE(self->run, MAP_FAILED);
+	self->take = (struct record_mover){ .ways = RECORD_COPY_WAYS, .most = variant->most };
+	self->take.buf = malloc(record_buf_size(&self->take));
+	self->ring = spscring_open(RING(.capacity = variant->capacity, .flags = OVERWRITES));
+	ASSERT_EQ(end_claim(&self->out, self->ring, SPSCRING_CONSUMER), 0);
+}
+
+FIXTURE_TEARDOWN(overrun)
+{
+	end_free(&self->out);
+	close_fd(&self->ring);
+	free(self->take.buf);
+	munmap(self->run, sizeof(*self->run));
+}
+
+/* The producer never waits; what came and what is counted as missed is all there was. */
+TEST_F_TIMEOUT(overrun, counted, 600)
+{
+	const __u64 n = messages() / 5;
+	struct record_mover *m = &self->take;
+	struct spscring_info info;
+	long got = 0;
+	pid_t pid;
+	__u32 i;
+
+	*self->run = (struct spscring_record_run){
+		.role = SPSCRING_PRODUCER, .ring_fd = self->ring, .count = n,
+		.mover = { .ways = RECORD_PRODUCER_WAYS, .most = variant->most },
+	};
+	pin(true);
+	pid = run_child(self->run, variant->producer);
+	if (variant->pause == ~0U)
+		EXPECT_EQ(wait_child(pid), 0);
+	while (got >= 0 || got == -EAGAIN || got == -EBUSY) {
+		got = record_take(m, &self->out.c, RECORD_BATCH);
+		for (i = 0; variant->pause != ~0U && i < variant->pause; i++)
+			cpu_relax();
+	}
+	EXPECT_EQ(got, -ESHUTDOWN);
+	if (variant->pause != ~0U)
+		EXPECT_EQ(wait_child(pid), 0);
+	EXPECT_EQ(self->run->err, 0);
+	EXPECT_EQ(m->wrong, 0);
+	EXPECT_EQ(m->moved + m->missed, n);
+	EXPECT_EQ(m->seq, n);
+	info = info_of(self->ring);
+	EXPECT_EQ(info.loss.sequence, n);
+	EXPECT_EQ(info.loss.overruns, m->missed);
+	EXPECT_EQ(info.broken, 0);
+	/* nobody was waited for */
+	EXPECT_EQ(info.producer_sleep.sleeps, 0);
+	ksft_print_msg("%llu popped, %llu missed\n", m->moved, m->missed);
+}
+
 TEST_HARNESS_MAIN

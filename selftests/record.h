@@ -140,7 +140,7 @@ static inline int end_move(struct record_end *end, struct spscring_record_run *r
 	return 0;
 }
 
-/* As SPSCRING_RECORD_RUN; what it wrote is left mapped, for death by exit. */
+/* As SPSCRING_RECORD_RUN. */
 static inline int end_run(struct spscring_record_run *run, enum how how)
 {
 	struct record_mover *m = &run->mover;
@@ -163,6 +163,7 @@ static inline int end_run(struct spscring_record_run *run, enum how how)
 	free(m->buf);
 	if (!err && !(run->flags & SPSCRING_RECORD_DIE))
 		err = spscring_shutdown(end.fd, 0);
+	end_free(&end);
 	return err;
 }
 

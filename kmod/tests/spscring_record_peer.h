@@ -369,6 +369,8 @@ static inline long record_take_one(struct record_mover *m, struct spscring_consu
 			return length;
 	}
 	length = spscring_record_pop(c, m->buf, size);
+	if (length == -EMSGSIZE)	/* which is wrong */
+		length = spscring_record_pop(c, m->buf, m->most);
 	if (length < 0)
 		return length;
 out:

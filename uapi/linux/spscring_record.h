@@ -65,7 +65,8 @@
  * Errors beside those of spscring_ring.h:
  *
  *	-EMSGSIZE	longer than the ring can ever hold; or than the place to pop to
- *	-ENOBUFS	no room, in a ring that drops: the record is lost and counted
+ *	-ENOBUFS	no room, in a ring that drops: the record is lost and counted, as it
+ *			is there with -ESHUTDOWN and -EPIPE unless the ring is broken
  *	-EBUSY		there is more, and this call has tried long enough: it was overtaken
  *			SPSCRING_OVERTAKEN_MAX times, or has passed SPSCRING_DISCARDED_MAX by
  */
@@ -127,18 +128,6 @@ static __always_inline __u64 spscring_word(__u64 sequence, __u32 phase)
 
 /* ------------------------------------------------------------- producer */
 
-/* Full, and not to be waited for: the sequence shows it. */
-static SPSCRING_COLD int spscring_record_dropped(struct spscring_producer *p,
-						 __u64 n)
-{
-	__u64 *drops = &p->lines->counters.more[SPSCRING_COUNT_DROPS];
-
-	p->sequence += n;
-	WRITE_ONCE(*drops, *drops + n);
-	WRITE_ONCE(p->cursor[1], p->sequence);
-	return -ENOBUFS;
-}
-
 /**
  * spscring_record_drop() - give records up that found no room
  * @p: the producer
@@ -148,9 +137,25 @@ static SPSCRING_COLD int spscring_record_dropped(struct spscring_producer *p,
  * up to 2^29 - 1 in a row, INFO of any.  A ring that was made to drop does it by
  * itself.
  */
-static inline void spscring_record_drop(struct spscring_producer *p, __u64 n)
+static SPSCRING_COLD void spscring_record_drop(struct spscring_producer *p, __u64 n)
 {
-	spscring_record_dropped(p, n);
+	__u64 *drops = &p->lines->counters.more[SPSCRING_COUNT_DROPS];
+
+	p->sequence += n;
+	WRITE_ONCE(*drops, *drops + n);
+	WRITE_ONCE(p->cursor[1], p->sequence);
+}
+
+/**
+ * spscring_record_needs() - room to wait for
+ * @p: the producer
+ * @length: of a record, in bytes
+ *
+ * Return: bytes of the ring, for spscring_wait_room() and spscring_has_room().
+ */
+static inline __u64 spscring_record_needs(const struct spscring_producer *p, __u32 length)
+{
+	return spscring_record_size(p->stride, length);
 }
 
 /*
@@ -229,9 +234,9 @@ static SPSCRING_NOINLINE int spscring_record_room(struct spscring_producer *p, _
 		else
 			err = spscring_refresh(p, size);
 		if (unlikely(err)) {
-			if (err == -EAGAIN && p->flags & SPSCRING_CREATE_DROP)
-				return spscring_record_dropped(p, 1);
-			return err;
+			if (p->flags & SPSCRING_CREATE_DROP && !p->broken)
+				spscring_record_drop(p, 1);
+			return err == -EAGAIN && p->flags & SPSCRING_CREATE_DROP ? -ENOBUFS : err;
 		}
 	}
 	if ((__s64)(next + SPSCRING_WORD - p->cleared) > 0)
