@@ -172,8 +172,7 @@ static int stream_thread(void *data)
 	while (f->put.seq < STREAM_RECORDS) {
 		if (record_put(&f->put, &f->p, STREAM_RECORDS - f->put.seq) >= 0)
 			continue;
-		spscring_wait_room(&f->p, spscring_record_size(f->p.stride,
-				   record_length(f->put.seq, f->put.most)), -1);
+		spscring_wait_room(&f->p, record_need(&f->put, &f->p), -1);
 	}
 	spscring_shutdown(f->ring, SPSCRING_PRODUCER);
 	complete(&s->done);
