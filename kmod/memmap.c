@@ -24,6 +24,16 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flag
 
 #define RING_HUGE_PAGES	(1UL << RING_HUGE_ORDER)
 
+/*
+ * Who puts a PMD entry into a module's mapping?  From 6.15 on its own .huge_fault; in
+ * 6.1 the page fault code, for the page that .fault returns; between them nobody, as
+ * that code came to look at the size of the file, and a device has none.
+ */
+#define MEMMAP_HUGE_FAULT (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && \
+			   LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0))
+#define MEMMAP_HUGE	(MEMMAP_HUGE_FAULT || (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && \
+			 LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)))
+
 /* The pages that a role may write: [first, first + n), to the end if n is 0. */
 static const struct { unsigned long first, n; } memmap_rights[] = {
 	[SPSCRING_PRODUCER] = { RING_PAGE_PRODUCER, 0 },
@@ -60,7 +70,7 @@ void memmap_lay_out(struct spscring *ring)
 	struct spscring_geometry *g = &ring->geometry;
 	unsigned long i = RING_PAGE_DATA, shift;
 
-	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) || g->data_bytes < PMD_SIZE ||
+	if (!MEMMAP_HUGE || g->data_bytes < PMD_SIZE ||
 	    (ring->nr_mapped > ring->nr_pages && !IS_ALIGNED(g->data_bytes, PMD_SIZE)))
 		return;
 	for (; i + RING_HUGE_PAGES <= ring->nr_pages; i += RING_HUGE_PAGES) {
@@ -111,8 +121,7 @@ static const struct vm_operations_struct memmap_vm_ops = {
 
 /*
  * Of a ring laid out for PMD entries: pages come as they are touched, whole chunks
- * by such an entry.  Kernels until 6.14 put it there themselves, for the page that
- * this returns.
+ * by such an entry if they can.
  */
 static vm_fault_t memmap_huge_fault_page(struct vm_fault *vmf)
 {
@@ -125,7 +134,7 @@ static vm_fault_t memmap_huge_fault_page(struct vm_fault *vmf)
 	return 0;
 }
 
-#if defined(CONFIG_TRANSPARENT_HUGEPAGE) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#if MEMMAP_HUGE_FAULT
 static vm_fault_t memmap_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -144,7 +153,7 @@ static vm_fault_t memmap_huge_fault(struct vm_fault *vmf, unsigned int order)
 
 static const struct vm_operations_struct memmap_huge_vm_ops = {
 	.fault = memmap_huge_fault_page,
-#if defined(CONFIG_TRANSPARENT_HUGEPAGE) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#if MEMMAP_HUGE_FAULT
 	.huge_fault = memmap_huge_fault,
 #endif
 };

@@ -2,6 +2,8 @@
 /*
  * A ring's life: its memory, its ends, and what becomes of them.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/atomic.h>
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -52,6 +54,10 @@ static int ring_charge_user(struct spscring *ring)
 	do {
 		then = now + ring->nr_pages;
 		if (then > limit) {
+			pr_info_ratelimited("a ring of %llu bytes refused: user %u has %llu of them locked, and RLIMIT_MEMLOCK is %lu\n",
+					    ring->geometry.memory,
+					    from_kuid(&init_user_ns, cred->uid),
+					    (u64)now << PAGE_SHIFT, rlimit(RLIMIT_MEMLOCK));
 			put_cred(cred);
 			return -EDQUOT;
 		}
@@ -80,8 +86,11 @@ static int ring_charge(struct spscring *ring)
 	int err;
 
 	do {
-		if (max && bytes + ring->geometry.memory > max)
+		if (max && bytes + ring->geometry.memory > max) {
+			pr_info_ratelimited("a ring of %llu bytes refused: users' rings have %ld, and max_bytes is %lu\n",
+					    ring->geometry.memory, bytes, max);
 			return -ENOSPC;
+		}
 	} while (!atomic_long_try_cmpxchg(&ring_bytes, &bytes,
 					  bytes + ring->geometry.memory));
 	ring->counted = true;
@@ -130,6 +139,9 @@ static int ring_alloc_pages(struct spscring *ring, int node, bool for_user)
 	unsigned int most = RING_CHUNK_ORDER, order;
 	unsigned long i, n, k;
 
+	/* vmap() would say so, in the end */
+	if (ring->nr_mapped > totalram_pages())
+		return -ENOMEM;
 	if (for_user)
 		gfp |= __GFP_ACCOUNT;
 	ring->pages = kvcalloc(ring->nr_mapped, sizeof(*ring->pages), gfp | __GFP_RETRY_MAYFAIL);

@@ -167,7 +167,7 @@ static unsigned long huge_page(void)
 }
 
 /* Of all mappings in [at, at + size), in bytes; smaps says kB. */
-static size_t smaps(const char *at, size_t size, const char *key)
+static size_t smaps_bytes(const char *at, size_t size, const char *key)
 {
 	FILE *f = fopen("/proc/self/smaps", "r");
 	unsigned long from, to, kb;
@@ -272,9 +272,9 @@ TEST_F(large, by_the_library)
 	EXPECT_EQ(info->magic, SPSCRING_MAGIC);
 	EXPECT_EQ(memcmp(&info->geometry, &self->g, sizeof(self->g)), 0);
 	/* all of it at once */
-	EXPECT_EQ(smaps(p_map.writable, p_map.writable_size, "Rss"), p_map.writable_size);
-	EXPECT_EQ(smaps(c_map.read_only, c_map.read_only_size, "Rss"), c_map.read_only_size);
-	EXPECT_EQ(smaps(p_map.writable, p_map.writable_size, "FilePmdMapped"), huge_bytes(self));
+	EXPECT_EQ(smaps_bytes(p_map.writable, p_map.writable_size, "Rss"), p_map.writable_size);
+	EXPECT_EQ(smaps_bytes(c_map.read_only, c_map.read_only_size, "Rss"), c_map.read_only_size);
+	EXPECT_EQ(smaps_bytes(p_map.writable, p_map.writable_size, "FilePmdMapped"), huge_bytes(self));
 	ksft_print_msg("%zu of %zu KiB of data by PMD entries\n", huge_bytes(self) / 1024,
 		       self->size / 1024);
 	spscring_unmap(&p_map);
@@ -292,17 +292,17 @@ TEST_F(large, populate)
 		mine = map_data(self, self->producer, flags[i]);
 		ASSERT_NE(mine, NULL);
 		if (!flags[i] && self->g.features & SPSCRING_FEATURE_HUGE)
-			EXPECT_EQ(smaps(mine, self->size, "Rss"), 0);
+			EXPECT_EQ(smaps_bytes(mine, self->size, "Rss"), 0);
 		if (!flags[i])
 			stamp(self, mine + self->size - self->half, 1);
 		if (!flags[i])
 			stamp(self, mine, 1);
 		/* the producer's page is in the mapping, too */
-		EXPECT_GE(smaps(mine, self->size, "Rss"), self->size);
-		EXPECT_LE(smaps(mine, self->size, "Rss"), self->size + self->page);
-		EXPECT_EQ(smaps(mine, self->size, "FilePmdMapped"), huge_bytes(self));
-		EXPECT_EQ(smaps(mine, self->size, "AnonHugePages"), 0);
-		EXPECT_EQ(smaps(mine, self->size, "Locked"), 0);
+		EXPECT_GE(smaps_bytes(mine, self->size, "Rss"), self->size);
+		EXPECT_LE(smaps_bytes(mine, self->size, "Rss"), self->size + self->page);
+		EXPECT_EQ(smaps_bytes(mine, self->size, "FilePmdMapped"), huge_bytes(self));
+		EXPECT_EQ(smaps_bytes(mine, self->size, "AnonHugePages"), 0);
+		EXPECT_EQ(smaps_bytes(mine, self->size, "Locked"), 0);
 		EXPECT_EQ(not_all_stamped(self, mine, 1), -1);
 		munmap(mine - self->page, self->size + self->page);
 	}
@@ -328,7 +328,7 @@ TEST_F(large, any_address)
 		EXPECT_EQ(not_all_stamped(self, at, 1), -1)
 			TH_LOG("%u pages beside", pages[i]);
 		if (huge_page() == 512 * self->page)
-			EXPECT_EQ(smaps(at, self->size, "FilePmdMapped"), 0);
+			EXPECT_EQ(smaps_bytes(at, self->size, "FilePmdMapped"), 0);
 		ASSERT_EQ(madvise(at, self->size, MADV_DONTNEED), 0);
 		EXPECT_EQ(not_all_stamped(self, at, 1), -1);
 	}
@@ -426,6 +426,59 @@ TEST_F(large, madvise)
 	EXPECT_EQ(mlock(mine, self->size), 0);
 	EXPECT_EQ(not_all_stamped(self, mine, 1), -1);
 	EXPECT_EQ(munlock(mine, self->size), 0);
+}
+
+#define ENABLED	"/sys/kernel/mm/transparent_hugepage/enabled"
+
+static int set_enabled(const char *word)
+{
+	int fd = open(ENABLED, O_WRONLY | O_CLOEXEC), ret;
+
+	ret = fd < 0 ? -errno : negative_errno(write(fd, word, strlen(word)));
+	close(fd);
+	return ret < 0 ? ret : 0;
+}
+
+/* The word in brackets. */
+static const char *enabled(char *line, size_t size)
+{
+	FILE *f = fopen(ENABLED, "r");
+	char *word = NULL;
+
+	if (f && fgets(line, size, f)) {
+		word = strchr(line, '[');
+		strtok(line, "]");
+	}
+	if (f)
+		fclose(f);
+	return word ? word + 1 : NULL;
+}
+
+/* Whatever the system's policy is for memory of its own: the same pages, and all. */
+TEST_F(large, policies)
+{
+	static const char * const policies[] = { "never", "madvise", "always" };
+	char line[128], *mine;
+	const char *before = enabled(line, sizeof(line));
+	size_t i;
+
+	if (!before || set_enabled(before))
+		return;		/* there are no huge pages, or it is not ours to say */
+	for (i = 0; i < ARRAY_SIZE(policies); i++) {
+		EXPECT_EQ(set_enabled(policies[i]), 0);
+		mine = map_data(self, self->producer, i % 2 ? MAP_POPULATE : 0);
+		if (mine) {
+			stamp(self, mine, i);
+			EXPECT_EQ(not_all_stamped(self, mine, i), -1)
+				TH_LOG("%s", policies[i]);
+			if (i)
+				EXPECT_EQ(smaps_bytes(mine, self->size, "FilePmdMapped"),
+					  huge_bytes(self))
+					TH_LOG("%s", policies[i]);
+			munmap(mine - self->page, self->size + self->page);
+		}
+	}
+	EXPECT_EQ(set_enabled(before), 0);
 }
 
 /* A child that asks for the mapping has it. */

@@ -699,6 +699,8 @@ static void reserved_lines(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, push_verdict(f), -EAGAIN);
 	pop_u64(test, 0, 64);
 	KUNIT_EXPECT_EQ(test, pop_verdict(f), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, p->counters.more[SPSCRING_COUNT_HIGH_WATER], 64);
+	p->counters.more[SPSCRING_COUNT_HIGH_WATER] = 0;
 	for (i = 0; i < ARRAY_SIZE(lines); i++)
 		KUNIT_EXPECT_NULL(test, memchr_inv(lines[i]->more, 0, sizeof(lines[i]->more)));
 	KUNIT_EXPECT_EQ(test, p->oldest.word, 0);

@@ -14,13 +14,18 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include <linux/spscring_record.h>
+
 #include "bench/hist.h"
+#include "bench/lengths.h"
 #include "spscring_kapi.h"
 #include "spscring_peer.h"
 
 /* Failed tries, and records, between two looks at whether to go on. */
 #define PEER_TRIES	256
 #define PEER_RECORDS	4096
+
+#define PEER_LISTS	(SPSCRING_PEER_KLOG | SPSCRING_PEER_PCAP)
 
 struct peer {
 	struct mutex lock;	/* start and join */
@@ -35,7 +40,8 @@ struct peer {
 	struct spscring_producer p;
 	struct spscring_consumer c;
 	u32 roles[2];		/* claimed of ring and of back */
-	u32 size;		/* of a record */
+	u32 size;		/* of a record; the most, where they are of any size */
+	u32 list;		/* LENGTHS_* + 1, or 0 */
 	u32 tries;
 	u64 due;		/* the next batch of PACED */
 	void *recs;
@@ -276,6 +282,106 @@ static __always_inline int peer_ping(struct peer *peer, struct peer_tally *t, u6
 	return 0;
 }
 
+/* ------------------------------------------------ of records of any size */
+
+/* A record's bytes as the benchmark's own ends have them. */
+static __always_inline void peer_mark(void *rec, u32 length, u64 seq, bool listed)
+{
+	u32 part = listed ? sizeof(u32) : sizeof(u64);
+
+	memcpy(rec, &seq, part);
+	memcpy(rec + length - part, &seq, part);
+}
+
+static __always_inline bool peer_is_marked(const void *rec, u32 length, u64 seq, bool listed)
+{
+	u32 part = listed ? sizeof(u32) : sizeof(u64);
+
+	return !memcmp(rec, &seq, part) && !memcmp(rec + length - part, &seq, part);
+}
+
+static __always_inline u32 peer_length(const struct peer *peer, u64 seq)
+{
+	return peer->list ? bench_length(peer->list - 1, seq) : sizeof(u64);
+}
+
+static __always_inline int peer_push_one(struct peer *peer, u64 seq)
+{
+	u32 length = peer_length(peer, seq);
+	int err;
+
+	peer_mark(peer->recs, length, seq, peer->list);
+	while ((err = spscring_record_push(&peer->p, peer->recs, length))) {
+		err = peer_again(peer, err, false);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+static __always_inline int peer_pop_one(struct peer *peer, u64 seq)
+{
+	u32 length = peer_length(peer, seq);
+	long got;
+	int err;
+
+	while ((got = spscring_record_pop(&peer->c, peer->recs, peer->size)) < 0) {
+		err = peer_again(peer, got, true);
+		if (err)
+			return err;
+	}
+	if (got != length || !peer_is_marked(peer->recs, length, seq, peer->list))
+		peer->result.wrong++;
+	return 0;
+}
+
+static __always_inline int peer_records(struct peer *peer, u64 n, u32 op)
+{
+	struct spscring_peer_result *result = &peer->result;
+	bool timed = op == SPSCRING_PEER_PING && result->done >= peer->want.warmup;
+	u64 seq, begin = 0, end = result->done + n;
+	int err = 0;
+
+	for (; result->done != end; result->done++) {
+		seq = peer->want.first + result->done;
+		if (timed)
+			begin = peer_ticks();
+		if (op == SPSCRING_PEER_SINK || op == SPSCRING_PEER_ECHO)
+			err = peer_pop_one(peer, seq);
+		if (op != SPSCRING_PEER_SINK && !err)
+			err = peer_push_one(peer, seq);
+		if (op == SPSCRING_PEER_PING && !err)
+			err = peer_pop_one(peer, seq);
+		if (err)
+			return err;
+		if (timed)
+			hist_add(peer->hist, peer_ticks() - begin);
+	}
+	return 0;
+}
+
+static int peer_records_source(struct peer *peer, u64 n)
+{
+	return peer_records(peer, n, SPSCRING_PEER_SOURCE);
+}
+
+static int peer_records_sink(struct peer *peer, u64 n)
+{
+	return peer_records(peer, n, SPSCRING_PEER_SINK);
+}
+
+static int peer_records_echo(struct peer *peer, u64 n)
+{
+	return peer_records(peer, n, SPSCRING_PEER_ECHO);
+}
+
+static int peer_records_ping(struct peer *peer, u64 n)
+{
+	return peer_records(peer, n, SPSCRING_PEER_PING);
+}
+
+/* ------------------------------------------------------- of either kind */
+
 typedef int (*peer_run_fn)(struct peer *peer, struct peer_tally *t, u64 n, u32 size, u32 batch);
 
 /* The cases that are measured are known to the compiler. */
@@ -328,14 +434,17 @@ static int peer_paced_run(struct peer *peer, u64 n)
 
 static const struct peer_op {
 	int (*run)(struct peer *peer, u64 n);
+	int (*records)(struct peer *peer, u64 n);	/* of any size */
 	u32 ring;		/* roles */
 	u32 back;
 } peer_ops[] = {
-	[SPSCRING_PEER_SOURCE] = { peer_source_run, SPSCRING_PRODUCER, 0 },
-	[SPSCRING_PEER_SINK] = { peer_sink_run, SPSCRING_CONSUMER, 0 },
-	[SPSCRING_PEER_ECHO] = { peer_echo_run, SPSCRING_CONSUMER, SPSCRING_PRODUCER },
-	[SPSCRING_PEER_PING] = { peer_ping_run, SPSCRING_PRODUCER, SPSCRING_CONSUMER },
-	[SPSCRING_PEER_PACED] = { peer_paced_run, SPSCRING_PRODUCER, 0 },
+	[SPSCRING_PEER_SOURCE] = { peer_source_run, peer_records_source, SPSCRING_PRODUCER, 0 },
+	[SPSCRING_PEER_SINK] = { peer_sink_run, peer_records_sink, SPSCRING_CONSUMER, 0 },
+	[SPSCRING_PEER_ECHO] = { peer_echo_run, peer_records_echo, SPSCRING_CONSUMER,
+				 SPSCRING_PRODUCER },
+	[SPSCRING_PEER_PING] = { peer_ping_run, peer_records_ping, SPSCRING_PRODUCER,
+				 SPSCRING_CONSUMER },
+	[SPSCRING_PEER_PACED] = { peer_paced_run, NULL, SPSCRING_PRODUCER, 0 },
 };
 
 static void peer_put(struct peer *peer)
@@ -387,7 +496,7 @@ static int peer_thread(void *data)
 static int peer_check_want(const struct spscring_peer_start *want)
 {
 	if (want->op < SPSCRING_PEER_SOURCE || want->op > SPSCRING_PEER_PACED ||
-	    want->flags & ~(SPSCRING_PEER_SHUTDOWN | SPSCRING_PEER_SLEEP) ||
+	    want->flags & ~(SPSCRING_PEER_SHUTDOWN | SPSCRING_PEER_SLEEP | PEER_LISTS) ||
 	    !want->batch || want->batch > SPSCRING_PEER_BATCH_MAX ||
 	    want->warmup + want->count < want->count)
 		return -EINVAL;
@@ -444,6 +553,26 @@ static int peer_take_all(struct peer *peer)
 	return err;
 }
 
+/* A ring of records of any size has no record size. */
+static int peer_choose(struct peer *peer)
+{
+	const struct peer_op *op = &peer_ops[peer->want.op];
+	u32 lists = peer->want.flags & PEER_LISTS;
+
+	peer->list = 0;
+	peer->run = op->run;
+	if (peer->size)
+		return lists ? -EINVAL : 0;
+	if (!op->records || peer->want.batch != 1 || lists == PEER_LISTS ||
+	    peer->want.flags & SPSCRING_PEER_SLEEP)
+		return -EINVAL;
+	if (lists)
+		peer->list = 1 + (lists == SPSCRING_PEER_KLOG ? LENGTHS_KLOG : LENGTHS_PCAP);
+	peer->size = lists ? LENGTHS_MAX : sizeof(u64);
+	peer->run = op->records;
+	return 0;
+}
+
 static int peer_alloc(struct peer *peer)
 {
 	peer->recs = kvmalloc_array(peer->want.batch, peer->size, GFP_KERNEL_ACCOUNT);
@@ -476,10 +605,11 @@ static int peer_start(struct peer *peer)
 	peer->tries = 0;
 	peer->due = 0;
 	peer->stop = false;
-	peer->run = peer_ops[peer->want.op].run;
 	reinit_completion(&peer->finished);
 
 	err = peer_take_all(peer);
+	if (!err)
+		err = peer_choose(peer);
 	if (!err)
 		err = peer_alloc(peer);
 	if (err)

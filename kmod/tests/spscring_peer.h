@@ -39,13 +39,15 @@
 
 #define SPSCRING_PEER_SHUTDOWN	(1U << 0)	/* end by SHUTDOWN, not by death */
 #define SPSCRING_PEER_SLEEP	(1U << 1)	/* sleep where it would look again */
+#define SPSCRING_PEER_KLOG	(1U << 2)	/* as long as in that list, see bench/lengths.h */
+#define SPSCRING_PEER_PCAP	(1U << 3)	/* likewise */
 
 #define SPSCRING_PEER_BATCH_MAX	4096
 
 /**
  * struct spscring_peer_start - SPSCRING_PEER_START: claim, and begin.
  * @op:		SPSCRING_PEER_SOURCE to SPSCRING_PEER_PACED.
- * @flags:	SPSCRING_PEER_SHUTDOWN, SPSCRING_PEER_SLEEP.
+ * @flags:	SPSCRING_PEER_*.
  * @ring_fd:	a ring fd.
  * @back_fd:	a ring fd of the same record size for ECHO and PING, otherwise -1.
  * @cpu:	where the thread runs, or -1: anywhere.
@@ -54,6 +56,10 @@
  * @count:	records after the warm-up, or 0: without end.
  * @first:	sequence number of the first record.
  * @gap_ns:	from one batch of PACED to when the next is due; 0 for the others.
+ *
+ * Of rings of records of any size: records of 8 bytes, which are the sequence number,
+ * or as long as KLOG or PCAP say, which have its low half for their first four bytes
+ * and their last; not PACED, no SLEEP, one a call.
  *
  * Returns 0.  Errors: EBUSY one is running, or its result has not been fetched;
  * EINVAL a bad value, or an offline CPU; ENOMEM; EFAULT; EINTR; and those of

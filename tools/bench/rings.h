@@ -47,7 +47,8 @@ static void open_rings(struct run *run, struct spscring_create *want)
 		want->flags |= SPSCRING_CREATE_RECORDS | p->when_full;
 		want->record_size = 0;
 		if (!(1U << p->test & BENCH_DIFFER))
-			want->capacity *= spscring_record_size(SPSCRING_RECORDS_ALIGN_MIN, p->bytes);
+			want->capacity *= spscring_record_size(SPSCRING_RECORDS_ALIGN_MIN,
+							       p->bytes);
 	}
 	err = spscring_geometry_init(&geometry, want, sysconf(_SC_PAGESIZE));
 	if (err)

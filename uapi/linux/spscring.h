@@ -100,9 +100,11 @@
  *
  * Returns 0.  Errors: EEXIST the fd has its ring; EINVAL a bad value; E2BIG
  * more data than SPSCRING_DATA_MAX, or a longer struct than known; EFAULT;
- * EDQUOT the user's RLIMIT_MEMLOCK (CAP_IPC_LOCK exempts); ENOSPC the module's
- * max_bytes; ENOMEM no memory, or the memory cgroup's limit; EINTR killed
- * while allocating; EPERM not a ring fd; EOPNOTSUPP a 32-bit caller.
+ * EDQUOT the user's RLIMIT_MEMLOCK (CAP_IPC_LOCK exempts), ENOSPC the module's
+ * max_bytes: the log has the figures; ENOMEM no memory, or the memory cgroup's
+ * limit, or more than the machine has, where data that are mapped twice count
+ * twice; EINTR killed while allocating; EPERM not a ring fd; EOPNOTSUPP a 32-bit
+ * caller.
  */
 struct spscring_create {
 	__u32 size;

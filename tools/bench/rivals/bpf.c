@@ -23,11 +23,13 @@ struct header {
 
 struct bpf {
 	uint64_t mask;
-	uint32_t lock __attribute__((aligned(64)));
-	unsigned long consumer_pos __attribute__((aligned(PAGE)));
-	unsigned long producer_pos __attribute__((aligned(PAGE)));
-	unsigned long pending_pos;
-	char data[] __attribute__((aligned(PAGE)));
+
+	_Alignas(64) uint32_t lock;
+	_Alignas(PAGE) uint64_t consumer_pos;
+	_Alignas(PAGE) uint64_t producer_pos;
+	uint64_t pending_pos;
+
+	_Alignas(PAGE) char data[];
 };
 
 static size_t bpf_size(const struct cell *cell)
@@ -60,6 +62,11 @@ static void bpf_init(void *memory, const struct cell *cell)
 	q->mask = bpf_data(cell) - 1;
 }
 
+static __always_inline struct header *header_at(struct bpf *q, uint64_t pos)
+{
+	return (struct header *)(q->data + (pos & q->mask));
+}
+
 static __always_inline void lock(struct bpf *q)
 {
 	uint32_t free = 0;
@@ -80,7 +87,7 @@ static __always_inline void unlock(struct bpf *q)
 static __always_inline void *try_reserve(struct producer *p, uint32_t bytes)
 {
 	struct bpf *q = p->queue;
-	unsigned long consumer_pos, pos, new_pos, pending;
+	uint64_t consumer_pos, pos, new_pos, pending;
 	struct header *header;
 
 	/* pairs with release() */
@@ -92,7 +99,7 @@ static __always_inline void *try_reserve(struct producer *p, uint32_t bytes)
 	while (pos - pending > 0) {
 		uint32_t length;
 
-		header = (struct header *)(q->data + (pending & q->mask));
+		header = header_at(q, pending);
 		length = READ_ONCE(header->length);
 		if (length & BUSY)
 			break;
@@ -103,7 +110,7 @@ static __always_inline void *try_reserve(struct producer *p, uint32_t bytes)
 		unlock(q);
 		return NULL;
 	}
-	header = (struct header *)(q->data + (pos & q->mask));
+	header = header_at(q, pos);
 	header->length = bytes | BUSY;
 	header->page = ((char *)header - (char *)q) / PAGE;
 	/* pairs with find() */
@@ -124,7 +131,7 @@ static __always_inline void commit(struct producer *p, void *rec, uint32_t bytes
 	(void)smp_load_acquire(&q->consumer_pos);
 }
 
-static unsigned long found;	/* a process's own: the producer's position, as last read */
+static uint64_t found;	/* a process's own: the producer's position, as last read */
 
 static __always_inline struct header *find(struct consumer *c)
 {
@@ -137,7 +144,7 @@ static __always_inline struct header *find(struct consumer *c)
 		if (q->consumer_pos == found)
 			return NULL;
 	}
-	header = (struct header *)(q->data + (q->consumer_pos & q->mask));
+	header = header_at(q, q->consumer_pos);
 	/* pairs with commit() */
 	if (smp_load_acquire(&header->length) & BUSY)
 		return NULL;
@@ -166,7 +173,7 @@ static __always_inline void release(struct consumer *c)
 {
 	struct bpf *q = c->queue;
 
-	release_header(c, (const struct header *)(q->data + (q->consumer_pos & q->mask)));
+	release_header(c, header_at(q, q->consumer_pos));
 }
 
 static __always_inline int try_send(struct producer *p, const void *rec, uint32_t bytes)
@@ -224,7 +231,8 @@ const struct rival bpf_rival = {
 	.contender = {
 		.pair = "u-u", .impl = "bpf", .loops = &loops, .open = rival_open,
 		.tests = 1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_RECORDS |
-			 1U << BENCH_MIXED | 1U << BENCH_MIXED_RTT | 1U << BENCH_IN_PLACE,
+			 1U << BENCH_MIXED | 1U << BENCH_MIXED_RTT | 1U << BENCH_IN_PLACE |
+			 1U << BENCH_IN_PLACE_RTT,
 	},
 	.size = bpf_size, .twice = bpf_data, .init = bpf_init,
 };
