@@ -918,7 +918,7 @@ static int consumer_sleep_for_one(struct sleeper *s, struct spscring_consumer *c
 
 	if (s->how == BY_WAIT)
 		return in_time(spscring_wait_records(c, 1, until), until);
-	if (s->how == BY_EVENTFD || c->asymmetric) {
+	if (s->how == BY_EVENTFD || c->flags & SPSCRING_CREATE_ASYMMETRIC) {
 		err = spscring_arm_records(c, 1);
 		/* an eventfd is told either way, a poller looks once more */
 		if (err || (s->how != BY_EVENTFD && spscring_has_records(c, 1)))
@@ -945,7 +945,7 @@ static int producer_sleep_for_one(struct sleeper *s, struct spscring_producer *p
 
 	if (s->how == BY_WAIT)
 		return in_time(spscring_wait_room(p, 1, until), until);
-	if (s->how == BY_EVENTFD || p->asymmetric) {
+	if (s->how == BY_EVENTFD || p->flags & SPSCRING_CREATE_ASYMMETRIC) {
 		err = spscring_arm_room(p, 1);
 		if (err || (s->how != BY_EVENTFD && spscring_has_room(p, 1)))
 			return err;

@@ -134,7 +134,6 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 			       (char *)map->writable + g.data_offset - g.producer_offset);
 	p->fd = endpoint_fd;
 	spscring_producer_wakes(p, wake_of(&g));
-	p->asymmetric = !!(g.flags & SPSCRING_CREATE_ASYMMETRIC);
 	p->spin_max = spin_max();
 	p->spin = p->spin_max;
 	return 0;
@@ -162,7 +161,6 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
 			       (char *)map->read_only + g.data_offset - g.info_offset);
 	c->fd = endpoint_fd;
 	spscring_consumer_wakes(c, wake_of(&g));
-	c->asymmetric = !!(g.flags & SPSCRING_CREATE_ASYMMETRIC);
 	c->spin_max = spin_max();
 	c->spin = c->spin_max;
 	return 0;

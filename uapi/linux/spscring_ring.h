@@ -201,7 +201,6 @@ struct spscring_producer {
 	struct spscring *ring;
 #else
 	int fd;			/* the endpoint, to KICK by and to WAIT on */
-	__u32 asymmetric;	/* who sleeps fences for both */
 #endif
 };
 
@@ -254,7 +253,6 @@ struct spscring_consumer {
 	bool peer_is_user;	/* no peek: it may change what is looked at */
 #else
 	int fd;			/* the endpoint, to KICK by and to WAIT on */
-	__u32 asymmetric;	/* who sleeps fences for both */
 #endif
 };
 
@@ -763,7 +761,10 @@ static inline long spscring_push_n(struct spscring_producer *p, const void *recs
 static SPSCRING_COLD int spscring_consumer_broken(struct spscring_consumer *c)
 {
 	c->broken = 1;
-	c->capacity = 0;	/* so that every look comes by here */
+	/* so that every look comes by here */
+	c->capacity = 0;
+	if (c->flags & SPSCRING_CREATE_RECORDS)
+		c->seen = 0;
 #ifdef __KERNEL__
 	spscring_broken(c->ring, SPSCRING_CONSUMER);
 #endif
