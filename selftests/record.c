@@ -360,6 +360,69 @@ TEST_F(record, overwrites)
 	EXPECT_EQ(info_of(self->ring).length, 9 * 16);
 }
 
+/* A copy that the producer overtakes midway, as often as is told. */
+static struct {
+	struct spscring_producer *p;
+	__u64 next;		/* what is pushed: records of many times their number */
+	int times, torn;
+} overtaker;
+
+static void push_number(__u64 n)
+{
+	__u64 words[16], i;
+
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		words[i] = n;
+	spscring_record_push(overtaker.p, words, sizeof(words));
+}
+
+static int copy_overtaken(void *to, const void *rec, __u32 length)
+{
+	__u32 half = length / 2 & ~7U;
+	int i;
+
+	memcpy(to, rec, half);
+	if (overtaker.times > 0) {
+		overtaker.times--;
+		for (i = 0; i < 35; i++)
+			push_number(overtaker.next++);
+	}
+	memcpy((char *)to + half, (const char *)rec + half, length - half);
+	overtaker.torn += memcmp(to, (char *)to + half, length - half) != 0;
+	return 0;
+}
+
+/* What it has torn is not given out, and the next whole one is, or the answer is EBUSY. */
+TEST_F(record, overtaken)
+{
+	__u64 words[16], came, missed;
+	int times, i;
+	long got;
+
+	for (times = 0; times <= SPSCRING_OVERTAKEN_MAX; times++) {
+		ASSERT_EQ(pair_make(self, RING(.capacity = 4096, .flags = OVERWRITES)), 0);
+		overtaker.p = self->p;
+		overtaker.torn = 0;
+		for (overtaker.next = 0; overtaker.next < 60; overtaker.next++)
+			push_number(overtaker.next);
+		overtaker.times = times;
+		got = spscring_record_pop_by(self->c, words, sizeof(words), copy_overtaken);
+		/* the test's own: it has torn what it could */
+		EXPECT_EQ(overtaker.torn, times);
+		if (times == SPSCRING_OVERTAKEN_MAX) {
+			EXPECT_EQ(got, -EBUSY);
+			got = spscring_record_pop(self->c, words, sizeof(words));
+		}
+		ASSERT_EQ(got, sizeof(words));
+		for (i = 0; i < 16; i++)
+			ASSERT_EQ(words[i], spscring_record_sequence(self->c));
+		came = words[0];
+		missed = info_of(self->ring).loss.overruns;
+		EXPECT_EQ(missed, came);
+		EXPECT_GE(came, 35 * times + 60 - 30);
+	}
+}
+
 /* Who comes late has missed what is gone, all of it. */
 TEST_F(record, comes_late)
 {

@@ -169,24 +169,21 @@ static int step_through(struct snapshot *to, const struct spscring_create *want,
 	return looks.n < SNAPSHOTS ? looks.n : -1;
 }
 
-/* A ring whose ends are dead and have left what the snapshot shows. */
-static int restore(const struct snapshot *from, const struct spscring_create *want)
+/* The ring's ends are dead and have left what the snapshot shows. */
+static bool restore(int ring, const struct snapshot *from)
 {
 	struct record_end in, out;
-	int ring = spscring_open(want);
 
-	if (ring < 0 || end_claim(&in, ring, SPSCRING_PRODUCER) ||
+	if (end_claim(&in, ring, SPSCRING_PRODUCER) ||
 	    end_claim(&out, ring, SPSCRING_CONSUMER))
-		return -1;
+		return false;
 	*in.p.lines = from->producer;
 	*out.c.lines = from->consumer;
 	__builtin_memcpy(in.p.data, from->data, sizeof(from->data));
 	end_free(&in);
 	end_free(&out);
-	if (!wait_state(ring, SPSCRING_PRODUCER, SPSCRING_DEAD) ||
-	    !wait_state(ring, SPSCRING_CONSUMER, SPSCRING_DEAD))
-		return -1;
-	return ring;
+	return wait_state(ring, SPSCRING_PRODUCER, SPSCRING_DEAD) &&
+		wait_state(ring, SPSCRING_CONSUMER, SPSCRING_DEAD);
 }
 
 /* What the next ends find; and they go on for laps.  0, or the line that failed. */
@@ -232,10 +229,11 @@ TEST_F(stepped, stores)
 	const struct spscring_create *want = RING(.capacity = CAPACITY, .flags = variant->mode);
 	struct record_mover put = mover(RECORD_PUSH), take = mover(RECORD_COPY_WAYS);
 	__u64 before, found = 0, last = 0, first = 0;
-	int i, order, bad, ring, steps, states = 0;
+	int i, order, bad, ring = spscring_open(want), steps, states = 0;
 
+	ASSERT_GE(ring, 0);
 	/* some of them over the end of the data */
-	for (before = 3; before < 121; before += before < 100 ? 33 : 3) {
+	for (before = 3; before < 118; before += before < 100 ? 102 : 4) {
 		self->n = step_through(self->snapshots, want, before, variant->way, variant->full);
 		ASSERT_GE(self->n, 2);
 		states += self->n;
@@ -244,8 +242,7 @@ TEST_F(stepped, stores)
 			for (order = 0; order < 2; order++) {
 				put.missed = 0;
 				take.missed = 0;
-				ring = restore(&self->snapshots[i], want);
-				ASSERT_GE(ring, 0);
+				ASSERT_TRUE(restore(ring, &self->snapshots[i]));
 				bad = succeed(ring, order, &put, &take, &found);
 				ASSERT_EQ(bad, 0)
 					TH_LOG("%llu before, state %d of %d, order %d: %llu found",
@@ -253,7 +250,6 @@ TEST_F(stepped, stores)
 				/* either claim finds the same, and a store takes nothing away */
 				ASSERT_TRUE(order ? found == last : !i || found >= last);
 				last = found;
-				close(ring);
 			}
 			if (!i)
 				first = found;
@@ -267,6 +263,7 @@ TEST_F(stepped, stores)
 	}
 	free(put.buf);
 	free(take.buf);
+	close(ring);
 	ksft_print_msg("%d states\n", states);
 }
 
