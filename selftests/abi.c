@@ -336,7 +336,7 @@ TEST(records_reserved_stays_zero)
 	struct spscring_producer p;
 	struct spscring_consumer c;
 	size_t mode, i;
-	char *all;
+	char *all, to[100];
 	int ring, last = 0, k;
 
 	SKIP_WITHOUT_DEVICE();
@@ -353,7 +353,7 @@ TEST(records_reserved_stays_zero)
 		for (i = 0; i < 500; i++) {
 			spscring_record_push(&p, &p, 100);
 			if (i % 20 > 15)
-				while (spscring_record_pop(&c, (char[100]){}, 100) >= 0)
+				while (spscring_record_pop(&c, to, 100) >= 0)
 					;
 		}
 		for (i = 0; i < ARRAY_SIZE(consumer); i++)

@@ -682,17 +682,26 @@ TEST_F(record, death)
 	EXPECT_EQ(get_record(self->out, 1, ROOM), -EPIPE);
 }
 
-/* Nobody reads: refused, but not by who never asked for a reader. */
+/* Nobody reads: refused, but by who may lose records not while there is room. */
+static long put_unread(int fd, bool drops)
+{
+	long got = put_record(fd, 0, 3000);
+
+	return drops && got == 3000 ? put_record(fd, 1, 3000) : got;
+}
+
 TEST_F(record, reader_ends)
 {
 	ASSERT_EQ(spscring_shutdown(self->out, 0), 0);
-	EXPECT_EQ(put_record(self->in, 0, 10), self->overwrites ? 10 : -ESHUTDOWN);
+	EXPECT_EQ(put_unread(self->in, self->drops), self->overwrites ? 3000 : -ESHUTDOWN);
+	EXPECT_EQ(info_of(self->ring).loss.drops, self->drops);
 }
 
 TEST_F(record, reader_dies)
 {
 	close_fd(&self->out);
-	EXPECT_EQ(put_record(self->in, 0, 10), self->overwrites ? 10 : -EPIPE);
+	EXPECT_EQ(put_unread(self->in, self->drops), self->overwrites ? 3000 : -EPIPE);
+	EXPECT_EQ(info_of(self->ring).loss.drops, self->drops);
 }
 
 static size_t stream_size(__u64 i)

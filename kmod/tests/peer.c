@@ -5,6 +5,7 @@
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/fs.h>
+#include <linux/irq_work.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/miscdevice.h>
@@ -20,12 +21,16 @@
 #include "bench/lengths.h"
 #include "spscring_kapi.h"
 #include "spscring_peer.h"
+#include "trace.h"
 
 /* Failed tries, and records, between two looks at whether to go on. */
 #define PEER_TRIES	256
 #define PEER_RECORDS	4096
 
 #define PEER_LISTS	(SPSCRING_PEER_KLOG | SPSCRING_PEER_PCAP)
+
+/* In ns: no wake-up is as late as this, but a lost one. */
+#define PEER_PATIENCE	(30 * NSEC_PER_SEC)
 
 struct peer {
 	struct mutex lock;	/* start and join */
@@ -44,6 +49,9 @@ struct peer {
 	u32 list;		/* LENGTHS_* + 1, or 0 */
 	u32 tries;
 	u64 due;		/* the next batch of PACED */
+	u64 polled;		/* what POLLED has pushed; the polls' */
+	bool watches;		/* polls */
+	struct irq_work kick;
 	void *recs;
 	struct hist *hist;
 	int (*run)(struct peer *peer, u64 n);
@@ -74,17 +82,22 @@ static int peer_pause(struct peer *peer)
 	return 0;
 }
 
-/* A second passes only when nothing comes, or when a wake-up is lost. */
+/*
+ * Who finds what it waited for only when its time is up, by the last look, has not
+ * been woken for it; when there is nothing the peer is late.
+ */
 static noinline int peer_sleep(struct peer *peer, bool popping)
 {
-	s64 deadline = ktime_get_ns() + NSEC_PER_SEC;
+	bool paced = peer->want.op == SPSCRING_PEER_PACED;
+	s64 deadline = ktime_get_ns() +
+		(peer->want.gap_ns && !paced ? peer->want.gap_ns : PEER_PATIENCE);
 	int err = popping ? spscring_wait_records(&peer->c, 1, deadline) :
 		spscring_wait_room(&peer->p, 1, deadline);
 
-	if (err == -ETIMEDOUT) {
-		peer->result.timeouts++;
+	if (!err && (s64)ktime_get_ns() >= deadline)
+		peer->result.lost++;
+	if (err == -ETIMEDOUT)
 		err = 0;
-	}
 	return err ?: peer_pause(peer);
 }
 
@@ -253,6 +266,75 @@ static __always_inline int peer_echo(struct peer *peer, struct peer_tally *t, u6
 			return err;
 	}
 	return 0;
+}
+
+static void peer_kick(struct irq_work *work)
+{
+	struct peer *peer = container_of(work, struct peer, kick);
+
+	spscring_kick(peer->ring, SPSCRING_CONSUMER, 0);
+}
+
+/*
+ * A poll of the consumer is between its look and what it tells: it holds the end's
+ * lock, so a kick that is due comes once it has let go of it.
+ */
+static void peer_in_poll(void *data, const struct spscring *ring, u32 role, u64 index, bool ready)
+{
+	struct peer *peer = data;
+	struct spscring_producer *p = &peer->p;
+	void *slot;
+	u64 want;
+
+	if (ring != peer->ring || role != SPSCRING_CONSUMER ||
+	    peer->polled == peer->want.count || spscring_reserve(p, &slot))
+		return;
+	spscring_peer_fill(slot, peer->size, peer->want.first + peer->polled);
+	spscring_commit_flags(p, 1, SPSCRING_NOWAKE);
+	peer->polled++;
+	/* as spscring_published() */
+	smp_mb();
+	want = READ_ONCE(*p->wants);
+	if (want == p->kicked || (s64)(p->pos - want) < 0)
+		return;
+	p->kicked = want;
+	irq_work_queue(&peer->kick);
+}
+
+static int peer_watch(struct peer *peer)
+{
+	int err = peer->want.flags & SPSCRING_PEER_ARMED ?
+		register_trace_spscring_arm(peer_in_poll, peer) :
+		register_trace_spscring_poll(peer_in_poll, peer);
+
+	peer->watches = !err;
+	return err;
+}
+
+static void peer_watch_no_more(struct peer *peer)
+{
+	if (!peer->watches)
+		return;
+	if (peer->want.flags & SPSCRING_PEER_ARMED)
+		unregister_trace_spscring_arm(peer_in_poll, peer);
+	else
+		unregister_trace_spscring_poll(peer_in_poll, peer);
+	tracepoint_synchronize_unregister();
+	irq_work_sync(&peer->kick);
+	peer->watches = false;
+}
+
+/* The polls push; this lasts until STOP. */
+static int peer_polled_run(struct peer *peer, u64 n)
+{
+	int err;
+
+	do
+		schedule_timeout_interruptible(1);
+	while (!(err = peer_pause(peer)));
+	peer_watch_no_more(peer);
+	peer->result.done = peer->polled;
+	return err;
 }
 
 static __always_inline int peer_ping(struct peer *peer, struct peer_tally *t, u64 n, u32 size,
@@ -445,6 +527,7 @@ static const struct peer_op {
 	[SPSCRING_PEER_PING] = { peer_ping_run, peer_records_ping, SPSCRING_PRODUCER,
 				 SPSCRING_CONSUMER },
 	[SPSCRING_PEER_PACED] = { peer_paced_run, NULL, SPSCRING_PRODUCER, 0 },
+	[SPSCRING_PEER_POLLED] = { peer_polled_run, NULL, SPSCRING_PRODUCER, 0 },
 };
 
 static void peer_put(struct peer *peer)
@@ -452,6 +535,7 @@ static void peer_put(struct peer *peer)
 	struct spscring *rings[] = { peer->ring, peer->back };
 	int i;
 
+	peer_watch_no_more(peer);
 	for (i = 0; i < ARRAY_SIZE(rings); i++) {
 		if (!rings[i])
 			continue;
@@ -495,14 +579,18 @@ static int peer_thread(void *data)
 
 static int peer_check_want(const struct spscring_peer_start *want)
 {
-	if (want->op < SPSCRING_PEER_SOURCE || want->op > SPSCRING_PEER_PACED ||
-	    want->flags & ~(SPSCRING_PEER_SHUTDOWN | SPSCRING_PEER_SLEEP | PEER_LISTS) ||
+	if (want->op < SPSCRING_PEER_SOURCE || want->op > SPSCRING_PEER_POLLED ||
+	    want->flags & ~(SPSCRING_PEER_SHUTDOWN | SPSCRING_PEER_SLEEP | SPSCRING_PEER_ARMED |
+			    PEER_LISTS) ||
 	    !want->batch || want->batch > SPSCRING_PEER_BATCH_MAX ||
 	    want->warmup + want->count < want->count)
 		return -EINVAL;
 	if (want->op == SPSCRING_PEER_PING && want->batch != 1)
 		return -EINVAL;
-	if (want->op != SPSCRING_PEER_PACED && want->gap_ns)
+	if (want->op == SPSCRING_PEER_POLLED && (want->batch != 1 || !want->count))
+		return -EINVAL;
+	if (want->gap_ns && want->op != SPSCRING_PEER_PACED &&
+	    !(want->flags & SPSCRING_PEER_SLEEP))
 		return -EINVAL;
 	if (!peer_ops[want->op].back && want->back_fd != -1)
 		return -EINVAL;
@@ -510,6 +598,18 @@ static int peer_check_want(const struct spscring_peer_start *want)
 	    (want->cpu < 0 || want->cpu >= nr_cpu_ids || !cpu_online(want->cpu)))
 		return -EINVAL;
 	return 0;
+}
+
+/* What is tested is sleep: an end looks once before it. */
+static void peer_sleeps(struct peer *peer, u32 role)
+{
+	if (role == SPSCRING_PRODUCER) {
+		peer->p.spin = 0;
+		peer->p.spin_max = 0;
+	} else {
+		peer->c.spin = 0;
+		peer->c.spin_max = 0;
+	}
 }
 
 /* Take one ring, and its end. */
@@ -530,6 +630,8 @@ static int peer_take(struct peer *peer, int fd, u32 role, struct spscring **ring
 		spscring_put(taken, 0);
 		return err;
 	}
+	if (peer->want.flags & SPSCRING_PEER_SLEEP)
+		peer_sleeps(peer, role);
 	spscring_get_info(taken, &info);
 	*size = info.geometry.record_size;
 	*ring = taken;
@@ -604,6 +706,7 @@ static int peer_start(struct peer *peer)
 	memset(&peer->result, 0, sizeof(peer->result));
 	peer->tries = 0;
 	peer->due = 0;
+	peer->polled = 0;
 	peer->stop = false;
 	reinit_completion(&peer->finished);
 
@@ -612,6 +715,8 @@ static int peer_start(struct peer *peer)
 		err = peer_choose(peer);
 	if (!err)
 		err = peer_alloc(peer);
+	if (!err && peer->want.op == SPSCRING_PEER_POLLED)
+		err = peer_watch(peer);
 	if (err)
 		goto err_free;
 	thread = kthread_create(peer_thread, peer, "spscring_peer");
@@ -667,7 +772,7 @@ static long peer_ioctl_wait(struct peer *peer, void __user *arg)
 
 	if (copy_from_user(&result, arg, sizeof(result)))
 		return -EFAULT;
-	if (result.timeouts)
+	if (result.lost)
 		return -EINVAL;
 	hist_user = result.hist;
 
@@ -723,6 +828,7 @@ static int peer_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 	mutex_init(&peer->lock);
 	init_completion(&peer->finished);
+	init_irq_work(&peer->kick, peer_kick);
 	file->private_data = peer;
 	return 0;
 }

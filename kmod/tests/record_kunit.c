@@ -27,6 +27,8 @@ struct record_shape {
 	u32 most;
 };
 
+#define WAY_RECORDS	3000
+
 static void mover_init(struct kunit *test, struct record_mover *m, u32 ways, u32 most)
 {
 	*m = (struct record_mover){ .ways = ways, .most = most };
@@ -94,10 +96,10 @@ static void every_way(struct kunit *test)
 {
 	struct record_fixture *f = make_records(test, test->param_value);
 
-	KUNIT_EXPECT_EQ(test, record_lockstep(&f->put, &f->p, &f->take, &f->c, 20000), 0);
-	KUNIT_EXPECT_EQ(test, f->put.moved + f->put.missed, 20000);
+	KUNIT_EXPECT_EQ(test, record_lockstep(&f->put, &f->p, &f->take, &f->c, WAY_RECORDS), 0);
+	KUNIT_EXPECT_EQ(test, f->put.moved + f->put.missed, WAY_RECORDS);
 	spscring_get_info(f->ring, &f->info);
-	KUNIT_EXPECT_EQ(test, f->info.loss.sequence, 20000);
+	KUNIT_EXPECT_EQ(test, f->info.loss.sequence, WAY_RECORDS);
 	KUNIT_EXPECT_EQ(test, f->info.loss.drops, f->put.missed);
 	KUNIT_EXPECT_EQ(test, f->info.loss.overruns,
 			f->info.geometry.flags & SPSCRING_CREATE_OVERWRITE ? f->take.missed : 0);
@@ -155,7 +157,7 @@ static void over_the_end(struct kunit *test)
 	}
 }
 
-#define STREAM_RECORDS	20000
+#define STREAM_RECORDS	500
 
 struct record_stream {
 	struct record_fixture *f;
@@ -170,8 +172,7 @@ static int stream_thread(void *data)
 	while (f->put.seq < STREAM_RECORDS) {
 		if (record_put(&f->put, &f->p, STREAM_RECORDS - f->put.seq) >= 0)
 			continue;
-		spscring_wait_room(&f->p, spscring_record_size(f->p.stride,
-				   record_length(f->put.seq, f->put.most)), -1);
+		spscring_wait_room(&f->p, record_need(&f->put, &f->p), -1);
 	}
 	spscring_shutdown(f->ring, SPSCRING_PRODUCER);
 	complete(&s->done);

@@ -557,12 +557,6 @@ static __always_inline void spscring_record_commit(struct spscring_producer *p, 
 
 /* ------------------------------------------------------------- consumer */
 
-static SPSCRING_COLD int spscring_record_broken(struct spscring_consumer *c)
-{
-	c->seen = 0;		/* so that every look comes by here */
-	return spscring_consumer_broken(c);
-}
-
 static __always_inline __u64 spscring_record_load(const struct spscring_consumer *c)
 {
 	/* (Q) pairs with (P) */
@@ -654,7 +648,7 @@ static SPSCRING_NOINLINE long spscring_record_look(struct spscring_consumer *c, 
 	for (;;) {
 		if (!spscring_word_is_there(c, word)) {
 			if (unlikely(!spscring_record_is_empty(word)))
-				return spscring_record_broken(c);
+				return spscring_consumer_broken(c);
 			if (c->pos == from)
 				return spscring_record_none(c);
 			spscring_record_released(c);
@@ -663,7 +657,7 @@ static SPSCRING_NOINLINE long spscring_record_look(struct spscring_consumer *c, 
 		length = word & SPSCRING_WORD_LENGTH;
 		size = spscring_record_size(c->stride, (__u32)length);
 		if (unlikely(c->pos - from + size > c->capacity))
-			return spscring_record_broken(c);
+			return spscring_consumer_broken(c);
 		if (!(word & SPSCRING_WORD_DISCARDED))
 			break;
 		spscring_record_skip(c, size);
@@ -717,7 +711,7 @@ static __always_inline int spscring_record_resync(struct spscring_consumer *c, _
 	if ((__s64)(oldest - c->pos) <= 0)
 		return 0;
 	if (unlikely((__s64)oldest < 0 || oldest & (c->stride - 1)))
-		return spscring_record_broken(c);
+		return spscring_consumer_broken(c);
 	c->pos = oldest;
 	c->at = c->data + oldest % data;
 	c->phase = SPSCRING_PHASE_PUBLISHED |
@@ -750,7 +744,7 @@ static __always_inline int spscring_record_oldest(struct spscring_consumer *c, _
 	if (!spscring_record_whole(c))
 		return -EBUSY;
 	if (unlikely(spscring_word_is_there(c, *word) || !spscring_record_is_empty(*word)))
-		return spscring_record_broken(c);
+		return spscring_consumer_broken(c);
 	return spscring_record_none(c);
 }
 
