@@ -275,7 +275,8 @@ TEST_F(large, by_the_library)
 	/* all of it at once */
 	EXPECT_EQ(smaps_bytes(p_map.writable, p_map.writable_size, "Rss"), p_map.writable_size);
 	EXPECT_EQ(smaps_bytes(c_map.read_only, c_map.read_only_size, "Rss"), c_map.read_only_size);
-	EXPECT_EQ(smaps_bytes(p_map.writable, p_map.writable_size, "FilePmdMapped"), huge_bytes(self));
+	EXPECT_EQ(smaps_bytes(p_map.writable, p_map.writable_size, "FilePmdMapped"),
+		  huge_bytes(self));
 	ksft_print_msg("%zu of %zu KiB of data by PMD entries\n", huge_bytes(self) / 1024,
 		       self->size / 1024);
 	spscring_unmap(&p_map);
