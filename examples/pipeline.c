@@ -237,7 +237,7 @@ static int send_line(struct spscring_producer *p, const struct spscring_geometry
 		err = spscring_record_push(p, line, length);
 		if (err != -EAGAIN)
 			return err;
-		err = spscring_wait_room(p, spscring_record_size(g->stride, length), -1);
+		err = spscring_wait_room(p, spscring_record_needs(p, length), -1);
 		if (err)
 			return err;
 	}

@@ -243,8 +243,10 @@ static int endpoint_release(struct inode *inode, struct file *file)
 }
 
 /*
- * splice() and sendfile(), by read() and write().  A page of the ring itself in a pipe
- * would be written anew once its records are released, while the pipe is yet to be read.
+ * splice() and sendfile(), by read() and write(): of any size one record a call goes into
+ * a pipe, and all that a pipe holds, or as much as was asked for, comes out as one.  A
+ * page of the ring itself in a pipe would be written anew once its records are released,
+ * while the pipe is yet to be read.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 #define endpoint_splice_read	generic_file_splice_read

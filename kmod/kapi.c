@@ -126,6 +126,11 @@ static u32 wake_of(const struct spscring *ring)
 		SPSCRING_WAKE_FENCE;
 }
 
+static u32 spin_max(void)
+{
+	return num_online_cpus() > 1 ? SPSCRING_SPIN_MAX : 0;
+}
+
 /* Handles of the kernel's own mapping. */
 void ring_producer_handle(struct spscring *ring, struct spscring_producer *p)
 {
@@ -135,6 +140,8 @@ void ring_producer_handle(struct spscring *ring, struct spscring_producer *p)
 			       ring_page(ring, RING_PAGE_DATA));
 	p->ring = ring;
 	spscring_producer_wakes(p, wake_of(ring));
+	p->spin_max = spin_max();
+	p->spin = p->spin_max;
 }
 
 void ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c)
@@ -144,6 +151,8 @@ void ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c)
 			       ring_page(ring, RING_PAGE_DATA));
 	c->ring = ring;
 	spscring_consumer_wakes(c, wake_of(ring));
+	c->spin_max = spin_max();
+	c->spin = c->spin_max;
 }
 
 /**
@@ -193,7 +202,9 @@ EXPORT_SYMBOL_GPL(spscring_claim_consumer);
 /* No membarrier makes a user's CPUs fence for kernel code. */
 static int kernel_waits(const struct spscring *ring)
 {
-	return ring->geometry.flags & SPSCRING_CREATE_ASYMMETRIC ? -EOPNOTSUPP : 0;
+	const u32 not = SPSCRING_CREATE_ASYMMETRIC | SPSCRING_CREATE_BUSY_POLL;
+
+	return ring->geometry.flags & not ? -EOPNOTSUPP : 0;
 }
 
 /**
@@ -203,6 +214,9 @@ static int kernel_waits(const struct spscring *ring)
  *	spscring_record_size() tells them
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
+ * Looks for some tens of microseconds first where it was worth it the last times;
+ * @p->spin_max and @p->spin 0: not at all.
+ *
  * Context: process, may sleep; interruptible.
  *
  * Return: 0; -EINVAL @n is 0 or more than the capacity; or as struct
@@ -211,10 +225,15 @@ static int kernel_waits(const struct spscring *ring)
  */
 int spscring_wait_room(struct spscring_producer *p, u64 n, s64 deadline)
 {
+	int err;
+
 	if (!n)
 		return -EINVAL;
-	return kernel_waits(p->ring) ?:
-		wait_sleep(p->ring, SPSCRING_PRODUCER, p->pos + n, deadline);
+	might_sleep();
+	err = kernel_waits(p->ring);
+	if (err || spscring_spin_room(p, n))
+		return err;
+	return wait_sleep(p->ring, SPSCRING_PRODUCER, p->pos + n, deadline);
 }
 EXPORT_SYMBOL_GPL(spscring_wait_room);
 
@@ -234,7 +253,10 @@ int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline)
 
 	if (!n)
 		return -EINVAL;
-	err = kernel_waits(c->ring) ?: wait_sleep(c->ring, SPSCRING_CONSUMER, c->pos + n, deadline);
+	might_sleep();
+	err = kernel_waits(c->ring);
+	if (!err && !spscring_spin_records(c, n))
+		err = wait_sleep(c->ring, SPSCRING_CONSUMER, c->pos + n, deadline);
 	/* tails come in order; a later one alone would have the caller try for ever */
 	if (!err && !spscring_first_is_there(c))
 		return spscring_consumer_broken(c);

@@ -41,6 +41,9 @@ struct ring_sleep {
 	u64 armed;			/* where to wake the pollers; 0: nowhere */
 	u64 asked;			/* the same, by WAIT_ARM; the least */
 	bool unfenced;			/* asymmetric: told lower, and no membarrier asked for */
+	bool trickle;			/* WAIT came back for the next, and it was not there */
+	u64 ahead;			/* told for a WAIT to come; 0: nothing */
+	u64 next;			/* of the last that was woken, where it comes next */
 	u64 late_at;			/* the cursor when late was set */
 	u32 records;			/* their watermark */
 	u64 need;			/* bytes of a write that found no room; 0: none */

@@ -77,12 +77,16 @@ static int rw_producer(struct spscring *ring, struct spscring_producer *p)
 			    p->flags & SPSCRING_CREATE_OVERWRITE ? p->oldest : p->pos);
 }
 
-/* Room is no use without a reader; who overwrites does not ask. */
+/*
+ * Room is no use without a reader.  Who overwrites or drops does not ask for one: there
+ * what is lost is to have its number.
+ */
 static int rw_refused(struct spscring *ring)
 {
+	const u32 lossy = SPSCRING_CREATE_OVERWRITE | SPSCRING_CREATE_DROP;
 	int ended = ring_peer_ended(ring, SPSCRING_PRODUCER);
 
-	if (ring->geometry.flags & SPSCRING_CREATE_OVERWRITE && !atomic_read(&ring->broken))
+	if (ring->geometry.flags & lossy && !atomic_read(&ring->broken))
 		return 0;
 	return ended == -EAGAIN ? 0 : ended;
 }
@@ -256,7 +260,8 @@ static ssize_t rw_write_record(struct spscring *ring, struct iov_iter *from, boo
  * Return: bytes, of whole records, fewer than asked when something came between;
  * -EINVAL not a multiple of the record size; -EMSGSIZE more than the ring can hold;
  * -ENOBUFS dropped; -ESHUTDOWN the consumer has shut down; -EPIPE it has died, or the
- * ring is broken (there is no SIGPIPE); otherwise as rw_read().
+ * ring is broken (there is no SIGPIPE); otherwise as rw_read().  One that drops has room
+ * for some whose reader has ended, and one that overwrites for all.
  */
 ssize_t rw_write(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
 		 struct iov_iter *from)

@@ -13,6 +13,8 @@
 EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_full);
 EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_push);
 EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_pop);
+EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_poll);
+EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_arm);
 
 /**
  * spscring_trace_full() - say that there is no room

@@ -131,9 +131,7 @@ static inline int end_move(struct record_end *end, struct spscring_record_run *r
 				sched_yield();
 			continue;
 		}
-		some = end_sleep(end, run->role, how, !producer ? 1 :
-				 spscring_record_size(end->p.stride,
-						      record_length(m->seq, m->most)));
+		some = end_sleep(end, run->role, how, producer ? record_need(m, &end->p) : 1);
 		if (some)
 			return some;
 	}
@@ -154,10 +152,13 @@ static inline int end_run(struct spscring_record_run *run, enum how how)
 	if (how == BY_EDGE)
 		err = end_watch(&end, run->role);
 	/* what is tested is sleep */
-	if (run->role == SPSCRING_PRODUCER)
-		end.p.spin_max = end.p.spin = 0;
-	else
-		end.c.spin_max = end.c.spin = 0;
+	if (run->role == SPSCRING_PRODUCER) {
+		end.p.spin = 0;
+		end.p.spin_max = 0;
+	} else {
+		end.c.spin = 0;
+		end.c.spin_max = 0;
+	}
 	if (!err)
 		run->err = end_move(&end, run, how);
 	free(m->buf);

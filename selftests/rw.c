@@ -682,17 +682,26 @@ TEST_F(record, death)
 	EXPECT_EQ(get_record(self->out, 1, ROOM), -EPIPE);
 }
 
-/* Nobody reads: refused, but not by who never asked for a reader. */
+/* Nobody reads: refused, but by who may lose records not while there is room. */
+static long put_unread(int fd, bool drops)
+{
+	long got = put_record(fd, 0, 3000);
+
+	return drops && got == 3000 ? put_record(fd, 1, 3000) : got;
+}
+
 TEST_F(record, reader_ends)
 {
 	ASSERT_EQ(spscring_shutdown(self->out, 0), 0);
-	EXPECT_EQ(put_record(self->in, 0, 10), self->overwrites ? 10 : -ESHUTDOWN);
+	EXPECT_EQ(put_unread(self->in, self->drops), self->overwrites ? 3000 : -ESHUTDOWN);
+	EXPECT_EQ(info_of(self->ring).loss.drops, self->drops);
 }
 
 TEST_F(record, reader_dies)
 {
 	close_fd(&self->out);
-	EXPECT_EQ(put_record(self->in, 0, 10), self->overwrites ? 10 : -EPIPE);
+	EXPECT_EQ(put_unread(self->in, self->drops), self->overwrites ? 3000 : -EPIPE);
+	EXPECT_EQ(info_of(self->ring).loss.drops, self->drops);
 }
 
 static size_t stream_size(__u64 i)
@@ -839,6 +848,32 @@ TEST_F(record, userfault_write)
 	EXPECT_EQ(memcmp(rec, zeros, 1000), 0);
 }
 
+/* Killed there: of that record nothing is left. */
+TEST_F(record, killed_write)
+{
+	struct stopped s = { .fd = self->in, .size = 1000 };
+	pid_t pid;
+
+	ASSERT_EQ(put_record(self->in, 0, 10), 10);
+	nonblock(self->in);
+	pid = fork_child();
+	if (!pid)
+		_exit(stop_in(&s, write_from) ? 1 : pause());
+	/* it has the end's calls to itself once it is there */
+	while (put_record(self->in, 0, self->most + 1) == -EMSGSIZE)
+		sleep_ms(1);
+	close_fd(&self->in);
+	ASSERT_EQ(kill(pid, SIGKILL), 0);
+	EXPECT_EQ(wait_child(pid), -SIGKILL);
+	ASSERT_TRUE(wait_state(self->ring, SPSCRING_PRODUCER, SPSCRING_DEAD));
+	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	ASSERT_GE(self->in, 0);
+	EXPECT_EQ(put_record(self->in, 1, 100), 100);
+	EXPECT_EQ(get_record(self->out, 0, ROOM), 10);
+	EXPECT_EQ(get_record(self->out, 1, ROOM), 100);
+	EXPECT_EQ(info_of(self->ring).length, 0);
+}
+
 /* ----------------------------------------------------------------- splice */
 
 static long do_splice(int from, int to, size_t size)
@@ -869,15 +904,23 @@ TEST_F(record, splice)
 /* What a pipe holds is one record; no more of it than was asked for. */
 TEST_F(record, splice_boundaries)
 {
+	long page = sysconf(_SC_PAGESIZE);
 	unsigned char rec[ROOM];
 	int pipe_fd[2];
 
 	ASSERT_EQ(pipe(pipe_fd), 0);
 	ASSERT_EQ(put_record(self->in, 0, 1000), 1000);
+	/* too little room, asked for or left: it stays */
+	ASSERT_EQ(fcntl(pipe_fd[1], F_SETPIPE_SZ, page), page);
+	EXPECT_EQ(do_splice(self->out, pipe_fd[1], 999), -EMSGSIZE);
+	EXPECT_EQ(get_record(self->out, 0, ROOM), 1000);
+	ASSERT_EQ(put_record(self->in, 0, page + 1), page + 1);
+	EXPECT_EQ(do_splice(self->out, pipe_fd[1], ROOM), -EMSGSIZE);
+	EXPECT_EQ(get_record(self->out, 0, ROOM), page + 1);
+	ASSERT_EQ(fcntl(pipe_fd[1], F_SETPIPE_SZ, 16 * page), 16 * page);
+	ASSERT_EQ(put_record(self->in, 0, 1000), 1000);
 	ASSERT_EQ(put_record(self->in, 1, 500), 500);
 	ASSERT_EQ(put_record(self->in, 2, 0), 0);
-	/* too little room: it stays */
-	EXPECT_EQ(do_splice(self->out, pipe_fd[1], 999), -EMSGSIZE);
 	EXPECT_EQ(do_splice(self->out, pipe_fd[1], ROOM), 1000);
 	EXPECT_EQ(do_splice(self->out, pipe_fd[1], ROOM), 500);
 	EXPECT_EQ(do_splice(self->out, pipe_fd[1], ROOM), 0);
@@ -1001,6 +1044,7 @@ TEST(record_own_words)
 		int end = spscring_claim(ring, lies[i].role, 0);
 
 		ASSERT_GE(end, 0);
+		nonblock(end);
 		if (lies[i].role == SPSCRING_CONSUMER) {
 			ASSERT_EQ(spscring_map_consumer(end, &c, NULL), 0);
 			*c.cursor = lies[i].cursor;

@@ -114,6 +114,30 @@ TEST_F(uring, write)
 	EXPECT_EQ(info_of(self->ring).length, 8);
 }
 
+/*
+ * The first of two writes wakes a read that waits: that looks like a signal to the
+ * second.  How many of the three have moved 8 bytes.
+ */
+static int write_behind_wake(struct io_uring *loop, int in, int out)
+{
+	__u64 v[3] = { 1, 2, 0 };
+	int i, moved = 0;
+
+	io_uring_prep_read(io_uring_get_sqe(loop), out, &v[2], 8, -1);
+	io_uring_submit(loop);
+	for (i = 0; i < 2; i++)
+		io_uring_prep_write(io_uring_get_sqe(loop), in, &v[i], 8, -1);
+	io_uring_submit(loop);
+	for (i = 0; i < 3; i++)
+		moved += completion(loop, 10000, NULL) == 8;
+	return moved;
+}
+
+TEST_F(uring, write_behind_wake)
+{
+	EXPECT_EQ(write_behind_wake(&self->loop, self->in, self->out), 3);
+}
+
 FIXTURE(uring_record) {
 	int ring, in, out;
 	struct io_uring loop;
@@ -172,6 +196,11 @@ TEST_F(uring_record, read)
 	ASSERT_EQ(io_uring_submit(&self->loop), 1);
 	EXPECT_EQ(completion(&self->loop, 10000, NULL), -EMSGSIZE);
 	EXPECT_EQ(read(self->out, rec, sizeof(rec)), 7);
+}
+
+TEST_F(uring_record, write_behind_wake)
+{
+	EXPECT_EQ(write_behind_wake(&self->loop, self->in, self->out), 3);
 }
 
 /* When it is full: waits by poll, until there is room for all of it; or does not. */

@@ -401,7 +401,7 @@ static void print_file(const char *path)
 		die("stdout", -errno);
 }
 
-static void usage(void)
+static void bad_usage(void)
 {
 	fprintf(stderr, "usage: record-events [-d] [-n EVENTS] FILE\n"
 			"       record-events -r FILE\n");
@@ -422,17 +422,17 @@ int main(int argc, char **argv)
 			errno = 0;
 			left = strtoull(optarg, &end, 10);
 			if (errno || !isdigit(*optarg) || *end || !left)
-				usage();
+				bad_usage();
 			break;
 		case 'r':
 			print = 1;
 			break;
 		default:
-			usage();
+			bad_usage();
 		}
 	}
 	if (optind + 1 != argc)
-		usage();
+		bad_usage();
 	if (print)
 		print_file(argv[optind]);
 	else

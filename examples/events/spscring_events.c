@@ -50,24 +50,15 @@ static DEFINE_PER_CPU(struct events_cpu, events);
 
 /* ----------------------------------------------------------------- events */
 
-/*
- * Room for an event, with what all of them have filled in.  NULL: it is lost, and
- * counted: by the ring if that is full, else by us; for it counts none while there is
- * nobody to tell of them, but the next consumer wants to know.
- */
+/* Room for an event, with what all of them have filled in.  NULL: it is lost, and counted. */
 static struct spscring_event *event_begin(struct events_cpu *cpu, u32 type, u32 length)
 {
 	struct spscring_event *event;
 	void *rec;
-	int err;
 
 	cpu->produced++;
-	err = spscring_record_reserve(&cpu->producer, sizeof(*event) + length, &rec);
-	if (err) {
-		if (err != -ENOBUFS)
-			spscring_record_drop(&cpu->producer, 1);
+	if (spscring_record_reserve(&cpu->producer, sizeof(*event) + length, &rec))
 		return NULL;
-	}
 	event = rec;
 	*event = (struct spscring_event) {
 		.time = ktime_get_mono_fast_ns(),

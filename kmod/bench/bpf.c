@@ -26,6 +26,7 @@ struct bpf {
 	u64 mask;
 	struct page **pages;
 	u32 pages_n;
+
 	raw_spinlock_t lock __aligned(BENCH_LINE);
 	unsigned long found __aligned(BENCH_LINE);	/* the consumer's: producer_pos, as read */
 	unsigned long consumer_pos __aligned(PAGE_SIZE);

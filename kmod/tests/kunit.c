@@ -9,6 +9,7 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/irq_work.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/scatterlist.h>
@@ -699,6 +700,8 @@ static void reserved_lines(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, push_verdict(f), -EAGAIN);
 	pop_u64(test, 0, 64);
 	KUNIT_EXPECT_EQ(test, pop_verdict(f), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, p->counters.more[SPSCRING_COUNT_HIGH_WATER], 64);
+	p->counters.more[SPSCRING_COUNT_HIGH_WATER] = 0;
 	for (i = 0; i < ARRAY_SIZE(lines); i++)
 		KUNIT_EXPECT_NULL(test, memchr_inv(lines[i]->more, 0, sizeof(lines[i]->more)));
 	KUNIT_EXPECT_EQ(test, p->oldest.word, 0);
@@ -1186,6 +1189,91 @@ static void consumer_mended(struct kunit *test)
 	pop_u64(test, 13, 51);
 }
 
+/* ------------------------------------------------------------------ sleep */
+
+/* A tail that lies about a later frame does not have its waiter go round for ever. */
+static void wait_lying_tail(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 64, 8);
+	struct fixture *f = test->priv;
+	const struct spscring_geometry *g = &f->info.geometry;
+	struct file *file;
+
+	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
+	file = spscring_export_file(ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_producer(f);
+	*(u64 *)(f->p.data + 63 / g->frame_records * g->frame_size) = 64;
+	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 64, -1), -EPIPE);
+	spscring_get_info(ring, &f->info);
+	KUNIT_EXPECT_EQ(test, f->info.broken, 1);
+	put_now(file);
+}
+
+/* How long an end looks follows what came of it; its waits are counted either way. */
+static void wait_spin_adapts(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	const u64 *looked = f->c.lines->counters.more;
+	int i;
+
+	KUNIT_EXPECT_EQ(test, f->c.spin_max, num_online_cpus() > 1 ? SPSCRING_SPIN_MAX : 0);
+	KUNIT_EXPECT_EQ(test, f->p.spin_max, f->c.spin_max);
+	f->c.spin_max = 160;
+	f->c.spin = 160;
+	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, 1), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, f->c.spin, 80);
+	for (i = 0; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, 1), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, f->c.spin, 10);
+	push_u64(test, 0, 64);
+	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 64, -1), 0);
+	KUNIT_EXPECT_EQ(test, f->c.spin, 10);
+	KUNIT_EXPECT_EQ(test, looked[0], 1);
+	KUNIT_EXPECT_EQ(test, looked[1], 6);
+	KUNIT_EXPECT_EQ(test, spscring_wait_room(&f->p, 1, 1), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, f->p.lines->counters.more[1], 1);
+	spscring_get_info(f->ring, &f->info);
+	KUNIT_EXPECT_EQ(test, f->info.consumer_sleep.sleeps, 6);
+}
+
+struct interrupt {
+	struct irq_work work;
+	struct spscring_producer *p;
+};
+
+static void push_in_interrupt(struct irq_work *work)
+{
+	u64 v = 0;
+
+	spscring_push(container_of(work, struct interrupt, work)->p, &v);
+}
+
+/* What comes while an end looks is not slept for. */
+static void wait_spins(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	struct interrupt soon = { .p = &f->p };
+	int tries;
+	u64 v;
+
+	init_irq_work(&soon.work, push_in_interrupt);
+	/* in vain where another task is to run */
+	for (tries = 0; tries < 64; tries++) {
+		f->c.spin_max = U32_MAX;
+		f->c.spin = U32_MAX;
+		irq_work_queue(&soon.work);
+		KUNIT_ASSERT_EQ(test, spscring_wait_records(&f->c, 1, -1), 0);
+		irq_work_sync(&soon.work);
+		spscring_get_info(f->ring, &f->info);
+		if (f->info.consumer_sleep.sleeps == tries)
+			break;
+		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), 0);
+	}
+	KUNIT_EXPECT_LT(test, tries, 64);
+	KUNIT_EXPECT_GE(test, f->c.lines->counters.more[0], 1);
+}
+
 /* ----------------------------------------------------- the in-kernel API */
 
 static void export_fd(struct kunit *test)
@@ -1540,6 +1628,9 @@ static struct kunit_case kapi_test_cases[] = {
 	KUNIT_CASE(wild_tails_mended),
 	KUNIT_CASE(wild_cursor_refused),
 	KUNIT_CASE(consumer_mended),
+	KUNIT_CASE(wait_lying_tail),
+	KUNIT_CASE(wait_spin_adapts),
+	KUNIT_CASE(wait_spins),
 	KUNIT_CASE(export_fd),
 	KUNIT_CASE(export_device),
 	KUNIT_CASE(sg_table),

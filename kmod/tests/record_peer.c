@@ -25,15 +25,13 @@ struct record_end {
 /* A second passes only when nothing comes, or when a wake-up is lost. */
 static int record_sleep(struct record_end *end, struct spscring_record_run *run)
 {
-	const struct record_mover *m = &run->mover;
 	s64 deadline = ktime_get_ns() + NSEC_PER_SEC;
 	int err;
 
 	if (run->role == SPSCRING_CONSUMER)
 		err = spscring_wait_records(&end->c, 1, deadline);
 	else
-		err = spscring_wait_room(&end->p, spscring_record_size(end->p.stride,
-					 record_length(m->seq, m->most)), deadline);
+		err = spscring_wait_room(&end->p, record_need(&run->mover, &end->p), deadline);
 	if (err == -ETIMEDOUT) {
 		run->timeouts++;
 		err = 0;

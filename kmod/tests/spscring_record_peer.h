@@ -168,6 +168,12 @@ static inline __u64 record_buf_size(const struct record_mover *m)
 	return RECORD_BATCH * record_place(m);
 }
 
+/* What the next record takes of the ring. */
+static inline __u64 record_need(const struct record_mover *m, const struct spscring_producer *p)
+{
+	return spscring_record_size(p->stride, record_length(m->seq, m->most));
+}
+
 /* One of the ways, by the sequence number and @salt. */
 static inline __u32 record_way(const struct record_mover *m, __u64 salt, __u32 ways)
 {
@@ -426,8 +432,7 @@ static inline int record_lockstep(struct record_mover *in, struct spscring_produ
 		__u64 h = record_hash(in->seq + turn++);
 
 		for (i = 0; i < h % 16 && in->seq != end; i++) {
-			__u64 need = spscring_record_size(p->stride,
-							  record_length(in->seq, in->most));
+			__u64 need = record_need(in, p);
 			__u64 room = p->capacity - (p->pos - c->pos);
 
 			some = record_put_answer(in, p, end - in->seq);

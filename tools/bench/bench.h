@@ -35,15 +35,15 @@ enum bench_test {
 	BENCH_RESIDENCY, BENCH_MANY,
 	/* the consumer sleeps; all three are asked for as "wake" */
 	BENCH_WAKE, BENCH_WAKE_RTT, BENCH_WATERMARK,
-	/* records that differ in length; all four are asked for as "records" */
-	BENCH_MIXED, BENCH_MIXED_RTT, BENCH_IN_PLACE, BENCH_FLOOD, BENCH_TESTS,
+	/* records of any length; all of these are asked for as "records" */
+	BENCH_MIXED, BENCH_MIXED_RTT, BENCH_IN_PLACE, BENCH_IN_PLACE_RTT, BENCH_FLOOD, BENCH_TESTS,
 };
 
 /* All that need no end that can sleep. */
 #define BENCH_AWAKE	((1U << BENCH_WAKE) - 1)
 #define BENCH_ASLEEP	(1U << BENCH_WAKE | 1U << BENCH_WAKE_RTT | 1U << BENCH_WATERMARK)
 #define BENCH_DIFFER	(1U << BENCH_MIXED | 1U << BENCH_MIXED_RTT | 1U << BENCH_IN_PLACE | \
-			 1U << BENCH_FLOOD)
+			 1U << BENCH_IN_PLACE_RTT | 1U << BENCH_FLOOD)
 
 /* Who takes what FLOOD's producer pushes without waiting. */
 enum bench_taker { TAKER_FAST, TAKER_SLOW, TAKER_NONE };
@@ -195,7 +195,8 @@ void run_start(struct run *run);
 /* Their ends meet twice in a message: to and fro. */
 static inline int round_trip(enum bench_test test)
 {
-	return test == BENCH_RTT || test == BENCH_WAKE_RTT || test == BENCH_MIXED_RTT;
+	return test == BENCH_RTT || test == BENCH_WAKE_RTT || test == BENCH_MIXED_RTT ||
+		test == BENCH_IN_PLACE_RTT;
 }
 
 /* Memory of both processes, zero; that of a run is unmapped at its end. */

@@ -42,7 +42,7 @@ const char *test_name(enum bench_test test)
 		[BENCH_WAKE] = "wake", [BENCH_WAKE_RTT] = "wake-rtt",
 		[BENCH_WATERMARK] = "watermark", [BENCH_MIXED] = "records",
 		[BENCH_MIXED_RTT] = "records-rtt", [BENCH_IN_PLACE] = "in-place",
-		[BENCH_FLOOD] = "flood",
+		[BENCH_IN_PLACE_RTT] = "in-place-rtt", [BENCH_FLOOD] = "flood",
 	};
 
 	return names[test];
@@ -154,7 +154,7 @@ static void add(struct point p, const struct choice *choice)
 		add_contender(&copy_contender, &p, choice);
 	for (c = ring_contenders; c->impl; c++)
 		add_contender(c, &p, choice);
-	for (c = record_contenders; c->impl; c++)
+	for (c = record_contenders; (choice->full || choice->impl || choice->test) && c->impl; c++)
 		add_contender(c, &p, choice);
 	if (!choice->rivals)
 		return;
@@ -260,12 +260,13 @@ static void add_differ(uint32_t list, const struct choice *choice)
 static void add_in_place(uint32_t bytes, uint32_t list, const struct choice *choice)
 {
 	struct point p = {
-		.test = BENCH_IN_PLACE, .list = list, .bytes = bytes, .capacity = DIFFER_DATA,
-		.warmup = 20000, .count = 200000,
+		.list = list, .bytes = bytes, .capacity = DIFFER_DATA,
+		.warmup = 10000, .count = 100000,
 	};
 
-	for (p.in_place = 0; p.in_place < 2; p.in_place++)
-		add(p, choice);
+	for (p.test = BENCH_IN_PLACE; p.test <= BENCH_IN_PLACE_RTT; p.test++)
+		for (p.in_place = 0; p.in_place < 2; p.in_place++)
+			add(p, choice);
 }
 
 static const struct point rtt = {

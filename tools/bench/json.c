@@ -72,7 +72,7 @@ static void json_entry(FILE *out, const struct cell_result *r, const char *vehic
 	const struct contender *who = r->cell->contender;
 	const struct point *p = &r->cell->point;
 	double spread, per_op = median(r->per_op, r->runs, &spread), ns = timer->ns;
-	double cost = p->test == BENCH_RTT || p->test == BENCH_MIXED_RTT ? timer->cost : 0;
+	double cost = round_trip(p->test) && p->test != BENCH_WAKE_RTT ? timer->cost : 0;
 
 	fprintf(out, "{\"pair\": \"%s\", \"impl\": \"%s\", \"test\": \"%s\", \"bytes\": %u, ",
 		who->pair, who->impl, test_name(p->test), p->bytes);
@@ -83,7 +83,7 @@ static void json_entry(FILE *out, const struct cell_result *r, const char *vehic
 	if (p->test == BENCH_MIXED)
 		fprintf(out, "\"gb_per_s\": %.4f, ", (double)bench_lengths_sum(p->list - 1) /
 			LENGTHS_N / (per_op * ns));
-	if (p->test == BENCH_IN_PLACE)
+	if (p->test == BENCH_IN_PLACE || p->test == BENCH_IN_PLACE_RTT)
 		fprintf(out, "\"copy\": %s, ", p->in_place ? "false" : "true");
 	if (p->test == BENCH_FLOOD)
 		fprintf(out, "\"mode\": \"%s\", \"consumer\": \"%s\", \"lost\": %.6f, ",

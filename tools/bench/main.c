@@ -147,6 +147,9 @@ static int run_kernel(const struct run *run, int end)
 	};
 	int fd = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
 
+	if (cell->point.list)
+		start.flags |= cell->point.list == LENGTHS_KLOG + 1 ? SPSCRING_PEER_KLOG :
+			SPSCRING_PEER_PCAP;
 	if (back)
 		start.op = end ? SPSCRING_PEER_ECHO : SPSCRING_PEER_PING;
 	if (fd < 0)

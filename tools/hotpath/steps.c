@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Executes bench_push_probe(), bench_pop_probe() and those of records of any size one
- * instruction at a time, by the trap flag, on warm rings.  Linked with probe.c, or with a module: its
- * probes touch nothing but their arguments.  Prints, for walk:
+ * Executes bench_push_probe() and bench_pop_probe(), and those of records of any size,
+ * one instruction at a time, by the trap flag, on warm rings.  Linked with probe.c, or
+ * with a module: its probes touch nothing but their arguments.  Prints, for walk:
  *
  *	range NAME FROM TO		what memory is what
  *	calls KIND COMMON N N...	how many instructions each call executed

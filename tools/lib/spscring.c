@@ -10,8 +10,6 @@
 
 #include "spscring.h"
 
-#define SPIN_MAX	2000	/* some tens of microseconds */
-
 int spscring_open(const struct spscring_create *want)
 {
 	int fd = open("/dev/spscring", O_RDWR | O_CLOEXEC);
@@ -109,7 +107,7 @@ static uint32_t wake_of(const struct spscring_geometry *g)
 
 static uint32_t spin_max(void)
 {
-	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_MAX : 0;
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPSCRING_SPIN_MAX : 0;
 }
 
 int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
@@ -136,7 +134,6 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 			       (char *)map->writable + g.data_offset - g.producer_offset);
 	p->fd = endpoint_fd;
 	spscring_producer_wakes(p, wake_of(&g));
-	p->asymmetric = !!(g.flags & SPSCRING_CREATE_ASYMMETRIC);
 	p->spin_max = spin_max();
 	p->spin = p->spin_max;
 	return 0;
@@ -164,7 +161,6 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
 			       (char *)map->read_only + g.data_offset - g.info_offset);
 	c->fd = endpoint_fd;
 	spscring_consumer_wakes(c, wake_of(&g));
-	c->asymmetric = !!(g.flags & SPSCRING_CREATE_ASYMMETRIC);
 	c->spin_max = spin_max();
 	c->spin = c->spin_max;
 	return 0;
@@ -243,66 +239,17 @@ static int wait_ioctl(int fd, uint32_t flags, uint64_t index, int64_t deadline)
 }
 
 /*
- * Tell the kernel, and in an asymmetric ring have the peer's CPUs fence in its
- * place, and the kernel look again for what was there before they did.
+ * Where the index is told, but an asymmetric ring's peer has not fenced, have its
+ * CPUs do so in its place, and the kernel look for what was there before.
  */
-static int arm(int fd, uint64_t index)
+static int sleep_on(int fd, uint32_t flags, uint64_t index, int64_t deadline)
 {
 	int err;
 
-	while ((err = wait_ioctl(fd, SPSCRING_WAIT_ARM, index, -1)) == -EAGAIN)
+	while ((err = wait_ioctl(fd, flags, index, deadline)) == -EAGAIN)
 		if (membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED))
 			return -errno;
 	return err;
-}
-
-static int sleep_on(int fd, uint32_t asymmetric, uint64_t index, int64_t deadline)
-{
-	int err;
-
-	do {
-		err = asymmetric ? arm(fd, index) : 0;
-		if (!err)
-			err = wait_ioctl(fd, 0, index, deadline);
-	} while (err == -EAGAIN);
-	return err;
-}
-
-/* It came while we looked: look as long again next time; or less. */
-static void spin_adapt(uint32_t *spin, uint32_t max, uint32_t looks, int found)
-{
-	uint32_t least = max / 16;
-
-	if (found)
-		*spin = 2 * looks > *spin ? (2 * looks < max ? 2 * looks : max) : *spin;
-	else
-		*spin = *spin / 2 > least ? *spin / 2 : least;
-}
-
-/* Look once, and for a while: whether it came.  @counters are the end's: found, and not. */
-static __always_inline int spin(uint32_t *looks, uint32_t max, __u64 *counters,
-				int (*has)(const void *end, __u64 n), const void *end, __u64 n)
-{
-	int found = has(end, n);
-	uint32_t i;
-
-	for (i = 0; i < *looks && !found; i++) {
-		cpu_relax();
-		found = has(end, n);
-	}
-	spin_adapt(looks, max, i, found);
-	WRITE_ONCE(counters[!found], counters[!found] + 1);
-	return found;
-}
-
-static int has_records(const void *c, __u64 n)
-{
-	return spscring_has_records(c, n);
-}
-
-static int has_room(const void *p, __u64 n)
-{
-	return spscring_has_room(p, n);
 }
 
 int spscring_wait_records(struct spscring_consumer *c, uint64_t n, int64_t deadline)
@@ -311,8 +258,7 @@ int spscring_wait_records(struct spscring_consumer *c, uint64_t n, int64_t deadl
 
 	if (!n)
 		return -EINVAL;
-	err = spin(&c->spin, c->spin_max, c->lines->counters.more, has_records, c, n) ? 0 :
-		sleep_on(c->fd, c->asymmetric, c->pos + n, deadline);
+	err = spscring_spin_records(c, n) ? 0 : sleep_on(c->fd, 0, c->pos + n, deadline);
 	/* tails come in order; a later one alone would have the caller try for ever */
 	return err || spscring_first_is_there(c) ? err : -EPIPE;
 }
@@ -321,19 +267,17 @@ int spscring_wait_room(struct spscring_producer *p, uint64_t n, int64_t deadline
 {
 	if (!n)
 		return -EINVAL;
-	if (spin(&p->spin, p->spin_max, p->lines->counters.more, has_room, p, n))
-		return 0;
-	return sleep_on(p->fd, p->asymmetric, p->pos + n, deadline);
+	return spscring_spin_room(p, n) ? 0 : sleep_on(p->fd, 0, p->pos + n, deadline);
 }
 
 int spscring_arm_records(struct spscring_consumer *c, uint64_t n)
 {
-	return n ? arm(c->fd, c->pos + n) : -EINVAL;
+	return n ? sleep_on(c->fd, SPSCRING_WAIT_ARM, c->pos + n, -1) : -EINVAL;
 }
 
 int spscring_arm_room(struct spscring_producer *p, uint64_t n)
 {
-	return n ? arm(p->fd, p->pos + n) : -EINVAL;
+	return n ? sleep_on(p->fd, SPSCRING_WAIT_ARM, p->pos + n, -1) : -EINVAL;
 }
 
 int spscring_notify(int endpoint_fd, uint32_t records, uint64_t timeout, int eventfd)

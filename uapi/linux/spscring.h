@@ -167,12 +167,13 @@ struct spscring_shutdown {
  *
  *	BUSY_POLL	has none, and nobody can wait on it (EOPNOTSUPP, POLLERR);
  *	ASYMMETRIC	has none between user processes: who is to sleep makes the
- *			others' CPUs fence.  WAIT with SPSCRING_WAIT_ARM, and after
- *			EAGAIN membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) and
- *			the same again, until it returns 0; then WAIT, as
- *			libspscring's waits do, or poll() or epoll_wait() after one
+ *			others' CPUs fence: by membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED)
+ *			after a WAIT's EAGAIN, and then the same WAIT again, as
+ *			libspscring's waits do.  Before poll() or epoll_wait() a WAIT
+ *			with SPSCRING_WAIT_ARM likewise, until it returns 0, and one
  *			more look.  The peer's process has registered itself
- *			(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED), or fences.
+ *			(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED), or fences; it
+ *			KICKs in the thread that publishes, before it publishes more.
  */
 #define SPSCRING_WAIT_ARM	(1U << 0)	/* tell the index, and return */
 #define SPSCRING_WAITERS_MAX	64		/* WAITs on an end at once */
@@ -192,7 +193,7 @@ struct spscring_shutdown {
  * this end has shut down, or EPIPE the peer has died or the ring is broken, and
  * @index will not be reached; EINTR a signal's handler ran that does not restart
  * system calls (SA_RESTART restarts: the deadline stays what it was); EAGAIN of
- * an ASYMMETRIC ring: its peer has not fenced for @index (ARM has armed it); EBUSY
+ * an ASYMMETRIC ring: @index is told, but its peer has not fenced for it; EBUSY
  * SPSCRING_WAITERS_MAX wait already; EOPNOTSUPP a BUSY_POLL ring; EPERM not an
  * endpoint fd; EINVAL, E2BIG, EFAULT.
  */

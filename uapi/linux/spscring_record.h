@@ -27,8 +27,8 @@
  *	one that overwrites
  *	-------------------
  *	oldest				look
- *	  STORE.rel oldest     (T)	  LOAD.acq oldest      (U)
- *	  STORE.rel its seq.   (V)	  LOAD	   its seq.
+ *	  STORE	    its number		  LOAD.acq oldest      (U)
+ *	  STORE.rel oldest     (T)	  LOAD	   its number
  *	  FENCE.w	       (R)	  LOAD.acq word	       (Q)
  *	put, publish			take   bytes
  *					  FENCE.r	       (S)
@@ -40,8 +40,6 @@
  *		or the word of the lap before, where the next word will be
  *	T-U	what lies behind the oldest that is told was published
  *	R-S	who has read a byte of what overwrites finds the oldest beyond it
- *	V-S	a sequence number of the oldest is none of a later oldest than the
- *		one that is found at last
  *
  * The word: length, published, discarded, lap, and the low bits of the sequence
  * number, which counts dropped records too, so that a gap tells how many these
@@ -65,7 +63,8 @@
  * Errors beside those of spscring_ring.h:
  *
  *	-EMSGSIZE	longer than the ring can ever hold; or than the place to pop to
- *	-ENOBUFS	no room, in a ring that drops: the record is lost and counted
+ *	-ENOBUFS	no room, in a ring that drops: the record is lost and counted, as it
+ *			is there with -ESHUTDOWN and -EPIPE unless the ring is broken
  *	-EBUSY		there is more, and this call has tried long enough: it was overtaken
  *			SPSCRING_OVERTAKEN_MAX times, or has passed SPSCRING_DISCARDED_MAX by
  */
@@ -127,18 +126,6 @@ static __always_inline __u64 spscring_word(__u64 sequence, __u32 phase)
 
 /* ------------------------------------------------------------- producer */
 
-/* Full, and not to be waited for: the sequence shows it. */
-static SPSCRING_COLD int spscring_record_dropped(struct spscring_producer *p,
-						 __u64 n)
-{
-	__u64 *drops = &p->lines->counters.more[SPSCRING_COUNT_DROPS];
-
-	p->sequence += n;
-	WRITE_ONCE(*drops, *drops + n);
-	WRITE_ONCE(p->cursor[1], p->sequence);
-	return -ENOBUFS;
-}
-
 /**
  * spscring_record_drop() - give records up that found no room
  * @p: the producer
@@ -148,9 +135,25 @@ static SPSCRING_COLD int spscring_record_dropped(struct spscring_producer *p,
  * up to 2^29 - 1 in a row, INFO of any.  A ring that was made to drop does it by
  * itself.
  */
-static inline void spscring_record_drop(struct spscring_producer *p, __u64 n)
+static SPSCRING_COLD void spscring_record_drop(struct spscring_producer *p, __u64 n)
 {
-	spscring_record_dropped(p, n);
+	__u64 *drops = &p->lines->counters.more[SPSCRING_COUNT_DROPS];
+
+	p->sequence += n;
+	WRITE_ONCE(*drops, *drops + n);
+	WRITE_ONCE(p->cursor[1], p->sequence);
+}
+
+/**
+ * spscring_record_needs() - room to wait for
+ * @p: the producer
+ * @length: of a record, in bytes
+ *
+ * Return: bytes of the ring, for spscring_wait_room() and spscring_has_room().
+ */
+static inline __u64 spscring_record_needs(const struct spscring_producer *p, __u32 length)
+{
+	return spscring_record_size(p->stride, length);
 }
 
 /*
@@ -179,10 +182,9 @@ static __always_inline int spscring_record_overwrite(struct spscring_producer *p
 	p->oldest = oldest;
 	p->oldest_at = at;
 	p->limit = oldest + p->capacity;
+	WRITE_ONCE(p->lines->oldest.more[0], p->oldest_sequence);
 	/* (T) pairs with (U): what is published from here on is */
 	smp_store_release(&p->lines->oldest.word, oldest);
-	/* (V) pairs with (S): the index first */
-	smp_store_release(&p->lines->oldest.more[0], p->oldest_sequence);
 	/* (R) pairs with (S): then the bytes */
 	smp_wmb();
 	return 0;
@@ -229,9 +231,9 @@ static SPSCRING_NOINLINE int spscring_record_room(struct spscring_producer *p, _
 		else
 			err = spscring_refresh(p, size);
 		if (unlikely(err)) {
-			if (err == -EAGAIN && p->flags & SPSCRING_CREATE_DROP)
-				return spscring_record_dropped(p, 1);
-			return err;
+			if (p->flags & SPSCRING_CREATE_DROP && !p->broken)
+				spscring_record_drop(p, 1);
+			return err == -EAGAIN && p->flags & SPSCRING_CREATE_DROP ? -ENOBUFS : err;
 		}
 	}
 	if ((__s64)(next + SPSCRING_WORD - p->cleared) > 0)
@@ -278,7 +280,7 @@ static __always_inline int spscring_record_published(struct spscring_producer *p
 static __always_inline void spscring_record_write(struct spscring_producer *p, const void *rec,
 						  __u32 length, __u64 size)
 {
-	memcpy(p->at + SPSCRING_WORD, rec, length);
+	__builtin_memcpy(p->at + SPSCRING_WORD, rec, length);
 	spscring_record_publish(p, length, size, 1);
 }
 
@@ -555,12 +557,6 @@ static __always_inline void spscring_record_commit(struct spscring_producer *p, 
 
 /* ------------------------------------------------------------- consumer */
 
-static SPSCRING_COLD int spscring_record_broken(struct spscring_consumer *c)
-{
-	c->seen = 0;		/* so that every look comes by here */
-	return spscring_consumer_broken(c);
-}
-
 static __always_inline __u64 spscring_record_load(const struct spscring_consumer *c)
 {
 	/* (Q) pairs with (P) */
@@ -573,16 +569,21 @@ static __always_inline int spscring_record_is_empty(__u64 word)
 	return !word || word & SPSCRING_WORD_PUBLISHED;
 }
 
+/* Past the data's end: where that is in the next lap. */
+static __always_inline char *spscring_record_lap(struct spscring_consumer *c, char *at)
+{
+	c->phase ^= SPSCRING_PHASE_LAP;
+	if (spscring_traced(pop))
+		c->seen = 0;	/* so that the next takes another look */
+	return at - (c->end - c->data);
+}
+
 static __always_inline void spscring_record_skip(struct spscring_consumer *c, __u64 size)
 {
 	c->pos += size;
 	c->at += size;
-	if (unlikely(c->at >= c->end)) {
-		c->at -= c->end - c->data;
-		c->phase ^= SPSCRING_PHASE_LAP;
-		if (spscring_traced(pop))
-			c->seen = 0;	/* so that the next takes another look */
-	}
+	if (unlikely(c->at >= c->end))
+		c->at = spscring_record_lap(c, c->at);
 }
 
 static __always_inline void spscring_record_released(struct spscring_consumer *c)
@@ -620,13 +621,12 @@ static SPSCRING_COLD int spscring_record_none(struct spscring_consumer *c)
 	return ended;
 }
 
-/* Takes the sequence number that the word has the low bits of: how many are missing. */
-static __always_inline __u64 spscring_record_gap(struct spscring_consumer *c, __u64 from,
-						 __u64 word)
+/* Takes the number that the word has the low bits of: how many are missing before it. */
+static __always_inline __u64 spscring_record_gap(struct spscring_consumer *c, __u64 word)
 {
-	__u64 missing = from - c->sequence;
+	__u64 missing = ((word >> SPSCRING_WORD_SEQUENCE) - c->sequence) &
+			SPSCRING_WORD_SEQUENCE_MASK;
 
-	missing += ((word >> SPSCRING_WORD_SEQUENCE) - from) & SPSCRING_WORD_SEQUENCE_MASK;
 	c->sequence += missing;
 	return missing;
 }
@@ -648,7 +648,7 @@ static SPSCRING_NOINLINE long spscring_record_look(struct spscring_consumer *c, 
 	for (;;) {
 		if (!spscring_word_is_there(c, word)) {
 			if (unlikely(!spscring_record_is_empty(word)))
-				return spscring_record_broken(c);
+				return spscring_consumer_broken(c);
 			if (c->pos == from)
 				return spscring_record_none(c);
 			spscring_record_released(c);
@@ -657,7 +657,7 @@ static SPSCRING_NOINLINE long spscring_record_look(struct spscring_consumer *c, 
 		length = word & SPSCRING_WORD_LENGTH;
 		size = spscring_record_size(c->stride, (__u32)length);
 		if (unlikely(c->pos - from + size > c->capacity))
-			return spscring_record_broken(c);
+			return spscring_consumer_broken(c);
 		if (!(word & SPSCRING_WORD_DISCARDED))
 			break;
 		spscring_record_skip(c, size);
@@ -669,7 +669,7 @@ static SPSCRING_NOINLINE long spscring_record_look(struct spscring_consumer *c, 
 	}
 	if (c->fails != c->waited_fails)
 		spscring_record_came(c);
-	spscring_record_gap(c, c->sequence, word);
+	spscring_record_gap(c, word);
 	c->seen = c->capacity - SPSCRING_WORD + 1;
 	if (spscring_traced(pop)) {
 		spscring_trace_pop(c, (__u32)size);
@@ -700,7 +700,7 @@ static __always_inline void spscring_record_take(struct spscring_consumer *c, __
 
 /* ------------------------------------------------- one that is overwritten */
 
-/* Where the producer says that the oldest record is; the sequence number is a hint. */
+/* Where the producer says that the oldest record is; its number is near that. */
 static __always_inline int spscring_record_resync(struct spscring_consumer *c, __u64 *sequence)
 {
 	/* (U) pairs with (T) */
@@ -711,7 +711,7 @@ static __always_inline int spscring_record_resync(struct spscring_consumer *c, _
 	if ((__s64)(oldest - c->pos) <= 0)
 		return 0;
 	if (unlikely((__s64)oldest < 0 || oldest & (c->stride - 1)))
-		return spscring_record_broken(c);
+		return spscring_consumer_broken(c);
 	c->pos = oldest;
 	c->at = c->data + oldest % data;
 	c->phase = SPSCRING_PHASE_PUBLISHED |
@@ -724,15 +724,12 @@ static __always_inline int spscring_record_resync(struct spscring_consumer *c, _
 /* After what was read from pos on: is it what was published there? */
 static __always_inline int spscring_record_whole(const struct spscring_consumer *c)
 {
-	/* (S) pairs with (R), (V) */
+	/* (S) pairs with (R) */
 	smp_rmb();
 	return (__s64)(READ_ONCE(c->peer->oldest.word) - c->pos) <= 0;
 }
 
-/*
- * The word of the oldest record from pos on, or an error; @sequence is that of some
- * oldest before it, if it is whole.
- */
+/* The word of the oldest record from pos on, or an error; @sequence is near its number. */
 static __always_inline int spscring_record_oldest(struct spscring_consumer *c, __u64 *word,
 						  __u64 *sequence)
 {
@@ -747,7 +744,7 @@ static __always_inline int spscring_record_oldest(struct spscring_consumer *c, _
 	if (!spscring_record_whole(c))
 		return -EBUSY;
 	if (unlikely(spscring_word_is_there(c, *word) || !spscring_record_is_empty(*word)))
-		return spscring_record_broken(c);
+		return spscring_consumer_broken(c);
 	return spscring_record_none(c);
 }
 
@@ -761,7 +758,11 @@ static __always_inline int spscring_record_taken(struct spscring_consumer *c, __
 		return -EBUSY;
 	if (word & SPSCRING_WORD_DISCARDED)
 		return 0;
-	missing = spscring_record_gap(c, sequence, word);
+	/* the number is near the later of the two: not overtaken, or overtaken */
+	if ((__s64)(sequence - c->sequence) < 0)
+		sequence = c->sequence;
+	missing = spscring_sequence_of(word, sequence) - c->sequence;
+	c->sequence += missing;
 	/* after a death in the midst of a pop it may be the same record again */
 	if ((__s64)missing > 0)
 		WRITE_ONCE(*overruns, *overruns + missing);
@@ -774,7 +775,7 @@ static __always_inline int spscring_record_taken(struct spscring_consumer *c, __
 
 static inline int spscring_record_memcpy(void *to, const void *rec, __u32 length)
 {
-	memcpy(to, rec, length);
+	__builtin_memcpy(to, rec, length);
 	return 0;
 }
 
@@ -878,6 +879,15 @@ static SPSCRING_NOINLINE long spscring_record_pop_slow(struct spscring_consumer 
 	return spscring_record_pop_by(c, rec, size, spscring_record_memcpy);
 }
 
+/* What a pop seldom has to do, or at the cost of a fence; a call of its own likewise. */
+static SPSCRING_NOINLINE long spscring_record_popped(struct spscring_consumer *c, long length)
+{
+	if (c->fails != c->waited_fails)
+		spscring_record_came(c);
+	spscring_released(c);
+	return length;
+}
+
 /**
  * spscring_record_pop() - pop one record
  * @c: the consumer
@@ -892,20 +902,35 @@ static SPSCRING_NOINLINE long spscring_record_pop_slow(struct spscring_consumer 
  */
 static __always_inline long spscring_record_pop(struct spscring_consumer *c, void *rec, __u32 size)
 {
+	/* private until the end, as @rec may point anywhere */
+	__u64 pos = c->pos, sequence = c->sequence, *cursor = c->cursor;
+	char *at = c->at;
 	/* in a ring that overwrites none is below seen */
-	__u64 length = spscring_record_load(c) ^ spscring_word(c->sequence, c->phase);
+	__u64 length = spscring_record_load(c) ^ spscring_word(sequence, c->phase), taken;
 
-	if (unlikely(c->fails != c->waited_fails && length < c->seen))
-		spscring_record_came(c);
 	if (unlikely(length >= c->seen || length > size))
 		return spscring_record_pop_slow(c, rec, size);
-	/* of a place that is known, and full, without a call */
-	if (__builtin_constant_p(size) && size <= SPSCRING_LINE && length == size)
-		memcpy(rec, c->at + SPSCRING_WORD, size);
-	else
-		memcpy(rec, c->at + SPSCRING_WORD, length);
-	spscring_record_take(c, (__u32)length);
-	spscring_record_released(c);
+	if (__builtin_constant_p(size) && size <= SPSCRING_LINE) {
+		/* a place that is known is copied to without a call if it is full */
+		if (unlikely(length != size))
+			return spscring_record_pop_slow(c, rec, size);
+		__builtin_memcpy(rec, at + SPSCRING_WORD, size);
+	} else {
+		__builtin_memcpy(rec, at + SPSCRING_WORD, length);
+	}
+	taken = spscring_record_size(c->stride, (__u32)length);
+	pos += taken;
+	at += taken;
+	if (unlikely(at >= c->end))
+		at = spscring_record_lap(c, at);
+	c->pos = pos;
+	c->at = at;
+	c->sequence = ++sequence;
+	WRITE_ONCE(cursor[1], sequence);
+	/* (C) pairs with (D) */
+	smp_store_release(cursor, pos);
+	if (unlikely((__s64)(pos - c->after_at) >= 0 || c->fails != c->waited_fails))
+		return spscring_record_popped(c, (long)length);
 	return (long)length;
 }
 

@@ -88,6 +88,7 @@
 #include <linux/errno.h>
 #include <linux/minmax.h>
 #include <linux/processor.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/tracepoint-defs.h>
 
@@ -106,10 +107,12 @@ DECLARE_TRACEPOINT(spscring_pop);
 #define spscring_traced(what)	tracepoint_enabled(spscring_##what)
 #define SPSCRING_NOINLINE	noinline __maybe_unused
 #define SPSCRING_COLD		noinline __cold __maybe_unused
+#define spscring_must_yield()	need_resched()
 #else
 #include <errno.h>
 #include <sys/ioctl.h>
 #define spscring_traced(what)	0
+#define spscring_must_yield()	0
 #endif
 
 struct spscring_producer;
@@ -133,6 +136,9 @@ void spscring_trace_pop_n(const struct spscring_consumer *c, __u32 n);
 
 /* Beside it, in a producer: frames ahead are to be touched. */
 #define SPSCRING_AFTER_TOUCH	4
+
+/* The most looks of an end that waits before it sleeps: some tens of microseconds. */
+#define SPSCRING_SPIN_MAX	2000
 
 /* Failed tries between two looks at what is dear: exact cursor, peer's state. */
 #define SPSCRING_LOOK_EVERY	64
@@ -181,6 +187,8 @@ struct spscring_producer {
 	const __u64 *peer_cursor;
 	const __u64 *peer_state;
 	struct spscring_producer_lines *lines;
+	__u32 spin;		/* looks before it sleeps, adapting */
+	__u32 spin_max;		/* the most of them; the caller's to set */
 	/* of records of any size */
 	__u64 reserved;		/* bytes from pos on, not yet committed */
 	__u64 first;		/* word of the first of them, all but the sequence */
@@ -193,9 +201,6 @@ struct spscring_producer {
 	struct spscring *ring;
 #else
 	int fd;			/* the endpoint, to KICK by and to WAIT on */
-	__u32 spin;		/* looks before it sleeps, adapting */
-	__u32 spin_max;		/* the most of them; the user's to set */
-	__u32 asymmetric;	/* who sleeps fences for both */
 #endif
 };
 
@@ -234,6 +239,8 @@ struct spscring_consumer {
 	__u32 waited_fails;	/* fails when it was over */
 	__u64 waited_at;	/* pos then */
 	__u32 tell;
+	__u32 spin;		/* looks before it sleeps, adapting */
+	__u32 spin_max;		/* the most of them; the caller's to set */
 	__u32 broken;
 	const __u64 *peer_state;
 	struct spscring_consumer_lines *lines;
@@ -246,9 +253,6 @@ struct spscring_consumer {
 	bool peer_is_user;	/* no peek: it may change what is looked at */
 #else
 	int fd;			/* the endpoint, to KICK by and to WAIT on */
-	__u32 spin;		/* looks before it sleeps, adapting */
-	__u32 spin_max;		/* the most of them; the user's to set */
-	__u32 asymmetric;	/* who sleeps fences for both */
 #endif
 };
 
@@ -757,7 +761,10 @@ static inline long spscring_push_n(struct spscring_producer *p, const void *recs
 static SPSCRING_COLD int spscring_consumer_broken(struct spscring_consumer *c)
 {
 	c->broken = 1;
-	c->capacity = 0;	/* so that every look comes by here */
+	/* so that every look comes by here */
+	c->capacity = 0;
+	if (c->flags & SPSCRING_CREATE_RECORDS)
+		c->seen = 0;
 #ifdef __KERNEL__
 	spscring_broken(c->ring, SPSCRING_CONSUMER);
 #endif
@@ -1129,6 +1136,70 @@ static inline int spscring_first_is_there(const struct spscring_consumer *c)
 		return 0;
 	/* (U) pairs with (T) */
 	return (__s64)(smp_load_acquire(&c->peer->oldest.word) - c->pos) > 0;
+}
+
+/* It came while we looked: look as long again next time; or less. */
+static inline void spscring_spin_adapt(__u32 *spin, __u32 max, __u32 looks, int found)
+{
+	__u32 least = max / 16;
+
+	if (found)
+		*spin = 2 * looks > *spin ? (2 * looks < max ? 2 * looks : max) : *spin;
+	else
+		*spin = *spin / 2 > least ? *spin / 2 : least;
+}
+
+/* Look once, and for a while: whether it came.  @counters are the end's: found, and not. */
+static __always_inline int spscring_spin(__u32 *looks, __u32 max, __u64 *counters,
+					 int (*has)(const void *end, __u64 n), const void *end,
+					 __u64 n)
+{
+	int found = has(end, n);
+	__u32 i;
+
+	for (i = 0; i < *looks && !found && !spscring_must_yield(); i++) {
+		cpu_relax();
+		found = has(end, n);
+	}
+	spscring_spin_adapt(looks, max, i, found);
+	WRITE_ONCE(counters[!found], counters[!found] + 1);
+	return found;
+}
+
+static inline int spscring_end_has_room(const void *p, __u64 n)
+{
+	return spscring_has_room((const struct spscring_producer *)p, n);
+}
+
+static inline int spscring_end_has_records(const void *c, __u64 n)
+{
+	return spscring_has_records((const struct spscring_consumer *)c, n);
+}
+
+/**
+ * spscring_spin_room() - look for a while whether slots are free, before a sleep
+ * @p: the producer
+ * @n: how many, at most the capacity
+ *
+ * Return: whether they are.
+ */
+static inline int spscring_spin_room(struct spscring_producer *p, __u64 n)
+{
+	return spscring_spin(&p->spin, p->spin_max, p->lines->counters.more,
+			     spscring_end_has_room, p, n);
+}
+
+/**
+ * spscring_spin_records() - look for a while whether records are there, before a sleep
+ * @c: the consumer
+ * @n: how many, at most the capacity
+ *
+ * Return: whether they are.
+ */
+static inline int spscring_spin_records(struct spscring_consumer *c, __u64 n)
+{
+	return spscring_spin(&c->spin, c->spin_max, c->lines->counters.more,
+			     spscring_end_has_records, c, n);
 }
 
 /* ----------------------------------------------------------- beginnings */

@@ -23,10 +23,12 @@ struct header {
 
 struct bpf {
 	uint64_t mask;
+
 	_Alignas(64) uint32_t lock;
 	_Alignas(PAGE) uint64_t consumer_pos;
 	_Alignas(PAGE) uint64_t producer_pos;
 	uint64_t pending_pos;
+
 	_Alignas(PAGE) char data[];
 };
 
@@ -229,7 +231,8 @@ const struct rival bpf_rival = {
 	.contender = {
 		.pair = "u-u", .impl = "bpf", .loops = &loops, .open = rival_open,
 		.tests = 1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_RECORDS |
-			 1U << BENCH_MIXED | 1U << BENCH_MIXED_RTT | 1U << BENCH_IN_PLACE,
+			 1U << BENCH_MIXED | 1U << BENCH_MIXED_RTT | 1U << BENCH_IN_PLACE |
+			 1U << BENCH_IN_PLACE_RTT,
 	},
 	.size = bpf_size, .twice = bpf_data, .init = bpf_init,
 };

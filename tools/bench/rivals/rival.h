@@ -18,9 +18,9 @@ extern "C" {
 struct rival {
 	struct contender contender;
 	size_t (*size)(const struct cell *cell);	/* of a queue */
-	size_t (*twice)(const struct cell *cell);	/* of data behind it, mapped twice */
 	void (*init)(void *memory, const struct cell *cell);	/* in the parent of both ends */
 	void (*exit)(void *memory);	/* or NULL */
+	size_t (*twice)(const struct cell *cell);	/* of data behind it, mapped twice; or NULL */
 };
 
 extern const struct rival boost_rival, ck_rival, dpdk_rival, crossbeam_rival;

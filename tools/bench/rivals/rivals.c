@@ -44,6 +44,7 @@ static const uint32_t pauses[BENCH_TESTS] = {
 	[BENCH_MIXED] = 64,
 	[BENCH_MIXED_RTT] = 1,
 	[BENCH_IN_PLACE] = 64,
+	[BENCH_IN_PLACE_RTT] = 1,
 };
 
 uint32_t rival_pauses;
