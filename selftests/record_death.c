@@ -235,7 +235,7 @@ TEST_F(stepped, stores)
 	int i, order, bad, ring, steps, states = 0;
 
 	/* some of them over the end of the data */
-	for (before = 3; before < 150; before += before < 90 ? 29 : 3) {
+	for (before = 3; before < 121; before += before < 100 ? 33 : 3) {
 		self->n = step_through(self->snapshots, want, before, variant->way, variant->full);
 		ASSERT_GE(self->n, 2);
 		states += self->n;
