@@ -548,8 +548,7 @@ static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequ
 
 /*
  * A dead producer's cursor and words are made to say the same: the next one is that
- * of no record.  The sequence number was stored before the cursor, that of the oldest
- * after it.
+ * of no record.  The numbers were stored before the cursor and before the oldest.
  */
 static int ring_mend_records(struct spscring *ring)
 {

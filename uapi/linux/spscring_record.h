@@ -78,6 +78,7 @@
 /* Words cleared ahead, and the largest record that is worth it; in bytes. */
 #define SPSCRING_CLEAR		1024
 #define SPSCRING_CLEAR_SMALL	256
+#define SPSCRING_CLEAR_STEP	64
 
 /* How far the oldest moves at least, unless that is a sixteenth of the ring. */
 #define SPSCRING_OLDEST_STEP	4096
@@ -199,16 +200,17 @@ static __always_inline void spscring_record_clear(struct spscring_producer *p, _
 {
 	__u64 room = p->limit + (__u64)(p->end - p->data) - p->capacity - next;
 	__u64 bytes = size <= SPSCRING_CLEAR_SMALL ? SPSCRING_CLEAR : SPSCRING_WORD;
+	__u32 step = p->stride > SPSCRING_CLEAR_STEP ? p->stride : SPSCRING_CLEAR_STEP;
 	char *at = p->at + (next - p->pos);
 	__u64 i;
 
 	if (bytes > room)
 		bytes = room & -(__u64)SPSCRING_WORD;
-	if (p->stride == SPSCRING_WORD)
+	/* a store to each line first: so they are all on their way before one has come */
+	for (i = 0; i + SPSCRING_WORD <= bytes; i += step)
+		WRITE_ONCE(*(__u64 *)(at + i), 0);
+	if (p->stride < step)
 		memset(at, 0, bytes);
-	else
-		for (i = 0; i + SPSCRING_WORD <= bytes; i += p->stride)
-			WRITE_ONCE(*(__u64 *)(at + i), 0);
 	p->cleared = next + bytes;
 }
 
