@@ -4,6 +4,7 @@
  * with a chunk, each page is where it is to be, and none is lost or kept.
  */
 #include <stdio.h>
+#include <sys/sysinfo.h>
 
 #include "selftest.h"
 
@@ -274,7 +275,8 @@ TEST_F(large, by_the_library)
 	/* all of it at once */
 	EXPECT_EQ(smaps_bytes(p_map.writable, p_map.writable_size, "Rss"), p_map.writable_size);
 	EXPECT_EQ(smaps_bytes(c_map.read_only, c_map.read_only_size, "Rss"), c_map.read_only_size);
-	EXPECT_EQ(smaps_bytes(p_map.writable, p_map.writable_size, "FilePmdMapped"), huge_bytes(self));
+	EXPECT_EQ(smaps_bytes(p_map.writable, p_map.writable_size, "FilePmdMapped"),
+		  huge_bytes(self));
 	ksft_print_msg("%zu of %zu KiB of data by PMD entries\n", huge_bytes(self) / 1024,
 		       self->size / 1024);
 	spscring_unmap(&p_map);
@@ -500,6 +502,45 @@ TEST_F(large, madv_dofork)
 	}
 	EXPECT_EQ(wait_child(pid), 0);
 	EXPECT_EQ(not_all_stamped(self, mine, 2), -1);
+}
+
+/* As large as a small machine can have: 256 MiB, mapped twice by both ends and the kernel. */
+TEST(of_256_mib)
+{
+	large_t l = { .half = 256 * MIB, .size = 512 * MIB };
+	struct sysinfo machine;
+	char *mine, *theirs;
+	const size_t step = 251;
+	size_t n;
+
+	SKIP_WITHOUT_DEVICE();
+	ASSERT_EQ(sysinfo(&machine), 0);
+	if (machine.freeram * machine.mem_unit < 384 * MIB)
+		return;
+	l.ring = spscring_open(RING(.capacity = 256 * MIB, .flags = SPSCRING_CREATE_RECORDS));
+	ASSERT_GE(l.ring, 0);
+	l.producer = spscring_claim(l.ring, SPSCRING_PRODUCER, 0);
+	l.consumer = spscring_claim(l.ring, SPSCRING_CONSUMER, 0);
+	l.g = info_of(l.ring).geometry;
+	l.page = l.g.page_size;
+	EXPECT_EQ(l.g.memory, l.half + 3 * l.page);
+	mine = map_data(&l, l.producer, 0);
+	theirs = map_data(&l, l.consumer, 0);
+	ASSERT_NE(mine, NULL);
+	ASSERT_NE(theirs, NULL);
+	/* in each chunk, and the last page */
+	for (n = 0; n < l.half / l.page; n += step)
+		*stamp_of(&l, mine, n) = n;
+	*stamp_of(&l, mine, l.half / l.page - 1) = ~0ULL;
+	for (n = 0; n < l.half / l.page; n += step) {
+		ASSERT_EQ(*stamp_of(&l, theirs, n), n);
+		ASSERT_EQ(*stamp_of(&l, theirs + l.half, n), n);
+		ASSERT_EQ(*stamp_of(&l, mine + l.half, n), n);
+	}
+	EXPECT_EQ(*stamp_of(&l, theirs, l.size / l.page - 1), ~0ULL);
+	close(l.ring);
+	close(l.producer);
+	close(l.consumer);
 }
 
 /* ------------------------------------------------------------------- pins */

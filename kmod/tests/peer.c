@@ -29,6 +29,9 @@
 
 #define PEER_LISTS	(SPSCRING_PEER_KLOG | SPSCRING_PEER_PCAP)
 
+/* In ns: no wake-up is as late as this, but a lost one. */
+#define PEER_PATIENCE	(30 * NSEC_PER_SEC)
+
 struct peer {
 	struct mutex lock;	/* start and join */
 	struct task_struct *thread;
@@ -79,17 +82,22 @@ static int peer_pause(struct peer *peer)
 	return 0;
 }
 
-/* A second passes only when nothing comes, or when a wake-up is lost. */
+/*
+ * Who finds what it waited for only when its time is up, by the last look, has not
+ * been woken for it; when there is nothing the peer is late.
+ */
 static noinline int peer_sleep(struct peer *peer, bool popping)
 {
-	s64 deadline = ktime_get_ns() + NSEC_PER_SEC;
+	bool paced = peer->want.op == SPSCRING_PEER_PACED;
+	s64 deadline = ktime_get_ns() +
+		(peer->want.gap_ns && !paced ? peer->want.gap_ns : PEER_PATIENCE);
 	int err = popping ? spscring_wait_records(&peer->c, 1, deadline) :
 		spscring_wait_room(&peer->p, 1, deadline);
 
-	if (err == -ETIMEDOUT) {
-		peer->result.timeouts++;
+	if (!err && (s64)ktime_get_ns() >= deadline)
+		peer->result.lost++;
+	if (err == -ETIMEDOUT)
 		err = 0;
-	}
 	return err ?: peer_pause(peer);
 }
 
@@ -581,7 +589,8 @@ static int peer_check_want(const struct spscring_peer_start *want)
 		return -EINVAL;
 	if (want->op == SPSCRING_PEER_POLLED && (want->batch != 1 || !want->count))
 		return -EINVAL;
-	if (want->op != SPSCRING_PEER_PACED && want->gap_ns)
+	if (want->gap_ns && want->op != SPSCRING_PEER_PACED &&
+	    !(want->flags & SPSCRING_PEER_SLEEP))
 		return -EINVAL;
 	if (!peer_ops[want->op].back && want->back_fd != -1)
 		return -EINVAL;
@@ -763,7 +772,7 @@ static long peer_ioctl_wait(struct peer *peer, void __user *arg)
 
 	if (copy_from_user(&result, arg, sizeof(result)))
 		return -EFAULT;
-	if (result.timeouts)
+	if (result.lost)
 		return -EINVAL;
 	hist_user = result.hist;
 

@@ -59,7 +59,8 @@
  * @count:	records after the warm-up, or 0: without end.  POLLED lasts until
  *		STOP, and pushes as many at most, not 0.
  * @first:	sequence number of the first record.
- * @gap_ns:	from one batch of PACED to when the next is due; 0 for the others.
+ * @gap_ns:	from one batch of PACED to when the next is due; of SLEEP otherwise
+ *		how long a sleep lasts, at most, 0: 30 s; 0 without it.
  *
  * Of rings of records of any size: records of 8 bytes, which are the sequence number,
  * or as long as KLOG or PCAP say, which have its low half for their first four bytes
@@ -87,7 +88,8 @@ struct spscring_peer_start {
  * struct spscring_peer_result - SPSCRING_PEER_WAIT: how it went.
  * @err:	0, -ECANCELED by STOP, or what push, pop or the sleep
  *		returned: -EPIPE, -ESHUTDOWN, -EOPNOTSUPP.
- * @timeouts:	of SLEEP: seconds slept without a wake-up.
+ * @lost:	of SLEEP: sleeps that found what they waited for only when their time
+ *		was up; in: 0.
  * @done:	records moved, with the warm-up's: pushed by SOURCE and ECHO,
  *		popped by SINK, gone round by PING.
  * @wrong:	records that were not what was expected.
@@ -102,7 +104,7 @@ struct spscring_peer_start {
  */
 struct spscring_peer_result {
 	__s32 err;
-	__u32 timeouts;
+	__u32 lost;
 	__u64 done;
 	__u64 wrong;
 	__u64 checksum;

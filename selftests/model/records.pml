@@ -71,13 +71,10 @@ inline overwrite()
 		limit = oldest + CAP;
 		w = 0
 	}
-#ifdef BUG_NUMBER_FIRST
 	oldest_number = oldest_sequence;
-#endif
 #ifndef BUG_OLDEST_LATE
-	oldest_told = oldest;
+	oldest_told = oldest
 #endif
-	oldest_number = oldest_sequence
 }
 
 inline clear()

@@ -562,26 +562,24 @@ static __always_inline void take(struct consumer *c, uint32_t bytes)
 	check(length, bytes);
 }
 
-static void mixed_produce(struct run *run)
+/* The loops of them, by what puts the next record and what gets it. */
+typedef void (*put_fn)(struct producer *p, const struct point *point, uint64_t i);
+typedef void (*get_fn)(struct consumer *c, const struct point *point, uint64_t i);
+
+static __always_inline void produce_by(struct run *run, put_fn put)
 {
-	const struct point *point = &run->cell->point;
 	uint64_t total = run->warmup + run->count;
 	struct producer p;
 
 	be_producer(run, 0, &p);
 	ready(run);
 	run_start(run);
-	for (uint64_t i = 0; i < total; i++) {
-		uint32_t bytes = length_of(point, i);
-
-		mark(mixed, bytes, i);
-		send(&p, mixed, bytes);
-	}
+	for (uint64_t i = 0; i < total; i++)
+		put(&p, &run->cell->point, i);
 }
 
-static void mixed_consume(struct run *run)
+static __always_inline void consume_by(struct run *run, get_fn get)
 {
-	const struct point *point = &run->cell->point;
 	uint64_t total = run->warmup + run->count, began = 0;
 	struct consumer c;
 
@@ -589,19 +587,15 @@ static void mixed_consume(struct run *run)
 	ready(run);
 	run_start(run);
 	for (uint64_t i = 0; i < total; i++) {
-		uint32_t bytes = length_of(point, i);
-
 		if (unlikely(i == run->warmup))
 			began = ticks();
-		take(&c, bytes);
-		check_mark(mixed, bytes, i);
+		get(&c, &run->cell->point, i);
 	}
 	run->shared->ticks = ticks() - began;
 }
 
-static void mixed_ping(struct run *run)
+static __always_inline void there_and_back_by(struct run *run, put_fn put, get_fn get)
 {
-	const struct point *point = &run->cell->point;
 	uint64_t warmup = run->warmup, total = warmup + run->count, began = 0;
 	struct producer p;
 	struct consumer c;
@@ -611,13 +605,10 @@ static void mixed_ping(struct run *run)
 	ready(run);
 	run_start(run);
 	for (uint64_t i = 0; i < total; i++) {
-		uint32_t bytes = length_of(point, i);
 		uint64_t begin = ticks();
 
-		mark(mixed, bytes, i);
-		send(&p, mixed, bytes);
-		take(&c, bytes);
-		check_mark(mixed, bytes, i);
+		put(&p, &run->cell->point, i);
+		get(&c, &run->cell->point, i);
 		if (i >= warmup)
 			hist_add(&run->shared->hist, ticks() - begin);
 		else
@@ -626,9 +617,8 @@ static void mixed_ping(struct run *run)
 	run->shared->ticks = ticks() - began;
 }
 
-static void mixed_echo(struct run *run)
+static __always_inline void back_by(struct run *run, get_fn get, put_fn put)
 {
-	const struct point *point = &run->cell->point;
 	uint64_t total = run->warmup + run->count;
 	struct producer p;
 	struct consumer c;
@@ -638,12 +628,47 @@ static void mixed_echo(struct run *run)
 	ready(run);
 	run_start(run);
 	for (uint64_t i = 0; i < total; i++) {
-		uint32_t bytes = length_of(point, i);
-
-		take(&c, bytes);
-		check_mark(mixed, bytes, i);
-		send(&p, mixed, bytes);
+		get(&c, &run->cell->point, i);
+		put(&p, &run->cell->point, i);
 	}
+}
+
+/* What was taken last. */
+static __always_inline void put_back(struct producer *p, const struct point *point, uint64_t i)
+{
+	send(p, mixed, length_of(point, i));
+}
+
+static __always_inline void put_marked(struct producer *p, const struct point *point, uint64_t i)
+{
+	mark(mixed, length_of(point, i), i);
+	put_back(p, point, i);
+}
+
+static __always_inline void get_marked(struct consumer *c, const struct point *point, uint64_t i)
+{
+	take(c, length_of(point, i));
+	check_mark(mixed, length_of(point, i), i);
+}
+
+static void mixed_produce(struct run *run)
+{
+	produce_by(run, put_marked);
+}
+
+static void mixed_consume(struct run *run)
+{
+	consume_by(run, get_marked);
+}
+
+static void mixed_ping(struct run *run)
+{
+	there_and_back_by(run, put_marked, get_marked);
+}
+
+static void mixed_echo(struct run *run)
+{
+	back_by(run, get_marked, put_back);
 }
 #endif
 
@@ -667,26 +692,27 @@ static __always_inline void check_filled(const char *rec, uint32_t bytes, uint32
 	check(memcmp(first, first + 1, bytes - 2 * sizeof(i) - 1), 0);
 }
 
-static __always_inline void put_whole(struct producer *p, uint32_t bytes, uint32_t i, int in_place)
+static __always_inline void put_whole(struct producer *p, const struct point *point, uint64_t i)
 {
+	uint32_t bytes = length_of(point, i);
 	char *rec = mixed;
 
-	if (in_place)
-		while (unlikely(!(rec = try_reserve(p, bytes))))
+	if (point->in_place)
+		while (unlikely(!(rec = (char *)try_reserve(p, bytes))))
 			wait_push(p);
 	fill(rec, bytes, i);
-	if (in_place)
+	if (point->in_place)
 		commit(p, rec, bytes);
 	else
 		send(p, rec, bytes);
 }
 
-static __always_inline void get_whole(struct consumer *c, uint32_t bytes, uint32_t i, int in_place)
+static __always_inline void get_whole(struct consumer *c, const struct point *point, uint64_t i)
 {
+	uint32_t bytes = length_of(point, i), length;
 	const char *rec;
-	uint32_t length;
 
-	if (!in_place) {
+	if (!point->in_place) {
 		take(c, bytes);
 		check_filled(mixed, bytes, i);
 		return;
@@ -700,76 +726,22 @@ static __always_inline void get_whole(struct consumer *c, uint32_t bytes, uint32
 
 static void whole_produce(struct run *run)
 {
-	const struct point *point = &run->cell->point;
-	uint64_t total = run->warmup + run->count;
-	struct producer p;
-
-	be_producer(run, 0, &p);
-	ready(run);
-	run_start(run);
-	for (uint64_t i = 0; i < total; i++)
-		put_whole(&p, length_of(point, i), i, point->in_place);
+	produce_by(run, put_whole);
 }
 
 static void whole_consume(struct run *run)
 {
-	const struct point *point = &run->cell->point;
-	uint64_t total = run->warmup + run->count, began = 0;
-	struct consumer c;
-
-	be_consumer(run, 0, &c);
-	ready(run);
-	run_start(run);
-	for (uint64_t i = 0; i < total; i++) {
-		if (unlikely(i == run->warmup))
-			began = ticks();
-		get_whole(&c, length_of(point, i), i, point->in_place);
-	}
-	run->shared->ticks = ticks() - began;
+	consume_by(run, get_whole);
 }
 
 static void whole_ping(struct run *run)
 {
-	const struct point *point = &run->cell->point;
-	uint64_t warmup = run->warmup, total = warmup + run->count, began = 0;
-	struct producer p;
-	struct consumer c;
-
-	be_producer(run, 0, &p);
-	be_consumer(run, 1, &c);
-	ready(run);
-	run_start(run);
-	for (uint64_t i = 0; i < total; i++) {
-		uint32_t bytes = length_of(point, i);
-		uint64_t begin = ticks();
-
-		put_whole(&p, bytes, i, point->in_place);
-		get_whole(&c, bytes, i, point->in_place);
-		if (i >= warmup)
-			hist_add(&run->shared->hist, ticks() - begin);
-		else
-			began = begin;
-	}
-	run->shared->ticks = ticks() - began;
+	there_and_back_by(run, put_whole, get_whole);
 }
 
 static void whole_echo(struct run *run)
 {
-	const struct point *point = &run->cell->point;
-	uint64_t total = run->warmup + run->count;
-	struct producer p;
-	struct consumer c;
-
-	be_consumer(run, 0, &c);
-	be_producer(run, 1, &p);
-	ready(run);
-	run_start(run);
-	for (uint64_t i = 0; i < total; i++) {
-		uint32_t bytes = length_of(point, i);
-
-		get_whole(&c, bytes, i, point->in_place);
-		put_whole(&p, bytes, i, point->in_place);
-	}
+	back_by(run, get_whole, put_whole);
 }
 #endif
 
