@@ -520,6 +520,26 @@ static void scribble_heads(struct duel *d, int ms)
 	_exit(0);
 }
 
+/*
+ * The victim has ended; or still pops, and is made to end: words of both laps that a
+ * liar left may lead round for ever, a call at a time.
+ */
+static int victim_ends(struct duel *d, pid_t victim, bool *goes_on)
+{
+	__u64 head = info_of(d->ring).head;
+	int tries, status;
+
+	*goes_on = false;
+	for (tries = 0; tries < 2000; tries++) {
+		if (waitpid(victim, &status, WNOHANG) == victim)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+		sleep_ms(1);
+	}
+	*goes_on = info_of(d->ring).head != head;
+	kill(victim, SIGKILL);
+	return wait_child(victim) == -SIGKILL && *goes_on ? 0 : 255;
+}
+
 TEST_F(hostile, storm)
 {
 	static const __u32 modes[] = { WAITS, DROPS, OVERWRITES };
@@ -527,6 +547,7 @@ TEST_F(hostile, storm)
 	struct duel *d = &self->d;
 	pid_t victim, attacker;
 	__u64 moved = 0;
+	bool goes_on;
 	int round;
 
 	for (round = 0; round < 36; round++) {
@@ -549,10 +570,10 @@ TEST_F(hostile, storm)
 			scribble(d, round & 1, 30);
 		}
 		EXPECT_EQ(wait_child(attacker), 0);
-		ASSERT_EQ(wait_child(victim), 0);
+		ASSERT_EQ(victim_ends(d, victim, &goes_on), 0);
 		moved += run->mover.moved;
 		/* found out, or outlived, or done */
-		EXPECT_TRUE(run->err == -EPIPE || (produces && !run->err))
+		EXPECT_TRUE(run->err == -EPIPE || (goes_on && !produces) || (produces && !run->err))
 			TH_LOG("round %d: %d", round, run->err);
 		if (produces && modes[round % 3] == OVERWRITES)
 			EXPECT_EQ(run->err, 0);
