@@ -623,14 +623,11 @@ static SPSCRING_COLD int spscring_record_none(struct spscring_consumer *c)
 	return ended;
 }
 
-/* Takes the number that the word has the low bits of: how many are missing before it. */
-static __always_inline __u64 spscring_record_gap(struct spscring_consumer *c, __u64 word)
+/* Takes the number that the word has the low bits of, behind what is missing before it. */
+static __always_inline void spscring_record_gap(struct spscring_consumer *c, __u64 word)
 {
-	__u64 missing = ((word >> SPSCRING_WORD_SEQUENCE) - c->sequence) &
-			SPSCRING_WORD_SEQUENCE_MASK;
-
-	c->sequence += missing;
-	return missing;
+	c->sequence += ((word >> SPSCRING_WORD_SEQUENCE) - c->sequence) &
+		       SPSCRING_WORD_SEQUENCE_MASK;
 }
 
 /*
