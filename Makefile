@@ -8,7 +8,7 @@
 # make trace		how long records are in a ring, by its tracepoints
 # make test		every suite, in every machine
 # make profile		where the time goes: flame graphs, counters
-# make soak		10^9 records each way, each checked
+# make soak		10^9 records each way, each checked; 10^7 sleeps, each woken
 # make litmus		the orderings in the kernel's memory model
 # make model		sleep and wake, every interleaving of small rings
 # make mutate		every ordering weakened, and what finds it

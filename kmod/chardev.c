@@ -7,11 +7,14 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/splice.h>
 #include <linux/spscring_ring.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
 
 #include "ring.h"
 
@@ -97,6 +100,10 @@ static void show_fdinfo(struct seq_file *m, struct spscring *ring, u32 role)
 	seq_printf(m, "producer:\t%s %u\n", states[info.producer_state], info.producer_generation);
 	seq_printf(m, "consumer:\t%s %u\n", states[info.consumer_state], info.consumer_generation);
 	seq_printf(m, "broken:\t%u\n", info.broken);
+	seq_printf(m, "drops:\t%llu\n", info.loss.drops);
+	seq_printf(m, "overruns:\t%llu\n", info.loss.overruns);
+	seq_printf(m, "high-water:\t%llu\n", info.loss.high_water);
+	seq_printf(m, "sequence:\t%llu\n", info.loss.sequence);
 	show_sleep(m, "producer", "full", &info.producer_sleep,
 		   ring_counters(ring, SPSCRING_PRODUCER));
 	show_sleep(m, "consumer", "empty", &info.consumer_sleep,
@@ -235,14 +242,29 @@ static int endpoint_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/*
+ * splice() and sendfile(), by read() and write(): of any size one record a call goes into
+ * a pipe, and all that a pipe holds, or as much as was asked for, comes out as one.  A
+ * page of the ring itself in a pipe would be written anew once its records are released,
+ * while the pipe is yet to be read.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define endpoint_splice_read	generic_file_splice_read
+#else
+#define endpoint_splice_read	copy_splice_read
+#endif
+
 static const struct file_operations endpoint_fops = {
 	.owner		= THIS_MODULE,
 	.unlocked_ioctl	= endpoint_ioctl,
 	.compat_ioctl	= no_compat_ioctl,
 	.read_iter	= endpoint_read,
 	.write_iter	= endpoint_write,
+	.splice_read	= endpoint_splice_read,
+	.splice_write	= iter_file_splice_write,
 	.poll		= endpoint_poll,
 	.mmap		= endpoint_mmap,
+	.get_unmapped_area = thp_get_unmapped_area,
 	.show_fdinfo	= endpoint_fdinfo,
 	.release	= endpoint_release,
 	.llseek		= noop_llseek,
@@ -457,6 +479,7 @@ static const struct file_operations ring_fops = {
 	.unlocked_ioctl	= ring_ioctl,
 	.compat_ioctl	= no_compat_ioctl,
 	.mmap		= ring_mmap,
+	.get_unmapped_area = thp_get_unmapped_area,
 	.show_fdinfo	= ring_fdinfo,
 	.release	= ring_release,
 	.llseek		= noop_llseek,

@@ -11,6 +11,7 @@
 #include <linux/mutex.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
+#include <linux/uio.h>
 
 #include "ring.h"
 #include "spscring_kapi.h"
@@ -125,6 +126,11 @@ static u32 wake_of(const struct spscring *ring)
 		SPSCRING_WAKE_FENCE;
 }
 
+static u32 spin_max(void)
+{
+	return num_online_cpus() > 1 ? SPSCRING_SPIN_MAX : 0;
+}
+
 /* Handles of the kernel's own mapping. */
 void ring_producer_handle(struct spscring *ring, struct spscring_producer *p)
 {
@@ -134,6 +140,8 @@ void ring_producer_handle(struct spscring *ring, struct spscring_producer *p)
 			       ring_page(ring, RING_PAGE_DATA));
 	p->ring = ring;
 	spscring_producer_wakes(p, wake_of(ring));
+	p->spin_max = spin_max();
+	p->spin = p->spin_max;
 }
 
 void ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c)
@@ -143,6 +151,8 @@ void ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c)
 			       ring_page(ring, RING_PAGE_DATA));
 	c->ring = ring;
 	spscring_consumer_wakes(c, wake_of(ring));
+	c->spin_max = spin_max();
+	c->spin = c->spin_max;
 }
 
 /**
@@ -192,14 +202,20 @@ EXPORT_SYMBOL_GPL(spscring_claim_consumer);
 /* No membarrier makes a user's CPUs fence for kernel code. */
 static int kernel_waits(const struct spscring *ring)
 {
-	return ring->geometry.flags & SPSCRING_CREATE_ASYMMETRIC ? -EOPNOTSUPP : 0;
+	const u32 not = SPSCRING_CREATE_ASYMMETRIC | SPSCRING_CREATE_BUSY_POLL;
+
+	return ring->geometry.flags & not ? -EOPNOTSUPP : 0;
 }
 
 /**
  * spscring_wait_room() - sleep until slots are free
  * @p: the producer
- * @n: how many, at most the capacity
+ * @n: how many, at most the capacity; of records of any size bytes, as
+ *	spscring_record_size() tells them
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
+ *
+ * Looks for some tens of microseconds first where it was worth it the last times;
+ * @p->spin_max and @p->spin 0: not at all.
  *
  * Context: process, may sleep; interruptible.
  *
@@ -209,17 +225,22 @@ static int kernel_waits(const struct spscring *ring)
  */
 int spscring_wait_room(struct spscring_producer *p, u64 n, s64 deadline)
 {
+	int err;
+
 	if (!n)
 		return -EINVAL;
-	return kernel_waits(p->ring) ?:
-		wait_sleep(p->ring, SPSCRING_PRODUCER, p->pos + n, deadline);
+	might_sleep();
+	err = kernel_waits(p->ring);
+	if (err || spscring_spin_room(p, n))
+		return err;
+	return wait_sleep(p->ring, SPSCRING_PRODUCER, p->pos + n, deadline);
 }
 EXPORT_SYMBOL_GPL(spscring_wait_room);
 
 /**
  * spscring_wait_records() - sleep until records are there
  * @c: the consumer
- * @n: how many, at most the capacity
+ * @n: how many, at most the capacity; of records of any size bytes: 1 for the next
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
  * Context: process, may sleep; interruptible.
@@ -232,13 +253,87 @@ int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline)
 
 	if (!n)
 		return -EINVAL;
-	err = kernel_waits(c->ring) ?: wait_sleep(c->ring, SPSCRING_CONSUMER, c->pos + n, deadline);
+	might_sleep();
+	err = kernel_waits(c->ring);
+	if (!err && !spscring_spin_records(c, n))
+		err = wait_sleep(c->ring, SPSCRING_CONSUMER, c->pos + n, deadline);
 	/* tails come in order; a later one alone would have the caller try for ever */
-	if (!err && !ring_reached(c->ring, SPSCRING_CONSUMER, c->pos + 1))
+	if (!err && !spscring_first_is_there(c))
 		return spscring_consumer_broken(c);
 	return err;
 }
 EXPORT_SYMBOL_GPL(spscring_wait_records);
+
+/**
+ * spscring_record_push_iter() - push one record, gathered
+ * @p: the producer of a ring of records of any size, with nothing reserved
+ * @from: where its bytes are; on success advanced by @length
+ * @length: in bytes; may be 0
+ *
+ * Copied straight into its place in the ring.  Context: as a push, any; process, and
+ * it may sleep, where @from is of user memory.
+ *
+ * Return: 0, or a negative errno, see the top of <linux/spscring_record.h>, and
+ * -EFAULT @from could not be read so far.  Then @from is where it was, and nothing
+ * is published.
+ */
+int spscring_record_push_iter(struct spscring_producer *p, struct iov_iter *from, u32 length)
+{
+	void *rec;
+	int err;
+
+	if (length > MAX_RW_COUNT)
+		return -EMSGSIZE;
+	err = spscring_record_reserve(p, length, &rec);
+	if (err)
+		return err;
+	if (!copy_from_iter_full(rec, length, from)) {
+		spscring_record_discard(p, rec);
+		return -EFAULT;
+	}
+	spscring_record_commit_all(p);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(spscring_record_push_iter);
+
+struct scatter {
+	struct iov_iter *to;
+	size_t copied;
+};
+
+/* Once more where what was copied before was torn. */
+static int scatter_record(void *arg, const void *rec, u32 length)
+{
+	struct scatter *s = arg;
+
+	iov_iter_revert(s->to, s->copied);
+	s->copied = copy_to_iter(rec, length, s->to);
+	return s->copied == length ? 0 : -EFAULT;
+}
+
+/**
+ * spscring_record_pop_iter() - pop one record, scattered
+ * @c: the consumer of a ring of records of any size
+ * @to: where to copy it; on success advanced by its length
+ *
+ * A copy that nobody changes, of a user's ring too, straight from its place in the ring.
+ * Context: as a pop, any; process, and it may sleep, where @to is of user memory.
+ *
+ * Return: its length in bytes; or a negative errno, as spscring_record_pop(), and
+ * -EFAULT @to could not be written.  Then @to is where it was, and the record stays:
+ * -EMSGSIZE it is longer than @to, or than the kernel moves at once, 2 GiB.
+ */
+long spscring_record_pop_iter(struct spscring_consumer *c, struct iov_iter *to)
+{
+	u32 size = min_t(size_t, iov_iter_count(to), MAX_RW_COUNT);
+	struct scatter s = { .to = to };
+	long length = spscring_record_pop_by(c, &s, size, scatter_record);
+
+	if (length < 0)
+		iov_iter_revert(to, s.copied);
+	return length;
+}
+EXPORT_SYMBOL_GPL(spscring_record_pop_iter);
 
 /**
  * spscring_shutdown() - end an end cleanly

@@ -2,22 +2,34 @@
 /*
  * A ring's life: its memory, its ends, and what becomes of them.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/atomic.h>
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/ctype.h>
 #include <linux/export.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/ratelimit.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
-#include <linux/spscring_ring.h>
+#include <linux/spscring_record.h>
 #include <linux/vmalloc.h>
 
 #include "ring.h"
 #include "trace.h"
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define MAX_PAGE_ORDER	(MAX_ORDER - 1)
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define MAX_PAGE_ORDER	MAX_ORDER
+#endif
+
+/* The largest chunk of memory: no mapping has a use for more than a PMD's. */
+#define RING_CHUNK_ORDER	min_t(unsigned int, RING_HUGE_ORDER, MAX_PAGE_ORDER)
 
 static atomic64_t ring_ids;
 static atomic_long_t ring_bytes;
@@ -42,6 +54,10 @@ static int ring_charge_user(struct spscring *ring)
 	do {
 		then = now + ring->nr_pages;
 		if (then > limit) {
+			pr_info_ratelimited("a ring of %llu bytes refused: user %u has %llu of them locked, and RLIMIT_MEMLOCK is %lu\n",
+					    ring->geometry.memory,
+					    from_kuid(&init_user_ns, cred->uid),
+					    (u64)now << PAGE_SHIFT, rlimit(RLIMIT_MEMLOCK));
 			put_cred(cred);
 			return -EDQUOT;
 		}
@@ -70,8 +86,11 @@ static int ring_charge(struct spscring *ring)
 	int err;
 
 	do {
-		if (max && bytes + ring->geometry.memory > max)
+		if (max && bytes + ring->geometry.memory > max) {
+			pr_info_ratelimited("a ring of %llu bytes refused: users' rings have %ld, and max_bytes is %lu\n",
+					    ring->geometry.memory, bytes, max);
 			return -ENOSPC;
+		}
 	} while (!atomic_long_try_cmpxchg(&ring_bytes, &bytes,
 					  bytes + ring->geometry.memory));
 	ring->counted = true;
@@ -83,52 +102,85 @@ static int ring_charge(struct spscring *ring)
 
 static void ring_free_pages(struct spscring *ring)
 {
-	unsigned long i;
+	unsigned long i, n;
 
 	if (ring->base)
 		vunmap(ring->base);
-	for (i = 0; ring->pages && i < ring->nr_pages && ring->pages[i]; i++) {
+	for (i = 0; ring->pages && i < ring->nr_pages && ring->pages[i]; i += n) {
+		n = compound_nr(ring->pages[i]);
 		put_page(ring->pages[i]);
-		if (!(i % 1024))
-			cond_resched();
+		cond_resched();
 	}
 	kvfree(ring->pages);
 }
 
 /*
- * Page by page, so that a large ring does not ask for large blocks and can be
- * interrupted by a kill.  RETRY_MAYFAIL: a memory cgroup at its limit answers
- * ENOMEM and does not wake its OOM killer.
+ * A chunk of at most 2^@order pages: what is to be had at once, and of this node;
+ * for a single page there is more patience.  RETRY_MAYFAIL: a memory cgroup at its
+ * limit answers ENOMEM and does not wake its OOM killer.
  */
+static struct page *ring_alloc_chunk(int node, gfp_t gfp, unsigned int order)
+{
+	struct page *page;
+
+	for (; order; order--) {
+		page = alloc_pages_node(node, gfp | __GFP_NORETRY | __GFP_THISNODE | __GFP_COMP,
+					order);
+		if (page)
+			return page;
+	}
+	return alloc_pages_node(node, gfp | __GFP_RETRY_MAYFAIL, 0);
+}
+
+/* By chunks, so that a large ring can be interrupted by a kill. */
 static int ring_alloc_pages(struct spscring *ring, int node, bool for_user)
 {
-	gfp_t gfp = GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
-	unsigned long i;
+	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN;
+	unsigned int most = RING_CHUNK_ORDER, order;
+	unsigned long i, n, k;
 
+	/* vmap() would say so, in the end */
+	if (ring->nr_mapped > totalram_pages())
+		return -ENOMEM;
 	if (for_user)
 		gfp |= __GFP_ACCOUNT;
-	ring->pages = kvcalloc(ring->nr_pages, sizeof(*ring->pages), gfp);
+	ring->pages = kvcalloc(ring->nr_mapped, sizeof(*ring->pages), gfp | __GFP_RETRY_MAYFAIL);
 	if (!ring->pages)
 		return -ENOMEM;
-	for (i = 0; i < ring->nr_pages; i++) {
+	for (i = 0; i < ring->nr_pages; i += n) {
+		struct page *page;
+
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		ring->pages[i] = alloc_pages_node(node, gfp | __GFP_ZERO, 0);
-		if (!ring->pages[i])
+		/* the control pages have rights of their own, so they are single */
+		order = i < RING_PAGE_DATA ? 0 : min_t(unsigned int, most,
+						       ilog2(ring->nr_pages - i));
+		page = ring_alloc_chunk(node, gfp | __GFP_ZERO, order);
+		if (!page)
 			return -ENOMEM;
+		n = compound_nr(page);
+		/* what failed once is not asked for again */
+		if (n < 1UL << order)
+			most = ilog2(n);
+		for (k = 0; k < n; k++)
+			ring->pages[i + k] = page + k;
 		cond_resched();
 	}
-	ring->base = vmap(ring->pages, ring->nr_pages, VM_MAP, PAGE_KERNEL);
+	memcpy(ring->pages + ring->nr_pages, ring->pages + RING_PAGE_DATA,
+	       (ring->nr_mapped - ring->nr_pages) * sizeof(*ring->pages));
+	ring->base = vmap(ring->pages, ring->nr_mapped, VM_MAP, PAGE_KERNEL);
 	return ring->base ? 0 : -ENOMEM;
 }
 
 static int ring_check(const struct spscring_create *want, int *node)
 {
 	const u32 wakes = SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_ASYMMETRIC;
+	const u32 fulls = SPSCRING_CREATE_DROP | SPSCRING_CREATE_OVERWRITE;
 	size_t i = 0;
 
-	if (want->flags & ~(SPSCRING_CREATE_NUMA_NODE | wakes) ||
-	    (want->flags & wakes) == wakes)
+	if (want->flags & ~(SPSCRING_CREATE_NUMA_NODE | SPSCRING_CREATE_RECORDS | wakes | fulls) ||
+	    (want->flags & wakes) == wakes || (want->flags & fulls) == fulls ||
+	    (want->flags & fulls && !(want->flags & SPSCRING_CREATE_RECORDS)))
 		return -EINVAL;
 	*node = NUMA_NO_NODE;
 	if (want->flags & SPSCRING_CREATE_NUMA_NODE) {
@@ -179,6 +231,7 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	ring->id = atomic64_inc_return(&ring_ids);
 	ring->geometry.colour = ring->id % SPSCRING_COLOURS * SPSCRING_LINE;
 	ring->nr_pages = ring->geometry.memory >> PAGE_SHIFT;
+	ring->nr_mapped = spscring_mapped_bytes(&ring->geometry) >> PAGE_SHIFT;
 	memcpy(ring->name, want->name, sizeof(ring->name));
 
 	if (for_user) {
@@ -189,6 +242,7 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	err = ring_alloc_pages(ring, node, for_user);
 	if (err)
 		goto err_pages;
+	memmap_lay_out(ring);
 
 	info = ring_page(ring, RING_PAGE_INFO);
 	info->geometry = ring->geometry;
@@ -294,6 +348,11 @@ void spscring_broken(struct spscring *ring, int role)
 }
 EXPORT_SYMBOL_GPL(spscring_broken);
 
+static bool ring_has(const struct spscring *ring, u32 flag)
+{
+	return ring->geometry.flags & flag;
+}
+
 static u64 *ring_tail(struct spscring *ring, u64 frame)
 {
 	return ring_page(ring, RING_PAGE_DATA) +
@@ -337,11 +396,16 @@ u64 ring_seen(struct spscring *ring, u32 role, u64 cursor)
 	const struct spscring_geometry *g = &ring->geometry;
 	u64 frame, end, tail, seen;
 
+	/* who overwrites always finds room */
+	if (role == SPSCRING_PRODUCER && ring_has(ring, SPSCRING_CREATE_OVERWRITE))
+		return ring_cursor(ring, role) + g->capacity;
 	if (role == SPSCRING_PRODUCER)
 		/* (D) pairs with (C) */
 		return smp_load_acquire(&ring_consumer_lines(ring)->cursor.word) + g->capacity;
 	/* (H) pairs with (G); within a batch the tails are ahead of it */
 	seen = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
+		return (s64)(seen - cursor) < 0 ? cursor : seen;
 	frame = cursor / g->frame_records;
 	end = (frame + 1) * g->frame_records;
 	/* (B) pairs with (A) */
@@ -356,10 +420,15 @@ u64 ring_seen(struct spscring *ring, u32 role, u64 cursor)
 /* Can the end go as far as @index? */
 bool ring_reached(struct spscring *ring, u32 role, u64 index)
 {
-	u64 frame = (index - 1) / ring->geometry.frame_records;
+	u64 frame;
 
 	if (role == SPSCRING_PRODUCER)
 		return (s64)(ring_seen(ring, role, 0) - index) >= 0;
+	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
+		/* (H) pairs with (G): no word tells how many follow it */
+		return (s64)(smp_load_acquire(&ring_producer_lines(ring)->cursor.word) -
+			     index) >= 0;
+	frame = (index - 1) / ring->geometry.frame_records;
 	/* (B) pairs with (A): of the frame that holds the last of them */
 	return (s64)(smp_load_acquire(ring_tail(ring, frame)) - index) >= 0;
 }
@@ -400,33 +469,110 @@ static u64 ring_published(struct spscring *ring, u64 pos, u64 bound)
 	return pos;
 }
 
+static u64 *ring_word(struct spscring *ring, u64 pos)
+{
+	const struct spscring_geometry *g = &ring->geometry;
+
+	/* twice the data are mapped */
+	return ring_page(ring, RING_PAGE_DATA) + pos % g->data_bytes + g->stride - SPSCRING_WORD;
+}
+
+/*
+ * The same of records of any size, whose words are stored before the cursor.  With
+ * @sequence the number of the next record, as stored between the two, follows.
+ */
+static u64 ring_published_records(struct spscring *ring, u64 pos, u64 bound, u64 *sequence)
+{
+	const struct spscring_geometry *g = &ring->geometry;
+	const u64 bits = SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LAP;
+
+	while (pos != bound) {
+		/* (Q) pairs with (P) */
+		u64 word = smp_load_acquire(ring_word(ring, pos));
+		u64 size = spscring_record_size(g->stride, (u32)word);
+
+		if ((word & bits) >> 32 != spscring_phase(g, pos) || size > bound - pos)
+			break;
+		pos += size;
+		/* what was dropped behind them has numbers as well */
+		if (sequence && !(word & SPSCRING_WORD_DISCARDED) &&
+		    (s64)(spscring_sequence_of(word, *sequence) - *sequence) >= 0)
+			*sequence = spscring_sequence_of(word, *sequence) + 1;
+		cond_resched();
+	}
+	return pos;
+}
+
+/* Where what a producer may not write any more begins. */
+static u64 ring_oldest(struct spscring *ring)
+{
+	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE))
+		/* (U) pairs with (T) */
+		return smp_load_acquire(&ring_producer_lines(ring)->oldest.word);
+	/* (D) pairs with (C) */
+	return smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
+}
+
 /*
  * Where the ends are, by their cursors and the tails: 0, or -EPIPE if these lie.
  * A producer that lives may go on by a lap between its cursor and the tails; for
  * that it asked for room, by the told head and by the exact one at most, as its
  * consumer is dead.  Hence three looks.
  */
-static int ring_positions(struct spscring *ring, u64 *head, u64 *tail)
+static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequence)
 {
+	bool records = ring_has(ring, SPSCRING_CREATE_RECORDS);
 	u64 capacity = ring->geometry.capacity;
 	int looks;
 
-	/* (D) pairs with (C) */
-	*head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
+	*head = ring_oldest(ring);
 	for (looks = 0; looks < 3; looks++) {
 		/* (H) pairs with (G) */
 		*tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
 		/* no honest cursor comes near the wrap, where frames do not follow */
 		if ((s64)*head < 0 || (s64)*tail < 0)
 			break;
+		if (records && (*head | *tail) & (ring->geometry.stride - 1))
+			break;
 		/* within a batch the consumer may be ahead of the cursor */
 		if (*tail - *head + capacity > 2 * capacity)
 			break;
-		*tail = ring_published(ring, *tail, *head + capacity);
+		*tail = records ?
+			ring_published_records(ring, *tail, *head + capacity, sequence) :
+			ring_published(ring, *tail, *head + capacity);
 		if ((s64)(*tail - *head) >= 0)
 			return 0;
 	}
 	return -EPIPE;
+}
+
+/*
+ * A dead producer's cursor and words are made to say the same: the next one is that
+ * of no record.  The numbers were stored before the cursor and before the oldest.
+ */
+static int ring_mend_records(struct spscring *ring)
+{
+	struct spscring_producer_lines *lines = ring_producer_lines(ring);
+	u64 sequence = READ_ONCE(lines->cursor.more[0]);
+	u64 head, tail, *word, behind;
+	int err;
+
+	err = ring_positions(ring, &head, &tail, &sequence);
+	if (err)
+		return err;
+	/* a ring that is full to the last byte has none: that is the oldest's */
+	if (tail - head != ring->geometry.data_bytes)
+		WRITE_ONCE(*ring_word(ring, tail), 0);
+	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE)) {
+		word = ring_word(ring, head);
+		behind = head == tail ? 0 : (sequence - (*word >> SPSCRING_WORD_SEQUENCE)) &
+			 SPSCRING_WORD_SEQUENCE_MASK;
+		WRITE_ONCE(lines->oldest.more[0], sequence - behind);
+	}
+	WRITE_ONCE(lines->cursor.more[0], sequence);
+	/* (G) */
+	smp_store_release(&lines->cursor.word, tail);
+	return 0;
 }
 
 /* A dead producer's cursor and tails are made to say the same. */
@@ -436,7 +582,9 @@ static int ring_mend_producer(struct spscring *ring)
 	u64 head, tail, last, first, frame;
 	int err;
 
-	err = ring_positions(ring, &head, &tail);
+	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
+		return ring_mend_records(ring);
+	err = ring_positions(ring, &head, &tail, NULL);
 	if (err)
 		return err;
 	/*
@@ -464,13 +612,40 @@ static int ring_mend_producer(struct spscring *ring)
 	return 0;
 }
 
+/*
+ * Nobody waits for the consumer of a ring that overwrites, so it may be anywhere behind:
+ * its next look finds the oldest.  Its producer may go on by laps meanwhile.
+ */
+static int ring_mend_late(struct spscring *ring)
+{
+	/* (D) pairs with (C) */
+	u64 head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word), tail;
+	int looks;
+
+	if ((s64)head < 0 || head & (ring->geometry.stride - 1))
+		return -EPIPE;
+	for (looks = 0; looks < 3; looks++) {
+		/* (H) pairs with (G) */
+		tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+		if ((s64)tail < 0 || tail & (ring->geometry.stride - 1))
+			break;
+		/* the consumer may be ahead of the cursor */
+		tail = ring_published_records(ring, tail, tail + ring->geometry.capacity, NULL);
+		if (head <= tail)
+			return 0;
+	}
+	return -EPIPE;
+}
+
 /* A dead consumer's cursor stands; what it told is made to agree. */
 static int ring_mend_consumer(struct spscring *ring)
 {
 	u64 head, tail;
 	int err;
 
-	err = ring_positions(ring, &head, &tail);
+	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE))
+		return ring_mend_late(ring);
+	err = ring_positions(ring, &head, &tail, NULL);
 	if (err)
 		return err;
 	/* (E) */
@@ -588,12 +763,18 @@ void ring_end(struct spscring *ring, u32 role, u32 state)
  */
 void ring_info(struct spscring *ring, struct spscring_info *info)
 {
-	u64 length;
+	const u64 *drops = &ring_counters(ring, SPSCRING_PRODUCER)[1];
+	const u64 *overruns = &ring_counters(ring, SPSCRING_CONSUMER)[1];
+	u64 length, oldest;
 
 	info->geometry = ring->geometry;
 	memcpy(info->name, ring->name, sizeof(info->name));
 	ring_cursors(ring, &info->head, &info->tail);
 	length = info->tail - info->head;
+	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE)) {
+		oldest = ring_oldest(ring);
+		length = min_t(s64, length, info->tail - oldest);
+	}
 	if ((s64)length < 0)
 		length = 0;
 	info->length = min(length, ring->geometry.capacity);
@@ -607,4 +788,8 @@ void ring_info(struct spscring *ring, struct spscring_info *info)
 	wait_count(&ring->producer, &info->producer_sleep);
 	wait_count(&ring->consumer, &info->consumer_sleep);
 	info->broken = atomic_read(&ring->broken);
+	info->loss.drops = READ_ONCE(drops[SPSCRING_COUNT_DROPS]);
+	info->loss.overruns = READ_ONCE(overruns[SPSCRING_COUNT_OVERRUNS]);
+	info->loss.high_water = READ_ONCE(drops[SPSCRING_COUNT_HIGH_WATER]);
+	info->loss.sequence = READ_ONCE(ring_producer_lines(ring)->cursor.more[0]);
 }

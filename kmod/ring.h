@@ -7,6 +7,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/pgtable.h>
 #include <linux/poll.h>
 #include <linux/spscring.h>
 #include <linux/version.h>
@@ -40,8 +41,12 @@ struct ring_sleep {
 	u64 armed;			/* where to wake the pollers; 0: nowhere */
 	u64 asked;			/* the same, by WAIT_ARM; the least */
 	bool unfenced;			/* asymmetric: told lower, and no membarrier asked for */
+	bool trickle;			/* WAIT came back for the next, and it was not there */
+	u64 ahead;			/* told for a WAIT to come; 0: nothing */
+	u64 next;			/* of the last that was woken, where it comes next */
 	u64 late_at;			/* the cursor when late was set */
 	u32 records;			/* their watermark */
+	u64 need;			/* bytes of a write that found no room; 0: none */
 	bool late;			/* they have waited for it long enough */
 	ktime_t timeout;		/* 0: for ever */
 	struct hrtimer timer;
@@ -72,9 +77,14 @@ struct spscring {
 	struct ring_end producer;
 	struct ring_end consumer;
 
-	/* the pages, and the kernel's mapping of them all */
+	/*
+	 * The pages, as they are mapped by an fd and at base by the kernel: where
+	 * records are of any size, those of the data once more behind the others.
+	 */
 	struct page **pages;
-	unsigned long nr_pages;
+	unsigned long nr_pages;		/* each counted once */
+	unsigned long nr_mapped;
+	unsigned long pgoff;		/* of the first, in an fd */
 	void *base;
 
 	/* who pays; NULL for a driver's ring and for CAP_IPC_LOCK */
@@ -83,6 +93,9 @@ struct spscring {
 
 	bool of_user;		/* made by CREATE, so users may claim its ends */
 };
+
+/* Pages that a PMD entry maps, as a power of two. */
+#define RING_HUGE_ORDER	(PMD_SHIFT - PAGE_SHIFT)
 
 extern unsigned long ring_max_bytes;
 
@@ -125,6 +138,7 @@ int wait_ready(struct spscring *ring, u32 role, u64 index);
 int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline);
 int wait_arm(struct spscring *ring, u32 role, u64 index);
 int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *want);
+void wait_need(struct ring_end *end, u64 bytes);
 void wait_forget(struct ring_end *end);
 void wait_count(struct ring_end *end, struct spscring_sleep_counters *count);
 __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table);
@@ -141,6 +155,7 @@ ssize_t rw_write(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
 
 /* memmap.c: who may map what */
 bool memmap_writable(u32 role, unsigned long first, unsigned long n);
+void memmap_lay_out(struct spscring *ring);
 int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma);
 int memmap_pinned(struct spscring *ring, u32 role);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * read() and write() of an endpoint, for programs that do not map: whole records,
- * as the inlines move them.  Each call takes the end up at its cursor, so an end
- * is used by calls or by a mapping, not by both at once.
+ * as the inlines move them; of any size, one a call.  Each call takes the end up at
+ * its cursor, so an end is used by calls or by a mapping, not by both at once.
  *
  * Only this end's own calls wait for one that user memory holds up.
  */
@@ -19,7 +19,10 @@ static bool rw_nonblock(const struct kiocb *iocb)
 	return iocb->ki_flags & IOCB_NOWAIT || iocb->ki_filp->f_flags & O_NONBLOCK;
 }
 
-/* A long call is one that others may come between. */
+/*
+ * A long call is one that others may come between.  After its first try: io_uring's may
+ * have a signal pending that is none.
+ */
 static int rw_breathe(void)
 {
 	cond_resched();
@@ -45,6 +48,47 @@ static int rw_wait(struct spscring *ring, u32 role, u64 index, bool nonblock)
 		return err == -EAGAIN ? -EOPNOTSUPP : err;
 	}
 	return wait_sleep(ring, role, index, -1);
+}
+
+/*
+ * A user that maps may have scribbled over its own page before it calls: records
+ * from an odd position reach beyond the mapping.
+ */
+static int rw_positions(struct spscring *ring, u64 pos, u64 oldest)
+{
+	const struct spscring_geometry *g = &ring->geometry;
+
+	if (!((pos | oldest) & (g->stride - 1)) && pos - oldest <= g->capacity)
+		return 0;
+	spscring_broken(ring, 0);
+	return -EPIPE;
+}
+
+static int rw_consumer(struct spscring *ring, struct spscring_consumer *c)
+{
+	ring_consumer_handle(ring, c);
+	return rw_positions(ring, c->pos, c->pos);
+}
+
+static int rw_producer(struct spscring *ring, struct spscring_producer *p)
+{
+	ring_producer_handle(ring, p);
+	return rw_positions(ring, p->pos,
+			    p->flags & SPSCRING_CREATE_OVERWRITE ? p->oldest : p->pos);
+}
+
+/*
+ * Room is no use without a reader.  Who overwrites or drops does not ask for one: there
+ * what is lost is to have its number.
+ */
+static int rw_refused(struct spscring *ring)
+{
+	const u32 lossy = SPSCRING_CREATE_OVERWRITE | SPSCRING_CREATE_DROP;
+	int ended = ring_peer_ended(ring, SPSCRING_PRODUCER);
+
+	if (ring->geometry.flags & lossy && !atomic_read(&ring->broken))
+		return 0;
+	return ended == -EAGAIN ? 0 : ended;
 }
 
 static int rw_pop(struct spscring_consumer *c, struct iov_iter *to, size_t size)
@@ -83,91 +127,155 @@ static int rw_push(struct spscring_producer *p, struct iov_iter *from, size_t si
 	return 0;
 }
 
+static ssize_t rw_read_frames(struct spscring *ring, struct iov_iter *to, bool nonblock)
+{
+	size_t size = ring->geometry.record_size, done = 0;
+	struct spscring_consumer c;
+	int err = 0;
+
+	if (iov_iter_count(to) < size)
+		return -EINVAL;
+	ring_consumer_handle(ring, &c);
+	while (!err && iov_iter_count(to) >= size) {
+		err = rw_pop(&c, to, size);
+		if (!err)
+			done += size;
+		else if (err == -EAGAIN && !done)
+			err = rw_wait(ring, SPSCRING_CONSUMER, c.pos + 1, nonblock);
+		err = err ?: rw_breathe();
+	}
+	return done ?: err;
+}
+
+static ssize_t rw_read_record(struct spscring *ring, struct iov_iter *to, bool nonblock)
+{
+	struct spscring_consumer c;
+	u64 waited = U64_MAX;
+	long ret;
+
+	do {
+		ret = rw_consumer(ring, &c) ?: spscring_record_pop_iter(&c, to);
+		if (ret != -EAGAIN && (ret != -EBUSY || nonblock))
+			return ret;
+		/* words come before the cursor that tells of them */
+		if (ret == -EAGAIN && c.pos == waited)
+			return spscring_consumer_broken(&c);
+		waited = ret == -EAGAIN ? c.pos : U64_MAX;
+		ret = rw_wait(ring, SPSCRING_CONSUMER, c.pos + 1, nonblock) ?: rw_breathe();
+	} while (!ret);
+	return ret;
+}
+
 /**
- * rw_read() - pop as many records as fit
+ * rw_read() - pop as many records as fit; of records of any size one
  * @ring: the ring, whose consumer the caller is
  * @lock: of the end's calls
  * @iocb: the call
  * @to: where to
  *
- * Waits for one record, unless O_NONBLOCK or IOCB_NOWAIT.
+ * Waits for one record, unless O_NONBLOCK or IOCB_NOWAIT.  One of any size that has no
+ * bytes gives 0, as does the end of the stream, which has POLLRDHUP and in INFO no
+ * length.  Of a ring that overwrites it is the oldest that is left.
  *
  * Return: bytes, of whole records; 0 the producer has shut down and all is read;
- * -EAGAIN; -EINVAL no room for a record; -EPIPE the producer has died, or the
- * ring is broken; -EFAULT; -EOPNOTSUPP it would sleep on a ring that is BUSY_POLL or
- * ASYMMETRIC; -ERESTARTSYS.
+ * -EAGAIN; -EINVAL no room for a record, -EMSGSIZE not for this one of any size, which
+ * stays; -EPIPE the producer has died, or the ring is broken; -EFAULT; -EOPNOTSUPP it
+ * would sleep on a ring that is BUSY_POLL or ASYMMETRIC; -EBUSY it may not wait, there is
+ * more, and it has tried long enough; -ERESTARTSYS.
  */
 ssize_t rw_read(struct spscring *ring, struct mutex *lock, struct kiocb *iocb, struct iov_iter *to)
 {
-	size_t size = ring->geometry.record_size, done = 0;
 	bool nonblock = rw_nonblock(iocb);
-	struct spscring_consumer c;
-	int err;
+	ssize_t ret;
 
 	if (!iov_iter_count(to))
 		return 0;
-	if (iov_iter_count(to) < size)
+	ret = rw_lock(lock, nonblock);
+	if (ret)
+		return ret;
+	if (ring->geometry.flags & SPSCRING_CREATE_RECORDS)
+		ret = rw_read_record(ring, to, nonblock);
+	else
+		ret = rw_read_frames(ring, to, nonblock);
+	mutex_unlock(lock);
+	return ret == -ESHUTDOWN ? 0 : ret;
+}
+
+static ssize_t rw_write_frames(struct spscring *ring, struct iov_iter *from, bool nonblock)
+{
+	size_t size = ring->geometry.record_size, done = 0;
+	struct spscring_producer p;
+	int err = 0;
+
+	if (iov_iter_count(from) % size)
 		return -EINVAL;
-	err = rw_lock(lock, nonblock);
-	if (err)
-		return err;
-	ring_consumer_handle(ring, &c);
-	while (iov_iter_count(to) >= size) {
-		err = rw_breathe() ?: rw_pop(&c, to, size);
+	ring_producer_handle(ring, &p);
+	while (!err && iov_iter_count(from)) {
+		err = rw_refused(ring) ?: rw_push(&p, from, size);
 		if (!err)
 			done += size;
-		else if (err == -EAGAIN && !done)
-			err = rw_wait(ring, SPSCRING_CONSUMER, c.pos + 1, nonblock);
-		if (err)
-			break;
+		else if (err == -EAGAIN)
+			err = rw_wait(ring, SPSCRING_PRODUCER, p.pos + 1, nonblock);
+		err = err ?: rw_breathe();
 	}
-	mutex_unlock(lock);
-	if (done)
-		return done;
-	return err == -ESHUTDOWN ? 0 : err;
+	return done ?: err;
+}
+
+static ssize_t rw_write_record(struct spscring *ring, struct iov_iter *from, bool nonblock)
+{
+	struct ring_end *end = ring_end_of(ring, SPSCRING_PRODUCER);
+	size_t length = iov_iter_count(from);
+	struct spscring_producer p;
+	u64 size;
+	int err;
+
+	/* it may have been longer, and was cut on its way here */
+	if (length >= MAX_RW_COUNT)
+		return -EMSGSIZE;
+	size = spscring_record_size(ring->geometry.stride, length);
+	do {
+		err = rw_refused(ring) ?: rw_producer(ring, &p) ?:
+			spscring_record_push_iter(&p, from, length);
+		wait_need(end, err == -EAGAIN ? size : 0);
+		if (!err)
+			return length;
+		if (err == -EAGAIN)
+			err = rw_wait(ring, SPSCRING_PRODUCER, p.pos + size, nonblock);
+		err = err ?: rw_breathe();
+	} while (!err);
+	return err;
 }
 
 /**
- * rw_write() - push records
+ * rw_write() - push records; of any size one, of all bytes
  * @ring: the ring, whose producer the caller is
  * @lock: of the end's calls
  * @iocb: the call
  * @from: where from
  *
- * Waits for room for them all, unless O_NONBLOCK or IOCB_NOWAIT.
+ * Waits for room for them all, unless O_NONBLOCK or IOCB_NOWAIT, and never in a ring that
+ * drops or overwrites.  No bytes are an empty record where these are of any size; poll
+ * says that there is room once there is for the one that had to wait.
  *
  * Return: bytes, of whole records, fewer than asked when something came between;
- * -EINVAL not a multiple of the record size; -ESHUTDOWN the consumer has shut
- * down; -EPIPE it has died, or the ring is broken (there is no SIGPIPE); otherwise
- * as rw_read().
+ * -EINVAL not a multiple of the record size; -EMSGSIZE more than the ring can hold;
+ * -ENOBUFS dropped; -ESHUTDOWN the consumer has shut down; -EPIPE it has died, or the
+ * ring is broken (there is no SIGPIPE); otherwise as rw_read().  One that drops has room
+ * for some whose reader has ended, and one that overwrites for all.
  */
 ssize_t rw_write(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
 		 struct iov_iter *from)
 {
-	size_t size = ring->geometry.record_size, done = 0;
 	bool nonblock = rw_nonblock(iocb);
-	struct spscring_producer p;
-	int err;
+	ssize_t ret;
 
-	if (iov_iter_count(from) % size)
-		return -EINVAL;
-	err = rw_lock(lock, nonblock);
-	if (err)
-		return err;
-	ring_producer_handle(ring, &p);
-	while (iov_iter_count(from)) {
-		/* room is no use without a reader */
-		err = ring_peer_ended(ring, SPSCRING_PRODUCER);
-		if (err != -EAGAIN)
-			break;
-		err = rw_breathe() ?: rw_push(&p, from, size);
-		if (!err)
-			done += size;
-		else if (err == -EAGAIN)
-			err = rw_wait(ring, SPSCRING_PRODUCER, p.pos + 1, nonblock);
-		if (err)
-			break;
-	}
+	ret = rw_lock(lock, nonblock);
+	if (ret)
+		return ret;
+	if (ring->geometry.flags & SPSCRING_CREATE_RECORDS)
+		ret = rw_write_record(ring, from, nonblock);
+	else
+		ret = rw_write_frames(ring, from, nonblock);
 	mutex_unlock(lock);
-	return done ?: err;
+	return ret;
 }

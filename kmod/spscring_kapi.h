@@ -2,8 +2,9 @@
 /*
  * spscring for kernel code.  A driver makes a ring, or takes the one behind a
  * user's ring fd, claims an end, and moves records by the inlines of
- * <linux/spscring_ring.h>, which any context may call; the functions here may
- * sleep.  A push that finds the consumer asleep wakes it.
+ * <linux/spscring_ring.h>, or of <linux/spscring_record.h> where they are of any
+ * size, which any context may call; the functions here may sleep.  A push that finds
+ * the consumer asleep wakes it.
  *
  *	ring = spscring_create(&want);
  *	spscring_claim_producer(ring, &p);
@@ -17,10 +18,11 @@
 #define _SPSCRING_KAPI_H
 
 #include <linux/spscring.h>
-#include <linux/spscring_ring.h>
+#include <linux/spscring_record.h>
 #include <linux/types.h>
 
 struct file;
+struct iov_iter;
 struct sg_table;
 
 struct spscring *spscring_create(const struct spscring_create *want);
@@ -32,6 +34,10 @@ int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p);
 int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c);
 int spscring_wait_room(struct spscring_producer *p, u64 n, s64 deadline);
 int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline);
+
+int spscring_record_push_iter(struct spscring_producer *p, struct iov_iter *from, u32 length);
+long spscring_record_pop_iter(struct spscring_consumer *c, struct iov_iter *to);
+
 void spscring_shutdown(struct spscring *ring, u32 role);
 void spscring_get_info(struct spscring *ring, struct spscring_info *info);
 

@@ -13,6 +13,8 @@
 EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_full);
 EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_push);
 EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_pop);
+EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_poll);
+EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_arm);
 
 /**
  * spscring_trace_full() - say that there is no room
@@ -52,7 +54,7 @@ long spscring_trace_push_n(struct spscring_producer *p, u32 n)
 	if (!n)
 		return 0;
 	if (p->pos == p->limit) {
-		int err = spscring_refresh(p);
+		int err = spscring_refresh(p, 1);
 
 		if (err)
 			return err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Tracepoints, in tracefs events/spscring.  Of an end that a user holds the
- * kernel sees what goes by ioctl or by its death; push, pop and full are those
+ * kernel sees what goes by ioctl, poll or its death; push, pop and full are those
  * of kernel ends.
  */
 #undef TRACE_SYSTEM
@@ -132,6 +132,35 @@ DEFINE_EVENT(spscring_records, spscring_push,
 DEFINE_EVENT(spscring_records, spscring_pop,
 	     TP_PROTO(const struct spscring *ring, u64 first, u32 n),
 	     TP_ARGS(ring, first, n)
+);
+
+/*
+ * A poll has looked whether its watermark, to index, is there; and then, before it
+ * tells the peer, set the index that wakes the pollers.
+ */
+DECLARE_EVENT_CLASS(spscring_look,
+		    TP_PROTO(const struct spscring *ring, u32 role, u64 index, bool ready),
+		    TP_ARGS(ring, role, index, ready),
+		    TP_STRUCT__entry(__field(u64, id)
+				     __field(u32, role)
+				     __field(bool, ready)
+				     __field(u64, index)),
+		    TP_fast_assign(__entry->id = ring->id;
+				   __entry->role = role;
+				   __entry->ready = ready;
+				   __entry->index = index;),
+		    TP_printk("id=%llu role=%s index=%llu ready=%d", __entry->id,
+			      show_spscring_role(__entry->role), __entry->index, __entry->ready)
+);
+
+DEFINE_EVENT(spscring_look, spscring_poll,
+	     TP_PROTO(const struct spscring *ring, u32 role, u64 index, bool ready),
+	     TP_ARGS(ring, role, index, ready)
+);
+
+DEFINE_EVENT(spscring_look, spscring_arm,
+	     TP_PROTO(const struct spscring *ring, u32 role, u64 index, bool ready),
+	     TP_ARGS(ring, role, index, ready)
 );
 
 #endif

@@ -20,6 +20,7 @@
 
 #include "ring.h"
 #include "spscring_kapi.h"
+#include "trace.h"
 
 #define REAP_ROUNDS	4
 
@@ -27,7 +28,21 @@ struct ring_waiter {
 	struct list_head list;		/* empty when woken */
 	struct task_struct *task;
 	u64 index;
+	u64 next;			/* the same distance further on */
 };
+
+static bool wait_is_asymmetric(const struct ring_end *end)
+{
+	return end->ring->geometry.flags & SPSCRING_CREATE_ASYMMETRIC;
+}
+
+/* Of two indices, of which 0 is none. */
+static u64 wait_least(u64 a, u64 b)
+{
+	if (!a || !b)
+		return a | b;
+	return (s64)(a - b) < 0 ? a : b;
+}
 
 static bool wait_over(struct ring_end *end, u64 index)
 {
@@ -42,20 +57,18 @@ static void wait_tell(struct ring_end *end)
 	struct ring_sleep *s = &end->sleep;
 	u64 *wants = ring_wants(end->ring, end->role);
 	struct ring_waiter *w;
-	u64 least = s->armed;
+	u64 least;
 
 	lockdep_assert_held(&s->queue.lock);
-	if (s->asked && (!least || (s64)(s->asked - least) < 0))
-		least = s->asked;
+	least = wait_least(wait_least(s->armed, s->asked), s->ahead);
 	list_for_each_entry(w, &s->waiters, list)
-		if (!least || (s64)(w->index - least) < 0)
-			least = w->index;
+		least = wait_least(least, w->index);
 	if (!least)
 		least = SPSCRING_NOBODY;
 	else if (end->role == SPSCRING_PRODUCER)
 		least -= end->ring->geometry.capacity;
 	/* whoever told it: an asymmetric peer has not fenced for a lower one */
-	if (end->ring->geometry.flags & SPSCRING_CREATE_ASYMMETRIC && (s64)(least - *wants) < 0)
+	if (wait_is_asymmetric(end) && (s64)(least - *wants) < 0)
 		s->unfenced = true;
 	WRITE_ONCE(*wants, least);
 }
@@ -64,7 +77,7 @@ static void wait_tell(struct ring_end *end)
 
 static u64 wait_watermark(struct ring_end *end, u64 cursor)
 {
-	return cursor + max(end->sleep.records, 1U);
+	return cursor + max3((u64)end->sleep.records, end->sleep.need, 1ULL);
 }
 
 /* Until it takes something: poll is not to eat it, as it may be asked twice (nested epoll). */
@@ -118,6 +131,19 @@ static bool wait_fire(struct ring_end *end, bool now)
 
 /* ------------------------------------------------------------------- wake */
 
+/*
+ * Of an asymmetric ring, at a trickle: its next WAIT is told for it, in place of the
+ * index that was reached.  A raise needs no fence, so that WAIT can sleep at once.
+ */
+static void wait_go_ahead(struct ring_end *end, const struct ring_waiter *w)
+{
+	struct ring_sleep *s = &end->sleep;
+
+	s->next = w->next;
+	if (s->trickle && !wait_over(end, s->next))
+		s->ahead = s->next;
+}
+
 /* All who need not wait any longer, or just @all, are woken; true if pollers are among them. */
 static bool wait_reap_once(struct ring_end *end, bool all)
 {
@@ -125,9 +151,13 @@ static bool wait_reap_once(struct ring_end *end, bool all)
 	struct ring_waiter *w, *next;
 	bool pollers = false;
 
+	if (s->ahead && wait_over(end, s->ahead))
+		s->ahead = 0;
 	list_for_each_entry_safe(w, next, &s->waiters, list) {
 		if (!all && !wait_over(end, w->index))
 			continue;
+		if (wait_is_asymmetric(end))
+			wait_go_ahead(end, w);
 		list_del_init(&w->list);
 		s->waiting--;
 		wake_up_process(w->task);
@@ -194,19 +224,6 @@ static void wait_wake_locked(struct ring_end *end)
 	wake_up_all_locked(&s->queue);
 	if (s->eventfd)
 		wait_signal(s->eventfd);
-}
-
-/*
- * Before a poller arms anew: where the peer has come to the old index, but its
- * kick not yet here, the other pollers would not be told.
- */
-static void wait_rearm(struct ring_end *end)
-{
-	u64 armed = end->sleep.armed;
-
-	/* an end of the peer is told when it comes, and only then */
-	if (armed && ring_reached(end->ring, end->role, armed))
-		wait_wake_locked(end);
 }
 
 /* What is there has waited long enough, whatever the watermark. */
@@ -315,9 +332,26 @@ static int wait_check(struct spscring *ring, u32 role, u64 index)
 }
 
 /*
+ * An asymmetric ring's index is told first, and its WAIT comes again once the peer
+ * has fenced.  True if it has not; the caller is the one to see to it.
+ */
+static bool wait_tell_ahead(struct ring_end *end, const struct ring_waiter *w)
+{
+	struct ring_sleep *s = &end->sleep;
+	bool unfenced;
+
+	s->trickle = w->index == s->next;
+	s->ahead = wait_least(s->ahead, w->index);
+	wait_tell(end);
+	unfenced = s->unfenced;
+	s->unfenced = false;
+	return unfenced;
+}
+
+/*
  * 0; 1 it is reached: an index that the peer may have kicked for is not told, or
- * it would keep quiet of larger ones; -EAGAIN an asymmetric peer has not fenced;
- * -EBUSY too many wait, all of which each kick looks at.
+ * it would keep quiet of larger ones; -EAGAIN it is told, but an asymmetric peer has
+ * not fenced; -EBUSY too many wait, all of which each kick looks at.
  */
 static int wait_add(struct ring_end *end, struct ring_waiter *w)
 {
@@ -329,19 +363,30 @@ static int wait_add(struct ring_end *end, struct ring_waiter *w)
 		ret = 1;
 	} else if (s->waiting == SPSCRING_WAITERS_MAX) {
 		ret = -EBUSY;
+	} else if (wait_is_asymmetric(end) && wait_tell_ahead(end, w)) {
+		ret = -EAGAIN;
 	} else {
 		list_add(&w->list, &s->waiters);
 		s->waiting++;
 		s->count.sleeps++;
 		wait_tell(end);
-		if (s->unfenced)
-			ret = -EAGAIN;
 	}
 	spin_unlock_irq(&s->queue.lock);
 	return ret;
 }
 
-/* Those that are left wait by a new index, which the peer may have passed unseen. */
+/* Who comes again has had an asymmetric peer fence, maybe for others that were told before. */
+static void wait_look_for_all(struct ring_end *end)
+{
+	struct ring_sleep *s = &end->sleep;
+
+	spin_lock_irq(&s->queue.lock);
+	if (wait_anyone_over(end))
+		wait_wake_locked(end);
+	spin_unlock_irq(&s->queue.lock);
+}
+
+/* Who has not seen the new index kicks at this one, too early for those that are left. */
 static void wait_remove(struct ring_end *end, struct ring_waiter *w)
 {
 	struct ring_sleep *s = &end->sleep;
@@ -350,7 +395,7 @@ static void wait_remove(struct ring_end *end, struct ring_waiter *w)
 	if (!list_empty(&w->list)) {
 		list_del_init(&w->list);
 		s->waiting--;
-		wait_wake_locked(end);
+		wait_tell(end);
 	}
 	spin_unlock_irq(&s->queue.lock);
 }
@@ -371,15 +416,17 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 	struct ring_end *end = ring_end_of(ring, role);
 	struct ring_waiter w = {
 		.list = LIST_HEAD_INIT(w.list), .task = current, .index = index,
+		.next = 2 * index - ring_cursor(ring, role),
 	};
 	ktime_t until = deadline, *timeout = deadline < 0 ? NULL : &until;
-	bool again = false;
 	int err;
 
 	might_sleep();
 	err = wait_check(ring, role, index);
 	if (err)
 		return err;
+	if (wait_is_asymmetric(end))
+		wait_look_for_all(end);
 	err = wait_ready(ring, role, index);
 	if (err != -EAGAIN)
 		return err;
@@ -387,10 +434,6 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 		/* before the list: who takes it off wakes it, too */
 		set_current_state(TASK_INTERRUPTIBLE);
 		if (list_empty_careful(&w.list)) {
-			/* the peer has not fenced for a new index: the caller arms again */
-			if (again && ring->geometry.flags & SPSCRING_CREATE_ASYMMETRIC)
-				break;
-			again = true;
 			err = wait_add(end, &w);
 			if (err) {
 				err = min(err, 0);
@@ -485,6 +528,7 @@ static __poll_t wait_mask(struct ring_end *end, bool ready)
 static bool wait_arm_and_look(struct ring_end *end, u64 cursor, u64 mark, bool ready)
 {
 	wait_arm_poll(end, cursor, ready);
+	trace_spscring_arm(end->ring, end->role, end->sleep.armed, ready);
 	wait_tell(end);
 	/* (M), (O) */
 	smp_mb();
@@ -515,12 +559,13 @@ __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_tabl
 	poll_wait(file, &s->queue, table);
 
 	spin_lock_irq(&s->queue.lock);
-	wait_rearm(end);
 	cursor = ring_cursor(ring, role);
 	/* once the peer has ended nothing more will come: what is there is worth a look */
 	mark = wait_late(end) || ring_peer_ended(ring, role) != -EAGAIN ? cursor + 1 :
 		wait_watermark(end, cursor);
-	ready = wait_arm_and_look(end, cursor, mark, ring_reached(ring, role, mark));
+	ready = ring_reached(ring, role, mark);
+	trace_spscring_poll(ring, role, mark, ready);
+	ready = wait_arm_and_look(end, cursor, mark, ready);
 	/* a first record came meanwhile: its time begins */
 	if (!ready && ring_reached(ring, role, s->armed))
 		ready = wait_arm_and_look(end, cursor, mark, false);
@@ -571,6 +616,24 @@ int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *w
 }
 
 /**
+ * wait_need() - what a write found no room for
+ * @end: the producer's
+ * @bytes: pollers are not told of less; 0: of any
+ *
+ * Or who polls and writes again would find no rest.
+ */
+void wait_need(struct ring_end *end, u64 bytes)
+{
+	struct ring_sleep *s = &end->sleep;
+
+	if (READ_ONCE(s->need) == bytes)
+		return;
+	spin_lock_irq(&s->queue.lock);
+	WRITE_ONCE(s->need, bytes);
+	spin_unlock_irq(&s->queue.lock);
+}
+
+/**
  * wait_forget() - an end is over: nobody is to be told any more
  * @end: the end
  *
@@ -585,7 +648,9 @@ void wait_forget(struct ring_end *end)
 	swap(s->eventfd, eventfd);
 	s->armed = 0;
 	s->asked = 0;
+	s->ahead = 0;
 	s->records = 0;
+	WRITE_ONCE(s->need, 0);
 	s->timeout = 0;
 	s->late = false;
 	wait_tell(end);

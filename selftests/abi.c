@@ -64,6 +64,16 @@ static const struct { const char *name; size_t is, was; } places[] = {
 	AT(spscring_info, reserved, 220),
 	AT(spscring_info, producer_sleep, 224),
 	AT(spscring_info, consumer_sleep, 288),
+	AT(spscring_info, loss, 352),
+	AT(spscring_loss, drops, 0),
+	AT(spscring_loss, overruns, 8),
+	AT(spscring_loss, high_water, 16),
+	AT(spscring_loss, sequence, 24),
+	AT(spscring_loss, reserved, 32),
+	AT(spscring_record, data, 0),
+	AT(spscring_record, length, 8),
+	AT(spscring_record, reserved, 12),
+	AT(spscring_record, sequence, 16),
 	AT(spscring_sleep_counters, sleeps, 0),
 	AT(spscring_sleep_counters, polls, 8),
 	AT(spscring_sleep_counters, kicks, 16),
@@ -105,7 +115,9 @@ TEST(numbers)
 	EXPECT_EQ(sizeof(struct spscring_endpoint), 24);
 	EXPECT_EQ(sizeof(struct spscring_shutdown), 8);
 	EXPECT_EQ(sizeof(struct spscring_geometry), 128);
-	EXPECT_EQ(sizeof(struct spscring_info), 352);
+	EXPECT_EQ(sizeof(struct spscring_info), 416);
+	EXPECT_EQ(sizeof(struct spscring_loss), 64);
+	EXPECT_EQ(sizeof(struct spscring_record), 24);
 	EXPECT_EQ(sizeof(struct spscring_wait), 24);
 	EXPECT_EQ(sizeof(struct spscring_notify), 24);
 	EXPECT_EQ(sizeof(struct spscring_info_page), 168);
@@ -119,6 +131,17 @@ TEST(numbers)
 	EXPECT_EQ(SPSCRING_NOTIFY, 0xef06);
 	EXPECT_EQ(SPSCRING_CREATE_BUSY_POLL, 2);
 	EXPECT_EQ(SPSCRING_CREATE_ASYMMETRIC, 4);
+	EXPECT_EQ(SPSCRING_CREATE_RECORDS, 8);
+	EXPECT_EQ(SPSCRING_CREATE_DROP, 16);
+	EXPECT_EQ(SPSCRING_CREATE_OVERWRITE, 32);
+	EXPECT_EQ(SPSCRING_WORD_LENGTH, 0xffffffff);
+	EXPECT_EQ(SPSCRING_WORD_PUBLISHED, 1ULL << 32);
+	EXPECT_EQ(SPSCRING_WORD_DISCARDED, 1ULL << 33);
+	EXPECT_EQ(SPSCRING_WORD_LAP, 1ULL << 34);
+	EXPECT_EQ(SPSCRING_WORD_SEQUENCE, 35);
+	EXPECT_EQ(SPSCRING_COUNT_OVERRUNS, 2);
+	EXPECT_EQ(SPSCRING_COUNT_DROPS, 2);
+	EXPECT_EQ(SPSCRING_COUNT_HIGH_WATER, 3);
 	EXPECT_EQ(SPSCRING_WAIT_ARM, 1);
 	EXPECT_EQ(SPSCRING_NOBODY, 0x7fffffffffffffff);
 	EXPECT_EQ(SPSCRING_MAGIC, 0x676e697263737073ULL);
@@ -176,7 +199,7 @@ TEST_F(pages, info_page)
 	EXPECT_EQ(memcmp(&page->geometry, g, sizeof(*g)), 0);
 	EXPECT_EQ(memcmp(page->name, self->info.name, sizeof(page->name)), 0);
 	EXPECT_STREQ((const char *)page->name, "abi");
-	EXPECT_EQ(g->version, 1);
+	EXPECT_EQ(g->version, 2);
 	EXPECT_EQ(g->oldest_reader, 1);
 	EXPECT_EQ(g->features, 0);
 	EXPECT_EQ(g->flags, 0);
@@ -211,6 +234,7 @@ static long not_zero(const char *page, size_t from, size_t size, const size_t *e
 }
 
 #define WORD(type, field)	offsetof(struct type, field.word)
+#define COUNTER(type, i)	(offsetof(struct type, counters.more) + (i) * 8)
 
 TEST_F(pages, fresh_is_zero)
 {
@@ -245,6 +269,7 @@ TEST_F(pages, reserved_stays_zero)
 	const size_t producer[] = {
 		g->colour + WORD(spscring_producer_lines, cursor),
 		g->colour + WORD(spscring_producer_lines, counters),
+		g->colour + COUNTER(spscring_producer_lines, SPSCRING_COUNT_HIGH_WATER),
 	};
 	const size_t states[] = {
 		lines + WORD(spscring_kernel_lines, consumer_wants),
@@ -272,7 +297,7 @@ TEST_F(pages, reserved_stays_zero)
 		ASSERT_EQ(pop_answer(&c, &v), -EAGAIN);
 	}
 	EXPECT_EQ(not_zero(self->all + g->consumer_offset, 0, g->page_size, consumer, 3), -1);
-	EXPECT_EQ(not_zero(self->all + g->producer_offset, 0, g->page_size, producer, 2), -1);
+	EXPECT_EQ(not_zero(self->all + g->producer_offset, 0, g->page_size, producer, 3), -1);
 	EXPECT_EQ(not_zero(self->all + g->info_offset, sizeof(struct spscring_info_page),
 			   g->page_size, states, 4), -1);
 
@@ -286,6 +311,63 @@ TEST_F(pages, reserved_stays_zero)
 	EXPECT_GT(c_lines->counters.word, 0);
 	EXPECT_EQ(kernel->producer.word, 1ULL << 32 | SPSCRING_HELD);
 	EXPECT_EQ(kernel->consumer.word, 1ULL << 32 | SPSCRING_HELD);
+}
+
+/* Likewise where records are of any size. */
+TEST(records_reserved_stays_zero)
+{
+	static const __u32 modes[] = {
+		SPSCRING_CREATE_RECORDS, SPSCRING_CREATE_RECORDS | SPSCRING_CREATE_DROP,
+		SPSCRING_CREATE_RECORDS | SPSCRING_CREATE_OVERWRITE,
+	};
+	size_t consumer[] = {
+		WORD(spscring_consumer_lines, cursor), WORD(spscring_consumer_lines, cursor) + 8,
+		WORD(spscring_consumer_lines, told), WORD(spscring_consumer_lines, counters),
+		COUNTER(spscring_consumer_lines, SPSCRING_COUNT_OVERRUNS),
+	};
+	size_t producer[] = {
+		WORD(spscring_producer_lines, cursor), WORD(spscring_producer_lines, cursor) + 8,
+		WORD(spscring_producer_lines, oldest), WORD(spscring_producer_lines, oldest) + 8,
+		WORD(spscring_producer_lines, counters),
+		COUNTER(spscring_producer_lines, SPSCRING_COUNT_DROPS),
+		COUNTER(spscring_producer_lines, SPSCRING_COUNT_HIGH_WATER),
+	};
+	struct spscring_geometry g;
+	struct spscring_producer p;
+	struct spscring_consumer c;
+	size_t mode, i;
+	char *all, to[100];
+	int ring, last = 0, k;
+
+	SKIP_WITHOUT_DEVICE();
+	for (mode = 0; mode < ARRAY_SIZE(modes); mode++) {
+		ring = spscring_open(RING(.capacity = 1000, .flags = modes[mode]));
+		ASSERT_GE(ring, 0);
+		g = info_of(ring).geometry;
+		all = mmap(NULL, g.memory, PROT_READ, MAP_SHARED, ring, 0);
+		ASSERT_NE(all, MAP_FAILED);
+		ASSERT_EQ(spscring_map_producer(spscring_claim(ring, SPSCRING_PRODUCER, 0),
+						&p, NULL), 0);
+		ASSERT_EQ(spscring_map_consumer(spscring_claim(ring, SPSCRING_CONSUMER, 0),
+						&c, NULL), 0);
+		for (i = 0; i < 500; i++) {
+			spscring_record_push(&p, &p, 100);
+			if (i % 20 > 15)
+				while (spscring_record_pop(&c, to, 100) >= 0)
+					;
+		}
+		for (i = 0; i < ARRAY_SIZE(consumer); i++)
+			consumer[i] += g.colour - last;
+		for (i = 0; i < ARRAY_SIZE(producer); i++)
+			producer[i] += g.colour - last;
+		last = g.colour;
+		k = ARRAY_SIZE(consumer);
+		EXPECT_EQ(not_zero(all + g.consumer_offset, 0, g.page_size, consumer, k), -1);
+		k = ARRAY_SIZE(producer);
+		EXPECT_EQ(not_zero(all + g.producer_offset, 0, g.page_size, producer, k), -1);
+		munmap(all, g.memory);
+		close(ring);
+	}
 }
 
 /* State and generation where the inlines look for them, broken where it is. */

@@ -25,6 +25,8 @@ FIXTURE_TEARDOWN(create)
 
 #define CREATE(...)	do_ioctl(self->fd, SPSCRING_CREATE, RING(__VA_ARGS__))
 
+#define RECORDS		SPSCRING_CREATE_RECORDS
+
 static const struct bad {
 	int err;
 	struct spscring_create want;
@@ -67,6 +69,32 @@ static const struct bad {
 		     .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = -(1 << 30) } },
 	{ -EINVAL, { .capacity = 1, .record_size = 8,
 		     .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = 1 << 30 } },
+	/* records of any size */
+	{ -EINVAL, { .capacity = 0, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 8, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 20, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 4095, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 4096, .record_size = 8, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 4096, .frame_size = 64, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 4096, .record_align = 1, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 4096, .record_align = 4, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 4096, .record_align = 24, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 1 << 20, .record_align = 8192, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 4096, .record_align = 1U << 31, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 64, .record_align = 64, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 160, .record_align = 64, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 4096, .record_align = 4096, .flags = RECORDS } },
+	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX + 8, .flags = RECORDS } },
+	{ -E2BIG, { .capacity = 1ULL << 63, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = ~0ULL, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 4096, .flags = RECORDS | SPSCRING_CREATE_DROP |
+		     SPSCRING_CREATE_OVERWRITE } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .flags = SPSCRING_CREATE_DROP } },
+	{ -EINVAL, { .capacity = 1, .record_size = 8, .flags = SPSCRING_CREATE_OVERWRITE } },
+	{ -EINVAL, { .capacity = 4096, .flags = SPSCRING_CREATE_DROP } },
+	{ -EINVAL, { .capacity = 4096, .flags = RECORDS | SPSCRING_CREATE_BUSY_POLL |
+		     SPSCRING_CREATE_ASYMMETRIC } },
+	{ -EINVAL, { .capacity = 4096, .flags = RECORDS | 64 } },
 	/* names: printable ASCII, nothing behind the first zero */
 	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = "a\nb" } },
 	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = "\x1b[1m" } },
@@ -89,6 +117,51 @@ TEST_F(create, bad)
 	}
 	/* the fd is as it was */
 	EXPECT_EQ(CREATE(.capacity = 1, .record_size = 1), 0);
+}
+
+/* What INFO says of a ring of records of any size, and the info page with it. */
+TEST_F(create, records)
+{
+	static const struct { __u64 capacity; __u32 align, flags; } good[] = {
+		{ 16, 0, RECORDS }, { 16, 8, RECORDS }, { 24, 8, RECORDS | SPSCRING_CREATE_DROP },
+		{ 1000, 0, RECORDS | SPSCRING_CREATE_OVERWRITE }, { 128, 64, RECORDS },
+		{ 4096, 0, RECORDS | SPSCRING_CREATE_BUSY_POLL }, { 8192, 4096, RECORDS },
+		{ 12296, 0, RECORDS | SPSCRING_CREATE_ASYMMETRIC }, { 1 << 20, 512, RECORDS },
+	};
+	const __u64 page = sysconf(_SC_PAGESIZE);
+	struct spscring_geometry g;
+	struct spscring_info info;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		fd = spscring_open(RING(.capacity = good[i].capacity, .flags = good[i].flags,
+					.record_align = good[i].align));
+		ASSERT_GE(fd, 0)
+			TH_LOG("line %zu of the table", i);
+		info = info_of(fd);
+		g = info.geometry;
+		EXPECT_EQ(g.capacity, good[i].capacity);
+		EXPECT_EQ(g.data_bytes, (good[i].capacity + page - 1) / page * page);
+		EXPECT_EQ(g.memory, g.data_bytes + 3 * page);
+		EXPECT_EQ(g.stride, good[i].align ? good[i].align : 8);
+		EXPECT_EQ(g.flags, good[i].flags);
+		EXPECT_EQ(g.record_size | g.frames | g.frame_size | g.frame_records |
+			  g.frame_first, 0);
+		EXPECT_EQ(g.tell % g.stride, 0);
+		EXPECT_GT(g.tell, 0);
+		EXPECT_LE(g.tell, g.capacity / 8 > g.stride ? g.capacity / 8 : g.stride);
+		EXPECT_EQ(g.version, SPSCRING_VERSION);
+		EXPECT_EQ(g.oldest_reader, SPSCRING_OLDEST_RECORDS);
+		EXPECT_EQ(info.length, 0);
+		EXPECT_EQ(info.free, good[i].capacity);
+		EXPECT_EQ(info.loss.drops | info.loss.overruns | info.loss.high_water |
+			  info.loss.sequence, 0);
+		close(fd);
+	}
+	/* an older reader goes on with the other rings */
+	ASSERT_EQ(CREATE(.capacity = 1, .record_size = 1), 0);
+	EXPECT_EQ(info_of(self->fd).geometry.oldest_reader, 1);
 }
 
 TEST_F(create, good_names)
@@ -255,11 +328,14 @@ static void exactly(struct __test_metadata *_metadata, const capacity_t *variant
 	EXPECT_GE(info.geometry.frames * info.geometry.frame_records, capacity);
 	EXPECT_LT((info.geometry.frames - 1) * info.geometry.frame_records, capacity);
 
-	all = mmap(NULL, info.geometry.memory, PROT_READ, MAP_SHARED, ring, 0);
-	EXPECT_NE(all, MAP_FAILED);
+	/* not at 0 where the data are huge pages */
+	all = mmap(NULL, info.geometry.memory, PROT_READ, MAP_SHARED, ring,
+		   info.geometry.consumer_offset);
+	ASSERT_NE(all, MAP_FAILED);
 	EXPECT_EQ(touch(all + info.geometry.memory - 1, false), 0);
 	munmap(all, info.geometry.memory);
-	EXPECT_EQ(mmap(NULL, info.geometry.memory + 1, PROT_READ, MAP_SHARED, ring, 0), MAP_FAILED);
+	EXPECT_EQ(mmap(NULL, info.geometry.memory + 1, PROT_READ, MAP_SHARED, ring,
+		       info.geometry.consumer_offset), MAP_FAILED);
 	EXPECT_EQ(errno, ENXIO);
 
 	spscring_unmap(&pm);

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 
 #include "selftest.h"
 
@@ -248,6 +249,93 @@ TEST_F(memlock, exact)
 	EXPECT_EQ(wait_child(pid), EDQUOT);
 }
 
+/* Data that are mapped twice are charged once. */
+TEST_F(memlock, records_once)
+{
+	struct spscring_create *want = RING(.capacity = MIB, .flags = SPSCRING_CREATE_RECORDS);
+	struct spscring_geometry g;
+	pid_t pid;
+
+	ASSERT_EQ(do_ioctl(self->fd[0], SPSCRING_CREATE, want), 0);
+	g = info_of(self->fd[0]).geometry;
+	EXPECT_EQ(g.memory, MIB + g.data_offset);
+	close_fd(&self->fd[0]);
+	self->fd[0] = device_open();
+	pid = fork_somebody(g.memory - 1);
+	if (!pid)
+		_exit(-do_ioctl(self->fd[0], SPSCRING_CREATE, want));
+	EXPECT_EQ(wait_child(pid), EDQUOT);
+	pid = fork_somebody(g.memory);
+	if (!pid)
+		_exit(-do_ioctl(self->fd[0], SPSCRING_CREATE, want));
+	EXPECT_EQ(wait_child(pid), 0);
+}
+
+/* More than the machine has is refused at once, and what it was charged comes back. */
+TEST_F(memlock, larger_than_the_machine)
+{
+	struct spscring_create *want = RING(.capacity = SPSCRING_DATA_MAX,
+					    .flags = SPSCRING_CREATE_RECORDS);
+	struct sysinfo machine;
+	int round;
+	pid_t pid;
+
+	ASSERT_EQ(sysinfo(&machine), 0);
+	if (machine.totalram * machine.mem_unit > 2 * SPSCRING_DATA_MAX)
+		return;
+	/* room for one, not for two */
+	pid = fork_somebody(SPSCRING_DATA_MAX + MIB);
+	if (!pid) {
+		for (round = 0; round < 10; round++) {
+			if (do_ioctl(self->fd[0], SPSCRING_CREATE, want) != -ENOMEM)
+				_exit(1);
+		}
+		_exit(-try_ring(self->fd[0], MIB / 2));
+	}
+	EXPECT_EQ(wait_child(pid), 0);
+	pid = fork_somebody(SPSCRING_DATA_MAX - MIB);
+	if (!pid)
+		_exit(-do_ioctl(self->fd[1], SPSCRING_CREATE, want));
+	EXPECT_EQ(wait_child(pid), EDQUOT);
+}
+
+/* The log says which limit it was; of many lines not all. */
+static bool logged(int kmsg, const char *what)
+{
+	char line[8192];
+	bool found = false;
+	ssize_t got;
+
+	while ((got = read(kmsg, line, sizeof(line) - 1)) > 0 || errno == EPIPE) {
+		if (got <= 0)
+			continue;
+		line[got] = 0;
+		found |= strstr(line, "refused") && strstr(line, what);
+	}
+	return found;
+}
+
+TEST_F(memlock, said_in_the_log)
+{
+	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char what[128];
+	pid_t pid;
+
+	if (kmsg < 0)
+		SKIP(return, "/dev/kmsg: %s", strerror(errno));
+	sleep_ms(6000);		/* the rate's interval, after other tests' lines */
+	lseek(kmsg, 0, SEEK_END);
+	pid = fork_somebody(8192);
+	if (!pid)
+		_exit(-try_ring(self->fd[0], MIB));
+	EXPECT_EQ(wait_child(pid), EDQUOT);
+	snprintf(what, sizeof(what),
+		 "a ring of %llu bytes refused: user %u has 0 of them locked, and RLIMIT_MEMLOCK is 8192",
+		 self->one, SOMEBODY);
+	EXPECT_TRUE(logged(kmsg, what));
+	close(kmsg);
+}
+
 /* Given back once, not less and not more: one fits each time, two never do. */
 TEST_F(memlock, given_back_once)
 {
@@ -421,6 +509,22 @@ TEST_F(max_bytes, exact)
 	EXPECT_EQ(info_of(self->fd[0]).geometry.memory, self->one);
 	ASSERT_EQ(set_max_bytes(2 * self->one), 0);
 	EXPECT_EQ(try_ring(self->fd[1], MIB), 0);
+}
+
+/* The largest ring is more than 32 bits. */
+TEST_F(max_bytes, of_4_gib)
+{
+	struct spscring_create *want = RING(.capacity = SPSCRING_DATA_MAX,
+					    .flags = SPSCRING_CREATE_RECORDS);
+	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	sleep_ms(6000);
+	ASSERT_EQ(set_max_bytes(SPSCRING_DATA_MAX + self->one), 0);
+	lseek(kmsg, 0, SEEK_END);
+	EXPECT_EQ(do_ioctl(self->fd[1], SPSCRING_CREATE, want), -ENOSPC);
+	if (kmsg >= 0)
+		EXPECT_TRUE(logged(kmsg, "and max_bytes is 429"));
+	close(kmsg);
 }
 
 TEST_F(max_bytes, given_back_once)

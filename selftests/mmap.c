@@ -18,13 +18,29 @@ FIXTURE(mmap)
 {
 	int fd[FDS];
 	size_t page;
+	__u64 end;		/* how far an fd can be mapped */
 	struct spscring_geometry g;
 };
 
+/* Of two kinds: one has its data mapped twice. */
+FIXTURE_VARIANT(mmap)
+{
+	struct spscring_create want;
+};
+
+#define OF_FRAMES	{ { .capacity = 3000, .record_size = 8 } }
+#define OF_RECORDS	{ { .capacity = 28000, .flags = SPSCRING_CREATE_RECORDS } }
+
+FIXTURE_VARIANT_ADD(mmap, frames) OF_FRAMES;
+FIXTURE_VARIANT_ADD(mmap, records) OF_RECORDS;
+
 FIXTURE_SETUP(mmap)
 {
+	struct spscring_create want = variant->want;
+
 	SKIP_WITHOUT_DEVICE();
-	self->fd[RING_FD] = spscring_open(RING(.capacity = 3000, .record_size = 8));
+	want.size = sizeof(want);
+	self->fd[RING_FD] = spscring_open(&want);
 	ASSERT_GE(self->fd[RING_FD], 0);
 	self->fd[PRODUCER_FD] = spscring_claim(self->fd[RING_FD], SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->fd[PRODUCER_FD], 0);
@@ -32,6 +48,9 @@ FIXTURE_SETUP(mmap)
 	ASSERT_GE(self->fd[CONSUMER_FD], 0);
 	self->g = info_of(self->fd[RING_FD]).geometry;
 	self->page = self->g.page_size;
+	self->end = self->g.memory;
+	if (want.flags & SPSCRING_CREATE_RECORDS)
+		self->end += self->g.data_bytes;
 	ASSERT_GE(self->g.data_bytes, 2 * self->page);
 }
 
@@ -45,10 +64,15 @@ FIXTURE_TEARDOWN(mmap)
 
 #define mmap_t	FIXTURE_DATA(mmap)
 
-/* The sections, and spans of them, in pages; 0: to the end. */
+/* For the fixtures that begin with one. */
+static const FIXTURE_VARIANT(mmap) of_frames = OF_FRAMES, of_records = OF_RECORDS;
+
+/* The sections, and spans of them, in pages; n 0: to the end. */
+#define AGAIN	1000	/* as first: of the data's second half */
+
 static const struct span {
 	const char *name;
-	unsigned int first, n;
+	int first, n;
 	bool writable[FDS];
 } spans[] = {
 	{ "consumer", 0, 1, { [CONSUMER_FD] = true } },
@@ -63,18 +87,28 @@ static const struct span {
 	{ "info + producer", 1, 2, {} },
 	{ "info + producer + data", 1, 0, {} },
 	{ "everything", 0, 0, {} },
+	{ "first of data again", AGAIN, 1, { [PRODUCER_FD] = true } },
+	{ "data again", AGAIN, 0, { [PRODUCER_FD] = true } },
+	{ "last of data, first again", AGAIN - 1, 2, { [PRODUCER_FD] = true } },
 };
+
+static __u64 span_from(mmap_t *self, const struct span *s)
+{
+	if (s->first < AGAIN - 1)
+		return s->first * self->page;
+	return self->g.memory + (s->first - AGAIN) * self->page;
+}
 
 static size_t span_size(mmap_t *self, const struct span *s)
 {
-	return s->n ? s->n * self->page : self->g.memory - s->first * self->page;
+	return s->n ? s->n * self->page : self->end - span_from(self, s);
 }
 
 /* Returns an address, or a negative errno. */
 static long map(mmap_t *self, enum who who, const struct span *s, int prot, int flags)
 {
 	void *at = mmap(NULL, span_size(self, s), prot, flags, self->fd[who],
-			s->first * self->page);
+			span_from(self, s));
 
 	return at == MAP_FAILED ? -errno : (long)at;
 }
@@ -95,6 +129,8 @@ TEST_F(mmap, rights)
 	long at;
 
 	for (s = spans; s < spans + ARRAY_SIZE(spans); s++) {
+		if (s->first >= AGAIN - 1 && self->end == self->g.memory)
+			continue;
 		for (i = 0; i < ARRAY_SIZE(prots) * FDS * 2; i++) {
 			int prot = prots[i / FDS / 2];
 
@@ -121,7 +157,7 @@ TEST_F(mmap, rights)
 
 TEST_F(mmap, places)
 {
-	const __u64 end = self->g.memory, page = self->page;
+	const __u64 end = self->end, page = self->page;
 	const struct { int err; __u64 from, size; } places[] = {
 		{ 0, end - page, page },
 		{ ENXIO, end, page },
@@ -157,7 +193,7 @@ TEST_F(mmap, one_memory)
 {
 	char *mine = map_section(self, PRODUCER_FD, self->g.data_offset + self->page, WRITE);
 	char *theirs = map_section(self, CONSUMER_FD, self->g.data_offset + self->page, READ);
-	char *all = mmap(NULL, self->g.memory, READ, MAP_SHARED, self->fd[RING_FD], 0);
+	char *all = mmap(NULL, self->end, READ, MAP_SHARED, self->fd[RING_FD], 0);
 
 	ASSERT_NE(mine, MAP_FAILED);
 	ASSERT_NE(theirs, MAP_FAILED);
@@ -165,6 +201,122 @@ TEST_F(mmap, one_memory)
 	memcpy(mine, "seen by all", 12);
 	EXPECT_STREQ(theirs, "seen by all");
 	EXPECT_STREQ(all + self->g.data_offset + self->page, "seen by all");
+}
+
+/* ------------------------------------------- data that are mapped twice */
+
+/*
+ * The writer's and the reader's mapping as they are to be made: the data and the
+ * data again, in one piece.
+ */
+FIXTURE(twice)
+{
+	mmap_t m;
+	char *mine;
+	const char *theirs;
+	size_t size;		/* of one half */
+};
+
+FIXTURE_SETUP(twice)
+{
+	char *at;
+
+	SKIP_WITHOUT_DEVICE();
+	mmap_setup(_metadata, &self->m, &of_records);
+	self->size = self->m.g.data_bytes;
+	at = mmap(NULL, self->m.g.memory - self->m.g.producer_offset + self->size, WRITE,
+		  MAP_SHARED, self->m.fd[PRODUCER_FD], self->m.g.producer_offset);
+	ASSERT_NE(at, MAP_FAILED);
+	self->mine = at + self->m.g.data_offset - self->m.g.producer_offset;
+	at = mmap(NULL, self->m.g.memory - self->m.g.info_offset + self->size, READ,
+		  MAP_SHARED, self->m.fd[CONSUMER_FD], self->m.g.info_offset);
+	ASSERT_NE(at, MAP_FAILED);
+	self->theirs = at + self->m.g.data_offset - self->m.g.info_offset;
+}
+
+FIXTURE_TEARDOWN(twice)
+{
+	mmap_teardown(_metadata, &self->m, NULL);
+}
+
+static bool same_halves(const char *at, size_t size)
+{
+	return !memcmp(at, at + size, size);
+}
+
+TEST_F(twice, either_half)
+{
+	size_t i;
+
+	for (i = 0; i < self->size; i++)
+		self->mine[i] = i * 7;
+	EXPECT_TRUE(same_halves(self->mine, self->size));
+	EXPECT_TRUE(same_halves(self->theirs, self->size));
+	EXPECT_EQ(memcmp(self->mine, self->theirs, self->size), 0);
+	for (i = 0; i < self->size; i++)
+		self->mine[self->size + i] = i * 11;
+	EXPECT_TRUE(same_halves(self->mine, self->size));
+	EXPECT_TRUE(same_halves(self->theirs, self->size));
+	for (i = 0; i < self->size; i++)
+		ASSERT_EQ(self->theirs[i], (char)(i * 11));
+}
+
+/* What this is for: a record over the end is in one piece, and not where it is twice. */
+TEST_F(twice, over_the_end)
+{
+	static const char record[] = "a record that is not split";
+	const size_t at = self->size - 10;
+
+	memcpy(self->mine + at, record, sizeof(record));
+	EXPECT_EQ(memcmp(self->theirs + at, record, sizeof(record)), 0);
+	EXPECT_EQ(memcmp(self->theirs, record + 10, sizeof(record) - 10), 0);
+}
+
+/* Dropped in one half, it comes back, and the other half is as it was. */
+TEST_F(twice, madv_dontneed)
+{
+	char * const half[] = { self->mine, self->mine + self->size };
+	size_t i;
+	int n;
+
+	for (n = 0; n < 2; n++) {
+		for (i = 0; i < self->size; i++)
+			half[n][i] = i * 7 + n;
+		ASSERT_EQ(madvise(half[n], self->size, MADV_DONTNEED), 0);
+		EXPECT_TRUE(same_halves(self->mine, self->size));
+		ASSERT_EQ(madvise(half[n], self->size, MADV_DONTNEED), 0);
+		half[!n][1] = 'x';
+		EXPECT_EQ(half[n][1], 'x');
+		half[n][2] = 'y';
+		EXPECT_EQ(self->theirs[2], 'y');
+	}
+}
+
+TEST_F(twice, mprotect)
+{
+	char *again = self->mine + self->size;
+
+	EXPECT_EQ(mprotect(again, self->size, READ), 0);
+	EXPECT_EQ(touch(again, true), SIGSEGV);
+	EXPECT_EQ(touch(self->mine, true), 0);
+	EXPECT_EQ(negative_errno(mprotect(again, self->size, EXEC)), -EACCES);
+	EXPECT_EQ(mprotect(again, self->size, WRITE), 0);
+	EXPECT_EQ(touch(again, true), 0);
+	again = (char *)self->theirs + self->size;
+	EXPECT_EQ(negative_errno(mprotect(again, self->size, WRITE)), -EACCES);
+	EXPECT_EQ(touch(again, true), SIGSEGV);
+}
+
+/* The fd has its data once more and no further, and memory counts them once. */
+TEST_F(twice, counted_once)
+{
+	const __u64 end = self->m.end;
+
+	EXPECT_EQ(self->m.g.memory, self->m.g.data_offset + self->size);
+	EXPECT_EQ(end, self->m.g.memory + self->size);
+	EXPECT_EQ(mmap(NULL, self->m.page, READ, MAP_SHARED, self->m.fd[RING_FD], end),
+		  MAP_FAILED);
+	EXPECT_EQ(errno, ENXIO);
 }
 
 /* ------------------------------------------- what may not be written, is not */
@@ -192,13 +344,16 @@ FIXTURE_VARIANT_ADD(read_only, rings_consumer_page) { RING_FD, 0 };
 FIXTURE_VARIANT_ADD(read_only, rings_info) { RING_FD, 1 };
 FIXTURE_VARIANT_ADD(read_only, rings_producer_page) { RING_FD, 2 };
 FIXTURE_VARIANT_ADD(read_only, rings_data) { RING_FD, 4 };
+FIXTURE_VARIANT_ADD(read_only, consumers_data_again) { CONSUMER_FD, 12 };
+FIXTURE_VARIANT_ADD(read_only, rings_data_again) { RING_FD, 12 };
 
 FIXTURE_SETUP(read_only)
 {
 	long at;
 
 	SKIP_WITHOUT_DEVICE();
-	mmap_setup(_metadata, &self->m, NULL);
+	mmap_setup(_metadata, &self->m,
+		   spans[variant->span].first == AGAIN ? &of_records : &of_frames);
 	ASSERT_FALSE(spans[variant->span].writable[variant->who]);
 	at = map(&self->m, variant->who, &spans[variant->span], READ, MAP_SHARED);
 	ASSERT_FALSE(at < 0 && at > -4096);
@@ -407,6 +562,8 @@ TEST_F(mmap, after_close)
 	char *all;
 	int i;
 
+	if (variant->want.flags & SPSCRING_CREATE_RECORDS)
+		return;
 	all = mmap(NULL, self->g.memory, READ, MAP_SHARED, self->fd[RING_FD], 0);
 	ASSERT_NE(all, MAP_FAILED);
 	ASSERT_EQ(spscring_map_producer(self->fd[PRODUCER_FD], &p, NULL), 0);
@@ -537,13 +694,15 @@ FIXTURE_VARIANT(pin)
 
 FIXTURE_VARIANT_ADD(pin, first_of_data) { PRODUCER_FD, SPSCRING_PRODUCER, 3 };
 FIXTURE_VARIANT_ADD(pin, last_of_data) { PRODUCER_FD, SPSCRING_PRODUCER, 9 };
+FIXTURE_VARIANT_ADD(pin, first_of_data_again) { PRODUCER_FD, SPSCRING_PRODUCER, AGAIN };
+FIXTURE_VARIANT_ADD(pin, last_of_data_again) { PRODUCER_FD, SPSCRING_PRODUCER, AGAIN + 6 };
 FIXTURE_VARIANT_ADD(pin, producer_page) { PRODUCER_FD, SPSCRING_PRODUCER, 2 };
 FIXTURE_VARIANT_ADD(pin, consumer_page) { CONSUMER_FD, SPSCRING_CONSUMER, 0 };
 
 FIXTURE_SETUP(pin)
 {
 	SKIP_WITHOUT_DEVICE();
-	mmap_setup(_metadata, &self->m, NULL);
+	mmap_setup(_metadata, &self->m, variant->page >= AGAIN ? &of_records : &of_frames);
 	ASSERT_EQ(pipe(self->pipe), 0);
 }
 
@@ -559,13 +718,12 @@ TEST_F(pin, vmsplice)
 {
 	const size_t page = self->m.page;
 	int ring = self->m.fd[RING_FD], end;
-	size_t offset = variant->page * page;
+	size_t offset = span_from(&self->m, &(struct span){ .first = variant->page });
 	struct iovec iov = { .iov_len = 8 };
 	char byte[8];
 	void *at;
 
-	if (offset >= self->m.g.memory)
-		offset = self->m.g.memory - page;
+	ASSERT_LT(offset, self->m.end);
 	at = map_section(&self->m, variant->who, offset, WRITE);
 	ASSERT_NE(at, MAP_FAILED);
 	memcpy(at, "vmsplice", 8);
@@ -593,7 +751,7 @@ TEST_F(mmap, mappings_are_no_pins)
 	int ring = self->fd[RING_FD], i, end;
 
 	for (i = 0; i < 20; i++) {
-		ASSERT_NE(mmap(NULL, self->g.memory, READ, MAP_SHARED, ring, 0), MAP_FAILED);
+		ASSERT_NE(mmap(NULL, self->end, READ, MAP_SHARED, ring, 0), MAP_FAILED);
 		ASSERT_NE(map_section(self, CONSUMER_FD, self->g.data_offset, READ), MAP_FAILED);
 	}
 	close_fd(&self->fd[PRODUCER_FD]);

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The module stays while anything of it is in use, and can go afterwards.  Needs
- * the folder of spscring.ko in SPSCRING_KO_DIR, to load it again; spscring_peer.ko,
- * if it is loaded, goes before and comes back from there.
+ * the folder of spscring.ko in SPSCRING_KO_DIR, to load it again; the tests' own
+ * modules, if they are loaded, go before and come back from there.
  */
 #include <dirent.h>
 #include <sys/syscall.h>
 
 #include "selftest.h"
 
+static const char * const peers[] = { "spscring_record_peer", "spscring_peer" };
+
 FIXTURE(pinned)
 {
 	int ring, producer;
-	bool peer;		/* was loaded */
+	bool peer[ARRAY_SIZE(peers)];	/* was loaded */
 };
 
 static int module_out(const char *name)
@@ -35,20 +37,22 @@ static int module_in(const char *name)
 	return ret;
 }
 
-/* Who else uses the module; the name of one other than the peer. */
+/* Who else uses the module; the name of one other than the peers. */
 static const char *other_holder(bool *peer)
 {
 	static char other[256];
 	DIR *dir = opendir("/sys/module/spscring/holders");
 	struct dirent *d;
+	size_t i;
 
-	*peer = false;
 	other[0] = 0;
 	while (dir && (d = readdir(dir))) {
 		if (d->d_name[0] == '.')
 			continue;
-		if (!strcmp(d->d_name, "spscring_peer"))
-			*peer = true;
+		for (i = 0; i < ARRAY_SIZE(peers) && strcmp(d->d_name, peers[i]); i++)
+			;
+		if (i < ARRAY_SIZE(peers))
+			peer[i] = true;
 		else
 			snprintf(other, sizeof(other), "%s", d->d_name);
 	}
@@ -73,6 +77,7 @@ static int device_opens(void)
 FIXTURE_SETUP(pinned)
 {
 	const char *other;
+	size_t i;
 
 	SKIP_WITHOUT_DEVICE();
 	if (!getenv("SPSCRING_KO_DIR"))
@@ -82,11 +87,13 @@ FIXTURE_SETUP(pinned)
 		SKIP(return, "cannot load spscring.ko of SPSCRING_KO_DIR");
 	if (access("/sys/module/spscring/refcnt", R_OK))
 		SKIP(return, "spscring is no module, or none that can be unloaded");
-	other = other_holder(&self->peer);
+	other = other_holder(self->peer);
 	if (*other)
 		SKIP(return, "%s is loaded, and uses spscring", other);
-	if (self->peer)
-		ASSERT_EQ(module_out("spscring_peer"), 0);
+	for (i = 0; i < ARRAY_SIZE(peers); i++) {
+		if (self->peer[i])
+			ASSERT_EQ(module_out(peers[i]), 0);
+	}
 	self->ring = spscring_open(RING(.capacity = 1000, .record_size = 8));
 	ASSERT_GE(self->ring, 0);
 	self->producer = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
@@ -96,14 +103,17 @@ FIXTURE_SETUP(pinned)
 /* Whatever came of the test: the module is loaded again. */
 FIXTURE_TEARDOWN(pinned)
 {
+	size_t i;
 	int fd;
 
 	close_fd(&self->ring);
 	close_fd(&self->producer);
 	if (access("/sys/module/spscring", F_OK))
 		EXPECT_EQ(module_in("spscring"), 0);
-	if (self->peer)
-		EXPECT_EQ(module_in("spscring_peer"), 0);
+	for (i = ARRAY_SIZE(peers); i-- > 0;) {
+		if (self->peer[i])
+			EXPECT_EQ(module_in(peers[i]), 0);
+	}
 	fd = device_opens();
 	EXPECT_GE(fd, 0);
 	close_fd(&fd);
@@ -182,6 +192,28 @@ TEST_F(pinned, by_a_mapping_of_the_ring)
 	close_fd(&self->producer);
 	EXPECT_TRUE(stays());
 	munmap(at, 4096);
+	EXPECT_TRUE(goes());
+}
+
+/* Only of the data's second half, where they are mapped twice. */
+TEST_F(pinned, by_the_data_again)
+{
+	struct spscring_geometry g;
+	char *at;
+
+	close_fd(&self->ring);
+	close_fd(&self->producer);
+	self->ring = spscring_open(RING(.capacity = 4096, .flags = SPSCRING_CREATE_RECORDS));
+	ASSERT_GE(self->ring, 0);
+	g = info_of(self->ring).geometry;
+	at = mmap(NULL, g.data_bytes, PROT_READ, MAP_SHARED, self->ring, g.memory);
+	ASSERT_NE(at, MAP_FAILED);
+	close_fd(&self->ring);
+	EXPECT_TRUE(stays());
+	/* a fault enters the module */
+	EXPECT_EQ(madvise(at, g.data_bytes, MADV_DONTNEED), 0);
+	EXPECT_EQ(touch(at, false), 0);
+	munmap(at, g.data_bytes);
 	EXPECT_TRUE(goes());
 }
 

@@ -15,13 +15,6 @@
 #include "selftest.h"
 #include "spscring_peer.h"
 
-static __u64 messages(void)
-{
-	const char *given = getenv("SPSCRING_MESSAGES");
-
-	return given && *given ? strtoull(given, NULL, 0) : 10000000;
-}
-
 /* As many as are to be sent of a size: of those above a word fewer, for the bytes' sake. */
 static __u64 messages_of(__u32 size, __u64 most)
 {
@@ -30,22 +23,6 @@ static __u64 messages_of(__u32 size, __u64 most)
 	if (n < 100)
 		n = 100;
 	return n < most ? n : most;
-}
-
-/* The first or the last CPU that this process may use. */
-static void pin(bool last)
-{
-	int cpu, one = -1;
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return;
-	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &set) && (last || one < 0))
-			one = cpu;
-	CPU_ZERO(&set);
-	CPU_SET(one, &set);
-	sched_setaffinity(0, sizeof(set), &set);
 }
 
 /* A try that failed: with one CPU the other end needs it. */

@@ -129,6 +129,30 @@ static inline bool wait_state(int fd, __u32 role, __u32 state)
 	return false;
 }
 
+/* Of long runs, SPSCRING_MESSAGES. */
+static inline __u64 messages(void)
+{
+	const char *given = getenv("SPSCRING_MESSAGES");
+
+	return given && *given ? strtoull(given, NULL, 0) : 10000000;
+}
+
+/* The first or the last CPU that this process may use. */
+static inline void pin(bool last)
+{
+	int cpu, one = -1;
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return;
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &set) && (last || one < 0))
+			one = cpu;
+	CPU_ZERO(&set);
+	CPU_SET(one, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
 /* A child that does not outlive its test; it is to _exit(). */
 static inline pid_t fork_child(void)
 {

@@ -114,4 +114,115 @@ TEST_F(uring, write)
 	EXPECT_EQ(info_of(self->ring).length, 8);
 }
 
+/*
+ * The first of two writes wakes a read that waits: that looks like a signal to the
+ * second.  How many of the three have moved 8 bytes.
+ */
+static int write_behind_wake(struct io_uring *loop, int in, int out)
+{
+	__u64 v[3] = { 1, 2, 0 };
+	int i, moved = 0;
+
+	io_uring_prep_read(io_uring_get_sqe(loop), out, &v[2], 8, -1);
+	io_uring_submit(loop);
+	for (i = 0; i < 2; i++)
+		io_uring_prep_write(io_uring_get_sqe(loop), in, &v[i], 8, -1);
+	io_uring_submit(loop);
+	for (i = 0; i < 3; i++)
+		moved += completion(loop, 10000, NULL) == 8;
+	return moved;
+}
+
+TEST_F(uring, write_behind_wake)
+{
+	EXPECT_EQ(write_behind_wake(&self->loop, self->in, self->out), 3);
+}
+
+FIXTURE(uring_record) {
+	int ring, in, out;
+	struct io_uring loop;
+};
+
+FIXTURE_VARIANT(uring_record) {
+	__u32 flags;
+};
+
+FIXTURE_VARIANT_ADD(uring_record, fails) {};
+FIXTURE_VARIANT_ADD(uring_record, drops) { SPSCRING_CREATE_DROP };
+FIXTURE_VARIANT_ADD(uring_record, overwrites) { SPSCRING_CREATE_OVERWRITE };
+
+FIXTURE_SETUP(uring_record)
+{
+	int err;
+
+	SKIP_WITHOUT_DEVICE();
+	err = io_uring_queue_init(8, &self->loop, 0);
+	if (err)
+		SKIP(return, "io_uring: %s", strerror(-err));
+	self->ring = spscring_open(RING(.capacity = 4096,
+					.flags = variant->flags | SPSCRING_CREATE_RECORDS));
+	ASSERT_GE(self->ring, 0);
+	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+}
+
+FIXTURE_TEARDOWN(uring_record)
+{
+	io_uring_queue_exit(&self->loop);
+	close_fd(&self->in);
+	close_fd(&self->out);
+	close_fd(&self->ring);
+}
+
+/* One record each, of its own length, by poll; no worker sleeps. */
+TEST_F(uring_record, read)
+{
+	static const struct iovec in[] = { { "a rec", 5 }, { "ord", 3 } };
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&self->loop);
+	char rec[100];
+
+	io_uring_prep_read(sqe, self->out, rec, sizeof(rec), -1);
+	ASSERT_EQ(io_uring_submit(&self->loop), 1);
+	EXPECT_EQ(completion(&self->loop, 20, NULL), -ETIME);
+	EXPECT_EQ(info_of(self->ring).consumer_sleep.sleeps, 0);
+	io_uring_prep_writev(io_uring_get_sqe(&self->loop), self->in, in, 2, -1);
+	ASSERT_EQ(io_uring_submit(&self->loop), 1);
+	EXPECT_EQ(completion(&self->loop, 10000, NULL), 8);
+	EXPECT_EQ(completion(&self->loop, 10000, NULL), 8);
+	EXPECT_EQ(memcmp(rec, "a record", 8), 0);
+	/* too little room: it stays */
+	ASSERT_EQ(write(self->in, "another", 7), 7);
+	io_uring_prep_read(io_uring_get_sqe(&self->loop), self->out, rec, 6, -1);
+	ASSERT_EQ(io_uring_submit(&self->loop), 1);
+	EXPECT_EQ(completion(&self->loop, 10000, NULL), -EMSGSIZE);
+	EXPECT_EQ(read(self->out, rec, sizeof(rec)), 7);
+}
+
+TEST_F(uring_record, write_behind_wake)
+{
+	EXPECT_EQ(write_behind_wake(&self->loop, self->in, self->out), 3);
+}
+
+/* When it is full: waits by poll, until there is room for all of it; or does not. */
+TEST_F(uring_record, write)
+{
+	char rec[4088] = {}, more[1000] = {};
+
+	ASSERT_EQ(write(self->in, rec, 2000), 2000);
+	ASSERT_EQ(write(self->in, rec, 2000), 2000);
+	io_uring_prep_write(io_uring_get_sqe(&self->loop), self->in, more, sizeof(more), -1);
+	ASSERT_EQ(io_uring_submit(&self->loop), 1);
+	if (variant->flags) {
+		EXPECT_EQ(completion(&self->loop, 10000, NULL),
+			  variant->flags & SPSCRING_CREATE_DROP ? -ENOBUFS : (int)sizeof(more));
+		return;
+	}
+	EXPECT_EQ(completion(&self->loop, 20, NULL), -ETIME);
+	EXPECT_EQ(info_of(self->ring).producer_sleep.sleeps, 0);
+	EXPECT_EQ(read(self->out, rec, sizeof(rec)), 2000);
+	EXPECT_EQ(completion(&self->loop, 10000, NULL), sizeof(more));
+	EXPECT_EQ(read(self->out, rec, sizeof(rec)), 2000);
+	EXPECT_EQ(read(self->out, rec, sizeof(rec)), sizeof(more));
+}
+
 TEST_HARNESS_MAIN

@@ -14,6 +14,7 @@
 #include <linux/types.h>
 
 #include "hist.h"
+#include "lengths.h"
 
 /* Two lines: the adjacent-line prefetcher pairs them. */
 #define BENCH_LINE	128
@@ -33,17 +34,20 @@ enum bench_test {
 	BENCH_PACED,		/* u64s that fall due at a given pace */
 	BENCH_RESIDENCY,	/* how long u64s wait in a ring that is full */
 	BENCH_MANY,		/* u64s, one a call, over many queues in turn */
+	BENCH_MIXED,		/* records that differ in length, one a call */
+	BENCH_MIXED_RTT,	/* the same, there and back */
 	BENCH_TESTS
 };
 
 /* What tells one result of a test and a contender from another. */
 struct bench_shape {
 	enum bench_test test;
-	u32 bytes;
-	u32 capacity;
+	u32 bytes;		/* the mean, where they differ */
+	u32 capacity;		/* in bytes, where they differ */
 	u32 batch;
 	u32 load_ns;		/* paced: from one message to the next; else 0 */
 	u32 rings;		/* many: queues; else 0 */
+	u32 list;		/* LENGTHS_* + 1, where they differ; else 0 */
 };
 
 struct bench_run;
@@ -96,7 +100,7 @@ struct bench_run {
 
 extern const struct bench_ops bench_bare, bench_walk, bench_copy, bench_copy_rep, bench_kfifo,
 	bench_ptr_ring, bench_list, bench_mutex_kfifo, bench_trace_rb, bench_ring,
-	bench_ring_sleep;
+	bench_ring_sleep, bench_records, bench_bpf;
 
 int bench_breathe(struct bench_side *s);
 int bench_wrong(struct bench_side *s, u64 want, u64 got);
@@ -105,6 +109,8 @@ int bench_wrong(struct bench_side *s, u64 want, u64 got);
 void bench_release_probe(u64 *word);
 int bench_push_probe(struct spscring_producer *p, const u64 *v);
 int bench_pop_probe(struct spscring_consumer *c, u64 *v);
+int bench_record_push_probe(struct spscring_producer *p, const u64 *v);
+int bench_record_pop_probe(struct spscring_consumer *c, u64 *v);
 
 /*
  * The finest clock there is.  UML on x86-64 has no get_cycles(), but the

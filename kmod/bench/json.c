@@ -2,6 +2,7 @@
 /*
  * The report, as JSON.
  */
+#include <linux/math64.h>
 #include <linux/seq_file.h>
 
 #include "report.h"
@@ -72,8 +73,19 @@ static void show_latency(struct seq_file *m, const struct result *r, u32 runs)
 	seq_puts(m, "]");
 }
 
+/* @sum bytes are LENGTHS_N records, each in so many hundredths of a nanosecond. */
+static void show_speed(struct seq_file *m, u64 sum, u64 per_op)
+{
+	u64 thousandths = div64_u64(sum * 100000, LENGTHS_N * per_op);
+
+	seq_printf(m, ", \"gb_per_s\": %llu.%03llu", thousandths / 1000, thousandths % 1000);
+}
+
 static void show_result(struct seq_file *m, const struct result *r, u32 runs)
 {
+	static const char * const lists[] = {
+		[LENGTHS_KLOG + 1] = "klog", [LENGTHS_PCAP + 1] = "pcap",
+	};
 	const struct bench_shape *shape = &r->shape;
 	u64 spread = r->points ? r->p50.spread : r->per_op.spread;
 
@@ -85,6 +97,10 @@ static void show_result(struct seq_file *m, const struct result *r, u32 runs)
 		seq_printf(m, ", \"load_ns\": %u", shape->load_ns);
 	if (shape->rings)
 		seq_printf(m, ", \"rings\": %u", shape->rings);
+	if (shape->list)
+		seq_printf(m, ", \"sizes\": \"%s\"", lists[shape->list]);
+	if (shape->test == BENCH_MIXED && r->per_op.median)
+		show_speed(m, bench_lengths_sum(shape->list - 1), r->per_op.median);
 	if (r->memory)
 		seq_printf(m, ", \"memory\": %zu", r->memory);
 	show_fixed(m, ", \"ns_per_op\": ", r->per_op.median);

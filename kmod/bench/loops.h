@@ -7,6 +7,7 @@
  * push and pop move one record: 0, or -EAGAIN for full or empty, or an error.
  * push_n and pop_n move up to n u64s: how many, or the same errors.  relax is
  * what the contender has its consumer do between two tries that found nothing.
+ * send and take move a record of any length, of which take returns it.
  *
  * The templates named _on are told their queues; the others take the run's.
  */
@@ -17,6 +18,7 @@
 #include <linux/errno.h>
 #include <linux/minmax.h>
 #include <linux/processor.h>
+#include <linux/string.h>
 
 #include "bench.h"
 
@@ -24,6 +26,8 @@ typedef int (*bench_push_fn)(void *queue, const u64 *record);
 typedef int (*bench_pop_fn)(void *queue, u64 *record);
 typedef long (*bench_push_n_fn)(void *queue, const u64 *records, u32 n);
 typedef long (*bench_pop_n_fn)(void *queue, u64 *records, u32 n);
+typedef int (*bench_send_fn)(void *queue, const void *record, u32 bytes);
+typedef long (*bench_take_fn)(void *queue, void *record, u32 size);
 typedef void (*bench_relax_fn)(void *queue);
 
 /* Items between two looks at the world outside. */
@@ -537,6 +541,161 @@ static __always_inline int bench_drain_many(struct bench_side *s, bench_pop_fn p
 			return err;
 	}
 	s->end = bench_clock();
+	return 0;
+}
+
+/* -------------------------------------------- records that differ in length */
+
+/* The low bits of a record's number are its first four bytes, and its last. */
+static __always_inline void bench_mark(void *record, u32 bytes, u32 i)
+{
+	memcpy(record, &i, sizeof(i));
+	memcpy(record + bytes - sizeof(i), &i, sizeof(i));
+}
+
+static __always_inline int bench_check_mark(struct bench_side *s, const void *record, u32 bytes,
+					    u32 i)
+{
+	u32 first, last;
+
+	memcpy(&first, record, sizeof(first));
+	memcpy(&last, record + bytes - sizeof(last), sizeof(last));
+	if (likely(first == i && last == i))
+		return 0;
+	return bench_wrong(s, i, first == i ? last : first);
+}
+
+static __always_inline int bench_send(struct bench_side *s, void *queue, u64 i, bench_send_fn send)
+{
+	u32 bytes = bench_length(s->run->shape.list - 1, i);
+	int err;
+
+	bench_mark(s->records, bytes, i);
+	while (unlikely((err = send(queue, s->records, bytes)) == -EAGAIN)) {
+		err = bench_wait(s, queue, bench_relax);
+		if (unlikely(err))
+			break;
+	}
+	return err;
+}
+
+/* Record @i, as long as it was, or an error. */
+static __always_inline int bench_take(struct bench_side *s, void *queue, u64 i,
+				      bench_take_fn take, bench_relax_fn relax)
+{
+	u32 bytes = bench_length(s->run->shape.list - 1, i);
+	long length;
+	int err;
+
+	while (unlikely((length = take(queue, s->records, LENGTHS_MAX)) == -EAGAIN)) {
+		err = bench_wait(s, queue, relax);
+		if (unlikely(err))
+			return err;
+	}
+	if (unlikely(length != bytes))
+		return length < 0 ? length : bench_wrong(s, bytes, length);
+	return bench_check_mark(s, s->records, bytes, i);
+}
+
+static __always_inline int bench_fill_mixed(struct bench_side *s, bench_send_fn send)
+{
+	u64 i = 0, stop, end = s->run->count;
+	void *queue = s->run->queue[0];
+	int err;
+
+	s->start = bench_clock();
+	while (i < end) {
+		for (stop = min(i + BENCH_CHUNK, end); i < stop; i++) {
+			err = bench_send(s, queue, i, send);
+			if (unlikely(err))
+				return err;
+		}
+		err = bench_breathe(s);
+		if (err)
+			return err;
+	}
+	s->end = bench_clock();
+	return 0;
+}
+
+static __always_inline int bench_drain_mixed(struct bench_side *s, bench_take_fn take,
+					     bench_relax_fn relax)
+{
+	u64 i = 0, stop, end = s->run->count;
+	void *queue = s->run->queue[0];
+	int err;
+
+	s->start = bench_clock();
+	while (i < end) {
+		for (stop = min(i + BENCH_CHUNK, end); i < stop; i++) {
+			err = bench_take(s, queue, i, take, relax);
+			if (unlikely(err))
+				return err;
+		}
+		err = bench_breathe(s);
+		if (err)
+			return err;
+	}
+	s->end = bench_clock();
+	return 0;
+}
+
+static __always_inline int bench_trips_mixed(struct bench_side *s, u64 i, u64 end,
+					     bench_send_fn send, bench_take_fn take,
+					     bench_relax_fn relax, bool stamped)
+{
+	void *out = s->run->queue[0], *in = s->run->queue[1];
+	u64 stop, stamp = 0;
+	int err;
+
+	while (i < end) {
+		for (stop = min(i + BENCH_CHUNK, end); i < stop; i++) {
+			if (stamped)
+				stamp = bench_clock();
+			err = bench_send(s, out, i, send);
+			if (!err)
+				err = bench_take(s, in, i, take, relax);
+			if (unlikely(err))
+				return err;
+			if (stamped)
+				hist_add(s->hist, bench_clock() - stamp);
+		}
+		err = bench_breathe(s);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* As bench_call_on(). */
+static __always_inline int bench_call_mixed(struct bench_side *s, bench_send_fn send,
+					    bench_take_fn take, bench_relax_fn relax)
+{
+	u64 start, count = s->run->count;
+	int err = bench_trips_mixed(s, 0, count, send, take, relax, true);
+
+	if (err)
+		return err;
+	start = bench_clock();
+	err = bench_trips_mixed(s, count, 2 * count, send, take, relax, false);
+	s->elapsed += bench_clock() - start;
+	return err;
+}
+
+static __always_inline int bench_echo_mixed(struct bench_side *s, bench_send_fn send,
+					    bench_take_fn take, bench_relax_fn relax)
+{
+	void *in = s->run->queue[0], *out = s->run->queue[1];
+	u64 i;
+	int err;
+
+	for (i = 0; i < 2 * s->run->count; i++) {
+		err = bench_take(s, in, i, take, relax);
+		if (!err)
+			err = bench_send(s, out, i, send);
+		if (unlikely(err))
+			return err;
+	}
 	return 0;
 }
 

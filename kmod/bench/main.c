@@ -8,9 +8,9 @@
  *		  cpus=A,B		two online CPUs (the first two)
  *		  tests=NAME,...	of those below (rtt,throughput,batch)
  *		  impl=NAME,...		contenders (bare,walk,kfifo,spscring,spscring-sleep);
- *					and ptr_ring, list, mutex-kfifo, trace-rb; copy and
- *					copy-rep, the copy limit.  Each runs the tests
- *					that it has.
+ *					and ptr_ring, list, mutex-kfifo, trace-rb, bpf,
+ *					spscring-records; copy and copy-rep, the copy
+ *					limit.  Each runs the tests that it has.
  *		  iterations=N		round trips in a run (200000)
  *		  items=N		messages in a run of other tests (4000000)
  *		  runs=N		of each, after one to warm up (5)
@@ -41,6 +41,9 @@
  *			capacity (a power of two); latency is the wait in it, about
  *			capacity * ns_per_op, the throughput restated
  *	many		one to each of so many rings of 64 in turn
+ *	records		one a call, each as long as the next of two lists: lines of a
+ *			kernel's log, packets; half of items, through 64 KiB
+ *	records-rtt	the same, there and back
  *
  * Errors of run: EINVAL a key or value that is not understood or out of range,
  * or a list of more than 16; ERANGE a number that fits no integer; E2BIG a line
@@ -73,6 +76,9 @@
 
 #define MANY_CAPACITY	64
 
+/* As many bytes as a pipe has room for, with which user space compares. */
+#define MIXED_DATA	SZ_64K
+
 const char * const bench_test_names[BENCH_TESTS] = {
 	[BENCH_RTT]		= "rtt",
 	[BENCH_THROUGHPUT]	= "throughput",
@@ -82,6 +88,8 @@ const char * const bench_test_names[BENCH_TESTS] = {
 	[BENCH_PACED]		= "paced",
 	[BENCH_RESIDENCY]	= "residency",
 	[BENCH_MANY]		= "many",
+	[BENCH_MIXED]		= "records",
+	[BENCH_MIXED_RTT]	= "records-rtt",
 };
 
 static const struct bench_ops no_relay = {
@@ -91,13 +99,13 @@ static const struct bench_ops no_relay = {
 
 static const struct bench_ops no_bpf = {
 	.name		= "bpf-ringbuf",
-	.left_out	= "nothing of it is exported to modules",
+	.left_out	= "nothing of it is exported to modules; bpf is its protocol",
 };
 
 const struct bench_ops * const bench_contenders[] = {
 	&bench_bare, &bench_walk, &bench_copy, &bench_copy_rep, &bench_kfifo, &bench_ptr_ring,
-	&bench_list, &bench_mutex_kfifo, &bench_trace_rb, &no_relay, &no_bpf, &bench_ring,
-	&bench_ring_sleep,
+	&bench_list, &bench_mutex_kfifo, &bench_trace_rb, &no_relay, &no_bpf, &bench_bpf,
+	&bench_ring, &bench_ring_sleep, &bench_records,
 };
 
 const u32 bench_contenders_n = ARRAY_SIZE(bench_contenders);
@@ -222,6 +230,10 @@ static int report_add_shape(struct report *rep, const struct bench_shape *shape)
 /* The numbers that a test is done for each of; NULL: it is done once. */
 static const struct number_list *test_numbers(const struct config *c, enum bench_test test)
 {
+	static const struct number_list lists = {
+		LENGTHS_LISTS, { LENGTHS_KLOG + 1, LENGTHS_PCAP + 1 },
+	};
+
 	switch (test) {
 	case BENCH_THROUGHPUT:
 		return &c->sizes;
@@ -233,6 +245,9 @@ static const struct number_list *test_numbers(const struct config *c, enum bench
 		return &c->loads;
 	case BENCH_MANY:
 		return &c->rings;
+	case BENCH_MIXED:
+	case BENCH_MIXED_RTT:
+		return &lists;
 	default:
 		return NULL;
 	}
@@ -264,6 +279,12 @@ static struct bench_shape test_shape(const struct config *c, enum bench_test tes
 	case BENCH_MANY:
 		shape.capacity = MANY_CAPACITY;
 		shape.rings = number;
+		break;
+	case BENCH_MIXED:
+	case BENCH_MIXED_RTT:
+		shape.bytes = (u32)bench_lengths_sum(number - 1) / LENGTHS_N;
+		shape.capacity = MIXED_DATA;
+		shape.list = number;
 		break;
 	default:
 		break;

@@ -7,16 +7,8 @@
 #include <linux/log2.h>
 #include <linux/slab.h>
 
-#include "loops.h"
 #include "ring.h"
-#include "spscring_kapi.h"
-
-/* Each side's handle is its own; of a power of two, to be aligned as they ask. */
-struct queue {
-	struct spscring *ring;
-	struct spscring_producer producer __aligned(BENCH_LINE);
-	struct spscring_consumer consumer __aligned(BENCH_LINE);
-};
+#include "rings.h"
 
 #define QUEUE_BYTES	roundup_pow_of_two(sizeof(struct queue))
 
@@ -62,13 +54,6 @@ static __always_inline int ring_pop_record(void *queue, u64 *record)
 	return spscring_pop(&q->consumer, record);
 }
 
-static __always_inline void ring_relax(void *queue)
-{
-	struct queue *q = queue;
-
-	spscring_relax(&q->consumer);
-}
-
 BENCH_LOOP(ring_call, bench_call, ring_push, ring_pop, ring_relax)
 BENCH_LOOP(ring_echo, bench_echo, ring_push, ring_pop, ring_relax)
 BENCH_LOOP(ring_fill, bench_fill, ring_push)
@@ -95,21 +80,30 @@ noinline int bench_pop_probe(struct spscring_consumer *c, u64 *v)
 	return spscring_pop_fixed(c, v, sizeof(*v));
 }
 
-static void *ring_open(const struct bench_run *run)
+noinline int bench_record_push_probe(struct spscring_producer *p, const u64 *v)
 {
-	struct spscring_create want = {
-		.size = sizeof(want),
-		.flags = run->ops == &bench_ring ? SPSCRING_CREATE_BUSY_POLL : 0,
-		.capacity = run->shape.capacity,
-		.record_size = run->shape.bytes,
-		.name = "bench",
-	};
+	return spscring_record_push(p, v, sizeof(*v));
+}
+
+noinline int bench_record_pop_probe(struct spscring_consumer *c, u64 *v)
+{
+	return (int)spscring_record_pop(c, v, sizeof(*v));
+}
+
+/**
+ * rings_open() - make a ring and claim both its ends
+ * @want: the ring
+ *
+ * Return: the struct queue, NULL for no memory, or an ERR_PTR.
+ */
+void *rings_open(const struct spscring_create *want)
+{
 	struct queue *q = kzalloc(QUEUE_BYTES, GFP_KERNEL);
 	int err;
 
 	if (!q)
 		return NULL;
-	q->ring = spscring_create(&want);
+	q->ring = spscring_create(want);
 	if (IS_ERR(q->ring)) {
 		err = PTR_ERR(q->ring);
 		goto err_free;
@@ -129,7 +123,7 @@ err_free:
 	return ERR_PTR(err);
 }
 
-static void ring_close(void *queue)
+void rings_close(void *queue)
 {
 	struct queue *q = queue;
 
@@ -138,7 +132,7 @@ static void ring_close(void *queue)
 }
 
 /* The pages, and what the module and both ends keep beside them. */
-static size_t ring_memory(const struct bench_run *run, void *queue)
+size_t rings_memory(const struct bench_run *run, void *queue)
 {
 	struct queue *q = queue;
 	struct spscring_info info;
@@ -149,10 +143,23 @@ static size_t ring_memory(const struct bench_run *run, void *queue)
 	return info.geometry.memory + sizeof(struct spscring) + pages + QUEUE_BYTES;
 }
 
+static void *ring_open(const struct bench_run *run)
+{
+	struct spscring_create want = {
+		.size = sizeof(want),
+		.flags = run->ops == &bench_ring ? SPSCRING_CREATE_BUSY_POLL : 0,
+		.capacity = run->shape.capacity,
+		.record_size = run->shape.bytes,
+		.name = "bench",
+	};
+
+	return rings_open(&want);
+}
+
 #define RING_OPS							\
 	.open	= ring_open,						\
-	.close	= ring_close,						\
-	.memory	= ring_memory,						\
+	.close	= rings_close,						\
+	.memory	= rings_memory,						\
 	.loops	= {							\
 		[BENCH_RTT]		= { ring_call, ring_echo },	\
 		[BENCH_THROUGHPUT]	= { ring_fill, ring_drain },	\

@@ -230,11 +230,19 @@ static void run_close(struct bench_run *run)
 	kfree(run);
 }
 
+static bool round_trip(enum bench_test test)
+{
+	return test == BENCH_RTT || test == BENCH_MIXED_RTT;
+}
+
 static u64 run_count(const struct config *c, const struct bench_shape *shape)
 {
 	switch (shape->test) {
 	case BENCH_RTT:
+	case BENCH_MIXED_RTT:
 		return round_down(c->iterations, 64);	/* bare's pairs */
+	case BENCH_MIXED:
+		return max(c->items / 2, 1ULL);
 	case BENCH_SIZED:
 		return max(div_u64(c->items * SIZED_ITEM, shape->bytes), 1ULL);
 	case BENCH_FOOTPRINT:
@@ -251,14 +259,9 @@ static u64 run_count(const struct config *c, const struct bench_shape *shape)
 
 static u32 run_queues(const struct bench_shape *shape)
 {
-	switch (shape->test) {
-	case BENCH_RTT:
-		return 2;
-	case BENCH_MANY:
+	if (shape->test == BENCH_MANY)
 		return shape->rings;
-	default:
-		return 1;
-	}
+	return round_trip(shape->test) ? 2 : 1;
 }
 
 static int run_open_sides(struct bench_run *run)
@@ -282,7 +285,7 @@ static int run_open_sides(struct bench_run *run)
 		return -ENOMEM;
 	/* a due time may be between two steps of the clock */
 	hist->step = shape->test == BENCH_PACED ? 0 : bench_ticks.step;
-	run->side[shape->test == BENCH_RTT ? 0 : 1].hist = hist;
+	run->side[!round_trip(shape->test)].hist = hist;
 	return 0;
 }
 
@@ -340,7 +343,7 @@ static u64 run_elapsed(const struct bench_run *run)
 {
 	const struct bench_side *s = run->side;
 
-	if (run->shape.test == BENCH_RTT)
+	if (round_trip(run->shape.test))
 		return s[0].elapsed;
 	return max(s[0].end, s[1].end) - min(s[0].start, s[1].start);
 }
@@ -353,7 +356,7 @@ static u64 run_elapsed(const struct bench_run *run)
  */
 bool bench_takes_latency(enum bench_test test)
 {
-	return test == BENCH_RTT || test == BENCH_PACED || test == BENCH_RESIDENCY;
+	return round_trip(test) || test == BENCH_PACED || test == BENCH_RESIDENCY;
 }
 
 static void result_add_hist(struct result *r, const struct hist *h, u32 run)
@@ -387,7 +390,7 @@ int bench_run_once(const struct config *c, struct result *r, u32 turn)
 	if (r->ops->memory)
 		r->memory = r->ops->memory(run, run->queue[0]);
 	if (r->hist)
-		result_add_hist(r, run->side[r->shape.test == BENCH_RTT ? 0 : 1].hist, turn - 1);
+		result_add_hist(r, run->side[!round_trip(r->shape.test)].hist, turn - 1);
 out:
 	run_close(run);
 	return err;

@@ -9,9 +9,11 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/irq_work.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/scatterlist.h>
+#include <linux/uio.h>
 #include <linux/vmalloc.h>
 
 #include "spscring_kapi.h"
@@ -201,16 +203,16 @@ static const struct bad_case bad_geometries[] = {
 	{ "frame 2^21", { .capacity = 1, .record_size = 8, .frame_size = 1 << 21 }, -EINVAL },
 	{ "frame without room for one", { .capacity = 1, .record_size = 57, .frame_size = 64 },
 	  -EINVAL },
-	{ "capacity 2^30+1", { .capacity = SPSCRING_DATA_MAX + 1, .record_size = 1 }, -E2BIG },
+	{ "capacity 2^32+1", { .capacity = SPSCRING_DATA_MAX + 1, .record_size = 1 }, -E2BIG },
 	{ "capacity 2^64-1", { .capacity = U64_MAX, .record_size = 8 }, -E2BIG },
 	{ "data of a frame too many",
 	  { .capacity = (SPSCRING_DATA_MAX / 64) * 7 + 1, .record_size = 8, .frame_size = 64 },
 	  -E2BIG },
-	{ "data too large", { .capacity = 1 << 15, .record_size = 65536 }, -E2BIG },
+	{ "data too large", { .capacity = 1 << 16, .record_size = 65536 }, -E2BIG },
 };
 
 static const struct bad_case bad_creates[] = {
-	{ "a flag that is not there", { .capacity = 1, .record_size = 8, .flags = 8 }, -EINVAL },
+	{ "a flag that is not there", { .capacity = 1, .record_size = 8, .flags = 64 }, -EINVAL },
 	{ "a node without its flag", { .capacity = 1, .record_size = 8, .numa_node = 1 }, -EINVAL },
 	{ "a node below 0", { .capacity = 1, .record_size = 8, .numa_node = -1,
 			      .flags = SPSCRING_CREATE_NUMA_NODE }, -EINVAL },
@@ -311,9 +313,6 @@ static void geometry_exact(struct kunit *test)
 			.capacity = capacities[i], .record_size = size, .type_tag = ~0ULL,
 		};
 
-		/* so many of the largest are more than SPSCRING_DATA_MAX */
-		if (size > 65000 && capacities[i] > 7000)
-			continue;
 		check_geometry(test, &want);
 		for (align = 1; align <= SPSCRING_ALIGN_MAX; align *= 2) {
 			want.record_align = align;
@@ -701,6 +700,8 @@ static void reserved_lines(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, push_verdict(f), -EAGAIN);
 	pop_u64(test, 0, 64);
 	KUNIT_EXPECT_EQ(test, pop_verdict(f), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, p->counters.more[SPSCRING_COUNT_HIGH_WATER], 64);
+	p->counters.more[SPSCRING_COUNT_HIGH_WATER] = 0;
 	for (i = 0; i < ARRAY_SIZE(lines); i++)
 		KUNIT_EXPECT_NULL(test, memchr_inv(lines[i]->more, 0, sizeof(lines[i]->more)));
 	KUNIT_EXPECT_EQ(test, p->oldest.word, 0);
@@ -1188,6 +1189,87 @@ static void consumer_mended(struct kunit *test)
 	pop_u64(test, 13, 51);
 }
 
+/* ------------------------------------------------------------------ sleep */
+
+/* A tail that lies about a later frame does not have its waiter go round for ever. */
+static void wait_lying_tail(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 64, 8);
+	struct fixture *f = test->priv;
+	const struct spscring_geometry *g = &f->info.geometry;
+	struct file *file;
+
+	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
+	file = spscring_export_file(ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_producer(f);
+	*(u64 *)(f->p.data + 63 / g->frame_records * g->frame_size) = 64;
+	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 64, -1), -EPIPE);
+	spscring_get_info(ring, &f->info);
+	KUNIT_EXPECT_EQ(test, f->info.broken, 1);
+	put_now(file);
+}
+
+/* How long an end looks follows what came of it; its waits are counted either way. */
+static void wait_spin_adapts(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	const u64 *looked = f->c.lines->counters.more;
+	int i;
+
+	KUNIT_EXPECT_EQ(test, f->c.spin_max, num_online_cpus() > 1 ? SPSCRING_SPIN_MAX : 0);
+	KUNIT_EXPECT_EQ(test, f->p.spin_max, f->c.spin_max);
+	f->c.spin_max = 160;
+	f->c.spin = 160;
+	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, 1), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, f->c.spin, 80);
+	for (i = 0; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, 1), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, f->c.spin, 10);
+	push_u64(test, 0, 64);
+	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 64, -1), 0);
+	KUNIT_EXPECT_EQ(test, f->c.spin, 10);
+	KUNIT_EXPECT_EQ(test, looked[0], 1);
+	KUNIT_EXPECT_EQ(test, looked[1], 6);
+	KUNIT_EXPECT_EQ(test, spscring_wait_room(&f->p, 1, 1), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, f->p.lines->counters.more[1], 1);
+	spscring_get_info(f->ring, &f->info);
+	KUNIT_EXPECT_EQ(test, f->info.consumer_sleep.sleeps, 6);
+}
+
+struct interrupt {
+	struct irq_work work;
+	struct spscring_producer *p;
+};
+
+static void push_in_interrupt(struct irq_work *work)
+{
+	u64 v = 0;
+
+	spscring_push(container_of(work, struct interrupt, work)->p, &v);
+}
+
+/* What comes while an end looks is not slept for. */
+static void wait_spins(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	struct interrupt soon = { .p = &f->p };
+	int tries;
+	u64 v;
+
+	init_irq_work(&soon.work, push_in_interrupt);
+	/* in vain where another task is to run */
+	for (tries = 0; tries < 64 && !f->c.lines->counters.more[0]; tries++) {
+		f->c.spin_max = U32_MAX;
+		f->c.spin = U32_MAX;
+		irq_work_queue(&soon.work);
+		KUNIT_ASSERT_EQ(test, spscring_wait_records(&f->c, 1, -1), 0);
+		irq_work_sync(&soon.work);
+		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), 0);
+	}
+	KUNIT_EXPECT_EQ(test, f->c.lines->counters.more[0], 1);
+}
+
 /* ----------------------------------------------------- the in-kernel API */
 
 static void export_fd(struct kunit *test)
@@ -1277,6 +1359,142 @@ static void sg_table(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, i, g->capacity);
 	sg_free_table(&sgt);
+}
+
+/* ------------------------------------------------ records by an iov_iter */
+
+static void make_records(struct kunit *test, u64 capacity, u32 flags)
+{
+	struct spscring_create want = {
+		.capacity = capacity, .flags = flags | SPSCRING_CREATE_RECORDS,
+	};
+	struct fixture *f = test->priv;
+
+	f->ring = spscring_create(&want);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(f->ring));
+	spscring_get_info(f->ring, &f->info);
+	f->in = kvmalloc(capacity, GFP_KERNEL);
+	f->out = kvmalloc(capacity, GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, f->in && f->out);
+}
+
+static const u32 record_modes[] = { 0, SPSCRING_CREATE_DROP, SPSCRING_CREATE_OVERWRITE };
+
+static void mode_desc(const u32 *mode, char *desc)
+{
+	strscpy(desc, *mode & SPSCRING_CREATE_DROP ? "drops" :
+		*mode & SPSCRING_CREATE_OVERWRITE ? "overwrites" : "fails",
+		KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(record_mode, record_modes, mode_desc);
+
+/* @size bytes at @at, in three parts, one of them empty. */
+static void three_parts(struct iov_iter *iter, struct kvec *parts, bool from, u8 *at, size_t size)
+{
+	parts[0] = (struct kvec){ at, size / 3 };
+	parts[1] = (struct kvec){ at, 0 };
+	parts[2] = (struct kvec){ at + size / 3, size - size / 3 };
+	iov_iter_kvec(iter, from ? ITER_SOURCE : ITER_DEST, parts, 3, size);
+}
+
+static void record_iter(struct kunit *test)
+{
+	static const u32 sizes[] = { 0, 1, 8, 100, 1000, 4096, 7992 };
+	struct fixture *f = test->priv;
+	struct iov_iter from, to;
+	struct kvec parts[3], places[3];
+	int i;
+
+	make_records(test, 8000, *(const u32 *)test->param_value);
+	KUNIT_ASSERT_EQ(test, spscring_claim_producer(f->ring, &f->p), 0);
+	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(f->ring, &f->c), 0);
+	for (i = 0; i < 10 * ARRAY_SIZE(sizes); i++) {
+		u32 size = sizes[i % ARRAY_SIZE(sizes)];
+
+		fill(f->in, size, i);
+		three_parts(&from, parts, true, f->in, size);
+		three_parts(&to, places, false, f->out, 8000);
+		KUNIT_ASSERT_EQ(test, spscring_record_push_iter(&f->p, &from, size), 0);
+		KUNIT_EXPECT_EQ(test, iov_iter_count(&from), 0);
+		if (size) {
+			/* too little room: both stay as they are */
+			iov_iter_truncate(&to, size - 1);
+			KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->c, &to), -EMSGSIZE);
+			KUNIT_EXPECT_EQ(test, iov_iter_count(&to), size - 1);
+			iov_iter_reexpand(&to, 8000);
+		}
+		KUNIT_ASSERT_EQ(test, spscring_record_pop_iter(&f->c, &to), size);
+		KUNIT_EXPECT_EQ(test, iov_iter_count(&to), 8000 - size);
+		KUNIT_EXPECT_TRUE(test, is_filled(f->out, size, i));
+		KUNIT_EXPECT_EQ(test, spscring_record_sequence(&f->c), i);
+	}
+	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->c, &to), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->p, &from, 7993), -EMSGSIZE);
+	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->p, &from, U32_MAX), -EMSGSIZE);
+	/* fewer bytes than were told: none of them goes */
+	three_parts(&from, parts, true, f->in, 99);
+	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->p, &from, 100), -EFAULT);
+	KUNIT_EXPECT_EQ(test, iov_iter_count(&from), 99);
+	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->c, &to), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->p, &from, 99), 0);
+	three_parts(&to, places, false, f->out, 99);
+	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->c, &to), 99);
+}
+
+/* A user's record may be copied, and not be looked at in place. */
+static void record_of_user(struct kunit *test)
+{
+	bool overwrites = *(const u32 *)test->param_value & SPSCRING_CREATE_OVERWRITE;
+	struct fixture *f = test->priv;
+	struct spscring_record rec;
+	struct iov_iter to;
+	struct kvec parts[3];
+	struct file *file;
+
+	make_records(test, 8000, *(const u32 *)test->param_value);
+	file = spscring_export_file(f->ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(f->ring, &f->c), 0);
+	user_producer(f);
+	fill(f->in, 100, 5);
+	KUNIT_ASSERT_EQ(test, spscring_record_push(&f->p, f->in, 100), 0);
+	KUNIT_EXPECT_EQ(test, spscring_record_peek(&f->c, &rec),
+			overwrites ? -EOPNOTSUPP : -EPERM);
+	KUNIT_EXPECT_EQ(test, spscring_record_peek_n(&f->c, &rec, 1),
+			overwrites ? -EOPNOTSUPP : -EPERM);
+	three_parts(&to, parts, false, f->out, 100);
+	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->c, &to), 100);
+	KUNIT_EXPECT_TRUE(test, is_filled(f->out, 100, 5));
+	put_now(file);
+}
+
+/* Where records are of any size the kernel has the data twice, and the same. */
+static void data_twice(struct kunit *test)
+{
+	struct spscring_create want = { .capacity = 28000, .flags = SPSCRING_CREATE_RECORDS };
+	struct fixture *f = test->priv;
+	const struct spscring_geometry *g = &f->info.geometry;
+	u8 *data;
+	u64 i;
+
+	f->ring = spscring_create(&want);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(f->ring));
+	spscring_get_info(f->ring, &f->info);
+	KUNIT_EXPECT_EQ(test, f->ring->nr_pages, g->memory >> PAGE_SHIFT);
+	data = ring_page(f->ring, RING_PAGE_DATA);
+	for (i = 0; i < g->data_bytes; i++)
+		data[i] = i * 7;
+	KUNIT_EXPECT_EQ(test, memcmp(data, data + g->data_bytes, g->data_bytes), 0);
+	for (i = 0; i < g->data_bytes; i++)
+		data[g->data_bytes + i] = i * 11;
+	KUNIT_EXPECT_EQ(test, memcmp(data, data + g->data_bytes, g->data_bytes), 0);
+	/* and in the pages that an fd maps */
+	for (i = 0; i < 2 * g->data_bytes; i += PAGE_SIZE) {
+		struct page *page = f->ring->pages[RING_PAGE_DATA + i / PAGE_SIZE];
+
+		KUNIT_EXPECT_EQ(test, memcmp(page_address(page), data + i, PAGE_SIZE), 0);
+	}
 }
 
 /* ------------------------------------------------------------------ trace */
@@ -1406,9 +1624,15 @@ static struct kunit_case kapi_test_cases[] = {
 	KUNIT_CASE(wild_tails_mended),
 	KUNIT_CASE(wild_cursor_refused),
 	KUNIT_CASE(consumer_mended),
+	KUNIT_CASE(wait_lying_tail),
+	KUNIT_CASE(wait_spin_adapts),
+	KUNIT_CASE(wait_spins),
 	KUNIT_CASE(export_fd),
 	KUNIT_CASE(export_device),
 	KUNIT_CASE(sg_table),
+	KUNIT_CASE(data_twice),
+	KUNIT_CASE_PARAM(record_iter, record_mode_gen_params),
+	KUNIT_CASE_PARAM(record_of_user, record_mode_gen_params),
 	{}
 };
 

@@ -5,6 +5,7 @@
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/fs.h>
+#include <linux/irq_work.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/miscdevice.h>
@@ -14,13 +15,22 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include <linux/spscring_record.h>
+
 #include "bench/hist.h"
+#include "bench/lengths.h"
 #include "spscring_kapi.h"
 #include "spscring_peer.h"
+#include "trace.h"
 
 /* Failed tries, and records, between two looks at whether to go on. */
 #define PEER_TRIES	256
 #define PEER_RECORDS	4096
+
+#define PEER_LISTS	(SPSCRING_PEER_KLOG | SPSCRING_PEER_PCAP)
+
+/* In ns: no wake-up is as late as this, but a lost one. */
+#define PEER_PATIENCE	(30 * NSEC_PER_SEC)
 
 struct peer {
 	struct mutex lock;	/* start and join */
@@ -35,9 +45,13 @@ struct peer {
 	struct spscring_producer p;
 	struct spscring_consumer c;
 	u32 roles[2];		/* claimed of ring and of back */
-	u32 size;		/* of a record */
+	u32 size;		/* of a record; the most, where they are of any size */
+	u32 list;		/* LENGTHS_* + 1, or 0 */
 	u32 tries;
 	u64 due;		/* the next batch of PACED */
+	u64 polled;		/* what POLLED has pushed; the polls' */
+	bool watches;		/* polls */
+	struct irq_work kick;
 	void *recs;
 	struct hist *hist;
 	int (*run)(struct peer *peer, u64 n);
@@ -68,17 +82,22 @@ static int peer_pause(struct peer *peer)
 	return 0;
 }
 
-/* A second passes only when nothing comes, or when a wake-up is lost. */
+/*
+ * Who finds what it waited for only when its time is up, by the last look, has not
+ * been woken for it; when there is nothing the peer is late.
+ */
 static noinline int peer_sleep(struct peer *peer, bool popping)
 {
-	s64 deadline = ktime_get_ns() + NSEC_PER_SEC;
+	bool paced = peer->want.op == SPSCRING_PEER_PACED;
+	s64 deadline = ktime_get_ns() +
+		(peer->want.gap_ns && !paced ? peer->want.gap_ns : PEER_PATIENCE);
 	int err = popping ? spscring_wait_records(&peer->c, 1, deadline) :
 		spscring_wait_room(&peer->p, 1, deadline);
 
-	if (err == -ETIMEDOUT) {
-		peer->result.timeouts++;
+	if (!err && (s64)ktime_get_ns() >= deadline)
+		peer->result.lost++;
+	if (err == -ETIMEDOUT)
 		err = 0;
-	}
 	return err ?: peer_pause(peer);
 }
 
@@ -249,6 +268,75 @@ static __always_inline int peer_echo(struct peer *peer, struct peer_tally *t, u6
 	return 0;
 }
 
+static void peer_kick(struct irq_work *work)
+{
+	struct peer *peer = container_of(work, struct peer, kick);
+
+	spscring_kick(peer->ring, SPSCRING_CONSUMER, 0);
+}
+
+/*
+ * A poll of the consumer is between its look and what it tells: it holds the end's
+ * lock, so a kick that is due comes once it has let go of it.
+ */
+static void peer_in_poll(void *data, const struct spscring *ring, u32 role, u64 index, bool ready)
+{
+	struct peer *peer = data;
+	struct spscring_producer *p = &peer->p;
+	void *slot;
+	u64 want;
+
+	if (ring != peer->ring || role != SPSCRING_CONSUMER ||
+	    peer->polled == peer->want.count || spscring_reserve(p, &slot))
+		return;
+	spscring_peer_fill(slot, peer->size, peer->want.first + peer->polled);
+	spscring_commit_flags(p, 1, SPSCRING_NOWAKE);
+	peer->polled++;
+	/* as spscring_published() */
+	smp_mb();
+	want = READ_ONCE(*p->wants);
+	if (want == p->kicked || (s64)(p->pos - want) < 0)
+		return;
+	p->kicked = want;
+	irq_work_queue(&peer->kick);
+}
+
+static int peer_watch(struct peer *peer)
+{
+	int err = peer->want.flags & SPSCRING_PEER_ARMED ?
+		register_trace_spscring_arm(peer_in_poll, peer) :
+		register_trace_spscring_poll(peer_in_poll, peer);
+
+	peer->watches = !err;
+	return err;
+}
+
+static void peer_watch_no_more(struct peer *peer)
+{
+	if (!peer->watches)
+		return;
+	if (peer->want.flags & SPSCRING_PEER_ARMED)
+		unregister_trace_spscring_arm(peer_in_poll, peer);
+	else
+		unregister_trace_spscring_poll(peer_in_poll, peer);
+	tracepoint_synchronize_unregister();
+	irq_work_sync(&peer->kick);
+	peer->watches = false;
+}
+
+/* The polls push; this lasts until STOP. */
+static int peer_polled_run(struct peer *peer, u64 n)
+{
+	int err;
+
+	do
+		schedule_timeout_interruptible(1);
+	while (!(err = peer_pause(peer)));
+	peer_watch_no_more(peer);
+	peer->result.done = peer->polled;
+	return err;
+}
+
 static __always_inline int peer_ping(struct peer *peer, struct peer_tally *t, u64 n, u32 size,
 				     u32 batch)
 {
@@ -275,6 +363,106 @@ static __always_inline int peer_ping(struct peer *peer, struct peer_tally *t, u6
 	}
 	return 0;
 }
+
+/* ------------------------------------------------ of records of any size */
+
+/* A record's bytes as the benchmark's own ends have them. */
+static __always_inline void peer_mark(void *rec, u32 length, u64 seq, bool listed)
+{
+	u32 part = listed ? sizeof(u32) : sizeof(u64);
+
+	memcpy(rec, &seq, part);
+	memcpy(rec + length - part, &seq, part);
+}
+
+static __always_inline bool peer_is_marked(const void *rec, u32 length, u64 seq, bool listed)
+{
+	u32 part = listed ? sizeof(u32) : sizeof(u64);
+
+	return !memcmp(rec, &seq, part) && !memcmp(rec + length - part, &seq, part);
+}
+
+static __always_inline u32 peer_length(const struct peer *peer, u64 seq)
+{
+	return peer->list ? bench_length(peer->list - 1, seq) : sizeof(u64);
+}
+
+static __always_inline int peer_push_one(struct peer *peer, u64 seq)
+{
+	u32 length = peer_length(peer, seq);
+	int err;
+
+	peer_mark(peer->recs, length, seq, peer->list);
+	while ((err = spscring_record_push(&peer->p, peer->recs, length))) {
+		err = peer_again(peer, err, false);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+static __always_inline int peer_pop_one(struct peer *peer, u64 seq)
+{
+	u32 length = peer_length(peer, seq);
+	long got;
+	int err;
+
+	while ((got = spscring_record_pop(&peer->c, peer->recs, peer->size)) < 0) {
+		err = peer_again(peer, got, true);
+		if (err)
+			return err;
+	}
+	if (got != length || !peer_is_marked(peer->recs, length, seq, peer->list))
+		peer->result.wrong++;
+	return 0;
+}
+
+static __always_inline int peer_records(struct peer *peer, u64 n, u32 op)
+{
+	struct spscring_peer_result *result = &peer->result;
+	bool timed = op == SPSCRING_PEER_PING && result->done >= peer->want.warmup;
+	u64 seq, begin = 0, end = result->done + n;
+	int err = 0;
+
+	for (; result->done != end; result->done++) {
+		seq = peer->want.first + result->done;
+		if (timed)
+			begin = peer_ticks();
+		if (op == SPSCRING_PEER_SINK || op == SPSCRING_PEER_ECHO)
+			err = peer_pop_one(peer, seq);
+		if (op != SPSCRING_PEER_SINK && !err)
+			err = peer_push_one(peer, seq);
+		if (op == SPSCRING_PEER_PING && !err)
+			err = peer_pop_one(peer, seq);
+		if (err)
+			return err;
+		if (timed)
+			hist_add(peer->hist, peer_ticks() - begin);
+	}
+	return 0;
+}
+
+static int peer_records_source(struct peer *peer, u64 n)
+{
+	return peer_records(peer, n, SPSCRING_PEER_SOURCE);
+}
+
+static int peer_records_sink(struct peer *peer, u64 n)
+{
+	return peer_records(peer, n, SPSCRING_PEER_SINK);
+}
+
+static int peer_records_echo(struct peer *peer, u64 n)
+{
+	return peer_records(peer, n, SPSCRING_PEER_ECHO);
+}
+
+static int peer_records_ping(struct peer *peer, u64 n)
+{
+	return peer_records(peer, n, SPSCRING_PEER_PING);
+}
+
+/* ------------------------------------------------------- of either kind */
 
 typedef int (*peer_run_fn)(struct peer *peer, struct peer_tally *t, u64 n, u32 size, u32 batch);
 
@@ -328,14 +516,18 @@ static int peer_paced_run(struct peer *peer, u64 n)
 
 static const struct peer_op {
 	int (*run)(struct peer *peer, u64 n);
+	int (*records)(struct peer *peer, u64 n);	/* of any size */
 	u32 ring;		/* roles */
 	u32 back;
 } peer_ops[] = {
-	[SPSCRING_PEER_SOURCE] = { peer_source_run, SPSCRING_PRODUCER, 0 },
-	[SPSCRING_PEER_SINK] = { peer_sink_run, SPSCRING_CONSUMER, 0 },
-	[SPSCRING_PEER_ECHO] = { peer_echo_run, SPSCRING_CONSUMER, SPSCRING_PRODUCER },
-	[SPSCRING_PEER_PING] = { peer_ping_run, SPSCRING_PRODUCER, SPSCRING_CONSUMER },
-	[SPSCRING_PEER_PACED] = { peer_paced_run, SPSCRING_PRODUCER, 0 },
+	[SPSCRING_PEER_SOURCE] = { peer_source_run, peer_records_source, SPSCRING_PRODUCER, 0 },
+	[SPSCRING_PEER_SINK] = { peer_sink_run, peer_records_sink, SPSCRING_CONSUMER, 0 },
+	[SPSCRING_PEER_ECHO] = { peer_echo_run, peer_records_echo, SPSCRING_CONSUMER,
+				 SPSCRING_PRODUCER },
+	[SPSCRING_PEER_PING] = { peer_ping_run, peer_records_ping, SPSCRING_PRODUCER,
+				 SPSCRING_CONSUMER },
+	[SPSCRING_PEER_PACED] = { peer_paced_run, NULL, SPSCRING_PRODUCER, 0 },
+	[SPSCRING_PEER_POLLED] = { peer_polled_run, NULL, SPSCRING_PRODUCER, 0 },
 };
 
 static void peer_put(struct peer *peer)
@@ -343,6 +535,7 @@ static void peer_put(struct peer *peer)
 	struct spscring *rings[] = { peer->ring, peer->back };
 	int i;
 
+	peer_watch_no_more(peer);
 	for (i = 0; i < ARRAY_SIZE(rings); i++) {
 		if (!rings[i])
 			continue;
@@ -386,14 +579,18 @@ static int peer_thread(void *data)
 
 static int peer_check_want(const struct spscring_peer_start *want)
 {
-	if (want->op < SPSCRING_PEER_SOURCE || want->op > SPSCRING_PEER_PACED ||
-	    want->flags & ~(SPSCRING_PEER_SHUTDOWN | SPSCRING_PEER_SLEEP) ||
+	if (want->op < SPSCRING_PEER_SOURCE || want->op > SPSCRING_PEER_POLLED ||
+	    want->flags & ~(SPSCRING_PEER_SHUTDOWN | SPSCRING_PEER_SLEEP | SPSCRING_PEER_ARMED |
+			    PEER_LISTS) ||
 	    !want->batch || want->batch > SPSCRING_PEER_BATCH_MAX ||
 	    want->warmup + want->count < want->count)
 		return -EINVAL;
 	if (want->op == SPSCRING_PEER_PING && want->batch != 1)
 		return -EINVAL;
-	if (want->op != SPSCRING_PEER_PACED && want->gap_ns)
+	if (want->op == SPSCRING_PEER_POLLED && (want->batch != 1 || !want->count))
+		return -EINVAL;
+	if (want->gap_ns && want->op != SPSCRING_PEER_PACED &&
+	    !(want->flags & SPSCRING_PEER_SLEEP))
 		return -EINVAL;
 	if (!peer_ops[want->op].back && want->back_fd != -1)
 		return -EINVAL;
@@ -401,6 +598,18 @@ static int peer_check_want(const struct spscring_peer_start *want)
 	    (want->cpu < 0 || want->cpu >= nr_cpu_ids || !cpu_online(want->cpu)))
 		return -EINVAL;
 	return 0;
+}
+
+/* What is tested is sleep: an end looks once before it. */
+static void peer_sleeps(struct peer *peer, u32 role)
+{
+	if (role == SPSCRING_PRODUCER) {
+		peer->p.spin = 0;
+		peer->p.spin_max = 0;
+	} else {
+		peer->c.spin = 0;
+		peer->c.spin_max = 0;
+	}
 }
 
 /* Take one ring, and its end. */
@@ -421,6 +630,8 @@ static int peer_take(struct peer *peer, int fd, u32 role, struct spscring **ring
 		spscring_put(taken, 0);
 		return err;
 	}
+	if (peer->want.flags & SPSCRING_PEER_SLEEP)
+		peer_sleeps(peer, role);
 	spscring_get_info(taken, &info);
 	*size = info.geometry.record_size;
 	*ring = taken;
@@ -442,6 +653,26 @@ static int peer_take_all(struct peer *peer)
 	if (!err && size != peer->size)
 		err = -EINVAL;
 	return err;
+}
+
+/* A ring of records of any size has no record size. */
+static int peer_choose(struct peer *peer)
+{
+	const struct peer_op *op = &peer_ops[peer->want.op];
+	u32 lists = peer->want.flags & PEER_LISTS;
+
+	peer->list = 0;
+	peer->run = op->run;
+	if (peer->size)
+		return lists ? -EINVAL : 0;
+	if (!op->records || peer->want.batch != 1 || lists == PEER_LISTS ||
+	    peer->want.flags & SPSCRING_PEER_SLEEP)
+		return -EINVAL;
+	if (lists)
+		peer->list = 1 + (lists == SPSCRING_PEER_KLOG ? LENGTHS_KLOG : LENGTHS_PCAP);
+	peer->size = lists ? LENGTHS_MAX : sizeof(u64);
+	peer->run = op->records;
+	return 0;
 }
 
 static int peer_alloc(struct peer *peer)
@@ -475,13 +706,17 @@ static int peer_start(struct peer *peer)
 	memset(&peer->result, 0, sizeof(peer->result));
 	peer->tries = 0;
 	peer->due = 0;
+	peer->polled = 0;
 	peer->stop = false;
-	peer->run = peer_ops[peer->want.op].run;
 	reinit_completion(&peer->finished);
 
 	err = peer_take_all(peer);
 	if (!err)
+		err = peer_choose(peer);
+	if (!err)
 		err = peer_alloc(peer);
+	if (!err && peer->want.op == SPSCRING_PEER_POLLED)
+		err = peer_watch(peer);
 	if (err)
 		goto err_free;
 	thread = kthread_create(peer_thread, peer, "spscring_peer");
@@ -537,7 +772,7 @@ static long peer_ioctl_wait(struct peer *peer, void __user *arg)
 
 	if (copy_from_user(&result, arg, sizeof(result)))
 		return -EFAULT;
-	if (result.timeouts)
+	if (result.lost)
 		return -EINVAL;
 	hist_user = result.hist;
 
@@ -593,6 +828,7 @@ static int peer_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 	mutex_init(&peer->lock);
 	init_completion(&peer->finished);
+	init_irq_work(&peer->kick, peer_kick);
 	file->private_data = peer;
 	return 0;
 }

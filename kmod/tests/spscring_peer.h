@@ -36,24 +36,35 @@
 #define SPSCRING_PEER_ECHO	3	/* pop from ring, push the same into back */
 #define SPSCRING_PEER_PING	4	/* push into ring, wait for it from back, check */
 #define SPSCRING_PEER_PACED	5	/* push into ring, a batch every gap_ns */
+#define SPSCRING_PEER_POLLED	6	/* push into ring from within each poll of its consumer */
 
 #define SPSCRING_PEER_SHUTDOWN	(1U << 0)	/* end by SHUTDOWN, not by death */
 #define SPSCRING_PEER_SLEEP	(1U << 1)	/* sleep where it would look again */
+#define SPSCRING_PEER_KLOG	(1U << 2)	/* as long as in that list, see bench/lengths.h */
+#define SPSCRING_PEER_PCAP	(1U << 3)	/* likewise */
+#define SPSCRING_PEER_ARMED	(1U << 4)	/* POLLED: the poll has armed, not told */
 
 #define SPSCRING_PEER_BATCH_MAX	4096
 
 /**
  * struct spscring_peer_start - SPSCRING_PEER_START: claim, and begin.
- * @op:		SPSCRING_PEER_SOURCE to SPSCRING_PEER_PACED.
- * @flags:	SPSCRING_PEER_SHUTDOWN, SPSCRING_PEER_SLEEP.
+ * @op:		SPSCRING_PEER_SOURCE to SPSCRING_PEER_POLLED.
+ * @flags:	SPSCRING_PEER_SHUTDOWN to SPSCRING_PEER_ARMED.
  * @ring_fd:	a ring fd.
  * @back_fd:	a ring fd of the same record size for ECHO and PING, otherwise -1.
  * @cpu:	where the thread runs, or -1: anywhere.
- * @batch:	records a call, 1 to SPSCRING_PEER_BATCH_MAX; 1 for PING.
+ * @batch:	records a call, 1 to SPSCRING_PEER_BATCH_MAX; 1 for PING
+ *		and POLLED.
  * @warmup:	records before the time, and PING's histogram, begin.
- * @count:	records after the warm-up, or 0: without end.
+ * @count:	records after the warm-up, or 0: without end.  POLLED lasts until
+ *		STOP, and pushes as many at most, not 0.
  * @first:	sequence number of the first record.
- * @gap_ns:	from one batch of PACED to when the next is due; 0 for the others.
+ * @gap_ns:	from one batch of PACED to when the next is due; of SLEEP otherwise
+ *		how long a sleep lasts, at most, 0: 30 s; 0 without it.
+ *
+ * Of rings of records of any size: records of 8 bytes, which are the sequence number,
+ * or as long as KLOG or PCAP say, which have its low half for their first four bytes
+ * and their last; not PACED, no SLEEP, one a call.
  *
  * Returns 0.  Errors: EBUSY one is running, or its result has not been fetched;
  * EINVAL a bad value, or an offline CPU; ENOMEM; EFAULT; EINTR; and those of
@@ -77,7 +88,8 @@ struct spscring_peer_start {
  * struct spscring_peer_result - SPSCRING_PEER_WAIT: how it went.
  * @err:	0, -ECANCELED by STOP, or what push, pop or the sleep
  *		returned: -EPIPE, -ESHUTDOWN, -EOPNOTSUPP.
- * @timeouts:	of SLEEP: seconds slept without a wake-up.
+ * @lost:	of SLEEP: sleeps that found what they waited for only when their time
+ *		was up; in: 0.
  * @done:	records moved, with the warm-up's: pushed by SOURCE and ECHO,
  *		popped by SINK, gone round by PING.
  * @wrong:	records that were not what was expected.
@@ -92,7 +104,7 @@ struct spscring_peer_start {
  */
 struct spscring_peer_result {
 	__s32 err;
-	__u32 timeouts;
+	__u32 lost;
 	__u64 done;
 	__u64 wrong;
 	__u64 checksum;

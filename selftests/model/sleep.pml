@@ -124,7 +124,7 @@ inline unlock(p, role)
 #else
 #define FENCE_L(p)	FENCE(p)
 #endif
-#ifdef WITHOUT_N
+#if defined(WITHOUT_N) || ASYMMETRIC == 2
 #define FENCE_N(p)	skip
 #else
 #define FENCE_N(p)	FENCE(p)
@@ -163,6 +163,12 @@ byte armed[2], asked[2];
 bit late[2], timer[2];
 byte late_at[2];
 bit unfenced[2];
+#if ASYMMETRIC
+byte ahead[2];				/* told, though nobody waits for it yet */
+byte next[2];				/* where a WAIT comes next, if it goes on like this */
+bit trickle[2];				/* the last one did */
+byte step[PROCS];
+#endif
 bit work[2];				/* irq_work is queued */
 
 /* Threads. */
@@ -179,13 +185,19 @@ bit role_of[PROCS];
 #define OVER(p, role, i) (ENDED(role) || REACHED(p, role, i))
 #define CURSOR(p, role)	(role == CONSUMER -> LOAD(p, CURSOR_C) : LOAD(p, CURSOR_P))
 #define LATE(p, role)	(late[role] && late_at[role] == CURSOR(p, role))
-#define ASYM(role)	(ASYMMETRIC && role == CONSUMER)
+#define ASYM(role)	(ASYMMETRIC == 2 || ASYMMETRIC && role == CONSUMER)
 
 /* wait_tell(); its store to the shared word takes its time */
 inline tell(p, role)
 {
 	atomic {
 		!BUF(p, WANTS(role)) -> least = armed[role];
+#if ASYMMETRIC
+		if
+		:: ahead[role] && (!least || ahead[role] < least) -> least = ahead[role]
+		:: else
+		fi;
+#endif
 		if
 		:: asked[role] && (!least || asked[role] < least) -> least = asked[role]
 		:: else
@@ -283,18 +295,66 @@ inline fire(p, role)
 #endif
 }
 
+/* wait_anyone_over() */
+inline anyone_over(p, role)
+{
+	atomic {
+		again = armed[role] && OVER(p, role, armed[role]);
+		again = again || asked[role] && OVER(p, role, asked[role]);
+		do
+		:: q < PROCS ->
+			again = again || waits[q] && role_of[q] == role && OVER(p, role, index[q]);
+			q++
+		:: else -> q = 0; break
+		od
+	}
+}
+
+/* wait_forget_ahead(), wait_go_ahead() */
+inline forget_ahead(p, role)
+{
+#if ASYMMETRIC
+	atomic {
+		if
+		:: ahead[role] && OVER(p, role, ahead[role]) -> ahead[role] = 0
+		:: else
+		fi
+	}
+#else
+	skip
+#endif
+}
+
+inline go_ahead(p, role, w)
+{
+#if ASYMMETRIC
+	if
+	:: ASYM(role) -> next[role] = index[w] + step[w]
+	:: else
+	fi;
+	if
+	:: trickle[role] && !OVER(p, role, next[role]) -> ahead[role] = next[role]
+	:: else
+	fi
+#else
+	skip
+#endif
+}
+
 /* wait_reap(), the lock is held: each look for itself, as the peer goes on meanwhile */
 inline reap(p, role)
 {
 	do
 	:: all = (rounds == REAP_ROUNDS); rounds++;
+	   forget_ahead(p, role);
 	   do
 	   :: q < PROCS ->
 		atomic {
 			if
 			:: waits[q] && role_of[q] == role && (all || OVER(p, role, index[q])) ->
 				waits[q] = 0;
-				asleep[q] = 0
+				asleep[q] = 0;
+				go_ahead(p, role, q)
 			:: else
 			fi;
 			q++
@@ -318,16 +378,7 @@ inline reap(p, role)
 #ifdef BUG_NO_SECOND_LOOK
 	   break
 #else
-	   atomic {
-		again = armed[role] && OVER(p, role, armed[role]);
-		again = again || asked[role] && OVER(p, role, asked[role]);
-		do
-		:: q < PROCS ->
-			again = again || waits[q] && role_of[q] == role && OVER(p, role, index[q]);
-			q++
-		:: else -> q = 0; break
-		od
-	   };
+	   anyone_over(p, role);
 	   if
 	   :: again && rounds <= REAP_ROUNDS -> again = 0
 	   :: else -> again = 0; break
@@ -373,7 +424,31 @@ inline look(p, role, i)
 	}
 }
 
-/* wait_add(): refuses what is reached; of an asymmetric ring, what the peer has not fenced for */
+/* wait_tell_ahead(): eagain says that the caller is to have the peer fence */
+inline tell_ahead(p, role, i)
+{
+	trickle[role] = (i == next[role]);
+	step[p] = i - CURSOR(p, role);
+	if
+	:: !ahead[role] || i < ahead[role] -> ahead[role] = i
+	:: else
+	fi;
+	tell(p, role);
+#ifdef BUG_FORGETS_UNFENCED
+	eagain = lowered;
+#elif !defined(BUG_WAIT_UNFENCED)
+	eagain = unfenced[role];
+#endif
+	if
+	:: eagain -> unfenced[role] = 0
+	:: else
+	fi
+}
+
+/*
+ * wait_add(): refuses what is reached; of an asymmetric ring it tells what the peer
+ * has not fenced for, and leaves the rest to a second WAIT
+ */
 inline wait_add(p, role, i)
 {
 	lock(p, role);
@@ -383,31 +458,48 @@ inline wait_add(p, role, i)
 	if
 	:: reached -> over = 1
 	:: else ->
-		waits[p] = 1; index[p] = i;
-		tell(p, role);
-#ifndef BUG_WAIT_UNFENCED
-#ifdef BUG_FORGETS_UNFENCED
-		eagain = lowered
-#else
-		eagain = ASYM(role) && unfenced[role]
+#if ASYMMETRIC
+		if
+		:: ASYM(role) -> tell_ahead(p, role, i)
+		:: else
+		fi;
 #endif
-#endif
+		if
+		:: eagain
+		:: else -> waits[p] = 1; index[p] = i; tell(p, role)
+		fi
 	fi;
 	unlock(p, role)
 }
 
-/* wait_remove(): those that are left wait by a new index, so it takes another look */
+/* wait_look_for_all(): what was told before a fence, for all */
+inline look_for_all(p, role)
+{
+#if ASYMMETRIC && !defined(BUG_LOOKS_FOR_ONE)
+	if
+	:: ASYM(role) ->
+		lock(p, role);
+		anyone_over(p, role);
+		if
+		:: again -> again = 0; wake_locked(p, role)
+		:: else
+		fi;
+		unlock(p, role)
+	:: else
+	fi
+#else
+	skip
+#endif
+}
+
+/* wait_remove(): a raise; the peer that has not seen it kicks too early */
 inline wait_remove(p, role)
 {
 	lock(p, role);
 	if
 	:: waits[p] ->
 		waits[p] = 0;
-#ifdef BUG_LEAVES_UNSEEN
 		tell(p, role)
-#else
-		wake_locked(p, role)
-#endif
 	:: else
 	fi;
 	unlock(p, role)
@@ -420,6 +512,7 @@ inline wait_remove(p, role)
 inline wait_sleep(p, role, i, may_leave)
 {
 	eagain = 0;
+	look_for_all(p, role);
 	look(p, role, i);
 	if
 	:: over
@@ -431,11 +524,7 @@ inline wait_sleep(p, role, i, may_leave)
 #endif
 		   if
 		   :: waits[p]
-#ifndef BUG_WAIT_UNFENCED
-		   :: !waits[p] && told && ASYM(role) -> eagain = 1; break
-#endif
 		   :: else ->
-			told = 1;
 			wait_add(p, role, i);
 			if
 			:: over || eagain -> break
@@ -462,7 +551,6 @@ inline wait_sleep(p, role, i, may_leave)
 		   fi
 		od;
 		asleep[p] = 0;
-		told = 0;
 		wait_remove(p, role)
 	fi;
 	over = 0
@@ -473,9 +561,6 @@ inline wait_arm(p, role, i)
 {
 	eagain = 0;
 	lock(p, role);
-#ifdef BUG_ARM_REPLACES
-	asked[role] = i;
-#else
 #ifndef BUG_ARM_KEEPS_REACHED
 	/* its kick is on its way, and would take this one off with it */
 	if
@@ -487,7 +572,6 @@ inline wait_arm(p, role, i)
 	:: !asked[role] || i < asked[role] -> asked[role] = i
 	:: else
 	fi;
-#endif
 #ifndef BUG_ARM_TELLS_REACHED
 	over = OVER(p, role, i);
 #endif
@@ -517,27 +601,29 @@ inline wait_arm(p, role, i)
 	unlock(p, role)
 }
 
-/* libspscring's arm(): membarrier() makes the (L) that the producer does not */
+/* membarrier() makes the (L), or (N), that the peer does not */
+#define MEMBARRIER(p)	FENCE(p); FENCE(P); FENCE(C)
+
+/* libspscring's sleep_on(), with WAIT_ARM */
 inline arm(p, role, i)
 {
 	do
 	:: wait_arm(p, role, i);
 	   if
-	   :: eagain -> FENCE(P)
+	   :: eagain -> MEMBARRIER(p)
 	   :: else -> break
 	   fi
 	od
 }
 
-/* and its sleep_on() */
+/* and without */
 inline sleep_on(p, role, i, may_leave)
 {
 #if ASYMMETRIC
 	do
-	:: arm(p, role, i);
-	   wait_sleep(p, role, i, may_leave);
+	:: wait_sleep(p, role, i, may_leave);
 	   if
-	   :: eagain
+	   :: eagain -> MEMBARRIER(p)
 	   :: else -> break
 	   fi
 	od
@@ -568,13 +654,6 @@ inline arm_and_look(p, role, is_ready)
 inline wait_poll(p, role)
 {
 	lock(p, role);
-#ifndef BUG_NO_REARM
-	/* wait_rearm() */
-	if
-	:: armed[role] && REACHED(p, role, armed[role]) -> wake_locked(p, role)
-	:: else
-	fi;
-#endif
 	atomic {
 		cursor = CURSOR(p, role);
 		mark = (LATE(p, role) || ended[PEER(role)] -> cursor + 1 : cursor + MARK)
@@ -625,6 +704,9 @@ inline wait_forget(p, role)
 	lock(p, role);
 	armed[role] = 0;
 	asked[role] = 0;
+#if ASYMMETRIC
+	ahead[role] = 0;
+#endif
 	late[role] = 0;
 	tell(p, role);
 	unlock(p, role)
@@ -642,7 +724,7 @@ inline kick(p, role)
 }
 
 #define LOCALS		byte least, q, seen, cursor, kept, mark, rounds; \
-			bit all, pollers, again, over, reached, mask, lowered, eagain, told
+			bit all, pollers, again, over, reached, mask, lowered, eagain
 
 /* irq_work and hrtimers */
 active proctype kernel()
@@ -762,7 +844,7 @@ inline produce(p, may_die)
 #if P_HOW == EDGE
 			epoll_wait(p, PRODUCER)
 #else
-			wait_sleep(p, PRODUCER, pos + 1, false)
+			sleep_on(p, PRODUCER, pos + 1, false)
 #endif
 		fi
 	od
@@ -928,6 +1010,9 @@ active proctype second()
 	epoll_wait(X, CONSUMER);
 	second_done = 1
 #else
+#ifdef X_ARMS
+	arm(X, CONSUMER, X_INDEX);
+#endif
 	sleep_on(X, CONSUMER, X_INDEX, X_LEAVES);
 	assert(reached || X_LEAVES || ended[CONSUMER])
 #endif

@@ -14,6 +14,7 @@
 #include <asm/barrier.h>
 
 #include "bench/hist.h"
+#include "bench/lengths.h"
 
 #define BENCH_CAPACITY	4096
 #define BENCH_BATCH_MAX	256
@@ -33,20 +34,31 @@ enum bench_test {
 	BENCH_RTT, BENCH_THROUGHPUT, BENCH_RECORDS, BENCH_BATCH, BENCH_FOOTPRINT, BENCH_PACED,
 	BENCH_RESIDENCY, BENCH_MANY,
 	/* the consumer sleeps; all three are asked for as "wake" */
-	BENCH_WAKE, BENCH_WAKE_RTT, BENCH_WATERMARK, BENCH_TESTS,
+	BENCH_WAKE, BENCH_WAKE_RTT, BENCH_WATERMARK,
+	/* records of any length; all of these are asked for as "records" */
+	BENCH_MIXED, BENCH_MIXED_RTT, BENCH_IN_PLACE, BENCH_IN_PLACE_RTT, BENCH_FLOOD, BENCH_TESTS,
 };
 
 /* All that need no end that can sleep. */
 #define BENCH_AWAKE	((1U << BENCH_WAKE) - 1)
 #define BENCH_ASLEEP	(1U << BENCH_WAKE | 1U << BENCH_WAKE_RTT | 1U << BENCH_WATERMARK)
+#define BENCH_DIFFER	(1U << BENCH_MIXED | 1U << BENCH_MIXED_RTT | 1U << BENCH_IN_PLACE | \
+			 1U << BENCH_IN_PLACE_RTT | 1U << BENCH_FLOOD)
+
+/* Who takes what FLOOD's producer pushes without waiting. */
+enum bench_taker { TAKER_FAST, TAKER_SLOW, TAKER_NONE };
 
 /* What is measured, of each contender that has it. */
 struct point {
 	enum bench_test test;
 	uint32_t basic;		/* without --full as well */
-	uint32_t bytes;		/* of a record */
+	uint32_t bytes;		/* of a record; the mean, where they differ */
+	uint32_t list;		/* LENGTHS_* + 1, where they differ; or 0 */
+	uint32_t in_place;	/* no copy */
+	uint32_t when_full;	/* SPSCRING_CREATE_DROP or _OVERWRITE; or 0 */
+	enum bench_taker taker;
 	uint32_t batch;
-	uint32_t capacity;	/* records */
+	uint32_t capacity;	/* records; bytes, where they differ */
 	uint64_t data;		/* bytes, in place of the capacity; or 0 */
 	uint32_t huge;		/* on huge pages */
 	uint32_t load_ns;	/* between two messages offered; or 0: as many as it takes */
@@ -73,6 +85,7 @@ struct contender {
 	uint32_t most_rings;	/* at once; or 0 */
 	uint32_t slow;		/* a system call a record: a part of the messages */
 	uint32_t wake;		/* SPSCRING_WAKE_*, of a ring */
+	int records;		/* of any size, of a ring */
 	int epoll;		/* its consumer sleeps by that */
 	int device;		/* it needs the module */
 	uint32_t kernel[2];	/* SPSCRING_PEER_SOURCE or _SINK where the kernel has the end */
@@ -84,7 +97,8 @@ struct cell {
 	uint32_t capacity;
 };
 
-extern const struct contender bare_contenders[], copy_contender, ring_contenders[];
+extern const struct contender bare_contenders[], copy_contender, ring_contenders[],
+	record_contenders[];
 /* What a user would take instead, ends with NULL; and what of it is missing, on stderr. */
 const struct contender * const *rival_contenders(void);
 void rivals_say_missing(void);
@@ -110,8 +124,10 @@ struct shared {
 	_Alignas(BENCH_LINE) uint64_t began;	/* by the producer's clock, for its records */
 	_Alignas(BENCH_LINE) uint64_t ticks;	/* of count messages */
 	_Alignas(BENCH_LINE) uint64_t looked;	/* how often WAKE's consumer has */
+	_Alignas(BENCH_LINE) uint64_t over;	/* FLOOD's producer is done */
 	_Alignas(BENCH_LINE) uint64_t calls;	/* system calls since the start, of all processes */
 	uint64_t wakes;		/* likewise, from sleep */
+	uint64_t lost;		/* records that FLOOD's found no room for */
 	struct hist hist;	/* of latencies, in ticks */
 };
 
@@ -179,11 +195,14 @@ void run_start(struct run *run);
 /* Their ends meet twice in a message: to and fro. */
 static inline int round_trip(enum bench_test test)
 {
-	return test == BENCH_RTT || test == BENCH_WAKE_RTT;
+	return test == BENCH_RTT || test == BENCH_WAKE_RTT || test == BENCH_MIXED_RTT ||
+		test == BENCH_IN_PLACE_RTT;
 }
 
 /* Memory of both processes, zero; that of a run is unmapped at its end. */
 void run_memory(struct run *run, size_t queue_size);
+/* The same of a head and data, which are there twice, back to back; both whole pages. */
+void run_memory_twice(struct run *run, size_t head, size_t data);
 
 static inline char *run_queue(const struct run *run, uint32_t queue)
 {
@@ -195,6 +214,7 @@ extern uint64_t bench_calls;
 
 /* memory.c: of the processes to come; huge pages for all runs, once, or NULL and why. */
 void *bench_memory(size_t size);
+void *bench_memory_twice(uint32_t queues, size_t head, size_t data);
 void *huge_memory(size_t size);
 size_t huge_memory_most(size_t wanted);
 
@@ -204,6 +224,7 @@ struct cell_result {
 	uint64_t messages;	/* of all runs */
 	uint64_t memory;	/* of a queue */
 	uint64_t calls, wakes;	/* of all runs */
+	uint64_t lost;		/* of all runs */
 	uint64_t hand_overs;	/* from end to end, that took them */
 	uint64_t receipts;	/* of which by a process, that may have slept */
 	double p50[BENCH_RUNS_MAX], p99[BENCH_RUNS_MAX], p999[BENCH_RUNS_MAX];

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <linux/spscring.h>
 
 #include "bench.h"
 
@@ -13,6 +14,7 @@
 #define PACED_NS	30000000	/* that messages are offered for */
 #define ASLEEP_NS	200000		/* for a consumer to go to sleep, in a slow machine, too */
 #define TRICKLE_NS	50000
+#define DIFFER_DATA	65536	/* bytes: as many as a pipe has room for */
 
 /* Larger records: as many bytes in flight and to move as L2 and patience allow. */
 #define RECORDS_DATA	(256 << 10)
@@ -38,7 +40,9 @@ const char *test_name(enum bench_test test)
 		[BENCH_FOOTPRINT] = "footprint", [BENCH_PACED] = "paced",
 		[BENCH_RESIDENCY] = "residency", [BENCH_MANY] = "many",
 		[BENCH_WAKE] = "wake", [BENCH_WAKE_RTT] = "wake-rtt",
-		[BENCH_WATERMARK] = "watermark",
+		[BENCH_WATERMARK] = "watermark", [BENCH_MIXED] = "records",
+		[BENCH_MIXED_RTT] = "records-rtt", [BENCH_IN_PLACE] = "in-place",
+		[BENCH_IN_PLACE_RTT] = "in-place-rtt", [BENCH_FLOOD] = "flood",
 	};
 
 	return names[test];
@@ -47,7 +51,9 @@ const char *test_name(enum bench_test test)
 /* What it is asked for by. */
 static const char *asked_name(enum bench_test test)
 {
-	return test_name(1U << test & BENCH_ASLEEP ? BENCH_WAKE : test);
+	if (1U << test & BENCH_ASLEEP)
+		return test_name(BENCH_WAKE);
+	return test_name(1U << test & BENCH_DIFFER ? BENCH_MIXED : test);
 }
 
 static int in_list(const char *list, const char *name)
@@ -148,6 +154,8 @@ static void add(struct point p, const struct choice *choice)
 		add_contender(&copy_contender, &p, choice);
 	for (c = ring_contenders; c->impl; c++)
 		add_contender(c, &p, choice);
+	for (c = record_contenders; (choice->full || choice->impl || choice->test) && c->impl; c++)
+		add_contender(c, &p, choice);
 	if (!choice->rivals)
 		return;
 	for (rival = rival_contenders(); *rival; rival++)
@@ -223,6 +231,44 @@ static void add_many(uint32_t rings, const struct choice *choice)
 	add(p, choice);
 }
 
+/* Of one list of lengths: each alone, there and back, and what nobody waits for. */
+static void add_differ(uint32_t list, const struct choice *choice)
+{
+	static const uint32_t when_full[] = { SPSCRING_CREATE_DROP, SPSCRING_CREATE_OVERWRITE };
+	struct point p = {
+		.list = list + 1, .bytes = bench_lengths_sum(list) / LENGTHS_N,
+		.capacity = DIFFER_DATA, .warmup = 100000, .count = 2000000, .most = 2000000,
+	};
+
+	p.test = BENCH_MIXED;
+	add(p, choice);
+	p.test = BENCH_FLOOD;
+	for (p.taker = TAKER_FAST; p.taker <= TAKER_NONE; p.taker++)
+		for (uint32_t i = 0; list == LENGTHS_KLOG && i < N_OF(when_full); i++) {
+			p.when_full = when_full[i];
+			add(p, choice);
+		}
+	p.when_full = 0;
+	p.test = BENCH_MIXED_RTT;
+	p.warmup = 20000;
+	p.count = 200000;
+	p.most = 400000;
+	add(p, choice);
+}
+
+/* Written and read where they lie, or moved there and away. */
+static void add_in_place(uint32_t bytes, uint32_t list, const struct choice *choice)
+{
+	struct point p = {
+		.list = list, .bytes = bytes, .capacity = DIFFER_DATA,
+		.warmup = 10000, .count = 100000,
+	};
+
+	for (p.test = BENCH_IN_PLACE; p.test <= BENCH_IN_PLACE_RTT; p.test++)
+		for (p.in_place = 0; p.in_place < 2; p.in_place++)
+			add(p, choice);
+}
+
 static const struct point rtt = {
 	.test = BENCH_RTT, .basic = 1, .warmup = 20000, .count = 300000,
 };
@@ -267,6 +313,11 @@ size_t cells_choose(const struct choice *choice, struct cell **cells)
 	add(wake, choice);
 	add(wake_rtt, choice);
 	add(watermark, choice);
+	for (i = 0; i < LENGTHS_LISTS; i++)
+		add_differ(i, choice);
+	add_in_place(bench_lengths_sum(LENGTHS_KLOG) / LENGTHS_N, LENGTHS_KLOG + 1, choice);
+	add_in_place(1024, 0, choice);
+	add_in_place(4096, 0, choice);
 	*cells = chosen;
 	return chosen_n;
 }

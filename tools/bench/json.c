@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <linux/spscring.h>
 
 #include "bench.h"
 
@@ -62,15 +63,32 @@ static void json_runs(FILE *out, const char *name, const double *values, uint32_
 static void json_entry(FILE *out, const struct cell_result *r, const char *vehicle,
 		       const struct timer *timer)
 {
+	static const char * const lists[] = {
+		[LENGTHS_KLOG + 1] = "klog", [LENGTHS_PCAP + 1] = "pcap",
+	};
+	static const char * const takers[] = {
+		[TAKER_FAST] = "fast", [TAKER_SLOW] = "slow", [TAKER_NONE] = "none",
+	};
 	const struct contender *who = r->cell->contender;
 	const struct point *p = &r->cell->point;
 	double spread, per_op = median(r->per_op, r->runs, &spread), ns = timer->ns;
-	double cost = p->test == BENCH_RTT ? timer->cost : 0;
+	double cost = round_trip(p->test) && p->test != BENCH_WAKE_RTT ? timer->cost : 0;
 
 	fprintf(out, "{\"pair\": \"%s\", \"impl\": \"%s\", \"test\": \"%s\", \"bytes\": %u, ",
 		who->pair, who->impl, test_name(p->test), p->bytes);
 	fprintf(out, "\"capacity\": %u, \"batch\": %u, \"runs\": %u, ",
 		r->cell->capacity, p->batch, r->runs);
+	if (p->list)
+		fprintf(out, "\"sizes\": \"%s\", ", lists[p->list]);
+	if (p->test == BENCH_MIXED)
+		fprintf(out, "\"gb_per_s\": %.4f, ", (double)bench_lengths_sum(p->list - 1) /
+			LENGTHS_N / (per_op * ns));
+	if (p->test == BENCH_IN_PLACE || p->test == BENCH_IN_PLACE_RTT)
+		fprintf(out, "\"copy\": %s, ", p->in_place ? "false" : "true");
+	if (p->test == BENCH_FLOOD)
+		fprintf(out, "\"mode\": \"%s\", \"consumer\": \"%s\", \"lost\": %.6f, ",
+			p->when_full == SPSCRING_CREATE_DROP ? "drop" : "overwrite",
+			takers[p->taker], (double)r->lost / r->hand_overs);
 	if (p->data)
 		fprintf(out, "\"data\": %llu, ", (unsigned long long)p->data);
 	if (p->huge)

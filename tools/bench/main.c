@@ -62,6 +62,12 @@ void run_memory(struct run *run, size_t queue_size)
 		run->memory = bench_memory(run->queues * run->queue_size);
 }
 
+void run_memory_twice(struct run *run, size_t head, size_t data)
+{
+	run->queue_size = head + 2 * data;
+	run->memory = bench_memory_twice(run->queues, head, data);
+}
+
 static uint64_t run_slept;	/* before the run's start */
 
 /* By the kernel's count, whatever it slept on. */
@@ -141,6 +147,9 @@ static int run_kernel(const struct run *run, int end)
 	};
 	int fd = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
 
+	if (cell->point.list)
+		start.flags |= cell->point.list == LENGTHS_KLOG + 1 ? SPSCRING_PEER_KLOG :
+			SPSCRING_PEER_PCAP;
 	if (back)
 		start.op = end ? SPSCRING_PEER_ECHO : SPSCRING_PEER_PING;
 	if (fd < 0)
@@ -253,6 +262,7 @@ static void run_cell(struct cell_result *result, struct shared *shared, uint32_t
 	result->per_op[number] = (double)shared->ticks / run.count;
 	result->messages += run.count;
 	result->memory = run.queue_size;
+	result->lost += shared->lost;
 	result->calls += shared->calls;
 	result->wakes += shared->wakes;
 	result->hand_overs += (run.warmup + run.count) * (1 + round_trip(cell->point.test));
@@ -359,7 +369,8 @@ static const struct argp_option argp_options[] = {
 	{ "impl", 'i', "IMPL,...", 0,
 	  "only these of bare, walk, copy, spscring, spscring-plain and the rivals", 0 },
 	{ "test", 't', "TEST,...", 0,
-	  "only these of rtt, throughput, batch; or footprint, paced, residency, many, wake", 0 },
+	  "only these of rtt, throughput, batch; or footprint, paced, residency, many, wake, records",
+	  0 },
 	{ "full", 'f', NULL, 0, "all tests, sizes and batches", 0 },
 	{ "no-device", 'n', NULL, 0, "only what needs no module", 0 },
 	{ "rivals", 'R', NULL, 0, "also what a user would take instead", 0 },

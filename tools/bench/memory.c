@@ -44,6 +44,30 @@ void *bench_memory(size_t size)
 	return at;
 }
 
+/* Queue by queue: a head, and data behind it, twice. */
+void *bench_memory_twice(uint32_t queues, size_t head, size_t data)
+{
+	size_t file = head + data, room = file + data;
+	int fd = memory_fd(queues * file, 0);
+	char *all, *at;
+
+	if (fd < 0)
+		die("memfd: %s", strerror(errno));
+	all = mmap(NULL, queues * room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (all == MAP_FAILED)
+		die("mmap: %s", strerror(errno));
+	for (uint32_t i = 0; i < queues; i++) {
+		at = all + i * room;
+		if (mmap(at, file, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE,
+			 fd, i * file) == MAP_FAILED ||
+		    mmap(at + file, data, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, i * file + head) == MAP_FAILED)
+			die("mmap: %s", strerror(errno));
+	}
+	close(fd);
+	return all;
+}
+
 /* Pages that are reserved. */
 static void *huge_reserved(size_t size)
 {

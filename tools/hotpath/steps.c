@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Executes bench_push_probe() and bench_pop_probe() one instruction at a time,
- * by the trap flag, on a warm ring.  Linked with probe.c, or with a module: its
- * probes touch nothing but their arguments.  Prints, for walk:
+ * Executes bench_push_probe() and bench_pop_probe(), and those of records of any size,
+ * one instruction at a time, by the trap flag, on warm rings.  Linked with probe.c, or
+ * with a module: its probes touch nothing but their arguments.  Prints, for walk:
  *
  *	range NAME FROM TO		what memory is what
  *	calls KIND COMMON N N...	how many instructions each call executed
@@ -20,6 +20,8 @@
 #include "hotpath.h"
 
 #define CAPACITY	448		/* 64 frames */
+#define RECORDS_CAPACITY 16384		/* bytes */
+#define CALLS_MAX	1024
 #define STEPS_MAX	4096
 
 /* What a kernel's loader, or its boot, turns into a nop, and into a ret. */
@@ -34,12 +36,14 @@ __attribute__((__naked__)) void __x86_return_thunk(void)
 }
 
 /* A kernel's handle is the user's and a little more. */
-static struct {
+struct handles {
 	alignas(64) struct spscring_producer p;
 	char kernel_producer[64];
 	struct spscring_consumer c;
 	char kernel_consumer[64];
-} handle;
+};
+
+static struct handles frames, records;
 
 static greg_t steps[STEPS_MAX][NGREG];
 static unsigned int n_steps;
@@ -81,7 +85,7 @@ static void trap_flag(int on)
 /* A kind of call: the counts of those that are common, and of the others. */
 struct kind {
 	const char *name;
-	unsigned int count[2][CAPACITY];
+	unsigned int count[2][CALLS_MAX];
 	unsigned int calls[2];
 };
 
@@ -113,35 +117,59 @@ static void kind_print(const struct kind *kind)
 	}
 }
 
-static void push(struct kind *kind, __u64 v)
+typedef int probe_fn(void *end, void *v);
+#define PROBE(name)	((probe_fn *)(void (*)(void))(name))
+
+/* One call, step by step. */
+static void step(struct kind *kind, int common, probe_fn *probe, void *end, void *v)
 {
-	int common = handle.p.pos != handle.p.stop, err;
+	int err;
 
 	n_steps = 0;
-	from = (greg_t)bench_push_probe;
+	from = (greg_t)probe;
 	trap_flag(1);
-	err = bench_push_probe(&handle.p, &v);
+	err = probe(end, v);
 	trap_flag(0);
-	if (err || from)
+	if (err < 0 || from)
 		abort();
 	if (kind)
 		kind_add(kind, common);
 }
 
+static void push(struct kind *kind, __u64 v)
+{
+	struct spscring_producer *p = &frames.p;
+
+	step(kind, p->pos != p->stop, PROBE(bench_push_probe), p, &v);
+}
+
 static void pop(struct kind *kind, __u64 expected)
 {
-	int common = handle.c.pos != handle.c.seen, err;
+	struct spscring_consumer *c = &frames.c;
 	__u64 v;
 
-	n_steps = 0;
-	from = (greg_t)bench_pop_probe;
-	trap_flag(1);
-	err = bench_pop_probe(&handle.c, &v);
-	trap_flag(0);
-	if (err || from || v != expected)
+	step(kind, c->pos != c->seen, PROBE(bench_pop_probe), c, &v);
+	if (v != expected)
 		abort();
-	if (kind)
-		kind_add(kind, common);
+}
+
+static void record_push(struct kind *kind, __u64 v)
+{
+	struct spscring_producer *p = &records.p;
+
+	step(kind, spscring_record_fits(p, spscring_record_size(p->stride, sizeof(v))),
+	     PROBE(bench_record_push_probe), p, &v);
+}
+
+static void record_pop(struct kind *kind, __u64 expected)
+{
+	struct spscring_consumer *c = &records.c;
+	__u64 v;
+
+	step(kind, c->seen && c->at + sizeof(v) + SPSCRING_WORD < c->end,
+	     PROBE(bench_record_pop_probe), c, &v);
+	if (v != expected)
+		abort();
 }
 
 static void show_range(const char *name, const void *at, size_t size)
@@ -149,40 +177,66 @@ static void show_range(const char *name, const void *at, size_t size)
 	printf("range %s %llx %llx\n", name, (__u64)at, (__u64)at + size);
 }
 
-static void ring_init(void)
+static void ring_init(struct handles *handles, const struct spscring_create *want)
 {
-	const struct spscring_create want = {
-		.size = sizeof(want), .capacity = CAPACITY, .record_size = sizeof(__u64),
-	};
 	struct spscring_geometry g;
-	char *memory;
+	int fd = memfd_create("hotpath", 0);
+	char *memory, *again;
 
-	if (spscring_geometry_init(&g, &want, sysconf(_SC_PAGESIZE)))
+	if (fd < 0 || spscring_geometry_init(&g, want, sysconf(_SC_PAGESIZE)) ||
+	    ftruncate(fd, g.memory))
 		abort();
-	memory = mmap(NULL, g.memory, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	memory = mmap(NULL, spscring_mapped_bytes(&g), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		abort();
-	spscring_producer_init(&handle.p, &g, memory + g.consumer_offset, memory + g.info_offset,
-			       memory + g.producer_offset, memory + g.data_offset);
-	spscring_consumer_init(&handle.c, &g, memory + g.consumer_offset, memory + g.info_offset,
+	/* the data twice, where records are of any size */
+	again = mmap(memory + g.memory, g.data_bytes, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | (want->record_size ? 0 : MAP_FIXED), fd, g.data_offset);
+	if (again == MAP_FAILED)
+		abort();
+	close(fd);
+	spscring_producer_init(&handles->p, &g, memory + g.consumer_offset,
+			       memory + g.info_offset, memory + g.producer_offset,
 			       memory + g.data_offset);
-	show_range("handle", &handle, sizeof(handle));
+	spscring_consumer_init(&handles->c, &g, memory + g.consumer_offset,
+			       memory + g.info_offset, memory + g.data_offset);
+	show_range("handle", handles, sizeof(*handles));
 	show_range("consumer", memory + g.consumer_offset, g.page_size);
 	show_range("info", memory + g.info_offset, g.page_size);
 	show_range("producer", memory + g.producer_offset, g.page_size);
-	show_range("data", memory + g.data_offset, g.data_bytes);
+	show_range("data", memory + g.data_offset, spscring_mapped_bytes(&g) - g.data_offset);
+}
+
+static void records_stream(struct kind *pushed, struct kind *popped, __u64 from, __u64 n)
+{
+	for (__u64 i = from; i < from + n; i += 32) {
+		for (__u64 k = 0; k < 32; k++)
+			record_push(pushed, i + k);
+		for (__u64 k = 0; k < 32; k++)
+			record_pop(popped, i + k);
+	}
 }
 
 int main(void)
 {
 	static struct kind pushed = { .name = "push" }, popped = { .name = "pop" };
 	static struct kind answered = { .name = "answer" };
+	static struct kind record_pushed = { .name = "record_push" };
+	static struct kind record_popped = { .name = "record_pop" };
+	const struct spscring_create of_frames = {
+		.size = sizeof(of_frames), .capacity = CAPACITY, .record_size = sizeof(__u64),
+	};
+	const struct spscring_create of_records = {
+		.size = sizeof(of_records), .capacity = RECORDS_CAPACITY,
+		.flags = SPSCRING_CREATE_RECORDS,
+	};
 	struct sigaction action = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO };
 	__u64 i, k, n;
 
 	sigaction(SIGTRAP, &action, NULL);
-	ring_init();
-	n = handle.p.frame_records;
+	ring_init(&frames, &of_frames);
+	ring_init(&records, &of_records);
+	n = frames.p.frame_records;
 	/* a stream, frame by frame: one lap to warm up, one to count */
 	for (i = 0; i < 2 * CAPACITY; i += n) {
 		int count = i >= CAPACITY;
@@ -197,8 +251,12 @@ int main(void)
 		push(NULL, i + k);
 		pop(&answered, i + k);
 	}
+	records_stream(NULL, NULL, 0, 1024);
+	records_stream(&record_pushed, &record_popped, 1024, 1024);
 	kind_print(&pushed);
 	kind_print(&popped);
 	kind_print(&answered);
+	kind_print(&record_pushed);
+	kind_print(&record_popped);
 	return 0;
 }

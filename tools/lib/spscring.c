@@ -5,11 +5,10 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "spscring.h"
-
-#define SPIN_MAX	2000	/* some tens of microseconds */
 
 int spscring_open(const struct spscring_create *want)
 {
@@ -61,27 +60,30 @@ static int geometry_of(int endpoint_fd, struct spscring_geometry *g)
 	return g->oldest_reader > SPSCRING_VERSION ? -EPROTONOSUPPORT : 0;
 }
 
-static void *map_part(int fd, int prot, uint64_t from, size_t size)
+/* Chunks would be mapped as they are touched: better at once. */
+static void *map_part(int fd, const struct spscring_geometry *g, int prot, uint64_t from,
+		      size_t size)
 {
-	void *at = mmap(NULL, size, prot, MAP_SHARED, fd, from);
+	int populate = g->features & SPSCRING_FEATURE_HUGE ? MAP_POPULATE : 0;
+	void *at = mmap(NULL, size, prot, MAP_SHARED | populate, fd, from);
 
 	return at == MAP_FAILED ? NULL : at;
 }
 
-/* Both parts of an end's pages; the one that begins at @from is @size long. */
-static int map_end(struct spscring_mapping *map, int fd, uint64_t ro_from, size_t ro_size,
-		   uint64_t rw_from, size_t rw_size)
+/* Both parts of an end's pages, each from one offset to another. */
+static int map_end(struct spscring_mapping *map, int fd, const struct spscring_geometry *g,
+		   uint64_t ro_from, uint64_t ro_to, uint64_t rw_from, uint64_t rw_to)
 {
-	map->read_only_size = ro_size;
-	map->writable_size = rw_size;
-	map->read_only = map_part(fd, PROT_READ, ro_from, ro_size);
+	map->read_only_size = ro_to - ro_from;
+	map->writable_size = rw_to - rw_from;
+	map->read_only = map_part(fd, g, PROT_READ, ro_from, map->read_only_size);
 	if (!map->read_only)
 		return -errno;
-	map->writable = map_part(fd, PROT_READ | PROT_WRITE, rw_from, rw_size);
+	map->writable = map_part(fd, g, PROT_READ | PROT_WRITE, rw_from, map->writable_size);
 	if (!map->writable) {
 		int err = -errno;
 
-		munmap(map->read_only, ro_size);
+		munmap(map->read_only, map->read_only_size);
 		return err;
 	}
 	return 0;
@@ -105,7 +107,7 @@ static uint32_t wake_of(const struct spscring_geometry *g)
 
 static uint32_t spin_max(void)
 {
-	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_MAX : 0;
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPSCRING_SPIN_MAX : 0;
 }
 
 int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
@@ -113,6 +115,7 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 {
 	struct spscring_mapping unasked;
 	struct spscring_geometry g;
+	uint64_t end;
 	int err;
 
 	if (!map)
@@ -120,8 +123,9 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 	err = geometry_of(endpoint_fd, &g);
 	if (err)
 		return err;
-	err = map_end(map, endpoint_fd, g.consumer_offset, g.producer_offset,
-		      g.producer_offset, g.memory - g.producer_offset);
+	end = g.consumer_offset + spscring_mapped_bytes(&g);
+	err = map_end(map, endpoint_fd, &g, g.consumer_offset, g.producer_offset,
+		      g.producer_offset, end);
 	if (err)
 		return err;
 	spscring_producer_init(p, &g, map->read_only,
@@ -130,7 +134,6 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
 			       (char *)map->writable + g.data_offset - g.producer_offset);
 	p->fd = endpoint_fd;
 	spscring_producer_wakes(p, wake_of(&g));
-	p->asymmetric = !!(g.flags & SPSCRING_CREATE_ASYMMETRIC);
 	p->spin_max = spin_max();
 	p->spin = p->spin_max;
 	return 0;
@@ -141,6 +144,7 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
 {
 	struct spscring_mapping unasked;
 	struct spscring_geometry g;
+	uint64_t end;
 	int err;
 
 	if (!map)
@@ -148,15 +152,15 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
 	err = geometry_of(endpoint_fd, &g);
 	if (err)
 		return err;
-	err = map_end(map, endpoint_fd, g.info_offset, g.memory - g.info_offset,
-		      g.consumer_offset, g.info_offset - g.consumer_offset);
+	end = g.consumer_offset + spscring_mapped_bytes(&g);
+	err = map_end(map, endpoint_fd, &g, g.info_offset, end,
+		      g.consumer_offset, g.info_offset);
 	if (err)
 		return err;
 	spscring_consumer_init(c, &g, map->writable, map->read_only,
 			       (char *)map->read_only + g.data_offset - g.info_offset);
 	c->fd = endpoint_fd;
 	spscring_consumer_wakes(c, wake_of(&g));
-	c->asymmetric = !!(g.flags & SPSCRING_CREATE_ASYMMETRIC);
 	c->spin_max = spin_max();
 	c->spin = c->spin_max;
 	return 0;
@@ -166,6 +170,61 @@ void spscring_unmap(const struct spscring_mapping *map)
 {
 	munmap(map->read_only, map->read_only_size);
 	munmap(map->writable, map->writable_size);
+}
+
+/* ------------------------------------------------------- gather, scatter */
+
+/* In bytes, or more than any record has. */
+static uint64_t iov_bytes(const struct iovec *iov, int n)
+{
+	uint64_t bytes = 0;
+	int i;
+
+	for (i = 0; i < n && bytes <= UINT32_MAX; i++)
+		bytes += iov[i].iov_len <= UINT32_MAX ? iov[i].iov_len : UINT64_C(1) << 32;
+	return bytes;
+}
+
+int spscring_record_pushv(struct spscring_producer *p, const struct iovec *iov, int n)
+{
+	uint64_t length = iov_bytes(iov, n);
+	void *rec;
+	char *to;
+	int i, err;
+
+	if (length > UINT32_MAX)
+		return -EMSGSIZE;
+	err = spscring_record_reserve(p, length, &rec);
+	if (err)
+		return err;
+	for (i = 0, to = rec; i < n; to += iov[i++].iov_len)
+		memcpy(to, iov[i].iov_base, iov[i].iov_len);
+	spscring_record_commit_all(p);
+	return 0;
+}
+
+/* There is room for all of it. */
+static int scatter(void *to, const void *rec, __u32 length)
+{
+	const struct iovec *iov = to;
+	const char *from = rec;
+
+	for (; length; iov++) {
+		__u32 some = iov->iov_len < length ? iov->iov_len : length;
+
+		memcpy(iov->iov_base, from, some);
+		from += some;
+		length -= some;
+	}
+	return 0;
+}
+
+long spscring_record_popv(struct spscring_consumer *c, const struct iovec *iov, int n)
+{
+	uint64_t size = iov_bytes(iov, n);
+
+	return spscring_record_pop_by(c, (void *)iov, size < UINT32_MAX ? size : UINT32_MAX,
+				      scatter);
 }
 
 /* ------------------------------------------------------------------ sleep */
@@ -180,97 +239,45 @@ static int wait_ioctl(int fd, uint32_t flags, uint64_t index, int64_t deadline)
 }
 
 /*
- * Tell the kernel, and in an asymmetric ring have the peer's CPUs fence in its
- * place, and the kernel look again for what was there before they did.
+ * Where the index is told, but an asymmetric ring's peer has not fenced, have its
+ * CPUs do so in its place, and the kernel look for what was there before.
  */
-static int arm(int fd, uint64_t index)
+static int sleep_on(int fd, uint32_t flags, uint64_t index, int64_t deadline)
 {
 	int err;
 
-	while ((err = wait_ioctl(fd, SPSCRING_WAIT_ARM, index, -1)) == -EAGAIN)
+	while ((err = wait_ioctl(fd, flags, index, deadline)) == -EAGAIN)
 		if (membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED))
 			return -errno;
 	return err;
 }
 
-static int sleep_on(int fd, uint32_t asymmetric, uint64_t index, int64_t deadline)
-{
-	int err;
-
-	do {
-		err = asymmetric ? arm(fd, index) : 0;
-		if (!err)
-			err = wait_ioctl(fd, 0, index, deadline);
-	} while (err == -EAGAIN);
-	return err;
-}
-
-/* It came while we looked: look as long again next time; or less. */
-static void spin_adapt(uint32_t *spin, uint32_t max, uint32_t looks, int found)
-{
-	uint32_t least = max / 16;
-
-	if (found)
-		*spin = 2 * looks > *spin ? (2 * looks < max ? 2 * looks : max) : *spin;
-	else
-		*spin = *spin / 2 > least ? *spin / 2 : least;
-}
-
-/* Look once, and for a while: whether it came.  @counters are the end's: found, and not. */
-static __always_inline int spin(uint32_t *looks, uint32_t max, __u64 *counters,
-				int (*has)(const void *end, __u64 n), const void *end, __u64 n)
-{
-	int found = has(end, n);
-	uint32_t i;
-
-	for (i = 0; i < *looks && !found; i++) {
-		cpu_relax();
-		found = has(end, n);
-	}
-	spin_adapt(looks, max, i, found);
-	WRITE_ONCE(counters[!found], counters[!found] + 1);
-	return found;
-}
-
-static int has_records(const void *c, __u64 n)
-{
-	return spscring_has_records(c, n);
-}
-
-static int has_room(const void *p, __u64 n)
-{
-	return spscring_has_room(p, n);
-}
-
-int spscring_wait_records(struct spscring_consumer *c, uint32_t n, int64_t deadline)
+int spscring_wait_records(struct spscring_consumer *c, uint64_t n, int64_t deadline)
 {
 	int err;
 
 	if (!n)
 		return -EINVAL;
-	err = spin(&c->spin, c->spin_max, c->lines->counters.more, has_records, c, n) ? 0 :
-		sleep_on(c->fd, c->asymmetric, c->pos + n, deadline);
+	err = spscring_spin_records(c, n) ? 0 : sleep_on(c->fd, 0, c->pos + n, deadline);
 	/* tails come in order; a later one alone would have the caller try for ever */
-	return err || has_records(c, 1) ? err : -EPIPE;
+	return err || spscring_first_is_there(c) ? err : -EPIPE;
 }
 
-int spscring_wait_room(struct spscring_producer *p, uint32_t n, int64_t deadline)
+int spscring_wait_room(struct spscring_producer *p, uint64_t n, int64_t deadline)
 {
 	if (!n)
 		return -EINVAL;
-	if (spin(&p->spin, p->spin_max, p->lines->counters.more, has_room, p, n))
-		return 0;
-	return sleep_on(p->fd, p->asymmetric, p->pos + n, deadline);
+	return spscring_spin_room(p, n) ? 0 : sleep_on(p->fd, 0, p->pos + n, deadline);
 }
 
-int spscring_arm_records(struct spscring_consumer *c, uint32_t n)
+int spscring_arm_records(struct spscring_consumer *c, uint64_t n)
 {
-	return n ? arm(c->fd, c->pos + n) : -EINVAL;
+	return n ? sleep_on(c->fd, SPSCRING_WAIT_ARM, c->pos + n, -1) : -EINVAL;
 }
 
-int spscring_arm_room(struct spscring_producer *p, uint32_t n)
+int spscring_arm_room(struct spscring_producer *p, uint64_t n)
 {
-	return n ? arm(p->fd, p->pos + n) : -EINVAL;
+	return n ? sleep_on(p->fd, SPSCRING_WAIT_ARM, p->pos + n, -1) : -EINVAL;
 }
 
 int spscring_notify(int endpoint_fd, uint32_t records, uint64_t timeout, int eventfd)

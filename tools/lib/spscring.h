@@ -14,6 +14,9 @@
  *	spscring_map_producer(end, &p, NULL);
  *	spscring_push(&p, &v);
  *
+ * Where records are of any size (SPSCRING_CREATE_RECORDS, spscring_record.h) what is
+ * waited for counts bytes of the ring: spscring_record_size() tells what one takes.
+ *
  * Errors are negative errno values, those of the ioctls and of mmap().
  */
 #ifndef _SPSCRING_H
@@ -22,11 +25,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <linux/spscring.h>
-#include <linux/spscring_ring.h>
+#include <linux/spscring_record.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+struct iovec;
 
 /* What an end has mapped: its peer's pages and its own.  Sizes in bytes. */
 struct spscring_mapping {
@@ -106,6 +111,26 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
 void spscring_unmap(const struct spscring_mapping *map);
 
 /**
+ * spscring_record_pushv() - push one record, gathered from several places
+ * @p: the producer of a ring of records of any size, with nothing reserved
+ * @iov: the places, as for writev()
+ * @n: how many
+ *
+ * Return: as spscring_record_push().
+ */
+int spscring_record_pushv(struct spscring_producer *p, const struct iovec *iov, int n);
+
+/**
+ * spscring_record_popv() - pop one record, scattered over several places
+ * @c: the consumer of a ring of records of any size
+ * @iov: the places, as for readv(); each is filled before the next
+ * @n: how many
+ *
+ * Return: as spscring_record_pop().
+ */
+long spscring_record_popv(struct spscring_consumer *c, const struct iovec *iov, int n);
+
+/**
  * spscring_wait_records() - wait until records are there
  * @c: the consumer
  * @n: how many, at most the capacity
@@ -116,7 +141,7 @@ void spscring_unmap(const struct spscring_mapping *map);
  *
  * Return: 0, or a negative errno, see struct spscring_wait.
  */
-int spscring_wait_records(struct spscring_consumer *c, uint32_t n, int64_t deadline);
+int spscring_wait_records(struct spscring_consumer *c, uint64_t n, int64_t deadline);
 
 /**
  * spscring_wait_room() - wait until slots are free
@@ -126,7 +151,7 @@ int spscring_wait_records(struct spscring_consumer *c, uint32_t n, int64_t deadl
  *
  * Return: as spscring_wait_records().
  */
-int spscring_wait_room(struct spscring_producer *p, uint32_t n, int64_t deadline);
+int spscring_wait_room(struct spscring_producer *p, uint64_t n, int64_t deadline);
 
 /**
  * spscring_arm_records() - before poll(), select() or epoll_wait()
@@ -138,7 +163,7 @@ int spscring_wait_room(struct spscring_producer *p, uint32_t n, int64_t deadline
  *
  * Return: 0, or a negative errno, see struct spscring_wait.
  */
-int spscring_arm_records(struct spscring_consumer *c, uint32_t n);
+int spscring_arm_records(struct spscring_consumer *c, uint64_t n);
 
 /**
  * spscring_arm_room() - the same for a producer
@@ -147,7 +172,7 @@ int spscring_arm_records(struct spscring_consumer *c, uint32_t n);
  *
  * Return: 0, or a negative errno, see struct spscring_wait.
  */
-int spscring_arm_room(struct spscring_producer *p, uint32_t n);
+int spscring_arm_room(struct spscring_producer *p, uint64_t n);
 
 /**
  * spscring_notify() - how poll and an eventfd tell of an end

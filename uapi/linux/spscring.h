@@ -17,7 +17,9 @@
  * its workers claim, and keeps no endpoint fd of theirs.
  *
  * All sizes and offsets are in bytes, cursors and capacity in records, unless
- * said otherwise.  64-bit callers only: a 32-bit one gets EOPNOTSUPP.
+ * said otherwise; in a ring of records of any size (SPSCRING_CREATE_RECORDS, see
+ * spscring_record.h) cursors, capacity and all that is counted from them are in
+ * bytes as well.  64-bit callers only: a 32-bit one gets EOPNOTSUPP.
  */
 #ifndef _UAPI_LINUX_SPSCRING_H
 #define _UAPI_LINUX_SPSCRING_H
@@ -26,14 +28,17 @@
 #include <linux/types.h>
 
 #define SPSCRING_MAGIC		0x676e697263737073ULL	/* "spscring" */
-#define SPSCRING_VERSION	1	/* of the layout that follows */
-#define SPSCRING_OLDEST_READER	1	/* oldest version that can read it */
+#define SPSCRING_VERSION	2	/* of the layout that follows */
+#define SPSCRING_OLDEST_READER	1	/* oldest version that can read it: of frames, */
+#define SPSCRING_OLDEST_RECORDS	2	/* and of records of any size */
 
 #define SPSCRING_RECORD_MAX	65536
 #define SPSCRING_ALIGN_MAX	64
+#define SPSCRING_RECORDS_ALIGN_MIN 8	/* in a ring of records of any size */
+#define SPSCRING_RECORDS_ALIGN_MAX 4096
 #define SPSCRING_FRAME_MIN	64
 #define SPSCRING_FRAME_MAX	(1 << 20)
-#define SPSCRING_DATA_MAX	(1ULL << 30)
+#define SPSCRING_DATA_MAX	(1ULL << 32)
 #define SPSCRING_NAME_MAX	32
 
 /* Roles. */
@@ -65,6 +70,9 @@
 #define SPSCRING_CREATE_NUMA_NODE	(1U << 0)	/* numa_node is given */
 #define SPSCRING_CREATE_BUSY_POLL	(1U << 1)	/* nobody sleeps, nobody fences */
 #define SPSCRING_CREATE_ASYMMETRIC	(1U << 2)	/* who sleeps fences for both */
+#define SPSCRING_CREATE_RECORDS		(1U << 3)	/* records of any size */
+#define SPSCRING_CREATE_DROP		(1U << 4)	/* of them, what finds no room is lost */
+#define SPSCRING_CREATE_OVERWRITE	(1U << 5)	/* of them, the oldest make room */
 
 /**
  * struct spscring_create - SPSCRING_CREATE: make the ring of an empty ring fd.
@@ -83,11 +91,20 @@
  *		 names another tag is refused.
  * @name:	 for people and tools; printable ASCII, padded with zeros.
  *
+ * With SPSCRING_CREATE_RECORDS @capacity is in bytes, a multiple of @record_align,
+ * which is a power of two from SPSCRING_RECORDS_ALIGN_MIN to _MAX, or 0: the least;
+ * @record_size and @frame_size are 0.  When there is no room for a record, a push
+ * says so (EAGAIN) and it is the producer's to wait; with SPSCRING_CREATE_DROP the
+ * record is lost, and counted (ENOBUFS); with SPSCRING_CREATE_OVERWRITE the oldest
+ * make room, whether they were read or not.
+ *
  * Returns 0.  Errors: EEXIST the fd has its ring; EINVAL a bad value; E2BIG
  * more data than SPSCRING_DATA_MAX, or a longer struct than known; EFAULT;
- * EDQUOT the user's RLIMIT_MEMLOCK (CAP_IPC_LOCK exempts); ENOSPC the module's
- * max_bytes; ENOMEM no memory, or the memory cgroup's limit; EINTR killed
- * while allocating; EPERM not a ring fd; EOPNOTSUPP a 32-bit caller.
+ * EDQUOT the user's RLIMIT_MEMLOCK (CAP_IPC_LOCK exempts), ENOSPC the module's
+ * max_bytes: the log has the figures; ENOMEM no memory, or the memory cgroup's
+ * limit, or more than the machine has, where data that are mapped twice count
+ * twice; EINTR killed while allocating; EPERM not a ring fd; EOPNOTSUPP a 32-bit
+ * caller.
  */
 struct spscring_create {
 	__u32 size;
@@ -150,12 +167,13 @@ struct spscring_shutdown {
  *
  *	BUSY_POLL	has none, and nobody can wait on it (EOPNOTSUPP, POLLERR);
  *	ASYMMETRIC	has none between user processes: who is to sleep makes the
- *			others' CPUs fence.  WAIT with SPSCRING_WAIT_ARM, and after
- *			EAGAIN membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) and
- *			the same again, until it returns 0; then WAIT, as
- *			libspscring's waits do, or poll() or epoll_wait() after one
+ *			others' CPUs fence: by membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED)
+ *			after a WAIT's EAGAIN, and then the same WAIT again, as
+ *			libspscring's waits do.  Before poll() or epoll_wait() a WAIT
+ *			with SPSCRING_WAIT_ARM likewise, until it returns 0, and one
  *			more look.  The peer's process has registered itself
- *			(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED), or fences.
+ *			(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED), or fences; it
+ *			KICKs in the thread that publishes, before it publishes more.
  */
 #define SPSCRING_WAIT_ARM	(1U << 0)	/* tell the index, and return */
 #define SPSCRING_WAITERS_MAX	64		/* WAITs on an end at once */
@@ -175,7 +193,7 @@ struct spscring_shutdown {
  * this end has shut down, or EPIPE the peer has died or the ring is broken, and
  * @index will not be reached; EINTR a signal's handler ran that does not restart
  * system calls (SA_RESTART restarts: the deadline stays what it was); EAGAIN of
- * an ASYMMETRIC ring: its peer has not fenced for @index (ARM has armed it); EBUSY
+ * an ASYMMETRIC ring: @index is told, but its peer has not fenced for it; EBUSY
  * SPSCRING_WAITERS_MAX wait already; EOPNOTSUPP a BUSY_POLL ring; EPERM not an
  * endpoint fd; EINVAL, E2BIG, EFAULT.
  */
@@ -197,7 +215,8 @@ struct spscring_wait {
  * struct spscring_notify - SPSCRING_NOTIFY: how this end is told by poll and eventfd.
  * @size:	sizeof(struct spscring_notify).
  * @flags:	0.
- * @records:	poll's watermark: records, or slots, until it says ready; 0 is 1.
+ * @records:	poll's watermark: records, or slots, until it says ready; 0 is 1.  In
+ *		bytes where records are of any size.
  * @eventfd:	an eventfd that is signalled where poll, or ARM, has armed the end,
  *		or -1 for none.
  * @timeout:	in ns: with a watermark, how long a first record may wait for the
@@ -216,13 +235,16 @@ struct spscring_notify {
 	__u64 timeout;
 };
 
+#define SPSCRING_FEATURE_HUGE	(1U << 0)	/* data of huge pages */
+
 /*
  * The pages, in this order, each section a whole number of pages.
  *
  *	consumer	exact cursor, told head, counters	consumer writes
  *	info		geometry; the kernel's lines		kernel writes
  *	producer	exact cursor, counters, oldest		producer writes
- *	data		the frames				producer writes
+ *	data		the frames, or the records		producer writes
+ *	data		again, where records are of any size: so none is split
  *
  * mmap() takes any page-aligned part, MAP_SHARED only (EINVAL otherwise).
  * PROT_WRITE over anything that the fd may not write is EACCES, PROT_EXEC
@@ -232,11 +254,23 @@ struct spscring_notify {
  *	producer	[consumer, info] read-only, [producer, data] writable
  *	consumer	[consumer] writable, [info, producer, data] read-only
  *	ring fd		everything read-only
+ *
+ * The data are chunks of contiguous memory, the largest that were to be had at once,
+ * and single pages where there were none.  SPSCRING_FEATURE_HUGE says that all of
+ * them, less what is left over at the end, are chunks that one entry of a page table
+ * maps (a PMD's: 2 MiB, say), and that they lie at multiples of that in the fd.  The
+ * pages then begin at consumer_offset and not at 0; ENXIO before it.  A mapping at
+ * least as long, where the kernel chose the address or its own is as far from such a
+ * multiple as the offset is, gets such entries as it is touched, or at once with
+ * MAP_POPULATE, if the system lets it: see FilePmdMapped in /proc/PID/smaps, and
+ * /sys/kernel/mm/transparent_hugepage/enabled for "never".  In any other mapping, and
+ * without the feature, mmap() maps all pages before it returns.
  */
 
 /**
  * struct spscring_geometry - what a ring is; never changes.
- * @capacity:	  records, exactly as asked.
+ * @capacity:	  records, exactly as asked; bytes where they are of any size, and then
+ *		  the next six of frames and records are 0, but for @stride.
  * @frames:	  frames in the data.
  * @data_bytes:	  size of the data section.
  * @memory:	  all the ring's pages, in bytes.
@@ -246,18 +280,19 @@ struct spscring_notify {
  * @data_offset:  where the data are in the fd.
  * @type_tag:	  as created.
  * @record_size:  as created.
- * @stride:	  from one record to the next within a frame.
+ * @stride:	  from one record to the next within a frame; or what records of any
+ *		  size are aligned to.
  * @frame_size:	  power of two.
  * @frame_records: records in a frame.
  * @frame_first:  where the first record is in a frame; its tail is at 0.
- * @tell:	  the consumer tells its head about once in so many records.
+ * @tell:	  the consumer tells its head about once in so many records, or bytes.
  * @page_size:	  of this machine.
  * @colour:	  where the hot lines are in the consumer's and the producer's
  *		  page; the kernel's lines are at SPSCRING_KERNEL_LINES + @colour
  *		  of the info page.
  * @version:	  SPSCRING_VERSION of the kernel that made it.
  * @oldest_reader: the oldest version that can read it.
- * @features:	  feature bits; none are defined yet.
+ * @features:	  SPSCRING_FEATURE_*.
  * @flags:	  as created.
  */
 struct spscring_geometry {
@@ -302,6 +337,23 @@ struct spscring_sleep_counters {
 };
 
 /**
+ * struct spscring_loss - what did not arrive, by what the ends write.
+ * @drops:	records that the producer gave up, for want of room.
+ * @overruns:	records that were overwritten before the consumer came.
+ * @high_water:	the most that was in use when the producer asked for room.
+ * @sequence:	of the next record: how many were pushed, dropped ones too; of
+ *		records of any size only.
+ * @reserved:	0.
+ */
+struct spscring_loss {
+	__u64 drops;
+	__u64 overruns;
+	__u64 high_water;
+	__u64 sequence;
+	__u64 reserved[4];
+};
+
+/**
  * struct spscring_info - SPSCRING_INFO: look at a ring, on any of its fds.
  * @size:	sizeof(struct spscring_info); set to what was filled in.
  * @flags:	0.
@@ -319,6 +371,7 @@ struct spscring_sleep_counters {
  * @reserved:	0.
  * @producer_sleep: how the producer has slept.
  * @consumer_sleep: likewise.
+ * @loss:	what did not arrive.
  *
  * Returns 0.  The two cursors are read one after the other while the ring runs.
  * Errors: EBADFD no ring yet; EINVAL, E2BIG, EFAULT, EOPNOTSUPP.
@@ -340,6 +393,7 @@ struct spscring_info {
 	__u32 reserved;
 	struct spscring_sleep_counters producer_sleep;
 	struct spscring_sleep_counters consumer_sleep;
+	struct spscring_loss loss;
 };
 
 /* Two lines: the adjacent-line prefetcher pairs them. */
@@ -353,12 +407,20 @@ struct spscring_line {
 	__u64 more[SPSCRING_LINE / 8 - 1];
 };
 
+/* more[] of an end's counters; the first two are libspscring's, or the kernel's. */
+#define SPSCRING_COUNT_SPUN		0	/* waits that looking ended */
+#define SPSCRING_COUNT_SLEPT		1	/* waits that slept */
+#define SPSCRING_COUNT_OVERRUNS		2	/* of the consumer */
+#define SPSCRING_COUNT_DROPS		2	/* of the producer */
+#define SPSCRING_COUNT_HIGH_WATER	3	/* of the producer */
+
 /**
  * struct spscring_consumer_lines - written by the consumer, at the colour.
- * @cursor:	records released, exactly; a line the peer seldom reads.
+ * @cursor:	records released, exactly; a line the peer seldom reads.  Where they are
+ *		of any size, then the sequence number of the next.
  * @told:	@cursor as told to the producer, now and then.
- * @counters:	word: failed pops, updated now and then; then libspscring's: waits
- *		that looking ended, and waits that slept; the rest 0.
+ * @counters:	word: failed pops, updated now and then; then SPSCRING_COUNT_*; the
+ *		rest 0.
  */
 struct spscring_consumer_lines {
 	struct spscring_line cursor;
@@ -368,15 +430,28 @@ struct spscring_consumer_lines {
 
 /**
  * struct spscring_producer_lines - written by the producer, at the colour.
- * @cursor:	records published, exactly; a line the peer does not read.
+ * @cursor:	records published, exactly; a line the peer does not read.  Where they
+ *		are of any size, then the sequence number of the next.
  * @counters:	word: failed pushes, updated now and then; the rest likewise.
- * @oldest:	reserved for rings that overwrite; 0.
+ * @oldest:	of a ring that overwrites: where the oldest record is that is whole,
+ *		then its sequence number.
  */
 struct spscring_producer_lines {
 	struct spscring_line cursor;
 	struct spscring_line counters;
 	struct spscring_line oldest;
 };
+
+/*
+ * The word before a record of any size: its length, and the low bits of its
+ * sequence number.  0 is not there yet; so is one whose lap is that before.
+ */
+#define SPSCRING_WORD_LENGTH		0xffffffffULL
+#define SPSCRING_WORD_PUBLISHED		(1ULL << 32)
+#define SPSCRING_WORD_DISCARDED		(1ULL << 33)	/* there is none, only its room */
+#define SPSCRING_WORD_LAP		(1ULL << 34)	/* odd laps of the data */
+#define SPSCRING_WORD_SEQUENCE		35		/* from this bit on */
+#define SPSCRING_WORD_SEQUENCE_MASK	((1ULL << (64 - SPSCRING_WORD_SEQUENCE)) - 1)
 
 /* word of an end's line: state in the low half, generation in the high one. */
 #define SPSCRING_END_STATE(word)	((__u32)(word))
@@ -427,7 +502,7 @@ SPSCRING_ASSERT(__builtin_offsetof(struct spscring_geometry, record_size) == 72)
 SPSCRING_ASSERT(__builtin_offsetof(struct spscring_geometry, colour) == 100);
 SPSCRING_ASSERT(sizeof(struct spscring_wait) == 24);
 SPSCRING_ASSERT(sizeof(struct spscring_notify) == 24);
-SPSCRING_ASSERT(sizeof(struct spscring_info) == 352);
+SPSCRING_ASSERT(sizeof(struct spscring_info) == 416);
 SPSCRING_ASSERT(__builtin_offsetof(struct spscring_info, head) == 168);
 SPSCRING_ASSERT(sizeof(struct spscring_line) == SPSCRING_LINE);
 SPSCRING_ASSERT(sizeof(struct spscring_consumer_lines) == 3 * SPSCRING_LINE);

@@ -88,6 +88,7 @@
 #include <linux/errno.h>
 #include <linux/minmax.h>
 #include <linux/processor.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/tracepoint-defs.h>
 
@@ -104,10 +105,14 @@ DECLARE_TRACEPOINT(spscring_full);
 DECLARE_TRACEPOINT(spscring_push);
 DECLARE_TRACEPOINT(spscring_pop);
 #define spscring_traced(what)	tracepoint_enabled(spscring_##what)
+#define SPSCRING_NOINLINE	noinline __maybe_unused
+#define SPSCRING_COLD		noinline __cold __maybe_unused
+#define spscring_must_yield()	need_resched()
 #else
 #include <errno.h>
 #include <sys/ioctl.h>
 #define spscring_traced(what)	0
+#define spscring_must_yield()	0
 #endif
 
 struct spscring_producer;
@@ -132,6 +137,9 @@ void spscring_trace_pop_n(const struct spscring_consumer *c, __u32 n);
 /* Beside it, in a producer: frames ahead are to be touched. */
 #define SPSCRING_AFTER_TOUCH	4
 
+/* The most looks of an end that waits before it sleeps: some tens of microseconds. */
+#define SPSCRING_SPIN_MAX	2000
+
 /* Failed tries between two looks at what is dear: exact cursor, peer's state. */
 #define SPSCRING_LOOK_EVERY	64
 
@@ -144,19 +152,28 @@ void spscring_trace_pop_n(const struct spscring_consumer *c, __u32 n);
 struct spscring_producer {
 	__u64 pos;		/* index of the next record */
 	__u64 stop;		/* pos grows to here: end of the frame, or of the room */
-	char *at;		/* slot of pos */
-	__u64 *tail;		/* of the frame, at its start */
+	char *at;		/* slot of pos, or its word */
+	union {
+		__u64 *tail;	/* of the frame, at its start */
+		__u64 sequence;	/* of the next record */
+	};
 	__u64 *cursor;
-	__u32 stride;
+	__u32 stride;		/* or alignment */
 	__u32 after;		/* what a publish has to do: SPSCRING_WAKE_*, _AFTER_TOUCH */
-	__u32 record_size;
+	union {
+		__u32 record_size;
+		__u32 phase;	/* of the words of this lap */
+	};
 	__s32 touched;		/* frames ahead that are this CPU's already */
 	const __u64 *wants;	/* where the consumer wants to be woken */
 	__u64 kicked;		/* the last such index that it was kicked for */
 	/* once a frame, or full */
 	const __u64 *own_wants;	/* where this end wants to be woken */
 	__u64 slept;		/* that, at the last try that looked */
-	__u64 frame_end;	/* index after the frame's last slot */
+	union {
+		__u64 frame_end; /* index after the frame's last slot */
+		__u64 cleared;	/* words ahead are 0 up to here */
+	};
 	__u64 limit;		/* pos may grow to here without asking the peer */
 	char *data;
 	char *end;
@@ -165,29 +182,44 @@ struct spscring_producer {
 	__u32 frame_first;
 	__u32 frame_records;
 	__u32 fails;		/* tries since there was room */
+	__u64 failed_at;	/* pos at the last of them */
 	const __u64 *peer_told;
 	const __u64 *peer_cursor;
 	const __u64 *peer_state;
 	struct spscring_producer_lines *lines;
+	__u32 spin;		/* looks before it sleeps, adapting */
+	__u32 spin_max;		/* the most of them; the caller's to set */
+	/* of records of any size */
+	__u64 reserved;		/* bytes from pos on, not yet committed */
+	__u64 first;		/* word of the first of them, all but the sequence */
+	__u64 oldest;		/* that is whole, of a ring that overwrites */
+	__u64 oldest_sequence;
+	const char *oldest_at;
+	__u32 flags;		/* the ring's */
 	__u32 broken;
 #ifdef __KERNEL__
 	struct spscring *ring;
 #else
 	int fd;			/* the endpoint, to KICK by and to WAIT on */
-	__u32 spin;		/* looks before it sleeps, adapting */
-	__u32 spin_max;		/* the most of them; the user's to set */
-	__u32 asymmetric;	/* who sleeps fences for both */
 #endif
 };
 
 struct spscring_consumer {
 	__u64 pos;		/* index of the next record */
-	__u64 seen;		/* records are there up to here, in this frame */
-	char *at;		/* slot of pos */
-	const __u64 *tail;	/* of the frame, at its start */
+	__u64 seen;		/* records are there up to here, in this frame; or: lengths
+				 * below this need no second look
+				 */
+	char *at;		/* slot of pos, or its word */
+	union {
+		const __u64 *tail; /* of the frame, at its start */
+		__u64 sequence;	/* of the next record */
+	};
 	__u64 *cursor;
-	__u32 stride;
-	__u32 record_size;
+	__u32 stride;		/* or alignment */
+	union {
+		__u32 record_size;
+		__u32 phase;	/* of the words of this lap */
+	};
 	__u64 capacity;
 	__u64 frame_end;	/* index after the frame's last slot */
 	__u64 after_at;		/* from here on a release has more to do */
@@ -207,17 +239,20 @@ struct spscring_consumer {
 	__u32 waited_fails;	/* fails when it was over */
 	__u64 waited_at;	/* pos then */
 	__u32 tell;
+	__u32 spin;		/* looks before it sleeps, adapting */
+	__u32 spin_max;		/* the most of them; the caller's to set */
 	__u32 broken;
 	const __u64 *peer_state;
 	struct spscring_consumer_lines *lines;
+	/* of records of any size */
+	const struct spscring_producer_lines *peer;
+	__u64 waited_sequence;	/* sequence when the last wait was over */
+	__u32 flags;		/* the ring's */
 #ifdef __KERNEL__
 	struct spscring *ring;
 	bool peer_is_user;	/* no peek: it may change what is looked at */
 #else
 	int fd;			/* the endpoint, to KICK by and to WAIT on */
-	__u32 spin;		/* looks before it sleeps, adapting */
-	__u32 spin_max;		/* the most of them; the user's to set */
-	__u32 asymmetric;	/* who sleeps fences for both */
 #endif
 };
 
@@ -225,7 +260,7 @@ struct spscring_consumer {
 #ifdef __KERNEL__
 #define spscring_kick_peer(end, role, flags)	spscring_kick((end)->ring, role, flags)
 #else
-static noinline __cold __maybe_unused void spscring_kick_fd(int fd, unsigned long flags)
+static SPSCRING_COLD void spscring_kick_fd(int fd, unsigned long flags)
 {
 	int before = errno;
 
@@ -272,16 +307,27 @@ static inline int spscring_producer_broken(struct spscring_producer *p)
 	return -EPIPE;
 }
 
+/* The most that was in use, by the head that the producer knows. */
+static __always_inline void spscring_high_water(struct spscring_producer *p, __u64 head)
+{
+	__u64 *most = &p->lines->counters.more[SPSCRING_COUNT_HIGH_WATER];
+	__u64 used = p->pos - head;
+
+	if (used > *most && used <= p->capacity)
+		WRITE_ONCE(*most, used);
+}
+
 /*
- * Fewer than the wanted slots are known to be free: ask again.  The told head
+ * Fewer than the @n wanted slots are known to be free: ask again.  The told head
  * is a hint and may lag; the exact cursor is read before this reports full, the
  * first time, after each sleep and every SPSCRING_LOOK_EVERY tries, so that a
  * consumer that takes a few records and then waits for the producer by other
- * means gets them.
+ * means gets them; in a ring that drops each time, as nothing is lost for a hint.
  */
-static noinline __cold __maybe_unused int spscring_refresh(struct spscring_producer *p)
+static SPSCRING_COLD int spscring_refresh(struct spscring_producer *p, __u64 n)
 {
 	__u64 head, wants;
+	__u32 every;
 	int ended;
 
 	if (unlikely(p->broken))
@@ -293,25 +339,33 @@ static noinline __cold __maybe_unused int spscring_refresh(struct spscring_produ
 		return spscring_producer_broken(p);
 	if ((__s64)(head + p->capacity - p->limit) > 0)
 		p->limit = head + p->capacity;
-	if (p->limit != p->pos) {
+	if (p->limit - p->pos >= n) {
+		spscring_high_water(p, head);
 		p->fails = 0;
 		return 0;
 	}
 
 	/* it has slept or polled since, and was told of room by the exact cursor */
 	wants = READ_ONCE(*p->own_wants);
-	if (p->fails++ % SPSCRING_LOOK_EVERY && wants == p->slept)
+	if (p->pos != p->failed_at)	/* records of less have found room since */
+		p->fails = 0;
+	p->failed_at = p->pos;
+	every = p->flags & SPSCRING_CREATE_DROP ? 1 : SPSCRING_LOOK_EVERY;
+	if (p->fails++ % every && wants == p->slept)
 		return -EAGAIN;
 	p->slept = wants;
 	WRITE_ONCE(p->lines->counters.word, p->lines->counters.word +
-		   (p->fails == 1 ? 1 : SPSCRING_LOOK_EVERY));
+		   (p->fails == 1 ? 1 : every));
 	ended = spscring_ended(p->peer_state);
 	/* (D) pairs with (C) */
 	head = smp_load_acquire(p->peer_cursor);
 	if (unlikely(p->pos - head > p->capacity))
 		return spscring_producer_broken(p);
-	p->limit = head + p->capacity;
-	if (p->limit == p->pos) {
+	/* it does not fall: pos may be beyond what a peer that lies tells now */
+	if ((__s64)(head + p->capacity - p->limit) > 0)
+		p->limit = head + p->capacity;
+	spscring_high_water(p, head);
+	if (p->limit - p->pos < n) {
 		if (p->fails == 1 && spscring_traced(full))
 			spscring_trace_full(p);
 		return ended;
@@ -345,7 +399,7 @@ static __always_inline int spscring_make_room(struct spscring_producer *p)
 {
 	spscring_step(p);
 	if (unlikely(p->pos == p->limit)) {
-		int err = spscring_refresh(p);
+		int err = spscring_refresh(p, 1);
 
 		if (err)
 			return err;
@@ -360,7 +414,7 @@ static __always_inline int spscring_make_room(struct spscring_producer *p)
  * a time.  So get some in a row, by a store each: a tail that says "nothing yet".
  * A prefetch for writing does not do that.  Only free frames are touched.
  */
-static noinline __maybe_unused int spscring_touch(struct spscring_producer *p)
+static SPSCRING_NOINLINE int spscring_touch(struct spscring_producer *p)
 {
 	__u64 next = p->frame_end;	/* index of the next frame's first record */
 	char *frame = (char *)p->tail;
@@ -396,8 +450,8 @@ static __always_inline void spscring_publish_cursor(struct spscring_producer *p)
 	smp_store_release(p->cursor, p->pos);
 }
 
-static noinline __cold __maybe_unused int spscring_kick_consumer(struct spscring_producer *p,
-								 __u64 want)
+static SPSCRING_COLD int spscring_kick_consumer(struct spscring_producer *p,
+						__u64 want)
 {
 	p->kicked = want;
 	spscring_kick_peer(p, SPSCRING_CONSUMER, 0);
@@ -472,6 +526,12 @@ static __always_inline void spscring_commit_n(struct spscring_producer *p, __u32
 #define SPSCRING_NOWAKE	1	/* let it sleep, until a later publish */
 #define SPSCRING_WAKE	2	/* who polls is told below the watermark as well */
 
+static __always_inline void spscring_wake_now(struct spscring_producer *p, __u32 flags)
+{
+	if (flags & SPSCRING_WAKE && p->after & ~SPSCRING_AFTER_TOUCH)
+		spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
+}
+
 /**
  * spscring_commit_flags() - publish the first slots reserved, for those who know better
  * @p: the producer
@@ -486,8 +546,7 @@ static __always_inline void spscring_commit_flags(struct spscring_producer *p, _
 {
 	if (!(flags & SPSCRING_NOWAKE)) {
 		spscring_commit_n(p, n);
-		if (flags & SPSCRING_WAKE && p->after & ~SPSCRING_AFTER_TOUCH)
-			spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
+		spscring_wake_now(p, flags);
 		return;
 	}
 	if (unlikely(!n))
@@ -540,8 +599,8 @@ static __always_inline int spscring_put_record(struct spscring_producer *p, cons
 }
 
 /* Asks for room, or traces: a call of its own, so that a push saves no registers. */
-static noinline __maybe_unused int spscring_push_cold(struct spscring_producer *p,
-						      const void *rec, __u32 size)
+static SPSCRING_NOINLINE int spscring_push_cold(struct spscring_producer *p,
+						const void *rec, __u32 size)
 {
 	int err = spscring_make_room(p);
 
@@ -699,10 +758,13 @@ static inline long spscring_push_n(struct spscring_producer *p, const void *recs
 
 /* ------------------------------------------------------------- consumer */
 
-static noinline __cold __maybe_unused int spscring_consumer_broken(struct spscring_consumer *c)
+static SPSCRING_COLD int spscring_consumer_broken(struct spscring_consumer *c)
 {
 	c->broken = 1;
-	c->capacity = 0;	/* so that every look comes by here */
+	/* so that every look comes by here */
+	c->capacity = 0;
+	if (c->flags & SPSCRING_CREATE_RECORDS)
+		c->seen = 0;
 #ifdef __KERNEL__
 	spscring_broken(c->ring, SPSCRING_CONSUMER);
 #endif
@@ -710,7 +772,7 @@ static noinline __cold __maybe_unused int spscring_consumer_broken(struct spscri
 }
 
 /* The tail shows nothing: empty, or ended, or impossible. */
-static noinline __cold __maybe_unused int spscring_ended_empty(struct spscring_consumer *c)
+static SPSCRING_COLD int spscring_ended_empty(struct spscring_consumer *c)
 {
 	int ended;
 
@@ -724,8 +786,8 @@ static noinline __cold __maybe_unused int spscring_ended_empty(struct spscring_c
 	return ended;
 }
 
-static noinline __cold __maybe_unused int spscring_kick_producer(struct spscring_consumer *c,
-								 __u64 want)
+static SPSCRING_COLD int spscring_kick_producer(struct spscring_consumer *c,
+						__u64 want)
 {
 	c->kicked = want;
 	spscring_kick_peer(c, SPSCRING_PRODUCER, 0);
@@ -776,13 +838,10 @@ static __always_inline int spscring_released(struct spscring_consumer *c)
  * next; many for how long it was, and fewer looks had found as many, at less cost
  * to the producer.  Few, and each look is worth it.
  */
-static __always_inline void spscring_came(struct spscring_consumer *c)
+static __always_inline void spscring_came(struct spscring_consumer *c, __u64 came)
 {
-	__u64 came = c->pos - c->waited_at;
 	__u32 looks = c->fails - c->waited_fails;
 
-	if (!looks)
-		return;
 	if (came >= 2 * c->waited) {
 		if (c->relax < SPSCRING_RELAX_MAX)
 			c->relax *= 2;
@@ -833,7 +892,8 @@ static __always_inline int spscring_look(struct spscring_consumer *c)
 			return spscring_ended_empty(c);
 		return -EAGAIN;
 	}
-	spscring_came(c);
+	if (c->fails != c->waited_fails)
+		spscring_came(c, c->pos - c->waited_at);
 	c->seen = c->pos + n;
 	/* A tail of this frame's next lap says that this lap is complete. */
 	if ((__s64)(c->seen - c->frame_end) > 0)
@@ -1034,17 +1094,112 @@ static inline int spscring_has_room(const struct spscring_producer *p, __u64 n)
 /**
  * spscring_has_records() - whether records are there
  * @c: the consumer
- * @n: how many, at most the capacity
+ * @n: how many, at most the capacity; bytes where they are of any size
  *
- * Reads the tail of the frame that holds the last of them.
+ * Reads the tail of the frame that holds the last of them, or the producer's cursor.
  */
 static inline int spscring_has_records(const struct spscring_consumer *c, __u64 n)
 {
-	__u64 frames = (__u64)(c->end - c->data) / c->frame_size, last = c->pos + n;
-	const char *frame = c->data + (last - 1) / c->frame_records % frames * c->frame_size;
+	__u64 frames, last;
+	const char *frame;
 
+	if (c->flags & SPSCRING_CREATE_RECORDS)
+		/* (H) pairs with (G) */
+		return (__s64)(smp_load_acquire(&c->peer->cursor.word) - c->pos - n) >= 0;
+	frames = (__u64)(c->end - c->data) / c->frame_size;
+	last = c->pos + n;
+	frame = c->data + (last - 1) / c->frame_records % frames * c->frame_size;
 	/* (B) pairs with (A) */
 	return (__s64)(smp_load_acquire((const __u64 *)frame) - last) >= 0;
+}
+
+/* Of records of any size: published, and in this lap. */
+static __always_inline int spscring_word_is_there(const struct spscring_consumer *c, __u64 word)
+{
+	const __u64 bits = SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LAP;
+
+	return (__u32)((word & bits) >> 32) == c->phase;
+}
+
+/*
+ * After a wait: the first record is there by its own tail or word, not only by what
+ * comes after it.  One that overwrites has it anywhere.
+ */
+static inline int spscring_first_is_there(const struct spscring_consumer *c)
+{
+	if (!(c->flags & SPSCRING_CREATE_RECORDS))
+		return spscring_has_records(c, 1);
+	/* (Q) pairs with (P) */
+	if (spscring_word_is_there(c, smp_load_acquire((const __u64 *)c->at)))
+		return 1;
+	if (!(c->flags & SPSCRING_CREATE_OVERWRITE))
+		return 0;
+	/* (U) pairs with (T) */
+	return (__s64)(smp_load_acquire(&c->peer->oldest.word) - c->pos) > 0;
+}
+
+/* It came while we looked: look as long again next time; or less. */
+static inline void spscring_spin_adapt(__u32 *spin, __u32 max, __u32 looks, int found)
+{
+	__u32 least = max / 16;
+
+	if (found)
+		*spin = 2 * looks > *spin ? (2 * looks < max ? 2 * looks : max) : *spin;
+	else
+		*spin = *spin / 2 > least ? *spin / 2 : least;
+}
+
+/* Look once, and for a while: whether it came.  @counters are the end's: found, and not. */
+static __always_inline int spscring_spin(__u32 *looks, __u32 max, __u64 *counters,
+					 int (*has)(const void *end, __u64 n), const void *end,
+					 __u64 n)
+{
+	int found = has(end, n);
+	__u32 i;
+
+	for (i = 0; i < *looks && !found && !spscring_must_yield(); i++) {
+		cpu_relax();
+		found = has(end, n);
+	}
+	spscring_spin_adapt(looks, max, i, found);
+	WRITE_ONCE(counters[!found], counters[!found] + 1);
+	return found;
+}
+
+static inline int spscring_end_has_room(const void *p, __u64 n)
+{
+	return spscring_has_room((const struct spscring_producer *)p, n);
+}
+
+static inline int spscring_end_has_records(const void *c, __u64 n)
+{
+	return spscring_has_records((const struct spscring_consumer *)c, n);
+}
+
+/**
+ * spscring_spin_room() - look for a while whether slots are free, before a sleep
+ * @p: the producer
+ * @n: how many, at most the capacity
+ *
+ * Return: whether they are.
+ */
+static inline int spscring_spin_room(struct spscring_producer *p, __u64 n)
+{
+	return spscring_spin(&p->spin, p->spin_max, p->lines->counters.more,
+			     spscring_end_has_room, p, n);
+}
+
+/**
+ * spscring_spin_records() - look for a while whether records are there, before a sleep
+ * @c: the consumer
+ * @n: how many, at most the capacity
+ *
+ * Return: whether they are.
+ */
+static inline int spscring_spin_records(struct spscring_consumer *c, __u64 n)
+{
+	return spscring_spin(&c->spin, c->spin_max, c->lines->counters.more,
+			     spscring_end_has_records, c, n);
 }
 
 /* ----------------------------------------------------------- beginnings */
@@ -1073,6 +1228,35 @@ spscring_kernel_lines(const struct spscring_geometry *g, const void *info)
 {
 	return (const struct spscring_kernel_lines *)
 		((const char *)info + SPSCRING_KERNEL_LINES + g->colour);
+}
+
+/* Of the words of a position's lap, see spscring_record.h. */
+static inline __u32 spscring_phase(const struct spscring_geometry *g, __u64 pos)
+{
+	return (__u32)((SPSCRING_WORD_PUBLISHED |
+			(pos / g->data_bytes % 2 ? SPSCRING_WORD_LAP : 0)) >> 32);
+}
+
+/* The number whose low bits a word has, the nearest to another. */
+static inline __u64 spscring_sequence_of(__u64 word, __u64 near)
+{
+	return near + (__u64)((__s64)(((word >> SPSCRING_WORD_SEQUENCE) - near) <<
+				      SPSCRING_WORD_SEQUENCE) >> SPSCRING_WORD_SEQUENCE);
+}
+
+/*
+ * The number of the record at the cursor.  What was stored before the cursor may be
+ * ahead of it by a call's records: these are then still there, with their numbers.
+ */
+static inline __u64 spscring_first_sequence(const struct spscring_consumer *c)
+{
+	/* (Q) pairs with (P) */
+	__u64 word = smp_load_acquire((const __u64 *)c->at);
+	__u64 sequence = READ_ONCE(c->cursor[1]);
+
+	if (c->flags & SPSCRING_CREATE_OVERWRITE || !spscring_word_is_there(c, word))
+		return sequence;
+	return spscring_sequence_of(word, sequence);
 }
 
 /**
@@ -1108,8 +1292,24 @@ static inline void spscring_producer_init(struct spscring_producer *p,
 	p->limit = p->pos;
 	p->stop = p->pos;
 	p->capacity = g->capacity;
-	p->record_size = g->record_size;
 	p->stride = g->stride;
+	p->flags = g->flags;
+	if (g->flags & SPSCRING_CREATE_RECORDS) {
+		/* so that it is the bytes behind the words that are aligned */
+		p->data = (char *)data + g->stride - 8;
+		p->end = p->data + g->data_bytes;
+		p->at = p->data + p->pos % g->data_bytes;
+		p->phase = spscring_phase(g, p->pos);
+		p->cleared = p->pos;
+		p->sequence = READ_ONCE(p->cursor[1]);
+		p->oldest = READ_ONCE(p->lines->oldest.word);
+		p->oldest_sequence = READ_ONCE(p->lines->oldest.more[0]);
+		p->oldest_at = p->data + p->oldest % g->data_bytes;
+		if (g->flags & SPSCRING_CREATE_OVERWRITE)
+			p->limit = p->oldest + p->capacity;
+		return;
+	}
+	p->record_size = g->record_size;
 	p->frame_size = g->frame_size;
 	p->frame_first = g->frame_first;
 	p->frame_records = g->frame_records;
@@ -1127,7 +1327,7 @@ static inline void spscring_producer_init(struct spscring_producer *p,
  * @c: the handle
  * @g: the geometry, from INFO or from the kernel, never from a peer
  * @consumer: the consumer's page
- * @info: the info page
+ * @info: the info page, with the producer's page where it is in the fd
  * @data: the data; only read, so they may be mapped read-only
  *
  * It wakes nobody until spscring_consumer_wakes(); its fd is the caller's to set.
@@ -1153,8 +1353,21 @@ static inline void spscring_consumer_init(struct spscring_consumer *c,
 	c->relax = 1;
 	c->waited_at = c->pos;
 	c->capacity = g->capacity;
-	c->record_size = g->record_size;
 	c->stride = g->stride;
+	c->flags = g->flags;
+	c->peer = (const struct spscring_producer_lines *)
+		((const char *)info + g->producer_offset - g->info_offset + g->colour);
+	if (g->flags & SPSCRING_CREATE_RECORDS) {
+		c->seen = 0;
+		c->data = (char *)data + g->stride - 8;
+		c->end = c->data + g->data_bytes;
+		c->at = c->data + c->pos % g->data_bytes;
+		c->phase = spscring_phase(g, c->pos);
+		c->sequence = spscring_first_sequence(c);
+		c->waited_sequence = c->sequence;
+		return;
+	}
+	c->record_size = g->record_size;
 	c->frame_size = g->frame_size;
 	c->frame_first = g->frame_first;
 	c->frame_records = g->frame_records;
@@ -1189,6 +1402,57 @@ static inline void spscring_consumer_wakes(struct spscring_consumer *c, __u32 ho
 }
 
 /**
+ * spscring_mapped_bytes() - what a ring's fds can map, from consumer_offset on
+ * @g: the geometry
+ *
+ * Return: its memory, with the data twice where records are of any size.
+ */
+static inline __u64 spscring_mapped_bytes(const struct spscring_geometry *g)
+{
+	return g->memory + (g->flags & SPSCRING_CREATE_RECORDS ? g->data_bytes : 0);
+}
+
+/* What does not depend on what the records are; @data is their size, in bytes. */
+static inline void spscring_geometry_pages(struct spscring_geometry *g,
+					   const struct spscring_create *want,
+					   __u64 data, __u32 page)
+{
+	memset(g, 0, sizeof(*g));
+	g->capacity = want->capacity;
+	g->data_bytes = (data + page - 1) & -(__u64)page;
+	g->consumer_offset = 0;
+	g->info_offset = page;
+	g->producer_offset = 2ULL * page;
+	g->data_offset = 3ULL * page;
+	g->memory = g->data_offset + g->data_bytes;
+	g->type_tag = want->type_tag;
+	g->page_size = page;
+	g->version = SPSCRING_VERSION;
+	g->flags = want->flags;
+}
+
+/* Records of any size: the data are one run of bytes. */
+static inline int spscring_geometry_records(struct spscring_geometry *g,
+					    const struct spscring_create *want, __u32 page)
+{
+	__u32 align = want->record_align ? want->record_align : SPSCRING_RECORDS_ALIGN_MIN;
+
+	if (want->record_size || want->frame_size || align & (align - 1) ||
+	    align < SPSCRING_RECORDS_ALIGN_MIN || align > SPSCRING_RECORDS_ALIGN_MAX ||
+	    want->capacity & (align - 1) || want->capacity < 2ULL * align)
+		return -EINVAL;
+	if (want->capacity > SPSCRING_DATA_MAX)
+		return -E2BIG;
+	spscring_geometry_pages(g, want, want->capacity, page);
+	g->stride = align;
+	g->tell = want->capacity / 8 & -(__u64)align;
+	if (!g->tell)
+		g->tell = align;
+	g->oldest_reader = SPSCRING_OLDEST_RECORDS;
+	return 0;
+}
+
+/**
  * spscring_geometry_init() - lay a ring out
  * @g: the result; the caller adds what the memory is: page size, colour, flags
  * @want: what CREATE was asked for
@@ -1201,7 +1465,10 @@ static inline int spscring_geometry_init(struct spscring_geometry *g,
 {
 	__u32 size = want->record_size, align = want->record_align, frame = want->frame_size;
 	__u32 stride, first, records;
+	__u64 frames;
 
+	if (want->flags & SPSCRING_CREATE_RECORDS)
+		return spscring_geometry_records(g, want, page);
 	if (!size || size > SPSCRING_RECORD_MAX || !want->capacity ||
 	    align & (align - 1) || align > SPSCRING_ALIGN_MAX ||
 	    frame & (frame - 1) || frame > SPSCRING_FRAME_MAX ||
@@ -1230,35 +1497,19 @@ static inline int spscring_geometry_init(struct spscring_geometry *g,
 	}
 	records = (frame - first) / stride;
 
-	memset(g, 0, sizeof(*g));
-	g->capacity = want->capacity;
-	g->frames = (want->capacity + records - 1) / records;
-	if (g->frames > SPSCRING_DATA_MAX / frame)
+	frames = (want->capacity + records - 1) / records;
+	if (frames > SPSCRING_DATA_MAX / frame)
 		return -E2BIG;
-	g->data_bytes = (g->frames * frame + page - 1) & -(__u64)page;
-	g->consumer_offset = 0;
-	g->info_offset = page;
-	g->producer_offset = 2ULL * page;
-	g->data_offset = 3ULL * page;
-	g->memory = g->data_offset + g->data_bytes;
-	g->type_tag = want->type_tag;
+	spscring_geometry_pages(g, want, frames * frame, page);
+	g->frames = frames;
 	g->record_size = size;
 	g->stride = stride;
 	g->frame_size = frame;
 	g->frame_records = records;
 	g->frame_first = first;
 	g->tell = want->capacity < 8 ? 1 : want->capacity / 8;
-	g->page_size = page;
-	g->version = SPSCRING_VERSION;
 	g->oldest_reader = SPSCRING_OLDEST_READER;
-	g->flags = want->flags;
 	return 0;
 }
-
-#ifndef __KERNEL__
-#undef noinline		/* others use the word as an attribute */
-#undef __cold
-#undef __maybe_unused
-#endif
 
 #endif /* _UAPI_LINUX_SPSCRING_RING_H */

@@ -2,7 +2,12 @@
 /*
  * A pipe, with the room that the kernel gives it.  A write of a batch is less
  * than PIPE_BUF, so it is not split, and a read gives whole u64s.
+ *
+ * Records that differ go behind their length each, and the reader takes as many as
+ * there are at a time: faster than a packet each (O_DIRECT), of which a read is one.
  */
+#include <string.h>
+
 #include "fds.h"
 
 static void init(void *memory, const struct cell *cell)
@@ -70,6 +75,49 @@ static inline uint32_t try_drain(struct consumer *c, uint64_t *v, uint32_t n)
 	return try_pop_n(c, v, n);
 }
 
+struct message {
+	uint32_t length;
+	char record[LENGTHS_MAX];
+};
+
+static inline int try_send(struct producer *p, const void *rec, uint32_t bytes)
+{
+	struct message message = { .length = bytes };
+
+	memcpy(message.record, rec, bytes);
+	return try_push_record(p, &message, sizeof(message.length) + bytes);
+}
+
+/* What has been read of a process's one queue. */
+static char messages[65536];
+static uint32_t messages_at, messages_end;
+
+/* So many bytes of it, at messages_at. */
+static inline void await(struct consumer *c, uint32_t bytes)
+{
+	if (messages_end - messages_at >= bytes)
+		return;
+	memmove(messages, messages + messages_at, messages_end - messages_at);
+	messages_end -= messages_at;
+	messages_at = 0;
+	while (messages_end < bytes)
+		messages_end += get(c, messages + messages_end, sizeof(messages) - messages_end);
+}
+
+static inline uint32_t try_take(struct consumer *c, void *rec, uint32_t size)
+{
+	uint32_t length;
+
+	await(c, sizeof(length));
+	memcpy(&length, messages + messages_at, sizeof(length));
+	if (length > size)
+		rival_failed("read", EMSGSIZE);
+	await(c, sizeof(length) + length);
+	memcpy(rec, messages + messages_at + sizeof(length), length);
+	messages_at += sizeof(length) + length;
+	return length;
+}
+
 /* read() slept */
 static inline void sleep_pop(struct consumer *c, uint32_t n)
 {
@@ -78,6 +126,7 @@ static inline void sleep_pop(struct consumer *c, uint32_t n)
 }
 
 #define LOOPS_RECORDS
+#define LOOPS_MIXED
 #define LOOPS_BATCH
 #define LOOPS_DRAIN
 #define LOOPS_ASLEEP
@@ -87,7 +136,8 @@ const struct rival pipe_rival = {
 	.contender = {
 		.pair = "u-u", .impl = "pipe", .loops = &loops, .open = rival_open,
 		.tests = 1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_RECORDS |
-			 1U << BENCH_BATCH | 1U << BENCH_PACED | BENCH_ASLEEP,
+			 1U << BENCH_BATCH | 1U << BENCH_PACED | BENCH_ASLEEP |
+			 1U << BENCH_MIXED | 1U << BENCH_MIXED_RTT,
 		.capacity = -1, .slow = RIVAL_SLOW,
 	},
 	.size = fds_size, .init = init, .exit = fds_exit,

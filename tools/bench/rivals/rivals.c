@@ -19,6 +19,7 @@ static const struct {
 	{ &ck_rival, "ck", "libck-dev" },
 	{ &dpdk_rival, "dpdk", "libdpdk-dev" },
 	{ &crossbeam_rival, "crossbeam", "librust-crossbeam-queue-dev or rustc" },
+	{ &bpf_rival, "bpf", NULL },
 	{ &pipe_rival, "pipe", NULL },
 	{ &socket_rival, "socket", NULL },
 	{ &mq_rival, "mq", NULL },
@@ -40,6 +41,10 @@ static const uint32_t pauses[BENCH_TESTS] = {
 	[BENCH_FOOTPRINT] = 512,
 	[BENCH_PACED] = 1,
 	[BENCH_RESIDENCY] = 1,
+	[BENCH_MIXED] = 64,
+	[BENCH_MIXED_RTT] = 1,
+	[BENCH_IN_PLACE] = 64,
+	[BENCH_IN_PLACE_RTT] = 1,
 };
 
 uint32_t rival_pauses;
@@ -71,8 +76,11 @@ void rival_open(struct run *run)
 	const struct rival *rival = rival_of(run);
 
 	rival_pauses = pauses[run->cell->point.test];
-	run_memory(run, rival->size(run->cell));
-	for (uint32_t i = 0; i < run->queues; i++)
+	if (rival->twice)
+		run_memory_twice(run, rival->size(run->cell), rival->twice(run->cell));
+	else
+		run_memory(run, rival->size(run->cell));
+	for (uint32_t i = 0; rival->init && i < run->queues; i++)
 		rival->init(run_queue(run, i), run->cell);
 	if (rival->exit)
 		run->close = rival_close;

@@ -12,6 +12,7 @@
 #define WRITE_ONCE(x, v)	__atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 #define smp_load_acquire(p)	__atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
+#define smp_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define smp_store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define barrier()		__atomic_signal_fence(__ATOMIC_SEQ_CST)
 #ifdef __x86_64__
@@ -28,9 +29,8 @@
 #ifndef __always_inline
 #define __always_inline		inline __attribute__((__always_inline__))
 #endif
-#define __cold			__attribute__((__cold__))
-#define noinline		__attribute__((__noinline__))
-#define __maybe_unused		__attribute__((__unused__))
+#define SPSCRING_NOINLINE	__attribute__((__noinline__, __unused__))
+#define SPSCRING_COLD		__attribute__((__noinline__, __cold__, __unused__))
 
 static __always_inline void cpu_relax(void)
 {

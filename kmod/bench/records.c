@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * spscring's rings of records of any size.
+ */
+#include <linux/spscring_record.h>
+
+#include "rings.h"
+
+#define BATCH_MAX	64		/* descriptors on the stack */
+
+static __always_inline int records_send(void *queue, const void *record, u32 bytes)
+{
+	struct queue *q = queue;
+
+	return spscring_record_push(&q->producer, record, bytes);
+}
+
+static __always_inline long records_take(void *queue, void *record, u32 size)
+{
+	struct queue *q = queue;
+
+	return spscring_record_pop(&q->consumer, record, size);
+}
+
+static __always_inline int records_push(void *queue, const u64 *v)
+{
+	return records_send(queue, v, sizeof(*v));
+}
+
+static __always_inline int records_pop(void *queue, u64 *v)
+{
+	long length = records_take(queue, v, sizeof(*v));
+
+	return length < 0 ? length : 0;
+}
+
+static __always_inline long records_push_n(void *queue, const u64 *v, u32 n)
+{
+	struct spscring_record records[BATCH_MAX];
+	struct queue *q = queue;
+	u32 i;
+
+	n = min_t(u32, n, BATCH_MAX);
+	for (i = 0; i < n; i++)
+		records[i] = (struct spscring_record){
+			.data = (void *)&v[i], .length = sizeof(*v),
+		};
+	return spscring_record_push_n(&q->producer, records, n);
+}
+
+static __always_inline long records_pop_n(void *queue, u64 *v, u32 n)
+{
+	struct spscring_record records[BATCH_MAX];
+	struct queue *q = queue;
+	u32 i;
+
+	n = min_t(u32, n, BATCH_MAX);
+	for (i = 0; i < n; i++)
+		records[i] = (struct spscring_record){ .data = &v[i], .length = sizeof(*v) };
+	return spscring_record_pop_n(&q->consumer, records, n);
+}
+
+/* A size that is not known before, as the ring's own record size is not. */
+struct sized {
+	struct queue *q;
+	u32 bytes;
+};
+
+static __always_inline int records_push_sized(void *queue, const u64 *record)
+{
+	struct sized *s = queue;
+
+	return spscring_record_push(&s->q->producer, record, s->bytes);
+}
+
+static __always_inline int records_pop_sized(void *queue, u64 *record)
+{
+	struct sized *s = queue;
+	long length = spscring_record_pop(&s->q->consumer, record, s->bytes);
+
+	return length < 0 ? length : 0;
+}
+
+static __always_inline void records_relax_sized(void *queue)
+{
+	struct sized *s = queue;
+
+	ring_relax(s->q);
+}
+
+static struct sized records_sized(const struct bench_side *s)
+{
+	return (struct sized) { .q = s->run->queue[0], .bytes = s->run->shape.bytes };
+}
+
+static void records_fill_sized(struct bench_side *s)
+{
+	struct sized sized = records_sized(s);
+
+	s->err = bench_fill_on(s, &sized, s->records, sized.bytes, records_push_sized);
+}
+
+static void records_drain_sized(struct bench_side *s)
+{
+	struct sized sized = records_sized(s);
+
+	s->err = bench_drain_on(s, &sized, s->records, sized.bytes, records_pop_sized,
+				records_relax_sized);
+}
+
+BENCH_LOOP(records_call, bench_call, records_push, records_pop, ring_relax)
+BENCH_LOOP(records_echo, bench_echo, records_push, records_pop, ring_relax)
+BENCH_LOOP(records_fill, bench_fill, records_push)
+BENCH_LOOP(records_drain, bench_drain, records_pop, ring_relax)
+BENCH_LOOP(records_fill_n, bench_fill_n, records_push_n)
+BENCH_LOOP(records_drain_n, bench_drain_n, records_pop_n, ring_relax)
+BENCH_LOOP(records_fill_mixed, bench_fill_mixed, records_send)
+BENCH_LOOP(records_drain_mixed, bench_drain_mixed, records_take, ring_relax)
+BENCH_LOOP(records_call_mixed, bench_call_mixed, records_send, records_take, ring_relax)
+BENCH_LOOP(records_echo_mixed, bench_echo_mixed, records_send, records_take, ring_relax)
+
+static void *records_open(const struct bench_run *run)
+{
+	const struct bench_shape *shape = &run->shape;
+	struct spscring_create want = {
+		.size = sizeof(want),
+		.flags = SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_RECORDS,
+		.capacity = shape->capacity,
+		.name = "bench",
+	};
+
+	if (!shape->list)
+		want.capacity *= spscring_record_size(SPSCRING_RECORDS_ALIGN_MIN, shape->bytes);
+	return rings_open(&want);
+}
+
+const struct bench_ops bench_records = {
+	.name	= "spscring-records",
+	.open	= records_open,
+	.close	= rings_close,
+	.memory	= rings_memory,
+	.loops	= {
+		[BENCH_RTT]		= { records_call, records_echo },
+		[BENCH_THROUGHPUT]	= { records_fill, records_drain },
+		[BENCH_SIZED]		= { records_fill_sized, records_drain_sized },
+		[BENCH_BATCH]		= { records_fill_n, records_drain_n },
+		[BENCH_MIXED]		= { records_fill_mixed, records_drain_mixed },
+		[BENCH_MIXED_RTT]	= { records_call_mixed, records_echo_mixed },
+	},
+};

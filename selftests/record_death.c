@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A claim after a death, in rings of records of any size: whatever was published
+ * before each single store of a producer that was killed is there once, and the
+ * numbers go on; so with producers and consumers killed at random; and one who lied
+ * as it died is found out, or only itself the worse for it.
+ */
+#include <asm/barrier.h>
+
+#include "kselftest_harness.h"
+
+/*
+ * A store of the inlines below is one more state that a kill could have left: the ring
+ * is looked at after each, by words where many are stored at once.
+ */
+static void after_store(void);
+
+#undef WRITE_ONCE
+#define WRITE_ONCE(x, v) do {						\
+	__atomic_store_n(&(x), (v), __ATOMIC_RELAXED);			\
+	after_store();							\
+} while (0)
+
+#undef smp_store_release
+/* as it was, and a look */
+#define smp_store_release(p, v) do {					\
+	__atomic_store_n(p, v, __ATOMIC_RELEASE);			\
+	after_store();							\
+} while (0)
+
+static void copy_by_words(void *to, const void *from, size_t n)
+{
+	size_t i, some;
+
+	for (i = 0; i < n; i += some) {
+		some = n - i < 8 ? n - i : 8;
+		__builtin_memcpy((char *)to + i, (const char *)from + i, some);
+		after_store();
+	}
+}
+
+static void set_by_words(void *to, int c, size_t n)
+{
+	size_t i, some;
+
+	for (i = 0; i < n; i += some) {
+		some = n - i < 8 ? n - i : 8;
+		__builtin_memset((char *)to + i, c, some);
+		after_store();
+	}
+}
+
+#define memcpy(to, from, n)	copy_by_words(to, from, n)
+#define memset(to, c, n)	set_by_words(to, c, n)
+
+#include "record.h"
+
+#define CAPACITY	512
+#define MOST		48
+#define SNAPSHOTS	512
+
+/* ----------------------------------------- killed between any two stores */
+
+/* All that the ends have written. */
+struct snapshot {
+	struct spscring_consumer_lines consumer;
+	struct spscring_producer_lines producer;
+	char data[4096];
+};
+
+FIXTURE(stepped)
+{
+	struct snapshot *snapshots;
+	int n;
+	__u64 seen[SNAPSHOTS];	/* what claims found, each value once */
+};
+
+FIXTURE_VARIANT(stepped)
+{
+	__u32 mode, way;
+	bool full;
+};
+
+#define STEPPED(name)	FIXTURE_VARIANT_ADD(stepped, name)
+
+STEPPED(push) { WAITS, RECORD_PUSH, false };
+STEPPED(push_n) { WAITS, RECORD_PUSH_N, false };
+STEPPED(push_n_full) { WAITS, RECORD_PUSH_N, true };
+STEPPED(reserve) { WAITS, RECORD_RESERVE, false };
+STEPPED(many) { WAITS, RECORD_MANY, false };
+STEPPED(drop) { DROPS, RECORD_PUSH, true };
+STEPPED(drop_n) { DROPS, RECORD_PUSH_N, true };
+STEPPED(overwrite) { OVERWRITES, RECORD_PUSH, true };
+STEPPED(overwrite_n) { OVERWRITES, RECORD_PUSH_N, true };
+STEPPED(overwrite_many) { OVERWRITES, RECORD_MANY, true };
+
+FIXTURE_SETUP(stepped)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->snapshots = malloc(SNAPSHOTS * sizeof(*self->snapshots));
+	ASSERT_NE(self->snapshots, NULL);
+}
+
+FIXTURE_TEARDOWN(stepped)
+{
+	free(self->snapshots);
+}
+
+static struct record_mover mover(__u32 ways)
+{
+	struct record_mover m = { .ways = ways, .most = MOST };
+
+	m.buf = malloc(record_buf_size(&m));
+	return m;
+}
+
+static struct {
+	struct snapshot *to;		/* NULL: nobody looks */
+	int n;
+	const struct record_end *in, *out;
+} looks;
+
+static void after_store(void)
+{
+	struct snapshot *to = looks.to + looks.n;
+
+	if (!looks.to || looks.n == SNAPSHOTS)
+		return;
+	to->consumer = *looks.out->c.lines;
+	to->producer = *looks.in->p.lines;
+	__builtin_memcpy(to->data, looks.in->p.data, sizeof(to->data));
+	looks.n += !looks.n || __builtin_memcmp(to, to - 1, sizeof(*to));
+}
+
+/*
+ * @before records and their consumer, some unread; then every state of the ring during
+ * one call: how many, or a negative number.
+ */
+static int step_through(struct snapshot *to, const struct spscring_create *want, __u64 before,
+			__u32 way, bool full)
+{
+	struct record_mover put = mover(RECORD_PUSH), take = mover(RECORD_POP);
+	struct record_end in, out;
+	int ring = spscring_open(want);
+
+	if (ring < 0 || end_claim(&in, ring, SPSCRING_PRODUCER) ||
+	    end_claim(&out, ring, SPSCRING_CONSUMER))
+		return -1;
+	while (put.seq < before)
+		if (record_put(&put, &in.p, 1) == -EAGAIN)
+			record_take(&take, &out.c, 1);
+	while (!full && in.p.pos - out.c.pos > CAPACITY / 4)
+		record_take(&take, &out.c, 1);
+	put.ways = way;
+
+	looks.in = &in;
+	looks.out = &out;
+	looks.n = 0;
+	looks.to = to;
+	after_store();
+	record_put(&put, &in.p, RECORD_BATCH);
+	looks.to = NULL;
+
+	end_free(&in);
+	end_free(&out);
+	close(ring);
+	free(put.buf);
+	free(take.buf);
+	return looks.n < SNAPSHOTS ? looks.n : -1;
+}
+
+/* The ring's ends are dead and have left what the snapshot shows. */
+static bool restore(int ring, const struct snapshot *from)
+{
+	struct record_end in, out;
+
+	if (end_claim(&in, ring, SPSCRING_PRODUCER) ||
+	    end_claim(&out, ring, SPSCRING_CONSUMER))
+		return false;
+	*in.p.lines = from->producer;
+	*out.c.lines = from->consumer;
+	__builtin_memcpy(in.p.data, from->data, sizeof(from->data));
+	end_free(&in);
+	end_free(&out);
+	return wait_state(ring, SPSCRING_PRODUCER, SPSCRING_DEAD) &&
+		wait_state(ring, SPSCRING_CONSUMER, SPSCRING_DEAD);
+}
+
+/* What the next ends find; and they go on for laps.  0, or the line that failed. */
+static int succeed(int ring, bool consumer_first, struct record_mover *put,
+		   struct record_mover *take, __u64 *found)
+{
+	struct record_end in = { .fd = -1 }, out = { .fd = -1 };
+	__u64 first;
+	int bad = 0;
+
+	if (consumer_first ? end_claim(&out, ring, SPSCRING_CONSUMER) :
+	    end_claim(&in, ring, SPSCRING_PRODUCER))
+		return __LINE__;
+	if (!consumer_first && end_claim(&out, ring, SPSCRING_CONSUMER))
+		return __LINE__;
+	first = out.c.sequence;
+	take->seq = first;
+	while (record_take(take, &out.c, RECORD_BATCH) > 0)
+		;
+	*found = take->seq;
+	if (consumer_first && end_claim(&in, ring, SPSCRING_PRODUCER))
+		return __LINE__;
+	put->seq = in.p.sequence;
+	/* all that is not there was dropped, and what is dropped has a number */
+	if (put->seq < take->seq || (!(in.p.flags & SPSCRING_CREATE_DROP) &&
+				     put->seq != take->seq))
+		bad = __LINE__;
+	else if (in.p.pos != out.c.pos)
+		bad = __LINE__;
+	else
+		bad = record_lockstep(put, &in.p, take, &out.c, 300);
+	if (!bad && (take->wrong || (in.p.flags == WAITS && take->missed)))
+		bad = __LINE__;
+	if (!bad && take->seq != put->seq && !(in.p.flags & SPSCRING_CREATE_DROP))
+		bad = __LINE__;
+	end_free(&in);
+	end_free(&out);
+	return bad;
+}
+
+TEST_F(stepped, stores)
+{
+	const struct spscring_create *want = RING(.capacity = CAPACITY, .flags = variant->mode);
+	struct record_mover put = mover(RECORD_PUSH), take = mover(RECORD_COPY_WAYS);
+	__u64 before, found = 0, last = 0, first = 0;
+	int i, order, bad, ring = spscring_open(want), steps, states = 0;
+
+	ASSERT_GE(ring, 0);
+	/* some of them over the end of the data */
+	for (before = 3; before < 118; before += before < 100 ? 102 : 4) {
+		self->n = step_through(self->snapshots, want, before, variant->way, variant->full);
+		ASSERT_GE(self->n, 2);
+		states += self->n;
+		steps = 0;
+		for (i = 0; i < self->n; i++) {
+			for (order = 0; order < 2; order++) {
+				put.missed = 0;
+				take.missed = 0;
+				ASSERT_TRUE(restore(ring, &self->snapshots[i]));
+				bad = succeed(ring, order, &put, &take, &found);
+				ASSERT_EQ(bad, 0)
+					TH_LOG("%llu before, state %d of %d, order %d: %llu found",
+					       before, i, self->n, order, found);
+				/* either claim finds the same, and a store takes nothing away */
+				ASSERT_TRUE(order ? found == last : !i || found >= last);
+				last = found;
+			}
+			if (!i)
+				first = found;
+			if (!steps || found != self->seen[steps - 1])
+				self->seen[steps++] = found;
+		}
+		ASSERT_TRUE(last > first || (variant->full && variant->mode != OVERWRITES));
+		/* of those reserved all or none: in one step */
+		if (variant->way == RECORD_MANY)
+			ASSERT_LE(steps, 2);
+	}
+	free(put.buf);
+	free(take.buf);
+	close(ring);
+	ksft_print_msg("%d states\n", states);
+}
+
+/* --------------------------------------------------------- killed at random */
+
+#define ROUNDS	60
+
+FIXTURE(killed)
+{
+	int ring;
+	struct record_end end;
+	struct record_mover m;
+	struct killed {
+		struct spscring_record_run run;
+		__u64 wrong;
+		__u8 log[1 << 22];	/* by sequence number: how often it came */
+	} *shared;
+};
+
+/* What is tested in. */
+struct in {
+	__u32 mode;
+	__u64 capacity;
+};
+
+static void killed_free(struct _test_data_killed *self)
+{
+	end_free(&self->end);
+	close_fd(&self->ring);
+	free(self->m.buf);
+	self->m.buf = NULL;
+}
+
+static bool killed_make(struct _test_data_killed *self, const struct in *in, __u32 ways)
+{
+	killed_free(self);
+	self->ring = spscring_open(RING(.capacity = in->capacity, .flags = in->mode));
+	self->shared->run = (struct spscring_record_run){
+		.role = SPSCRING_PRODUCER, .ring_fd = self->ring, .count = ~0ULL,
+		.mover = { .most = MOST, .ways = RECORD_PRODUCER_WAYS },
+	};
+	self->m = mover(ways);
+	return self->ring >= 0 && self->m.buf;
+}
+
+FIXTURE_SETUP(killed)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->ring = -1;
+	self->end.fd = -1;
+	self->shared = shared_memory(sizeof(*self->shared));
+	ASSERT_NE(self->shared, MAP_FAILED);
+}
+
+FIXTURE_TEARDOWN(killed)
+{
+	killed_free(self);
+	munmap(self->shared, sizeof(*self->shared));
+}
+
+static void kill_producers(struct __test_metadata *_metadata, struct _test_data_killed *self,
+			   const struct in *in)
+{
+	struct record_mover *m = &self->m;
+	struct spscring_info info;
+	long got = 0;
+	__s64 until;
+	int round;
+	pid_t pid;
+
+	ASSERT_TRUE(killed_make(self, in, RECORD_CONSUMER_WAYS));
+	ASSERT_EQ(end_claim(&self->end, self->ring, SPSCRING_CONSUMER), 0);
+	for (round = 0; round < ROUNDS; round++) {
+		pid = run_child(&self->shared->run, BY_TRYING);
+		ASSERT_TRUE(wait_state(self->ring, SPSCRING_PRODUCER, SPSCRING_HELD));
+		until = now_ns() + rand() % 3000 * 1000LL;
+		while (now_ns() < until)
+			if (round % 4)
+				record_take(m, &self->end.c, RECORD_BATCH);
+		kill(pid, SIGKILL);
+		ASSERT_EQ(wait_child(pid), -SIGKILL);
+		ASSERT_TRUE(wait_state(self->ring, SPSCRING_PRODUCER, SPSCRING_DEAD));
+		while (round % 2 && (got = record_take(m, &self->end.c, RECORD_BATCH)) != -EPIPE)
+			ASSERT_TRUE(got > 0 || got == -EAGAIN);
+		ASSERT_EQ(m->wrong, 0);
+	}
+	got = 0;
+	while (got >= 0 || got == -EAGAIN)
+		got = record_take(m, &self->end.c, RECORD_BATCH);
+	EXPECT_EQ(got, -EPIPE);
+	EXPECT_EQ(m->wrong, 0);
+	/* the last one's are mended by a claim */
+	ASSERT_GE(spscring_claim(self->ring, SPSCRING_PRODUCER, 0), 0);
+	info = info_of(self->ring);
+	EXPECT_EQ(info.broken, 0);
+	EXPECT_EQ(info.length, 0);
+	EXPECT_EQ(info.producer_generation, ROUNDS + 1);
+	if (in->mode != DROPS)
+		EXPECT_EQ(m->seq, info.loss.sequence);
+	if (in->mode == WAITS)
+		EXPECT_EQ(m->missed, 0);
+	if (in->mode == OVERWRITES)
+		EXPECT_EQ(info.loss.overruns, m->missed);
+	ksft_print_msg("%llu records, %llu missed\n", m->moved, m->missed);
+}
+
+TEST_F(killed, producers)
+{
+	static const struct in rings[] = {
+		{ WAITS, 512 }, { WAITS, 8192 }, { DROPS, 512 }, { OVERWRITES, 512 },
+		{ OVERWRITES, 8192 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rings); i++)
+		kill_producers(_metadata, self, &rings[i]);
+}
+
+/* In a child: what is peeked is noted, then released. */
+static void note_until_killed(int ring, struct killed *shared)
+{
+	struct record_mover m = mover(RECORD_CONSUMER_WAYS);
+	struct spscring_record recs[RECORD_BATCH];
+	struct record_end end;
+	long n, i;
+
+	if (end_claim(&end, ring, SPSCRING_CONSUMER))
+		_exit(1);
+	for (;;) {
+		n = spscring_record_peek_n(&end.c, recs, RECORD_BATCH);
+		for (i = 0; i < n; i++) {
+			shared->wrong += record_is_wrong(recs[i].data, recs[i].length,
+							 recs[i].sequence, m.most);
+			shared->log[recs[i].sequence % sizeof(shared->log)]++;
+		}
+		if (n > 0)
+			spscring_record_release_n(&end.c, recs, n);
+	}
+}
+
+/* Each at least once, the last call's perhaps twice, and never one out of the air. */
+static void kill_consumers(struct __test_metadata *_metadata, struct _test_data_killed *self,
+			   const struct in *in)
+{
+	struct killed *shared = self->shared;
+	__u64 seq, before, twice = 0;
+	struct spscring_info info;
+	int round;
+	pid_t pid;
+	__s64 until;
+
+	ASSERT_TRUE(killed_make(self, in, RECORD_PRODUCER_WAYS));
+	/* nothing of it from the ring before */
+	shared->wrong = 0;
+	ASSERT_EQ(madvise(shared, sizeof(*shared), MADV_REMOVE), 0);
+	ASSERT_EQ(end_claim(&self->end, self->ring, SPSCRING_PRODUCER), 0);
+	for (round = 0; round < ROUNDS; round++) {
+		pid = fork_child();
+		if (!pid)
+			note_until_killed(self->ring, shared);
+		ASSERT_TRUE(wait_state(self->ring, SPSCRING_CONSUMER, SPSCRING_HELD));
+		until = now_ns() + rand() % 3000 * 1000LL;
+		while (now_ns() < until && self->m.seq < sizeof(shared->log) - 100)
+			record_put(&self->m, &self->end.p, RECORD_BATCH);
+		kill(pid, SIGKILL);
+		ASSERT_EQ(wait_child(pid), -SIGKILL);
+		ASSERT_TRUE(wait_state(self->ring, SPSCRING_CONSUMER, SPSCRING_DEAD));
+		info = info_of(self->ring);
+		ASSERT_EQ(info.broken, 0);
+	}
+	/* what is left */
+	ASSERT_EQ(spscring_shutdown(self->end.fd, 0), 0);
+	before = self->m.seq;
+	end_free(&self->end);
+	self->m.ways = RECORD_POP;
+	ASSERT_EQ(end_claim(&self->end, self->ring, SPSCRING_CONSUMER), 0);
+	self->m.seq = self->end.c.sequence;
+	self->m.missed = 0;
+	for (seq = self->m.seq; record_take(&self->m, &self->end.c, 1) > 0; seq++)
+		shared->log[seq]++;
+	EXPECT_EQ(self->m.missed, 0);
+	EXPECT_EQ(self->m.seq, before);
+	EXPECT_EQ(self->m.wrong + shared->wrong, 0);
+	for (seq = 0; seq < before; seq++) {
+		ASSERT_GE(shared->log[seq], 1)
+			TH_LOG("record %llu of %llu", seq, before);
+		twice += shared->log[seq] > 1;
+	}
+	EXPECT_LE(twice, ROUNDS * RECORD_BATCH);
+	ksft_print_msg("%llu records, %llu twice\n", before, twice);
+}
+
+TEST_F(killed, consumers)
+{
+	kill_consumers(_metadata, self, &(struct in){ WAITS, 512 });
+	kill_consumers(_metadata, self, &(struct in){ WAITS, 8192 });
+}
+
+/* A producer that overwrites and lives runs on by laps while its consumer is claimed. */
+TEST_F(killed, claims_beside)
+{
+	struct record_mover *m = &self->m;
+	int round;
+	long got;
+	pid_t pid;
+
+	ASSERT_TRUE(killed_make(self, &(struct in){ OVERWRITES, 512 }, RECORD_COPY_WAYS));
+	pid = run_child(&self->shared->run, BY_TRYING);
+
+	for (round = 0; round < 300; round++) {
+		ASSERT_EQ(end_claim(&self->end, self->ring, SPSCRING_CONSUMER), 0)
+			TH_LOG("round %d", round);
+		if (m->seq < self->end.c.sequence)
+			m->seq = self->end.c.sequence;
+		got = record_take(m, &self->end.c, round % RECORD_BATCH + 1);
+		ASSERT_TRUE(got > 0 || got == -EAGAIN || got == -EBUSY);
+		end_free(&self->end);
+		ASSERT_TRUE(wait_state(self->ring, SPSCRING_CONSUMER, SPSCRING_DEAD));
+	}
+	kill(pid, SIGKILL);
+	ASSERT_EQ(wait_child(pid), -SIGKILL);
+	EXPECT_EQ(m->wrong, 0);
+	EXPECT_EQ(info_of(self->ring).broken, 0);
+}
+
+TEST_HARNESS_MAIN

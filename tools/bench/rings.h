@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The ends of rings: of the device, and the same headers on a memfd.  What moves
+ * the records is of who includes it.
+ */
+#ifndef _SPSCRING_BENCH_RINGS_H
+#define _SPSCRING_BENCH_RINGS_H
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+#include <linux/spscring_record.h>
+
+#include "bench.h"
+#include "lib/spscring.h"
+#include "tests/spscring_peer.h"
+
+struct producer {
+	struct spscring_producer end;
+};
+
+struct consumer {
+	struct spscring_consumer end;
+	struct spscring_record peeked;
+	int epoll;		/* to sleep on, or 0 */
+};
+
+static struct spscring_geometry geometry;	/* of the run's rings */
+
+static void open_rings(struct run *run, struct spscring_create *want)
+{
+	static const uint32_t flags[] = {
+		[SPSCRING_WAKE_NEVER] = SPSCRING_CREATE_BUSY_POLL,
+		[SPSCRING_WAKE_ASYMMETRIC] = SPSCRING_CREATE_ASYMMETRIC,
+	};
+	const struct point *p = &run->cell->point;
+	int err;
+
+	*want = (struct spscring_create){
+		.size = sizeof(*want), .capacity = run->cell->capacity,
+		.record_size = p->bytes, .name = "bench",
+		.flags = flags[run->cell->contender->wake],
+	};
+	if (run->cell->contender->records) {
+		want->flags |= SPSCRING_CREATE_RECORDS | p->when_full;
+		want->record_size = 0;
+		if (!(1U << p->test & BENCH_DIFFER))
+			want->capacity *= spscring_record_size(SPSCRING_RECORDS_ALIGN_MIN,
+							       p->bytes);
+	}
+	err = spscring_geometry_init(&geometry, want, sysconf(_SC_PAGESIZE));
+	if (err)
+		die("geometry: %s", strerror(-err));
+	run->queue_size = geometry.memory;
+}
+
+static void open_device(struct run *run)
+{
+	struct spscring_create want;
+
+	open_rings(run, &want);
+	run->ring_fd = calloc(run->queues, sizeof(*run->ring_fd));
+	if (!run->ring_fd)
+		die("no memory");
+	for (uint32_t i = 0; i < run->queues; i++) {
+		run->ring_fd[i] = spscring_open(&want);
+		if (run->ring_fd[i] < 0)
+			die("/dev/spscring: %s", strerror(-run->ring_fd[i]));
+	}
+}
+
+static void open_plain(struct run *run)
+{
+	struct spscring_create want;
+
+	open_rings(run, &want);
+	if (run->cell->contender->records)
+		run_memory_twice(run, geometry.data_offset, geometry.data_bytes);
+	else
+		run_memory(run, geometry.memory);
+}
+
+/* As the kernel does it, from ring to ring. */
+static void colour(const struct run *run, uint32_t queue)
+{
+	geometry.colour = (run->number + queue) % SPSCRING_COLOURS * SPSCRING_LINE;
+}
+
+/* The mapping keeps the end; the fd is for waking its peer. */
+static void done_with(const struct run *run, int fd)
+{
+	if (run->cell->contender->wake == SPSCRING_WAKE_NEVER)
+		close(fd);
+}
+
+static void be_producer(struct run *run, uint32_t queue, struct producer *p)
+{
+	const struct spscring_geometry *g = &geometry;
+	int fd, err;
+
+	if (run->memory) {
+		char *memory = run_queue(run, queue);
+
+		colour(run, queue);
+		spscring_producer_init(&p->end, g, memory + g->consumer_offset,
+				       memory + g->info_offset, memory + g->producer_offset,
+				       memory + g->data_offset);
+		/* nobody sleeps: it is what a ring pays so that one may */
+		spscring_producer_wakes(&p->end, run->cell->contender->wake);
+		return;
+	}
+	fd = spscring_claim(run->ring_fd[queue], SPSCRING_PRODUCER, 0);
+	if (fd < 0)
+		die("claim: %s", strerror(-fd));
+	err = spscring_map_producer(fd, &p->end, NULL);
+	if (err)
+		die("map: %s", strerror(-err));
+	done_with(run, fd);
+}
+
+/* The consumer sleeps where it is to, without looking for a while before it does. */
+static void be_sleeper(const struct run *run, int fd, struct consumer *c)
+{
+	struct epoll_event want = { .events = EPOLLIN | EPOLLET };
+	int err;
+
+	c->end.spin = 0;
+	c->end.spin_max = 0;
+	c->epoll = 0;
+	if (!run->cell->contender->epoll)
+		return;
+	err = spscring_notify(fd, run->cell->point.batch, 0, -1);
+	if (err)
+		die("notify: %s", strerror(-err));
+	c->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (c->epoll < 0 || epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &want))
+		die("epoll: %s", strerror(errno));
+}
+
+static void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
+{
+	const struct spscring_geometry *g = &geometry;
+	int fd, err;
+
+	if (run->memory) {
+		char *memory = run_queue(run, queue);
+
+		colour(run, queue);
+		spscring_consumer_init(&c->end, g, memory + g->consumer_offset,
+				       memory + g->info_offset, memory + g->data_offset);
+		spscring_consumer_wakes(&c->end, run->cell->contender->wake);
+		return;
+	}
+	fd = spscring_claim(run->ring_fd[queue], SPSCRING_CONSUMER, 0);
+	if (fd < 0)
+		die("claim: %s", strerror(-fd));
+	err = spscring_map_consumer(fd, &c->end, NULL);
+	if (err)
+		die("map: %s", strerror(-err));
+	if (1U << run->cell->point.test & BENCH_ASLEEP)
+		be_sleeper(run, fd, c);
+	done_with(run, fd);
+}
+
+/* From here on this process has nothing but its mappings, which keep its ends. */
+static void ready(struct run *run)
+{
+	for (uint32_t i = 0; run->ring_fd && i < run->queues; i++)
+		close(run->ring_fd[i]);
+}
+
+/* How many went; any other error is no full and no empty. */
+static __always_inline long done(long n)
+{
+	if (likely(n >= 0))
+		return n;
+	if (unlikely(n != -EAGAIN))
+		die("push or pop: %s", strerror(-n));
+	return 0;
+}
+
+static __always_inline int did(int err)
+{
+	if (likely(!err))
+		return 1;
+	done(err);
+	return 0;
+}
+
+static __always_inline void wait_push(struct producer *p)
+{
+	(void)p;
+	cpu_relax();
+}
+
+static __always_inline void wait_pop(struct consumer *c)
+{
+	spscring_relax(&c->end);
+}
+
+static inline void sleep_pop(struct consumer *c, uint32_t n)
+{
+	struct epoll_event found;
+	int err;
+
+	if (c->epoll) {
+		if (epoll_wait(c->epoll, &found, 1, -1) != 1)
+			die("epoll_wait: %s", strerror(errno));
+		return;
+	}
+	err = spscring_wait_records(&c->end, n, -1);
+	if (err)
+		die("wait: %s", strerror(-err));
+}
+
+#endif
