@@ -20,7 +20,7 @@ struct rival {
 	size_t (*size)(const struct cell *cell);	/* of a queue */
 	void (*init)(void *memory, const struct cell *cell);	/* in the parent of both ends */
 	void (*exit)(void *memory);	/* or NULL */
-	size_t (*twice)(const struct cell *cell);	/* of data behind it, mapped twice; or NULL */
+	size_t (*twice)(const struct cell *cell);	/* of data mapped twice; or NULL */
 };
 
 extern const struct rival boost_rival, ck_rival, dpdk_rival, crossbeam_rival;
