@@ -770,6 +770,9 @@ static void flood_produce(struct run *run)
 	run->shared->lost = lost;
 	/* pairs with flood_consume() */
 	smp_store_release(&run->shared->over, 1);
+	/* its end does not die under a consumer that still looks; likewise */
+	while (smp_load_acquire(&run->shared->over) != 2)
+		cpu_relax();
 }
 
 static void flood_consume(struct run *run)
@@ -803,6 +806,11 @@ static void flood_consume(struct run *run)
 		while (point->taker == TAKER_SLOW && ticks() - begin < SLOW_TICKS)
 			cpu_relax();
 	}
+	/* pairs with flood_produce() */
+	while (smp_load_acquire(&run->shared->over) != 1)
+		cpu_relax();
+	/* likewise */
+	smp_store_release(&run->shared->over, 2);
 }
 #endif
 
