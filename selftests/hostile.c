@@ -95,16 +95,6 @@ static const struct word dead_producer_words[] = {
 	WORD(P_OLDEST,    WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT),
 };
 
-static __u64 random_word(void)
-{
-	static __u64 state = 0x853c49e6748fea9bULL;
-
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
 static __u64 value_at(enum value value, __u64 pos)
 {
 	const __u64 far = CAPACITY + 2 + random_word() % ((1ULL << 63) - CAPACITY - 2);

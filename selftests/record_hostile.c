@@ -15,16 +15,6 @@
 #define DISCARDED	SPSCRING_WORD_DISCARDED
 #define LAP		SPSCRING_WORD_LAP
 
-static __u64 random_word(void)
-{
-	static __u64 state = 0x853c49e6748fea9bULL;
-
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
 /* ------------------------------------------------------------------ a duel */
 
 struct duel {

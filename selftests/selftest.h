@@ -255,4 +255,15 @@ static inline void close_fd(int *fd)
 	*fd = -1;
 }
 
+/* Any, the same in each run. */
+static inline __u64 random_word(void)
+{
+	static __u64 state = 0x853c49e6748fea9bULL;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}
+
 #endif

@@ -975,6 +975,26 @@ static inline long spscring_record_pop_n(struct spscring_consumer *c,
 	return i;
 }
 
+/* The length of the next record, if it may be read in place. */
+static __always_inline long spscring_record_first(struct spscring_consumer *c)
+{
+	if (c->flags & SPSCRING_CREATE_OVERWRITE)
+		return -EOPNOTSUPP;
+#ifdef __KERNEL__
+	if (c->peer_is_user)
+		return -EPERM;
+#endif
+	return spscring_record_next(c);
+}
+
+static __always_inline void spscring_record_show(const struct spscring_consumer *c,
+						 struct spscring_record *rec, long length)
+{
+	rec->data = c->at + SPSCRING_WORD;
+	rec->length = (__u32)length;
+	rec->sequence = c->sequence;
+}
+
 /**
  * spscring_record_peek_n() - records to read in place
  * @c: the consumer
@@ -995,20 +1015,12 @@ static inline long spscring_record_peek_n(struct spscring_consumer *c,
 	long length;
 	__u32 i;
 
-	if (c->flags & SPSCRING_CREATE_OVERWRITE)
-		return -EOPNOTSUPP;
-#ifdef __KERNEL__
-	if (c->peer_is_user)
-		return -EPERM;
-#endif
-	length = spscring_record_next(c);
+	length = spscring_record_first(c);
 	if (length < 0)
 		return length;
 	at = *c;
 	for (i = 0; ; ) {
-		recs[i].data = at.at + SPSCRING_WORD;
-		recs[i].length = (__u32)length;
-		recs[i].sequence = at.sequence;
+		spscring_record_show(&at, &recs[i], length);
 		spscring_record_take(&at, (__u32)length);
 		if (++i == n)
 			break;
@@ -1059,18 +1071,10 @@ static __always_inline int spscring_record_peek(struct spscring_consumer *c,
 
 	/* for compilers that think it may stay unset */
 	*rec = (struct spscring_record){};
-	if (c->flags & SPSCRING_CREATE_OVERWRITE)
-		return -EOPNOTSUPP;
-#ifdef __KERNEL__
-	if (c->peer_is_user)
-		return -EPERM;
-#endif
-	length = spscring_record_next(c);
+	length = spscring_record_first(c);
 	if (unlikely(length < 0))
 		return (int)length;
-	rec->data = c->at + SPSCRING_WORD;
-	rec->length = (__u32)length;
-	rec->sequence = c->sequence;
+	spscring_record_show(c, rec, length);
 	return 0;
 }
 
