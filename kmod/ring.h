@@ -2,6 +2,7 @@
 #ifndef _SPSCRING_RING_INTERNAL_H
 #define _SPSCRING_RING_INTERNAL_H
 
+#include <linux/eventfd.h>
 #include <linux/hrtimer.h>
 #include <linux/irq_work.h>
 #include <linux/kref.h>
@@ -14,7 +15,6 @@
 #include <linux/wait.h>
 
 struct cred;
-struct eventfd_ctx;
 struct file;
 struct iov_iter;
 struct kiocb;
@@ -56,6 +56,15 @@ struct ring_sleep {
 	int work_now;			/* with SPSCRING_KICK_NOW */
 	struct spscring_sleep_counters count;
 };
+
+static inline void ring_signal(struct eventfd_ctx *eventfd)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+	eventfd_signal(eventfd, 1);
+#else
+	eventfd_signal(eventfd);
+#endif
+}
 
 struct ring_end {
 	u32 state;		/* SPSCRING_UNCLAIMED to SPSCRING_DEAD */

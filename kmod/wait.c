@@ -11,7 +11,6 @@
  * poll always arms, ready or not: an edge-triggered epoll does not ask again
  * before it sleeps.  Where the end is ready, it arms right behind what is seen.
  */
-#include <linux/eventfd.h>
 #include <linux/hardirq.h>
 #include <linux/ktime.h>
 #include <linux/sched/signal.h>
@@ -205,15 +204,6 @@ static bool wait_reap(struct ring_end *end)
 	return pollers;
 }
 
-static void wait_signal(struct eventfd_ctx *eventfd)
-{
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
-	eventfd_signal(eventfd, 1);
-#else
-	eventfd_signal(eventfd);
-#endif
-}
-
 static void wait_wake_locked(struct ring_end *end)
 {
 	struct ring_sleep *s = &end->sleep;
@@ -223,7 +213,7 @@ static void wait_wake_locked(struct ring_end *end)
 	/* without a mask, or io_uring's multishot poll would believe it, and not arm again */
 	wake_up_all_locked(&s->queue);
 	if (s->eventfd)
-		wait_signal(s->eventfd);
+		ring_signal(s->eventfd);
 }
 
 /* What is there has waited long enough, whatever the watermark. */

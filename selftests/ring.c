@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 
 #include "selftest.h"
@@ -575,6 +576,100 @@ TEST_F(kernel, from_user)
 	EXPECT_EQ(result.wrong, 0);
 	EXPECT_EQ(result.checksum, checksum(variant->size, n));
 	close(end);
+}
+
+FIXTURE(asleep)
+{
+	int ring[2], event[2], peer;
+	struct spscring_peer_start start;
+};
+
+FIXTURE_VARIANT(asleep)
+{
+	enum { BY_RING, BY_EVENTFD, BY_PIPE } by;
+};
+
+FIXTURE_VARIANT_ADD(asleep, ring) { BY_RING };
+FIXTURE_VARIANT_ADD(asleep, eventfd) { BY_EVENTFD };
+FIXTURE_VARIANT_ADD(asleep, pipe) { BY_PIPE };
+
+FIXTURE_SETUP(asleep)
+{
+	int i;
+
+	SKIP_WITHOUT_DEVICE();
+	self->peer = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
+	if (self->peer < 0)
+		SKIP(return, "%s: %s; is spscring_peer.ko loaded?", SPSCRING_PEER_DEVICE,
+		     strerror(errno));
+	for (i = 0; i < 2; i++) {
+		self->ring[i] = spscring_open(RING(.capacity = 64, .record_size = 8));
+		ASSERT_GE(self->ring[i], 0);
+	}
+	ASSERT_EQ(pipe2(self->event, O_CLOEXEC), 0);
+	if (variant->by == BY_EVENTFD) {
+		close(self->event[0]);
+		self->event[0] = eventfd(0, EFD_CLOEXEC);
+		ASSERT_GE(self->event[0], 0);
+	}
+	self->start = (struct spscring_peer_start){
+		.op = SPSCRING_PEER_SLEEPER, .flags = SPSCRING_PEER_SLEEP,
+		.ring_fd = self->ring[0], .back_fd = self->ring[1], .cpu = -1, .batch = 1,
+	};
+	if (variant->by != BY_RING) {
+		self->start.flags |= SPSCRING_PEER_EVENT;
+		self->start.event_fd = self->event[0];
+	}
+}
+
+FIXTURE_TEARDOWN(asleep)
+{
+	close_fd(&self->peer);
+	close_fd(&self->ring[0]);
+	close_fd(&self->ring[1]);
+	close_fd(&self->event[0]);
+	close_fd(&self->event[1]);
+}
+
+/* A kernel end that sleeps for good is stopped, or goes with its file, in no time. */
+TEST_F(asleep, stopped)
+{
+	struct spscring_peer_result result = {};
+	__u64 i;
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(do_ioctl(self->peer, SPSCRING_PEER_START, &self->start), 0);
+		while (info_of(self->ring[1]).tail <= i)
+			sleep_ms(1);
+		sleep_ms(10);
+		if (i)
+			break;
+		ASSERT_EQ(do_ioctl(self->peer, SPSCRING_PEER_STOP, NULL), 0);
+		ASSERT_EQ(do_ioctl(self->peer, SPSCRING_PEER_WAIT, &result), 0);
+		EXPECT_EQ(result.err, -ECANCELED);
+		EXPECT_EQ(result.done, 0);
+		EXPECT_EQ(result.lost, 0);
+		EXPECT_GE(result.slept, 1);
+	}
+	close_fd(&self->peer);
+	EXPECT_EQ(state_of(self->ring[0], SPSCRING_CONSUMER), SPSCRING_DEAD);
+}
+
+TEST_F(asleep, bad_event)
+{
+	struct spscring_peer_start *start = &self->start;
+	int file = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	ASSERT_GE(file, 0);
+	start->event_fd = -1;
+	EXPECT_EQ(do_ioctl(self->peer, SPSCRING_PEER_START, start),
+		  variant->by == BY_RING ? -EINVAL : -EBADF);
+	start->event_fd = file;
+	EXPECT_EQ(do_ioctl(self->peer, SPSCRING_PEER_START, start), -EINVAL);
+	start->event_fd = self->event[1];	/* of a pipe, to write to */
+	EXPECT_EQ(do_ioctl(self->peer, SPSCRING_PEER_START, start),
+		  variant->by == BY_RING ? -EINVAL : -EBADF);
+	close(file);
 }
 
 /* ---------------------------------------------------------- other modules */

@@ -4,6 +4,8 @@
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
+#include <linux/eventfd.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/irq_work.h>
 #include <linux/kthread.h>
@@ -11,6 +13,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -19,6 +22,7 @@
 
 #include "bench/hist.h"
 #include "bench/lengths.h"
+#include "bench/stamp.h"
 #include "spscring_kapi.h"
 #include "spscring_peer.h"
 #include "trace.h"
@@ -52,6 +56,8 @@ struct peer {
 	u64 polled;		/* what POLLED has pushed; the polls' */
 	bool watches;		/* polls */
 	struct irq_work kick;
+	struct file *event;	/* EVENT's; and the eventfd behind it, or NULL */
+	struct eventfd_ctx *eventfd;
 	void *recs;
 	struct hist *hist;
 	int (*run)(struct peer *peer, u64 n);
@@ -82,6 +88,32 @@ static int peer_pause(struct peer *peer)
 	return 0;
 }
 
+/* An eventfd's count, or u64s of a pipe, of which each is one record. */
+static int peer_await_event(struct peer *peer)
+{
+	u64 events;
+	ssize_t n = kernel_read(peer->event, &events, sizeof(events), NULL);
+
+	if (n == sizeof(events))
+		return 0;
+	return n < 0 ? n : -EPIPE;
+}
+
+static int peer_send_event(struct peer *peer)
+{
+	const u64 one = 1;
+	ssize_t n;
+
+	if (peer->eventfd) {
+		ring_signal(peer->eventfd);
+		return 0;
+	}
+	n = kernel_write(peer->event, &one, sizeof(one), NULL);
+	if (n == sizeof(one))
+		return 0;
+	return n < 0 ? n : -EPIPE;
+}
+
 /*
  * Who finds what it waited for only when its time is up, by the last look, has not
  * been woken for it; when there is nothing the peer is late.
@@ -91,12 +123,18 @@ static noinline int peer_sleep(struct peer *peer, bool popping)
 	bool paced = peer->want.op == SPSCRING_PEER_PACED;
 	s64 deadline = ktime_get_ns() +
 		(peer->want.gap_ns && !paced ? peer->want.gap_ns : PEER_PATIENCE);
-	int err = popping ? spscring_wait_records(&peer->c, 1, deadline) :
-		spscring_wait_room(&peer->p, 1, deadline);
+	int err;
 
+	if (popping && peer->event)
+		err = peer_await_event(peer);
+	else if (popping)
+		err = spscring_wait_records(&peer->c, 1, deadline);
+	else
+		err = spscring_wait_room(&peer->p, 1, deadline);
 	if (!err && (s64)ktime_get_ns() >= deadline)
 		peer->result.lost++;
-	if (err == -ETIMEDOUT)
+	/* STOP interrupts it */
+	if (err == -ETIMEDOUT || err == -ERESTARTSYS || err == -EINTR)
 		err = 0;
 	return err ?: peer_pause(peer);
 }
@@ -364,6 +402,62 @@ static __always_inline int peer_ping(struct peer *peer, struct peer_tally *t, u6
 	return 0;
 }
 
+/* Each time that the consumer has said that it is about to sleep, and has had the time to. */
+static int peer_waker_run(struct peer *peer, u64 n)
+{
+	struct spscring_peer_result *result = &peer->result;
+	struct peer_tally told = {}, t = {};
+	u64 end = result->done + n, seq, stamp;
+	long some;
+	int err;
+
+	told.recs = &seq;
+	t.recs = &stamp;
+	for (; result->done != end; result->done++) {
+		some = peer_pop(peer, &told, 1, sizeof(seq), true);
+		if (some < 0)
+			return some;
+		result->wrong += seq != peer->want.first + result->done;
+		err = peer_await(peer, ktime_get_ns() + peer->want.gap_ns);
+		if (err)
+			return err;
+		stamp = stamp_make(peer_ticks(), seq);
+		err = peer_push(peer, &t, 1, sizeof(stamp), true);
+		if (!err && peer->event)
+			err = peer_send_event(peer);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int peer_sleeper_run(struct peer *peer, u64 n)
+{
+	struct spscring_peer_result *result = &peer->result;
+	bool timed = result->done >= peer->want.warmup;
+	struct peer_tally told = {}, t = {};
+	u64 end = result->done + n, seq, stamp, age;
+	long some;
+	int err;
+
+	told.recs = &seq;
+	t.recs = &stamp;
+	for (; result->done != end; result->done++) {
+		seq = peer->want.first + result->done;
+		err = peer_push(peer, &told, 1, sizeof(seq), true);
+		if (err)
+			return err;
+		some = peer_pop(peer, &t, 1, sizeof(stamp), true);
+		if (some < 0)
+			return some;
+		age = stamp_age(stamp, peer_ticks());
+		result->wrong += STAMP_NUMBER(stamp) != STAMP_NUMBER(seq) || age > STAMP_AGE_MAX;
+		if (timed)
+			hist_add(peer->hist, age);
+	}
+	return 0;
+}
+
 /* ------------------------------------------------ of records of any size */
 
 /* A record's bytes as the benchmark's own ends have them. */
@@ -528,6 +622,9 @@ static const struct peer_op {
 				 SPSCRING_CONSUMER },
 	[SPSCRING_PEER_PACED] = { peer_paced_run, NULL, SPSCRING_PRODUCER, 0 },
 	[SPSCRING_PEER_POLLED] = { peer_polled_run, NULL, SPSCRING_PRODUCER, 0 },
+	[SPSCRING_PEER_WAKER] = { peer_waker_run, NULL, SPSCRING_PRODUCER, SPSCRING_CONSUMER },
+	[SPSCRING_PEER_SLEEPER] = { peer_sleeper_run, NULL, SPSCRING_CONSUMER,
+				    SPSCRING_PRODUCER },
 };
 
 static void peer_put(struct peer *peer)
@@ -554,6 +651,7 @@ static int peer_thread(void *data)
 	u64 total = peer->want.warmup + peer->want.count;
 	u64 ticks = peer_ticks(), ns = ktime_get_ns();
 
+	allow_signal(SIGINT);	/* STOP's */
 	if (!peer->want.count)
 		total = U64_MAX;
 	while (!result->err && result->done != total) {
@@ -570,6 +668,7 @@ static int peer_thread(void *data)
 	}
 	result->ticks = peer_ticks() - ticks;
 	result->ns = ktime_get_ns() - ns;
+	result->slept = current->nvcsw;
 	peer_put(peer);
 	complete_all(&peer->finished);
 	return 0;
@@ -579,17 +678,21 @@ static int peer_thread(void *data)
 
 static int peer_check_want(const struct spscring_peer_start *want)
 {
-	if (want->op < SPSCRING_PEER_SOURCE || want->op > SPSCRING_PEER_POLLED ||
+	bool wakes = want->op == SPSCRING_PEER_WAKER || want->op == SPSCRING_PEER_SLEEPER;
+
+	if (want->op < SPSCRING_PEER_SOURCE || want->op > SPSCRING_PEER_SLEEPER ||
 	    want->flags & ~(SPSCRING_PEER_SHUTDOWN | SPSCRING_PEER_SLEEP | SPSCRING_PEER_ARMED |
-			    PEER_LISTS) ||
+			    SPSCRING_PEER_EVENT | PEER_LISTS) || want->reserved ||
 	    !want->batch || want->batch > SPSCRING_PEER_BATCH_MAX ||
 	    want->warmup + want->count < want->count)
 		return -EINVAL;
-	if (want->op == SPSCRING_PEER_PING && want->batch != 1)
+	if ((want->op == SPSCRING_PEER_PING || wakes) && want->batch != 1)
+		return -EINVAL;
+	if (want->flags & SPSCRING_PEER_EVENT ? !wakes : want->event_fd)
 		return -EINVAL;
 	if (want->op == SPSCRING_PEER_POLLED && (want->batch != 1 || !want->count))
 		return -EINVAL;
-	if (want->gap_ns && want->op != SPSCRING_PEER_PACED &&
+	if (want->gap_ns && want->op != SPSCRING_PEER_PACED && want->op != SPSCRING_PEER_WAKER &&
 	    !(want->flags & SPSCRING_PEER_SLEEP))
 		return -EINVAL;
 	if (!peer_ops[want->op].back && want->back_fd != -1)
@@ -655,6 +758,37 @@ static int peer_take_all(struct peer *peer)
 	return err;
 }
 
+/* An eventfd is signalled as a driver does it; what is none has to be a pipe. */
+static int peer_take_event(struct peer *peer)
+{
+	bool reads = peer->want.op == SPSCRING_PEER_SLEEPER;
+	struct eventfd_ctx *eventfd;
+
+	if (!(peer->want.flags & SPSCRING_PEER_EVENT))
+		return 0;
+	peer->event = fget(peer->want.event_fd);
+	if (!peer->event)
+		return -EBADF;
+	if (!(peer->event->f_mode & (reads ? FMODE_READ : FMODE_WRITE)))
+		return -EBADF;
+	eventfd = eventfd_ctx_fileget(peer->event);
+	if (!IS_ERR(eventfd))
+		peer->eventfd = eventfd;
+	else if (!S_ISFIFO(file_inode(peer->event)->i_mode))
+		return -EINVAL;
+	return 0;
+}
+
+static void peer_put_event(struct peer *peer)
+{
+	if (peer->eventfd)
+		eventfd_ctx_put(peer->eventfd);
+	if (peer->event)
+		fput(peer->event);
+	peer->eventfd = NULL;
+	peer->event = NULL;
+}
+
 /* A ring of records of any size has no record size. */
 static int peer_choose(struct peer *peer)
 {
@@ -663,6 +797,8 @@ static int peer_choose(struct peer *peer)
 
 	peer->list = 0;
 	peer->run = op->run;
+	if (op->back && !op->records && peer->size != sizeof(u64))
+		return -EINVAL;	/* stamps */
 	if (peer->size)
 		return lists ? -EINVAL : 0;
 	if (!op->records || peer->want.batch != 1 || lists == PEER_LISTS ||
@@ -680,7 +816,7 @@ static int peer_alloc(struct peer *peer)
 	peer->recs = kvmalloc_array(peer->want.batch, peer->size, GFP_KERNEL_ACCOUNT);
 	if (!peer->recs)
 		return -ENOMEM;
-	if (peer->want.op != SPSCRING_PEER_PING)
+	if (peer->want.op != SPSCRING_PEER_PING && peer->want.op != SPSCRING_PEER_SLEEPER)
 		return 0;
 	peer->hist = kvzalloc(sizeof(*peer->hist), GFP_KERNEL_ACCOUNT);
 	return peer->hist ? 0 : -ENOMEM;
@@ -689,6 +825,7 @@ static int peer_alloc(struct peer *peer)
 static void peer_free(struct peer *peer)
 {
 	peer_put(peer);
+	peer_put_event(peer);
 	kvfree(peer->recs);
 	kvfree(peer->hist);
 	peer->recs = NULL;
@@ -714,6 +851,8 @@ static int peer_start(struct peer *peer)
 	if (!err)
 		err = peer_choose(peer);
 	if (!err)
+		err = peer_take_event(peer);
+	if (!err)
 		err = peer_alloc(peer);
 	if (!err && peer->want.op == SPSCRING_PEER_POLLED)
 		err = peer_watch(peer);
@@ -735,6 +874,14 @@ err_free:
 	peer->want.flags = 0;	/* what was claimed in vain can be claimed again */
 	peer_free(peer);
 	return err;
+}
+
+/* Soon: it looks every PEER_TRIES tries and PEER_RECORDS records, and when it wakes. */
+static void peer_stop(struct peer *peer)
+{
+	WRITE_ONCE(peer->stop, true);
+	if (peer->thread)
+		send_sig(SIGINT, peer->thread, 1);
 }
 
 /* It has finished: wait until it is out of this module's code, too. */
@@ -813,7 +960,9 @@ static long peer_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case SPSCRING_PEER_WAIT:
 		return peer_ioctl_wait(peer, (void __user *)arg);
 	case SPSCRING_PEER_STOP:
-		WRITE_ONCE(peer->stop, true);
+		mutex_lock(&peer->lock);
+		peer_stop(peer);
+		mutex_unlock(&peer->lock);
 		return 0;
 	default:
 		return -ENOTTY;
@@ -838,8 +987,7 @@ static int peer_release(struct inode *inode, struct file *file)
 	struct peer *peer = file->private_data;
 
 	if (peer->thread) {
-		WRITE_ONCE(peer->stop, true);
-		/* soon: it looks every PEER_TRIES tries and PEER_RECORDS records */
+		peer_stop(peer);
 		wait_for_completion(&peer->finished);
 		peer_join(peer);
 	}

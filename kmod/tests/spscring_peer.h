@@ -37,39 +37,50 @@
 #define SPSCRING_PEER_PING	4	/* push into ring, wait for it from back, check */
 #define SPSCRING_PEER_PACED	5	/* push into ring, a batch every gap_ns */
 #define SPSCRING_PEER_POLLED	6	/* push into ring from within each poll of its consumer */
+#define SPSCRING_PEER_WAKER	7	/* pop from back, gap_ns later push a stamp into ring */
+#define SPSCRING_PEER_SLEEPER	8	/* push into back, sleep until ring has a stamp */
 
 #define SPSCRING_PEER_SHUTDOWN	(1U << 0)	/* end by SHUTDOWN, not by death */
 #define SPSCRING_PEER_SLEEP	(1U << 1)	/* sleep where it would look again */
 #define SPSCRING_PEER_KLOG	(1U << 2)	/* as long as in that list, see bench/lengths.h */
 #define SPSCRING_PEER_PCAP	(1U << 3)	/* likewise */
 #define SPSCRING_PEER_ARMED	(1U << 4)	/* POLLED: the poll has armed, not told */
+#define SPSCRING_PEER_EVENT	(1U << 5)	/* WAKER, SLEEPER: by event_fd, not by the ring */
 
 #define SPSCRING_PEER_BATCH_MAX	4096
 
 /**
  * struct spscring_peer_start - SPSCRING_PEER_START: claim, and begin.
- * @op:		SPSCRING_PEER_SOURCE to SPSCRING_PEER_POLLED.
- * @flags:	SPSCRING_PEER_SHUTDOWN to SPSCRING_PEER_ARMED.
+ * @op:		SPSCRING_PEER_SOURCE to SPSCRING_PEER_SLEEPER.
+ * @flags:	SPSCRING_PEER_SHUTDOWN to SPSCRING_PEER_EVENT.
  * @ring_fd:	a ring fd.
- * @back_fd:	a ring fd of the same record size for ECHO and PING, otherwise -1.
+ * @back_fd:	a ring fd of the same record size for ECHO, PING, WAKER and SLEEPER,
+ *		otherwise -1.
  * @cpu:	where the thread runs, or -1: anywhere.
- * @batch:	records a call, 1 to SPSCRING_PEER_BATCH_MAX; 1 for PING
- *		and POLLED.
- * @warmup:	records before the time, and PING's histogram, begin.
+ * @batch:	records a call, 1 to SPSCRING_PEER_BATCH_MAX; 1 for PING,
+ *		POLLED, WAKER and SLEEPER.
+ * @warmup:	records before the time, and PING's and SLEEPER's histogram, begin.
  * @count:	records after the warm-up, or 0: without end.  POLLED lasts until
  *		STOP, and pushes as many at most, not 0.
  * @first:	sequence number of the first record.
- * @gap_ns:	from one batch of PACED to when the next is due; of SLEEP otherwise
- *		how long a sleep lasts, at most, 0: 30 s; 0 without it.
+ * @gap_ns:	from one batch of PACED to when the next is due; what WAKER waits
+ *		before a push; of SLEEP otherwise how long a sleep lasts, at most,
+ *		0: 30 s; 0 without it.
+ * @event_fd:	of EVENT: an eventfd, or an end of a pipe, where a u64 is one record:
+ *		WAKER writes it after a push, SLEEPER reads it where it would sleep.
+ * @reserved:	0.
+ *
+ * WAKER and SLEEPER measure a wake-up: who consumes says by a record of back that it is
+ * about to sleep, and has gap_ns to do so.  Their rings are of u64s, bench/stamp.h.
  *
  * Of rings of records of any size: records of 8 bytes, which are the sequence number,
  * or as long as KLOG or PCAP say, which have its low half for their first four bytes
  * and their last; not PACED, no SLEEP, one a call.
  *
  * Returns 0.  Errors: EBUSY one is running, or its result has not been fetched;
- * EINVAL a bad value, or an offline CPU; ENOMEM; EFAULT; EINTR; and those of
- * spscring_from_fd() and of the claims: EBADF, EPERM, EBADFD, EBUSY, ESHUTDOWN,
- * EPIPE.
+ * EINVAL a bad value, an offline CPU, or rings or an event_fd that it cannot
+ * use; ENOMEM; EFAULT; EINTR; and those of spscring_from_fd() and
+ * of the claims: EBADF, also of no event_fd; EPERM, EBADFD, EBUSY, ESHUTDOWN, EPIPE.
  */
 struct spscring_peer_start {
 	__u32 op;
@@ -82,6 +93,8 @@ struct spscring_peer_start {
 	__u64 count;
 	__u64 first;
 	__u64 gap_ns;
+	__s32 event_fd;
+	__u32 reserved;
 };
 
 /**
@@ -90,14 +103,16 @@ struct spscring_peer_start {
  *		returned: -EPIPE, -ESHUTDOWN, -EOPNOTSUPP.
  * @lost:	of SLEEP: sleeps that found what they waited for only when their time
  *		was up; in: 0.
- * @done:	records moved, with the warm-up's: pushed by SOURCE and ECHO,
- *		popped by SINK, gone round by PING.
+ * @done:	records moved, with the warm-up's: pushed by SOURCE, ECHO and WAKER,
+ *		popped by SINK and SLEEPER, gone round by PING.
  * @wrong:	records that were not what was expected.
  * @checksum:	of all records popped: the sum of spscring_peer_word().
  * @ticks:	from the end of the warm-up to the end: cycles on x86-64,
  *		elsewhere nanoseconds.
  * @ns:		the same time in nanoseconds.
- * @hist:	in: where a struct hist of round trips in ticks goes, or 0.
+ * @hist:	in: where a struct hist of round trips, or a SLEEPER's wake-ups, in ticks
+ *		goes, or 0.
+ * @slept:	how often the thread has let go of its CPU to wait.
  *
  * Returns 0 once the operation has ended.  Errors: EBADFD none was started;
  * EINTR; EFAULT (the result is lost).
@@ -111,10 +126,11 @@ struct spscring_peer_result {
 	__u64 ticks;
 	__u64 ns;
 	__u64 hist;
+	__u64 slept;
 };
 
-_Static_assert(sizeof(struct spscring_peer_start) == 56, "struct spscring_peer_start");
-_Static_assert(sizeof(struct spscring_peer_result) == 56, "struct spscring_peer_result");
+_Static_assert(sizeof(struct spscring_peer_start) == 64, "struct spscring_peer_start");
+_Static_assert(sizeof(struct spscring_peer_result) == 64, "struct spscring_peer_result");
 
 /* Word @i of the record that carries @seq; word 0 is @seq itself. */
 static __always_inline __u64 spscring_peer_pattern(__u64 seq, __u32 i)

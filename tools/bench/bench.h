@@ -15,6 +15,7 @@
 
 #include "bench/hist.h"
 #include "bench/lengths.h"
+#include "bench/stamp.h"
 
 #define BENCH_CAPACITY	4096
 #define BENCH_BATCH_MAX	256
@@ -73,6 +74,8 @@ struct loops {
 	void (*end[BENCH_TESTS][2])(struct run *run);
 };
 
+enum bench_event { EVENT_NONE, EVENT_EVENTFD, EVENT_PIPE };
+
 struct contender {
 	const char *pair;
 	const char *impl;
@@ -87,8 +90,9 @@ struct contender {
 	uint32_t wake;		/* SPSCRING_WAKE_*, of a ring */
 	int records;		/* of any size, of a ring */
 	int epoll;		/* its consumer sleeps by that */
+	enum bench_event event;	/* or by that, beside a ring that cannot wake */
 	int device;		/* it needs the module */
-	uint32_t kernel[2];	/* SPSCRING_PEER_SOURCE or _SINK where the kernel has the end */
+	uint32_t kernel[2];	/* SPSCRING_PEER_* where the kernel has the end */
 };
 
 struct cell {
@@ -98,7 +102,7 @@ struct cell {
 };
 
 extern const struct contender bare_contenders[], copy_contender, ring_contenders[],
-	record_contenders[];
+	record_contenders[], wake_contenders[];
 /* What a user would take instead, ends with NULL; and what of it is missing, on stderr. */
 const struct contender * const *rival_contenders(void);
 void rivals_say_missing(void);
@@ -121,12 +125,12 @@ const char *test_name(enum bench_test test);
 /* What the processes of a run share. */
 struct shared {
 	_Alignas(BENCH_LINE) uint32_t ready;
-	_Alignas(BENCH_LINE) uint64_t began;	/* by the producer's clock, for its records */
+	_Alignas(BENCH_LINE) uint64_t began;	/* by PACED's producer's clock, for its records */
 	_Alignas(BENCH_LINE) uint64_t ticks;	/* of count messages */
 	_Alignas(BENCH_LINE) uint64_t looked;	/* how often WAKE's consumer has */
 	_Alignas(BENCH_LINE) uint64_t over;	/* FLOOD's producer is done */
 	_Alignas(BENCH_LINE) uint64_t calls;	/* system calls since the start, of all processes */
-	uint64_t wakes;		/* likewise, from sleep */
+	uint64_t wakes;		/* likewise, from sleep; a kernel end's, too */
 	uint64_t lost;		/* records that FLOOD's found no room for */
 	struct hist hist;	/* of latencies, in ticks */
 };
@@ -141,6 +145,7 @@ struct run {
 	uint64_t load;		/* ticks between two messages offered, << PACED_BITS */
 	uint32_t queues;	/* to and fro, or as many as there are rings, or one */
 	int *ring_fd;		/* of each queue; or NULL */
+	int event[2];		/* to read, to write; or 0 */
 	char *memory;		/* of all of them; or NULL */
 	size_t queue_size;	/* of each */
 	void (*close)(struct run *run);	/* of what open() leaves, or NULL */
@@ -199,6 +204,19 @@ static inline int round_trip(enum bench_test test)
 		test == BENCH_IN_PLACE_RTT;
 }
 
+/* One message is as many hand-overs, each of which an end may have slept for. */
+static inline int hand_overs(enum bench_test test)
+{
+	return 1 + round_trip(test);
+}
+
+/* A kernel end of a wake-up is told of a sleep by a ring, as it sees no memory of a run. */
+static inline int told_by_ring(const struct cell *cell)
+{
+	return cell->point.test == BENCH_WAKE &&
+		(cell->contender->kernel[0] || cell->contender->kernel[1]);
+}
+
 /* Memory of both processes, zero; that of a run is unmapped at its end. */
 void run_memory(struct run *run, size_t queue_size);
 /* The same of a head and data, which are there twice, back to back; both whole pages. */
@@ -225,8 +243,7 @@ struct cell_result {
 	uint64_t memory;	/* of a queue */
 	uint64_t calls, wakes;	/* of all runs */
 	uint64_t lost;		/* of all runs */
-	uint64_t hand_overs;	/* from end to end, that took them */
-	uint64_t receipts;	/* of which by a process, that may have slept */
+	uint64_t hand_overs;	/* from end to end: these took them, or slept for them */
 	double p50[BENCH_RUNS_MAX], p99[BENCH_RUNS_MAX], p999[BENCH_RUNS_MAX];
 	double per_op[BENCH_RUNS_MAX];	/* ticks */
 	struct hist hist;	/* of all runs */

@@ -156,6 +156,8 @@ static void add(struct point p, const struct choice *choice)
 		add_contender(c, &p, choice);
 	for (c = record_contenders; (choice->full || choice->impl || choice->test) && c->impl; c++)
 		add_contender(c, &p, choice);
+	for (c = wake_contenders; c->impl; c++)
+		add_contender(c, &p, choice);
 	if (!choice->rivals)
 		return;
 	for (rival = rival_contenders(); *rival; rival++)

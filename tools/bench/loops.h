@@ -20,6 +20,9 @@
  *						by try_pop() until there is none
  *	sleep_pop(c, n)				until there are n, or fewer, if
  *						LOOPS_ASLEEP is
+ *	be_told(run, end)			the handles for these,
+ *	tell(run, i), await_told(run, i)	the consumer is about to sleep, if LOOPS_TOLD
+ *						is; otherwise by memory of both
  *	try_send(p, rec, bytes)			a record of any length: did it?, and
  *	try_take(c, rec, size)			how long it was, or 0, if
  *						LOOPS_MIXED is
@@ -326,24 +329,18 @@ static void paced_consume(struct run *run)
 
 /* ------------------------------------------------------------ residency */
 
-/* A record is when it went in, since the producer began, and its number's low bits. */
-#define STAMP_BITS	16
-
 static __always_inline void stamp_produce_when(struct run *run,
 					       void (*when)(struct run *run, uint64_t i))
 {
-	uint64_t total = run->warmup + run->count, began;
+	uint64_t total = run->warmup + run->count;
 	struct producer p;
 
 	be_producer(run, 0, &p);
 	ready(run);
 	run_start(run);
-	began = ticks();
-	/* pairs with stamp_consume() */
-	smp_store_release(&run->shared->began, began);
 	for (uint64_t i = 0; i < total; i++) {
 		when(run, i);
-		while (!try_push(&p, (ticks() - began) << STAMP_BITS | (uint16_t)i))
+		while (!try_push(&p, stamp_make(ticks(), i)))
 			wait_push(&p);
 	}
 }
@@ -352,24 +349,22 @@ static __always_inline void stamp_consume_by(struct run *run,
 					     uint64_t (*take)(struct run *run, struct consumer *c,
 							      uint64_t i))
 {
-	uint64_t warmup = run->warmup, total = warmup + run->count, now = 0, first = 0, began;
+	uint64_t warmup = run->warmup, total = warmup + run->count, now = 0, first = 0;
 	struct consumer c;
 
 	be_consumer(run, 0, &c);
 	ready(run);
 	run_start(run);
-	/* pairs with stamp_produce() */
-	while (!(began = smp_load_acquire(&run->shared->began)))
-		cpu_relax();
 	for (uint64_t i = 0; i < total; i++) {
-		uint64_t v = take(run, &c, i);
+		uint64_t v = take(run, &c, i), age;
 
-		now = ticks() - began;
-		check((uint16_t)v, (uint16_t)i);
-		if (unlikely(now < v >> STAMP_BITS))
+		now = ticks();
+		age = stamp_age(v, now);
+		check(STAMP_NUMBER(v), STAMP_NUMBER(i));
+		if (unlikely(age > STAMP_AGE_MAX))
 			die("the clocks of the two CPUs differ");
 		if (i >= warmup)
-			hist_add(&run->shared->hist, now - (v >> STAMP_BITS));
+			hist_add(&run->shared->hist, age);
 		else
 			first = now;
 	}
@@ -462,14 +457,33 @@ static void wake_echo(struct run *run)
 	echo_by(run, pop_asleep);
 }
 
+#ifndef LOOPS_TOLD
+static __always_inline void be_told(struct run *run, int end)
+{
+	(void)run;
+	(void)end;
+}
+
+static __always_inline void tell(struct run *run, uint64_t i)
+{
+	/* pairs with await_told() */
+	smp_store_release(&run->shared->looked, i + 1);
+}
+
+static __always_inline void await_told(struct run *run, uint64_t i)
+{
+	/* pairs with tell() */
+	while (smp_load_acquire(&run->shared->looked) <= i)
+		cpu_relax();
+}
+#endif
+
 /* The consumer is about to sleep, and then has had the time to. */
 static __always_inline void when_asleep(struct run *run, uint64_t i)
 {
 	uint64_t load = run->load >> PACED_BITS, began;
 
-	/* pairs with pop_looked() */
-	while (smp_load_acquire(&run->shared->looked) <= i)
-		cpu_relax();
+	await_told(run, i);
 	began = ticks();
 	while (ticks() - began < load)
 		cpu_relax();
@@ -477,18 +491,19 @@ static __always_inline void when_asleep(struct run *run, uint64_t i)
 
 static __always_inline uint64_t pop_looked(struct run *run, struct consumer *c, uint64_t i)
 {
-	/* pairs with when_asleep() */
-	smp_store_release(&run->shared->looked, i + 1);
+	tell(run, i);
 	return pop_asleep(c);
 }
 
 static void wake_produce(struct run *run)
 {
+	be_told(run, 0);
 	stamp_produce_when(run, when_asleep);
 }
 
 static void wake_consume(struct run *run)
 {
+	be_told(run, 1);
 	stamp_consume_by(run, pop_looked);
 }
 

@@ -134,10 +134,9 @@ static pid_t run_process(struct run *run, int end)
 static int run_kernel(const struct run *run, int end)
 {
 	const struct cell *cell = run->cell;
-	int back = round_trip(cell->point.test);
+	int back = run->queues > 1;
 	struct spscring_peer_start start = {
 		.op = cell->contender->kernel[end],
-		.flags = 1U << cell->point.test & BENCH_ASLEEP ? SPSCRING_PEER_SLEEP : 0,
 		.ring_fd = run->ring_fd[0],
 		.back_fd = back ? run->ring_fd[1] : -1,
 		.cpu = options.cpu[end],
@@ -150,8 +149,16 @@ static int run_kernel(const struct run *run, int end)
 	if (cell->point.list)
 		start.flags |= cell->point.list == LENGTHS_KLOG + 1 ? SPSCRING_PEER_KLOG :
 			SPSCRING_PEER_PCAP;
-	if (back)
+	if (round_trip(cell->point.test))
 		start.op = end ? SPSCRING_PEER_ECHO : SPSCRING_PEER_PING;
+	if (start.op == SPSCRING_PEER_WAKER)
+		start.gap_ns = cell->point.load_ns;
+	else if (1U << cell->point.test & BENCH_ASLEEP)
+		start.flags |= SPSCRING_PEER_SLEEP;
+	if (cell->contender->event) {
+		start.flags |= SPSCRING_PEER_EVENT;
+		start.event_fd = run->event[!end];
+	}
 	if (fd < 0)
 		die(SPSCRING_PEER_DEVICE ": %s", strerror(errno));
 	if (ioctl(fd, SPSCRING_PEER_START, &start))
@@ -174,6 +181,7 @@ static void run_kernel_wait(const struct run *run, int fd)
 		    (unsigned long long)result.wrong);
 	if (!run->shared->ticks)
 		run->shared->ticks = result.ticks;
+	run->shared->wakes += result.slept;
 	close(fd);
 }
 
@@ -202,6 +210,8 @@ static void run_close(struct run *run)
 	for (uint32_t i = 0; run->ring_fd && i < run->queues; i++)
 		close(run->ring_fd[i]);
 	free(run->ring_fd);
+	for (int i = 0; i < 2 && run->event[0]; i++)
+		close(run->event[i]);
 	if (run->memory && !run->cell->point.huge)
 		munmap(run->memory, run->queues * run->queue_size);
 }
@@ -216,11 +226,11 @@ static uint64_t part_of(uint64_t messages)
 	return part ? part : 64;
 }
 
-static uint32_t queues_of(const struct point *point)
+static uint32_t queues_of(const struct cell *cell)
 {
-	if (point->rings)
-		return point->rings;
-	return round_trip(point->test) ? 2 : 1;
+	if (cell->point.rings)
+		return cell->point.rings;
+	return round_trip(cell->point.test) || told_by_ring(cell) ? 2 : 1;
 }
 
 static void run_cell(struct cell_result *result, struct shared *shared, uint32_t number,
@@ -231,7 +241,7 @@ static void run_cell(struct cell_result *result, struct shared *shared, uint32_t
 		.cell = cell, .shared = shared, .number = number,
 		.warmup = part_of(cell->point.warmup), .count = part_of(cell->point.count),
 		.load = cell->point.load_ns / timer->ns * (1 << PACED_BITS),
-		.queues = queues_of(&cell->point),
+		.queues = queues_of(cell),
 	};
 	pid_t pids[2] = { 0, 0 };
 	int kernel_fd = -1;
@@ -265,9 +275,7 @@ static void run_cell(struct cell_result *result, struct shared *shared, uint32_t
 	result->lost += shared->lost;
 	result->calls += shared->calls;
 	result->wakes += shared->wakes;
-	result->hand_overs += (run.warmup + run.count) * (1 + round_trip(cell->point.test));
-	result->receipts += (run.warmup + run.count) *
-		(round_trip(cell->point.test) ? run.parties : 1);
+	result->hand_overs += (run.warmup + run.count) * hand_overs(cell->point.test);
 	result->runs++;
 }
 

@@ -25,6 +25,7 @@ struct consumer {
 	struct spscring_consumer end;
 	struct spscring_record peeked;
 	int epoll;		/* to sleep on, or 0 */
+	int event;		/* likewise */
 };
 
 static struct spscring_geometry geometry;	/* of the run's rings */
@@ -71,7 +72,7 @@ static void open_device(struct run *run)
 	}
 }
 
-static void open_plain(struct run *run)
+static inline void open_plain(struct run *run)
 {
 	struct spscring_create want;
 
@@ -129,6 +130,7 @@ static void be_sleeper(const struct run *run, int fd, struct consumer *c)
 	c->end.spin = 0;
 	c->end.spin_max = 0;
 	c->epoll = 0;
+	c->event = run->event[0];
 	if (!run->cell->contender->epoll)
 		return;
 	err = spscring_notify(fd, run->cell->point.batch, 0, -1);
@@ -203,8 +205,14 @@ static __always_inline void wait_pop(struct consumer *c)
 static inline void sleep_pop(struct consumer *c, uint32_t n)
 {
 	struct epoll_event found;
+	uint64_t events;
 	int err;
 
+	if (c->event) {
+		if (read(c->event, &events, sizeof(events)) != sizeof(events))
+			die("read: %s", strerror(errno));
+		return;
+	}
 	if (c->epoll) {
 		if (epoll_wait(c->epoll, &found, 1, -1) != 1)
 			die("epoll_wait: %s", strerror(errno));
