@@ -72,7 +72,7 @@ static void json_entry(FILE *out, const struct cell_result *r, const char *vehic
 	const struct contender *who = r->cell->contender;
 	const struct point *p = &r->cell->point;
 	double spread, per_op = median(r->per_op, r->runs, &spread), ns = timer->ns;
-	double cost = round_trip(p->test) && p->test != BENCH_WAKE_RTT ? timer->cost : 0;
+	double cost = round_trip(p->test) ? timer->cost : 0;
 
 	fprintf(out, "{\"pair\": \"%s\", \"impl\": \"%s\", \"test\": \"%s\", \"bytes\": %u, ",
 		who->pair, who->impl, test_name(p->test), p->bytes);
