@@ -123,8 +123,13 @@ long spscring_trace_push_n(struct spscring_producer *p, __u32 n);
 void spscring_trace_pop(const struct spscring_consumer *c, __u32 n);
 void spscring_trace_pop_n(const struct spscring_consumer *c, __u32 n);
 
-/* Frames that the producer makes its own ahead of use, see spscring_touch(). */
-#define SPSCRING_TOUCH		16
+/*
+ * What the producer makes its own ahead of use, see spscring_touch(): so many bytes, of
+ * whole frames, but no more than so many of one; by a store to each line.
+ */
+#define SPSCRING_TOUCH		1024
+#define SPSCRING_TOUCH_FRAME	4096
+#define SPSCRING_TOUCH_STEP	64
 
 /* The longest that spscring_relax() waits, in cpu_relax(). */
 #define SPSCRING_RELAX_MAX	256
@@ -411,23 +416,31 @@ static __always_inline int spscring_make_room(struct spscring_producer *p)
 /*
  * A line that the consumer has read must be got back before it is written, and
  * with stores to other lines between (the handle's, the cursor) a CPU gets one at
- * a time.  So get some in a row, by a store each: a tail that says "nothing yet".
- * A prefetch for writing does not do that.  Only free frames are touched.
+ * a time.  So get some in a row, by a store each: a tail that says "nothing yet",
+ * and a word of each line of the slots.  A prefetch for writing does not do that.
+ * Only free frames are touched.
  */
 static SPSCRING_NOINLINE int spscring_touch(struct spscring_producer *p)
 {
 	__u64 next = p->frame_end;	/* index of the next frame's first record */
 	char *frame = (char *)p->tail;
+	__u32 part = p->frame_size, bytes, line;
 
+	if (part > SPSCRING_TOUCH_FRAME)
+		part = SPSCRING_TOUCH_FRAME;
 	p->after &= ~SPSCRING_AFTER_TOUCH;
 	/* (K) pairs with (B): a claim that sees one of these sees the cursor */
 	smp_wmb();
-	for (p->touched = 0; p->touched < SPSCRING_TOUCH; p->touched++) {
+	p->touched = 0;
+	for (bytes = 0; bytes < SPSCRING_TOUCH; bytes += part) {
 		frame = spscring_next_frame(frame, p->frame_size, p->data, p->end);
 		if ((__s64)(p->limit - next) < p->frame_records)
 			break;
 		WRITE_ONCE(*(__u64 *)frame, next);
+		for (line = SPSCRING_TOUCH_STEP; line < part; line += SPSCRING_TOUCH_STEP)
+			WRITE_ONCE(*(__u64 *)(frame + line), 0);
 		next += p->frame_records;
+		p->touched++;
 	}
 	return 0;
 }
@@ -869,6 +882,15 @@ static inline void spscring_relax(const struct spscring_consumer *c)
 		cpu_relax();
 }
 
+/*
+ * A large record takes longer to move, so fewer come in a wait, and each is as many
+ * as it is 16 bytes long.  No more than 4: a round trip is not to look like a stream.
+ */
+static __always_inline __u32 spscring_weight(const struct spscring_consumer *c)
+{
+	return c->stride < 32 ? 1 : c->stride < 64 ? c->stride / 16 : 4;
+}
+
 /* pos is at seen: on to the next frame, and see what is there. */
 static __always_inline int spscring_look(struct spscring_consumer *c)
 {
@@ -893,7 +915,7 @@ static __always_inline int spscring_look(struct spscring_consumer *c)
 		return -EAGAIN;
 	}
 	if (c->fails != c->waited_fails)
-		spscring_came(c, c->pos - c->waited_at);
+		spscring_came(c, (c->pos - c->waited_at) * spscring_weight(c));
 	c->seen = c->pos + n;
 	/* A tail of this frame's next lap says that this lap is complete. */
 	if ((__s64)(c->seen - c->frame_end) > 0)
