@@ -172,6 +172,7 @@ static bool wait_reap_once(struct ring_end *end, bool all)
 		s->asked = 0;
 		pollers = true;
 	}
+	trace_spscring_reap(end->ring, end->role);
 	wait_tell(end);
 	return pollers;
 }
@@ -439,6 +440,7 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 				err = min(err, 0);
 				break;
 			}
+			trace_spscring_sleep(ring, role, index);
 		}
 		/* (M), (O) */
 		smp_mb();
