@@ -177,8 +177,8 @@ TRACE_EVENT(spscring_sleep,
 		      show_spscring_role(__entry->role), __entry->index)
 );
 
-/* Those who need not wait are woken; the index of who is left is told next. */
-DEFINE_EVENT(spscring_role, spscring_reap,
+/* Some of those who wait are woken; the index of who is left is told next. */
+DEFINE_EVENT(spscring_role, spscring_wake,
 	     TP_PROTO(const struct spscring *ring, u32 role),
 	     TP_ARGS(ring, role)
 );

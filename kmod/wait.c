@@ -149,6 +149,7 @@ static bool wait_reap_once(struct ring_end *end, bool all)
 {
 	struct ring_sleep *s = &end->sleep;
 	struct ring_waiter *w, *next;
+	u64 wakes = s->count.wakes;
 	bool pollers = false;
 
 	if (s->ahead && wait_over(end, s->ahead))
@@ -172,7 +173,8 @@ static bool wait_reap_once(struct ring_end *end, bool all)
 		s->asked = 0;
 		pollers = true;
 	}
-	trace_spscring_reap(end->ring, end->role);
+	if (s->count.wakes != wakes)
+		trace_spscring_wake(end->ring, end->role);
 	wait_tell(end);
 	return pollers;
 }
