@@ -15,6 +15,8 @@ EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_push);
 EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_pop);
 EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_poll);
 EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_arm);
+EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_sleep);
+EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_wake);
 
 /**
  * spscring_trace_full() - say that there is no room

@@ -163,6 +163,26 @@ DEFINE_EVENT(spscring_look, spscring_arm,
 	     TP_ARGS(ring, role, index, ready)
 );
 
+/* A WAIT is on the list, until index, and looks a last time. */
+TRACE_EVENT(spscring_sleep,
+	    TP_PROTO(const struct spscring *ring, u32 role, u64 index),
+	    TP_ARGS(ring, role, index),
+	    TP_STRUCT__entry(__field(u64, id)
+			     __field(u32, role)
+			     __field(u64, index)),
+	    TP_fast_assign(__entry->id = ring->id;
+			   __entry->role = role;
+			   __entry->index = index;),
+	    TP_printk("id=%llu role=%s index=%llu", __entry->id,
+		      show_spscring_role(__entry->role), __entry->index)
+);
+
+/* Some of those who wait are woken; the index of who is left is told next. */
+DEFINE_EVENT(spscring_role, spscring_wake,
+	     TP_PROTO(const struct spscring *ring, u32 role),
+	     TP_ARGS(ring, role)
+);
+
 #endif
 
 #undef TRACE_INCLUDE_PATH

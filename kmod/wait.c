@@ -148,6 +148,7 @@ static bool wait_reap_once(struct ring_end *end, bool all)
 {
 	struct ring_sleep *s = &end->sleep;
 	struct ring_waiter *w, *next;
+	u64 wakes = s->count.wakes;
 	bool pollers = false;
 
 	if (s->ahead && wait_over(end, s->ahead))
@@ -171,6 +172,8 @@ static bool wait_reap_once(struct ring_end *end, bool all)
 		s->asked = 0;
 		pollers = true;
 	}
+	if (s->count.wakes != wakes)
+		trace_spscring_wake(end->ring, end->role);
 	wait_tell(end);
 	return pollers;
 }
@@ -429,6 +432,7 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 				err = min(err, 0);
 				break;
 			}
+			trace_spscring_sleep(ring, role, index);
 		}
 		/* (M), (O) */
 		smp_mb();

@@ -6,7 +6,9 @@
  *
  * SPSCRING_MESSAGES	how many hand-overs are a thousand times; 10000000 if not given
  */
+#include <linux/filter.h>
 #include <linux/membarrier.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -39,6 +41,12 @@ static __s64 now_ns(void)
 static __s64 in_ms(unsigned int ms)
 {
 	return now_ns() + ms * 1000000LL;
+}
+
+/* What looks once more when its time is up is not to pass for woken. */
+static int in_time(int err, __s64 deadline)
+{
+	return now_ns() < deadline ? err : -ETIMEDOUT;
 }
 
 static __u64 least(__u64 a, __u64 b)
@@ -262,9 +270,10 @@ struct waiter {
 
 static void *wait_for_one(void *arg)
 {
+	__s64 until = in_ms(LONG);
 	struct waiter *w = arg;
 
-	w->err = spscring_wait_records(&w->c, 1, in_ms(LONG));
+	w->err = in_time(spscring_wait_records(&w->c, 1, until), until);
 	return NULL;
 }
 
@@ -293,8 +302,6 @@ TEST_F(wait, own_shutdown)
 	ASSERT_EQ(spscring_shutdown(self->consumer_fd, 0), 0);
 	ASSERT_EQ(pthread_join(w.thread, NULL), 0);
 	EXPECT_EQ(w.err, -ESHUTDOWN);
-	/* not by its deadline */
-	EXPECT_EQ(consumer_sleep(self).wakes, 1);
 }
 
 /* A WAIT, a record, and the next WAIT: what that answers without a record. */
@@ -712,6 +719,94 @@ TEST_F(wait, eventfd)
 	close(event);
 }
 
+/* It does not look whether anybody sleeps. */
+static int push_unseen(struct spscring_producer *p, __u64 v)
+{
+	void *slot;
+	int err = spscring_reserve(p, &slot);
+
+	if (err)
+		return err;
+	*(__u64 *)slot = v;
+	spscring_commit_flags(p, 1, SPSCRING_NOWAKE);
+	return 0;
+}
+
+/* What a producer does whose kick is still to come when it is there. */
+static int push_kick_late(struct spscring_producer *p, __u64 *next)
+{
+	int err = push_unseen(p, (*next)++);
+	__u64 want;
+
+	if (err)
+		return err;
+	want = READ_ONCE(*p->wants);
+	if (want == p->kicked || (__s64)(p->pos - want) < 0)
+		return -ENOENT;
+	p->kicked = want;
+	return 0;
+}
+
+/* A kick that comes late takes nothing off that was armed since. */
+TEST_F(wait, late_kick)
+{
+	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	__u64 times;
+
+	ASSERT_EQ(spscring_notify(self->consumer_fd, 1, 0, event), 0);
+	ASSERT_EQ(spscring_arm_records(&self->c, 1), 0);
+	ASSERT_EQ(push_kick_late(&self->p, &self->next_in), 0);
+	ASSERT_EQ(pop_some(self, 1), 0);
+	ASSERT_EQ(spscring_arm_records(&self->c, 1), 0);
+	ASSERT_EQ(do_ioctl(self->producer_fd, SPSCRING_KICK, NULL), 0);
+	EXPECT_EQ(read(event, &times, sizeof(times)), sizeof(times));
+	EXPECT_EQ(negative_errno(read(event, &times, sizeof(times))), -EAGAIN);
+	ASSERT_EQ(push_some(self, 1), 0);
+	EXPECT_EQ(read(event, &times, sizeof(times)), sizeof(times));
+	close(event);
+}
+
+static int wait_or_arm(struct _test_data_wait *self, __u32 flags)
+{
+	struct spscring_wait want = {
+		.size = sizeof(want), .flags = flags, .index = self->next_out + 1,
+		.deadline = flags & SPSCRING_WAIT_ARM ? NEVER : 1,
+	};
+
+	return do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want);
+}
+
+/* For what was told lower an asymmetric peer has to fence, whoever told it. */
+TEST_F(wait, unfenced)
+{
+	const int unfenced = variant->flags ? -EAGAIN : 0;
+
+	EXPECT_EQ(poll_one(self->consumer_fd, POLLIN, 0), 0);
+	EXPECT_EQ(wait_or_arm(self, SPSCRING_WAIT_ARM), unfenced);
+	EXPECT_EQ(wait_or_arm(self, SPSCRING_WAIT_ARM), 0);
+	ASSERT_EQ(push_some(self, 1), 0);
+	ASSERT_EQ(pop_some(self, 1), 0);
+	EXPECT_EQ(poll_one(self->consumer_fd, POLLIN, 0), 0);
+	EXPECT_EQ(wait_or_arm(self, 0), unfenced ?: -ETIMEDOUT);
+	EXPECT_EQ(wait_or_arm(self, 0), -ETIMEDOUT);
+}
+
+/* Who has had the peer fence looks for the others who were told meanwhile, too. */
+TEST_F(wait, fenced_for_all)
+{
+	struct waiter w;
+
+	if (!variant->flags)
+		return;
+	ASSERT_EQ(wait_or_arm(self, 0), -EAGAIN);
+	ASSERT_EQ(start_waiters(self, &w, 1), 0);
+	/* the peer has not seen the index yet */
+	ASSERT_EQ(push_unseen(&self->p, 0), 0);
+	EXPECT_EQ(wait_or_arm(self, 0), 0);
+	ASSERT_EQ(pthread_join(w.thread, NULL), 0);
+	EXPECT_EQ(w.err, 0);
+}
+
 /* ------------------------------------------------- an end's end, by its calls */
 
 FIXTURE(end) {
@@ -883,12 +978,6 @@ static void sleeper_init(struct sleeper *s, enum how by, int fd, short events)
 static int negative(int n)
 {
 	return n < 0 ? n : 0;
-}
-
-/* What looks once more when its time is up is not to pass for woken. */
-static int in_time(int err, __s64 deadline)
-{
-	return now_ns() < deadline ? err : -ETIMEDOUT;
 }
 
 /* 0, or that there was no wake-up in time, or -EINTR. */
@@ -1122,6 +1211,169 @@ TEST_F_TIMEOUT(torture, hand_over, 1800)
 	close(fd);
 }
 
+/* --------------------------------------- a busy ring makes no system call */
+
+#define BUSY_CAPACITY	4096
+#define BUSY_BATCH	64
+
+FIXTURE(busy) {
+	int ring;
+};
+
+FIXTURE_VARIANT(busy) {
+	__u32 flags;
+	__u32 batch;
+};
+
+FIXTURE_VARIANT_ADD(busy, one_by_one) { .batch = 1 };
+FIXTURE_VARIANT_ADD(busy, in_batches) { .batch = BUSY_BATCH };
+FIXTURE_VARIANT_ADD(busy, asymmetric) { .batch = 1, .flags = SPSCRING_CREATE_ASYMMETRIC };
+FIXTURE_VARIANT_ADD(busy, asymmetric_in_batches) {
+	.batch = BUSY_BATCH,
+	.flags = SPSCRING_CREATE_ASYMMETRIC,
+};
+
+FIXTURE_SETUP(busy)
+{
+	SKIP_WITHOUT_DEVICE();
+	/* EFAULT of a kernel that has it */
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) && errno == EINVAL)
+		SKIP(return, "no seccomp filters to count system calls by");
+	self->ring = spscring_open(RING(.capacity = BUSY_CAPACITY, .record_size = 8,
+					.flags = variant->flags));
+	ASSERT_GE(self->ring, 0);
+}
+
+FIXTURE_TEARDOWN(busy)
+{
+	close_fd(&self->ring);
+}
+
+/* Whatever this process asks of the kernel from now on, but to end it, kills it. */
+static int forbid_calls(void)
+{
+	struct sock_filter only_exit[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, __builtin_offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	struct sock_fprog filter = { 4, only_exit };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+}
+
+static int push_busy(struct spscring_producer *p, __u64 *next, __u64 end, __u32 batch)
+{
+	__u64 recs[BUSY_BATCH];
+
+	while (*next != end) {
+		__u32 n = least(batch, end - *next), i;
+		long some;
+
+		for (i = 0; i < n; i++)
+			recs[i] = *next + i;
+		some = batch == 1 ? spscring_push(p, recs) ?: 1 : spscring_push_n(p, recs, n);
+		if (some > 0)
+			*next += some;
+		else if (some != -EAGAIN)
+			return some;
+	}
+	return 0;
+}
+
+static int pop_busy(struct spscring_consumer *c, __u64 *next, __u64 end, __u32 batch)
+{
+	__u64 recs[BUSY_BATCH];
+
+	while (*next != end) {
+		long some = batch == 1 ? spscring_pop(c, recs) ?: 1 :
+			spscring_pop_n(c, recs, least(batch, end - *next)), i;
+
+		if (some < 0 && some != -EAGAIN)
+			return some;
+		if (some < 0)
+			spscring_relax(c);
+		for (i = 0; i < some; i++)
+			if (recs[i] != (*next)++)
+				return -EILSEQ;
+	}
+	return 0;
+}
+
+/*
+ * Each end sleeps, and wakes the other, before the calls are forbidden.  Two rings
+ * full later its peer has passed all that it had told.
+ */
+static int busy_produce(int ring, __u32 batch, __u64 n)
+{
+	int fd = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+	struct spscring_producer p;
+	__u64 next = 0;
+
+	if (fd < 0 || spscring_map_producer(fd, &p, NULL))
+		return 2;
+	no_spin(&p.spin, &p.spin_max);
+	while (!info_of(ring).consumer_sleep.sleeps)
+		sched_yield();
+	if (push_busy(&p, &next, BUSY_CAPACITY, 1) ||
+	    spscring_wait_room(&p, 1, in_ms(LONG)) ||
+	    push_busy(&p, &next, 3 * BUSY_CAPACITY, batch) || forbid_calls())
+		return 1;
+	return push_busy(&p, &next, next + n, batch) ? 1 : 0;
+}
+
+static int busy_consume(int ring, __u32 batch, __u64 n)
+{
+	int fd = spscring_claim(ring, SPSCRING_CONSUMER, 0);
+	struct spscring_consumer c;
+	__u64 next = 0;
+
+	if (fd < 0 || spscring_map_consumer(fd, &c, NULL))
+		return 2;
+	no_spin(&c.spin, &c.spin_max);
+	if (spscring_wait_records(&c, 1, in_ms(LONG)))
+		return 1;
+	while (!info_of(ring).producer_sleep.sleeps)
+		sched_yield();
+	if (pop_busy(&c, &next, 3 * BUSY_CAPACITY, batch) || forbid_calls())
+		return 1;
+	return pop_busy(&c, &next, next + n, batch) ? 1 : 0;
+}
+
+TEST_F(busy, no_calls)
+{
+	__u64 n = least(messages(), 10000000);
+	pid_t producer, consumer;
+
+	producer = fork_child();
+	if (!producer)
+		_exit(busy_produce(self->ring, variant->batch, n));
+	consumer = fork_child();
+	if (!consumer)
+		_exit(busy_consume(self->ring, variant->batch, n));
+	EXPECT_EQ(wait_child(producer), 0);
+	EXPECT_EQ(wait_child(consumer), 0);
+	EXPECT_EQ(info_of(self->ring).consumer_sleep.sleeps, 1);
+	EXPECT_EQ(info_of(self->ring).producer_sleep.sleeps, 1);
+}
+
+/* ... and one would be seen: a KICK, an ioctl as WAIT is. */
+TEST_F(busy, counted)
+{
+	int fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	struct spscring_consumer c;
+	pid_t pid;
+
+	ASSERT_EQ(spscring_map_consumer(fd, &c, NULL), 0);
+	pid = fork_child();
+	if (!pid)
+		_exit(forbid_calls() ? 1 : do_ioctl(fd, SPSCRING_KICK, NULL));
+	EXPECT_EQ(wait_child(pid), -SIGSYS);
+	close(fd);
+}
+
 /* ------------------------------------------ the watchdog, by a seeded bug */
 
 FIXTURE(lost) {
@@ -1161,14 +1413,10 @@ FIXTURE_TEARDOWN(lost)
 }
 
 /* The bug: it does not look whether anybody sleeps. */
-static void *push_unseen(void *arg)
+static void *push_unseen_soon(void *arg)
 {
-	struct spscring_producer *p = arg;
-	void *slot;
-
 	sleep_ms(50);
-	if (!spscring_reserve(p, &slot))
-		spscring_commit_flags(p, 1, SPSCRING_NOWAKE);
+	push_unseen(arg, 0);
 	return NULL;
 }
 
@@ -1188,7 +1436,7 @@ TEST_F(lost, told)
 	do {
 		while (!spscring_pop(&c, &v))
 			;
-		ASSERT_EQ(pthread_create(&thread, NULL, push_unseen, &self->p), 0);
+		ASSERT_EQ(pthread_create(&thread, NULL, push_unseen_soon, &self->p), 0);
 		err = consumer_sleep_for_one(&s, &c);
 		pthread_join(thread, NULL);
 	} while (!err && --tries);
@@ -1216,7 +1464,7 @@ TEST(lost_kernel)
 	/* where it was not asleep yet the record was found; the next takes the dead end over */
 	do {
 		ASSERT_EQ(do_ioctl(peer, SPSCRING_PEER_START, &start), 0);
-		push_unseen(&p);
+		push_unseen_soon(&p);
 		err = do_ioctl(peer, SPSCRING_PEER_WAIT, &result);
 	} while (!err && !result.lost && --tries);
 	EXPECT_EQ(err, 0);

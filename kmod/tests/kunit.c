@@ -19,6 +19,9 @@
 #include "spscring_kapi.h"
 #include "trace.h"
 
+/* In ns: no wake-up is as late as this, but a lost one. */
+#define PATIENCE	(10 * NSEC_PER_SEC)
+
 /* What most cases need: a ring, both its ends, room for records. */
 struct fixture {
 	struct spscring *ring;
@@ -1270,6 +1273,135 @@ static void wait_spins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->c.lines->counters.more[0], 1);
 }
 
+/*
+ * Races of sleep that take a delay at one place: a probe on a tracepoint there does
+ * what a peer could do meanwhile.
+ */
+struct race {
+	struct spscring *ring;
+	struct spscring_producer *p;
+	u64 *state;		/* the producer's end */
+	int met;
+};
+
+/* Woken without cause, a WAIT that is not yet asleep: the producer dies, and has a successor. */
+static void die_and_come_again(void *data, const struct spscring *ring, u32 role, u64 index)
+{
+	struct race *race = data;
+	u64 held = READ_ONCE(*race->state), v = 0;
+
+	if (ring != race->ring)
+		return;
+	if (race->met++) {
+		spscring_push(race->p, &v);
+		return;
+	}
+	WRITE_ONCE(*race->state, SPSCRING_DEAD);
+	spscring_kick(race->ring, role, 0);
+	WRITE_ONCE(*race->state, held);
+}
+
+/* It waits on, and can be woken. */
+static void wait_woken_early(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	struct race race = { .ring = f->ring, .p = &f->p, .state = (u64 *)f->c.peer_state };
+
+	f->c.spin = 0;
+	KUNIT_ASSERT_EQ(test, register_trace_spscring_sleep(die_and_come_again, &race), 0);
+	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, ktime_get_ns() + PATIENCE), 0);
+	unregister_trace_spscring_sleep(die_and_come_again, &race);
+	tracepoint_synchronize_unregister();
+	KUNIT_EXPECT_EQ(test, race.met, 2);
+}
+
+/* The peer is kicking, and passes over the index that it has noted. */
+static void push_unseen(void *data, const struct spscring *ring, u32 role)
+{
+	struct race *race = data;
+	void *slot;
+
+	if (ring != race->ring || role != SPSCRING_CONSUMER || race->met++ ||
+	    spscring_reserve(race->p, &slot))
+		return;
+	spscring_commit_flags(race->p, 1, SPSCRING_NOWAKE);
+}
+
+struct sleeper {
+	struct spscring_consumer c;
+	u64 n;
+	int err;
+	struct completion woken;
+};
+
+static int sleep_for(void *data)
+{
+	struct sleeper *s = data;
+	s64 until = ktime_get_ns() + PATIENCE;
+
+	s->err = spscring_wait_records(&s->c, s->n, until);
+	if (!s->err && (s64)ktime_get_ns() >= until)
+		s->err = -ETIMEDOUT;	/* by its last look */
+	kthread_complete_and_exit(&s->woken, 0);
+}
+
+static void sleeper_start(struct kunit *test, struct sleeper *s, u64 n)
+{
+	struct fixture *f = test->priv;
+
+	s->c = f->c;
+	s->c.spin = 0;
+	s->n = n;
+	init_completion(&s->woken);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(sleep_for, s, "spscring_sleeper")));
+}
+
+/* False where the first was not asleep yet, and found its record by itself. */
+static bool two_woken(struct kunit *test, struct race *race, struct sleeper *s)
+{
+	struct fixture *f = test->priv;
+	u64 sleeps, v;
+	bool woken;
+
+	race->met = 0;
+	spscring_get_info(f->ring, &f->info);
+	sleeps = f->info.consumer_sleep.sleeps + 2;
+	sleeper_start(test, &s[0], 1);
+	sleeper_start(test, &s[1], 2);
+	do {
+		cond_resched();
+		spscring_get_info(f->ring, &f->info);
+	} while (f->info.consumer_sleep.sleeps < sleeps);
+	push_u64(test, 0, 1);
+	woken = race->met;
+	if (!woken)
+		push_u64(test, 0, 1);
+	wait_for_completion(&s[0].woken);
+	wait_for_completion(&s[1].woken);
+	KUNIT_EXPECT_EQ(test, s[0].err, 0);
+	KUNIT_EXPECT_EQ(test, s[1].err, 0);
+	while (!spscring_pop(&f->c, &v))
+		;
+	return woken;
+}
+
+/* The second of two, whose record came while the first was woken, is woken with it. */
+static void wait_woken_together(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	struct race race = { .ring = f->ring, .p = &f->p };
+	struct sleeper *s = kunit_kcalloc(test, 2, sizeof(*s), GFP_KERNEL);
+	int tries = 10;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	KUNIT_ASSERT_EQ(test, register_trace_spscring_wake(push_unseen, &race), 0);
+	while (!two_woken(test, &race, s) && --tries)
+		;
+	unregister_trace_spscring_wake(push_unseen, &race);
+	tracepoint_synchronize_unregister();
+	KUNIT_EXPECT_GT(test, tries, 0);
+}
+
 /* ----------------------------------------------------- the in-kernel API */
 
 static void export_fd(struct kunit *test)
@@ -1627,6 +1759,8 @@ static struct kunit_case kapi_test_cases[] = {
 	KUNIT_CASE(wait_lying_tail),
 	KUNIT_CASE(wait_spin_adapts),
 	KUNIT_CASE(wait_spins),
+	KUNIT_CASE(wait_woken_early),
+	KUNIT_CASE(wait_woken_together),
 	KUNIT_CASE(export_fd),
 	KUNIT_CASE(export_device),
 	KUNIT_CASE(sg_table),
