@@ -25,7 +25,8 @@
  *						is; otherwise by memory of both
  *	try_send(p, rec, bytes)			a record of any length: did it?, and
  *	try_take(c, rec, size)			how long it was, or 0, if
- *						LOOPS_MIXED is
+ *						LOOPS_MIXED is; u64s and records of
+ *						one size by these, if LOOPS_BY_MIXED is
  *	try_reserve(p, bytes)			where to write it, or NULL, and
  *	try_peek(c, &rec)			where it is, how long, or 0, if
  *	commit(p, rec, bytes), release(c)	LOOPS_IN_PLACE is
@@ -37,6 +38,28 @@
 #include <string.h>
 
 #include "bench.h"
+
+#ifdef LOOPS_BY_MIXED
+static __always_inline int try_push(struct producer *p, uint64_t v)
+{
+	return try_send(p, &v, sizeof(v));
+}
+
+static __always_inline int try_pop(struct consumer *c, uint64_t *v)
+{
+	return !!try_take(c, v, sizeof(*v));
+}
+
+static __always_inline int try_push_record(struct producer *p, const void *rec, uint32_t bytes)
+{
+	return try_send(p, rec, bytes);
+}
+
+static __always_inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
+{
+	return !!try_take(c, rec, bytes);
+}
+#endif
 
 static __always_inline void push(struct producer *p, uint64_t v)
 {

@@ -50,26 +50,6 @@ static __always_inline int push_or_lose(struct producer *p, const void *rec, uin
 	return err == -ENOBUFS ? 0 : did(err);
 }
 
-static __always_inline int try_push(struct producer *p, uint64_t v)
-{
-	return try_send(p, &v, sizeof(v));
-}
-
-static __always_inline int try_pop(struct consumer *c, uint64_t *v)
-{
-	return !!try_take(c, v, sizeof(*v));
-}
-
-static __always_inline int try_push_record(struct producer *p, const void *rec, uint32_t bytes)
-{
-	return try_send(p, rec, bytes);
-}
-
-static __always_inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
-{
-	return !!try_take(c, rec, bytes);
-}
-
 static __always_inline uint32_t try_push_n(struct producer *p, const uint64_t *recs, uint32_t n)
 {
 	struct spscring_record records[BENCH_BATCH_MAX];
@@ -95,6 +75,7 @@ static __always_inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, ui
 #define LOOPS_RECORDS
 #define LOOPS_BATCH
 #define LOOPS_MIXED
+#define LOOPS_BY_MIXED
 #define LOOPS_IN_PLACE
 #define LOOPS_FLOOD
 #include "loops.h"

@@ -202,28 +202,9 @@ static __always_inline uint32_t try_take(struct consumer *c, void *rec, uint32_t
 	return length;
 }
 
-static __always_inline int try_push(struct producer *p, uint64_t v)
-{
-	return try_send(p, &v, sizeof(v));
-}
-
-static __always_inline int try_pop(struct consumer *c, uint64_t *v)
-{
-	return !!try_take(c, v, sizeof(*v));
-}
-
-static __always_inline int try_push_record(struct producer *p, const void *rec, uint32_t bytes)
-{
-	return try_send(p, rec, bytes);
-}
-
-static __always_inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
-{
-	return !!try_take(c, rec, bytes);
-}
-
 #define LOOPS_RECORDS
 #define LOOPS_MIXED
+#define LOOPS_BY_MIXED
 #define LOOPS_IN_PLACE
 #include "../loops.h"
 
