@@ -651,7 +651,9 @@ static int peer_thread(void *data)
 	u64 total = peer->want.warmup + peer->want.count;
 	u64 ticks = peer_ticks(), ns = ktime_get_ns();
 
-	allow_signal(SIGINT);	/* STOP's */
+	/* STOP's; one that came before it was ignored */
+	allow_signal(SIGINT);
+	result->err = peer_pause(peer);
 	if (!peer->want.count)
 		total = U64_MAX;
 	while (!result->err && result->done != total) {
