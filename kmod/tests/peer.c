@@ -678,19 +678,22 @@ static int peer_thread(void *data)
 
 /* ------------------------------------------------------ start, wait, stop */
 
+static bool peer_wakes(u32 op)
+{
+	return op == SPSCRING_PEER_WAKER || op == SPSCRING_PEER_SLEEPER;
+}
+
 static int peer_check_want(const struct spscring_peer_start *want)
 {
-	bool wakes = want->op == SPSCRING_PEER_WAKER || want->op == SPSCRING_PEER_SLEEPER;
-
 	if (want->op < SPSCRING_PEER_SOURCE || want->op > SPSCRING_PEER_SLEEPER ||
 	    want->flags & ~(SPSCRING_PEER_SHUTDOWN | SPSCRING_PEER_SLEEP | SPSCRING_PEER_ARMED |
 			    SPSCRING_PEER_EVENT | PEER_LISTS) || want->reserved ||
 	    !want->batch || want->batch > SPSCRING_PEER_BATCH_MAX ||
 	    want->warmup + want->count < want->count)
 		return -EINVAL;
-	if ((want->op == SPSCRING_PEER_PING || wakes) && want->batch != 1)
+	if ((want->op == SPSCRING_PEER_PING || peer_wakes(want->op)) && want->batch != 1)
 		return -EINVAL;
-	if (want->flags & SPSCRING_PEER_EVENT ? !wakes : want->event_fd)
+	if (want->flags & SPSCRING_PEER_EVENT ? !peer_wakes(want->op) : want->event_fd)
 		return -EINVAL;
 	if (want->op == SPSCRING_PEER_POLLED && (want->batch != 1 || !want->count))
 		return -EINVAL;
@@ -799,7 +802,7 @@ static int peer_choose(struct peer *peer)
 
 	peer->list = 0;
 	peer->run = op->run;
-	if (op->back && !op->records && peer->size != sizeof(u64))
+	if (peer_wakes(peer->want.op) && peer->size != sizeof(u64))
 		return -EINVAL;	/* stamps */
 	if (peer->size)
 		return lists ? -EINVAL : 0;

@@ -204,19 +204,6 @@ static inline int round_trip(enum bench_test test)
 		test == BENCH_IN_PLACE_RTT;
 }
 
-/* One message is as many hand-overs, each of which an end may have slept for. */
-static inline int hand_overs(enum bench_test test)
-{
-	return 1 + round_trip(test);
-}
-
-/* A kernel end of a wake-up is told of a sleep by a ring, as it sees no memory of a run. */
-static inline int told_by_ring(const struct cell *cell)
-{
-	return cell->point.test == BENCH_WAKE &&
-		(cell->contender->kernel[0] || cell->contender->kernel[1]);
-}
-
 /* Memory of both processes, zero; that of a run is unmapped at its end. */
 void run_memory(struct run *run, size_t queue_size);
 /* The same of a head and data, which are there twice, back to back; both whole pages. */

@@ -43,7 +43,7 @@ static inline void tell(struct run *run, uint64_t i)
 {
 	(void)run;
 	if (!did(spscring_push_fixed(&teller.end, &i, sizeof(i))))
-		die("nobody was woken");
+		die("the other ring is full");
 }
 
 static inline void await_told(struct run *run, uint64_t i)
@@ -53,8 +53,7 @@ static inline void await_told(struct run *run, uint64_t i)
 	(void)run;
 	while (!try_pop(&told, &v))
 		wait_pop(&told);
-	if (v != i)
-		die("told of %llu instead of %llu", (unsigned long long)v, (unsigned long long)i);
+	check(v, i);
 }
 
 #define LOOPS_ASLEEP

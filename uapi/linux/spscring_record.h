@@ -82,7 +82,6 @@
 #define SPSCRING_CLEAR		1024
 #define SPSCRING_CLEAR_SMALL	512
 #define SPSCRING_CLEAR_LARGE	2048
-#define SPSCRING_CLEAR_STEP	64
 
 /* How far the oldest moves at least, unless that is a sixteenth of the ring. */
 #define SPSCRING_OLDEST_STEP	4096
@@ -198,8 +197,8 @@ static __always_inline int spscring_record_overwrite(struct spscring_producer *p
 /*
  * The word at @next, and of small records those ahead as far as there is room.
  * Where the ring ends there is one of the lap before, which is as good.  A store to
- * each line first, so that they are all on their way before one has come, see
- * spscring_touch(); of larger records it is all that is done ahead.
+ * each line first, so that they are all on their way before one has come; of larger
+ * records it is all that is done ahead.
  */
 static __always_inline void spscring_record_clear(struct spscring_producer *p, __u64 next,
 						  __u64 size)
@@ -207,16 +206,14 @@ static __always_inline void spscring_record_clear(struct spscring_producer *p, _
 	__u64 room = p->limit + (__u64)(p->end - p->data) - p->capacity - next;
 	__u64 bytes = size <= SPSCRING_CLEAR_SMALL ? SPSCRING_CLEAR : SPSCRING_WORD;
 	__u64 ahead = size <= SPSCRING_CLEAR_LARGE && size > bytes ? size : bytes;
-	__u32 step = p->stride > SPSCRING_CLEAR_STEP ? p->stride : SPSCRING_CLEAR_STEP;
+	__u32 step = p->stride > SPSCRING_TOUCH_STEP ? p->stride : SPSCRING_TOUCH_STEP;
 	char *at = p->at + (next - p->pos);
-	__u64 i;
 
 	if (bytes > room)
 		bytes = room & -(__u64)SPSCRING_WORD;
 	if (ahead > room)
 		ahead = bytes;
-	for (i = 0; i + SPSCRING_WORD <= ahead; i += step)
-		WRITE_ONCE(*(__u64 *)(at + i), 0);
+	spscring_touch_lines(at, ahead, step);
 	if (p->stride < step)
 		memset(at, 0, bytes);
 	p->cleared = next + bytes;

@@ -416,15 +416,23 @@ static __always_inline int spscring_make_room(struct spscring_producer *p)
 /*
  * A line that the consumer has read must be got back before it is written, and
  * with stores to other lines between (the handle's, the cursor) a CPU gets one at
- * a time.  So get some in a row, by a store each: a tail that says "nothing yet",
- * and a word of each line of the slots.  A prefetch for writing does not do that.
- * Only free frames are touched.
+ * a time.  So get some in a row, by a store each: a word at every @step of @bytes
+ * that are free.  A prefetch for writing does not do that.
  */
+static __always_inline void spscring_touch_lines(char *at, __u64 bytes, __u32 step)
+{
+	__u64 i;
+
+	for (i = 0; i + sizeof(__u64) <= bytes; i += step)
+		WRITE_ONCE(*(__u64 *)(at + i), 0);
+}
+
+/* The free frames ahead: a tail that says "nothing yet", then a word of each further line. */
 static SPSCRING_NOINLINE int spscring_touch(struct spscring_producer *p)
 {
 	__u64 next = p->frame_end;	/* index of the next frame's first record */
 	char *frame = (char *)p->tail;
-	__u32 part = p->frame_size, bytes, line;
+	__u32 part = p->frame_size, bytes;
 
 	if (part > SPSCRING_TOUCH_FRAME)
 		part = SPSCRING_TOUCH_FRAME;
@@ -437,8 +445,8 @@ static SPSCRING_NOINLINE int spscring_touch(struct spscring_producer *p)
 		if ((__s64)(p->limit - next) < p->frame_records)
 			break;
 		WRITE_ONCE(*(__u64 *)frame, next);
-		for (line = SPSCRING_TOUCH_STEP; line < part; line += SPSCRING_TOUCH_STEP)
-			WRITE_ONCE(*(__u64 *)(frame + line), 0);
+		spscring_touch_lines(frame + SPSCRING_TOUCH_STEP, part - SPSCRING_TOUCH_STEP,
+				     SPSCRING_TOUCH_STEP);
 		next += p->frame_records;
 		p->touched++;
 	}
