@@ -141,7 +141,7 @@ static int receive_fd(int socket)
 
 /* ----------------------------------------------------------------- receive */
 
-static int make_ring(struct spscring_consumer *c, int *producer)
+static int make_ring(struct spscring_record_consumer *c, int *producer)
 {
 	struct spscring_create want = {
 		.size = sizeof(want), .flags = SPSCRING_CREATE_RECORDS,
@@ -151,13 +151,13 @@ static int make_ring(struct spscring_consumer *c, int *producer)
 
 	if (ring < 0)
 		die("/dev/spscring", ring);
-	consumer = spscring_claim(ring, SPSCRING_CONSUMER, TAG);
+	consumer = spscring_claim(ring, SPSCRING_CONSUMER, SPSCRING_ANY_SIZE, TAG);
 	if (consumer < 0)
 		die("consumer", consumer);
-	*producer = spscring_claim(ring, SPSCRING_PRODUCER, TAG);
+	*producer = spscring_claim(ring, SPSCRING_PRODUCER, SPSCRING_ANY_SIZE, TAG);
 	if (*producer < 0)
 		die("producer", *producer);
-	err = spscring_map_consumer(consumer, c, NULL);
+	err = spscring_record_map_consumer(consumer, c, TAG, NULL);
 	if (err)
 		die("map", err);
 	/* with it goes the right to claim: nobody follows a sender that died */
@@ -187,7 +187,7 @@ static void flush(void)
 static void receive(const char *path)
 {
 	struct spscring_record lines[BATCH];
-	struct spscring_consumer c;
+	struct spscring_record_consumer c;
 	int producer, consumer = make_ring(&c, &producer), socket = accept_one(path);
 	long n;
 
@@ -202,7 +202,7 @@ static void receive(const char *path)
 			spscring_record_release_n(&c, lines, n);
 		} else if (n == -EAGAIN) {
 			flush();
-			n = spscring_wait_records(&c, 1, -1);
+			n = spscring_record_wait_records(&c, 1, -1);
 		}
 	} while (n >= 0);
 	flush();
@@ -212,32 +212,15 @@ static void receive(const char *path)
 
 /* -------------------------------------------------------------------- send */
 
-/* The fd that came may be any. */
-static int take_ring(int end, struct spscring_producer *p, struct spscring_geometry *g)
-{
-	struct spscring_info info;
-	int err = spscring_get_info(end, &info);
-
-	if (err)
-		return err;
-	*g = info.geometry;
-	if (g->type_tag != TAG || !(g->flags & SPSCRING_CREATE_RECORDS))
-		return -EPROTOTYPE;
-	return spscring_map_producer(end, p, NULL);
-}
-
-static int send_line(struct spscring_producer *p, const struct spscring_geometry *g,
-		     const char *line, size_t length)
+static int send_line(struct spscring_record_producer *p, const char *line, size_t length)
 {
 	int err;
 
-	if (length > g->capacity)
-		return -EMSGSIZE;
 	for (;;) {
 		err = spscring_record_push(p, line, length);
 		if (err != -EAGAIN)
 			return err;
-		err = spscring_wait_room(p, spscring_record_needs(p, length), -1);
+		err = spscring_record_wait_room(p, spscring_record_needs(p, length), -1);
 		if (err)
 			return err;
 	}
@@ -246,18 +229,19 @@ static int send_line(struct spscring_producer *p, const struct spscring_geometry
 static void send_lines(const char *path)
 {
 	int socket = connect_to(path), end = receive_fd(socket), err;
-	struct spscring_geometry g;
-	struct spscring_producer p;
+	struct spscring_record_producer p;
+	struct spscring_info info;
 	char *line = NULL;
 	size_t room = 0;
 	ssize_t length;
 
 	close(socket);
-	err = take_ring(end, &p, &g);
+	/* the fd that came may be any */
+	err = spscring_record_map_producer(end, &p, TAG, NULL) ?: spscring_get_info(end, &info);
 	if (err)
 		die("no ring for lines", err);
 	while ((length = getline(&line, &room, stdin)) > 0) {
-		err = send_line(&p, &g, line, length);
+		err = send_line(&p, line, length);
 		if (err == -EMSGSIZE)
 			die("a line", err);
 		if (err)
@@ -266,7 +250,8 @@ static void send_lines(const char *path)
 	if (ferror(stdin))
 		die("input", -errno);
 	/* all of them are taken once the whole ring is free */
-	err = spscring_wait_room(&p, g.capacity, -1) ?: spscring_shutdown(end, 0);
+	err = spscring_record_wait_room(&p, info.geometry.capacity, -1) ?:
+		spscring_record_shutdown_producer(&p);
 	if (err)
 		die_of_peer(end, "receiver", err);
 }

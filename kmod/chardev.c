@@ -430,11 +430,9 @@ static long ioctl_endpoint(struct spscring *ring, void __user *arg)
 	err = copy_from_caller(&want, sizeof(want), sizeof(want), arg);
 	if (err)
 		return err;
-	if (want.flags || want.reserved || !ring_role_valid(want.role))
+	if (want.flags || !ring_role_valid(want.role))
 		return -EINVAL;
-	if (want.type_tag != ring->geometry.type_tag)
-		return -EPROTOTYPE;
-	return endpoint_fd(ring, want.role);
+	return ring_expect(ring, want.record_size, want.type_tag) ?: endpoint_fd(ring, want.role);
 }
 
 static long ring_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -46,7 +46,9 @@ EXPORT_SYMBOL_GPL(spscring_create);
  * spscring_from_fd() - take part in a ring that a user made
  * @fd: a ring fd of the calling process
  *
- * The ring stays the user's, who can claim each end that kernel code has not.
+ * The ring stays the user's, who can claim each end that kernel code has not, and who
+ * has chosen all that it is: its record size, its capacity, what it does when it is full,
+ * and what memory it costs.  So the claim says what the caller takes its records for.
  * Context: process.
  *
  * Return: the ring, to be given to spscring_put(); or an ERR_PTR: -EBADF no
@@ -131,55 +133,125 @@ static u32 spin_max(void)
 	return num_online_cpus() > 1 ? SPSCRING_SPIN_MAX : 0;
 }
 
-/* Handles of the kernel's own mapping. */
-void ring_producer_handle(struct spscring *ring, struct spscring_producer *p)
+static void producer_begins(struct spscring *ring, struct spscring_producer_base *p)
 {
-	spscring_producer_init(p, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
-			       ring_page(ring, RING_PAGE_INFO),
-			       ring_page(ring, RING_PAGE_PRODUCER),
-			       ring_page(ring, RING_PAGE_DATA));
 	p->ring = ring;
 	spscring_producer_wakes(p, wake_of(ring));
 	p->spin_max = spin_max();
 	p->spin = p->spin_max;
 }
 
-void ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c)
+static void consumer_begins(struct spscring *ring, struct spscring_consumer_base *c)
 {
-	spscring_consumer_init(c, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
-			       ring_page(ring, RING_PAGE_INFO),
-			       ring_page(ring, RING_PAGE_DATA));
 	c->ring = ring;
 	spscring_consumer_wakes(c, wake_of(ring));
 	c->spin_max = spin_max();
 	c->spin = c->spin_max;
 }
 
+/*
+ * Handles of the kernel's own mapping, at the ends' cursors.  They fail as the inits of
+ * the headers do, for a user's word or the other shape of a ring.
+ */
+int ring_producer_handle(struct spscring *ring, struct spscring_producer *p)
+{
+	int err = spscring_producer_init(p, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
+					 ring_page(ring, RING_PAGE_INFO),
+					 ring_page(ring, RING_PAGE_PRODUCER),
+					 ring_page(ring, RING_PAGE_DATA));
+
+	if (!err)
+		producer_begins(ring, &p->base);
+	return err;
+}
+
+int ring_record_producer_handle(struct spscring *ring, struct spscring_record_producer *p)
+{
+	int err = spscring_record_producer_init(p, &ring->geometry,
+						ring_page(ring, RING_PAGE_CONSUMER),
+						ring_page(ring, RING_PAGE_INFO),
+						ring_page(ring, RING_PAGE_PRODUCER),
+						ring_page(ring, RING_PAGE_DATA));
+
+	if (!err)
+		producer_begins(ring, &p->base);
+	return err;
+}
+
+int ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c)
+{
+	int err = spscring_consumer_init(c, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
+					 ring_page(ring, RING_PAGE_INFO),
+					 ring_page(ring, RING_PAGE_DATA));
+
+	if (!err)
+		consumer_begins(ring, &c->base);
+	return err;
+}
+
+int ring_record_consumer_handle(struct spscring *ring, struct spscring_record_consumer *c)
+{
+	int err = spscring_record_consumer_init(c, &ring->geometry,
+						ring_page(ring, RING_PAGE_CONSUMER),
+						ring_page(ring, RING_PAGE_INFO),
+						ring_page(ring, RING_PAGE_DATA));
+
+	if (!err)
+		consumer_begins(ring, &c->base);
+	return err;
+}
+
+static int claim(struct spscring *ring, u32 role, u32 record_size, u64 type_tag)
+{
+	return ring_expect(ring, record_size, type_tag) ?: ring_claim(ring, role, true);
+}
+
+/* An end is claimed; @err: but it has no handle, as its words are impossible. */
+static int claimed(struct spscring *ring, u32 role, int err)
+{
+	if (err) {
+		spscring_broken(ring, 0);
+		ring_end(ring, role, SPSCRING_DEAD);
+	}
+	return err;
+}
+
 /**
  * spscring_claim_producer() - be the producer
  * @ring: the ring
- * @p: the handle, for the inlines of <linux/spscring_ring.h>
+ * @p: the handle, for the inlines of <linux/spscring_ring.h>; not to be copied
+ * @record_size: what the caller takes the records for, in bytes: what each push reads
+ * @type_tag: likewise
  *
  * Context: process, may sleep.
  *
- * Return: 0; -EBUSY the end is held, or its dead holder's pages are pinned;
- * -ESHUTDOWN it was shut down; -EPIPE the ring is broken.
+ * Return: 0; -EPROTOTYPE the ring's records are others; -EBUSY the end is held, or its
+ * dead holder's pages are pinned; -ESHUTDOWN it was shut down; -EPIPE the ring is broken.
  */
-int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p)
+int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p, u32 record_size,
+			    u64 type_tag)
 {
-	int err = ring_claim(ring, SPSCRING_PRODUCER, true);
+	int err;
 
-	if (err)
-		return err;
-	ring_producer_handle(ring, p);
-	return 0;
+	if (record_size == SPSCRING_ANY_SIZE)
+		return -EINVAL;
+	err = claim(ring, SPSCRING_PRODUCER, record_size, type_tag);
+	return err ?: claimed(ring, SPSCRING_PRODUCER, ring_producer_handle(ring, p));
 }
 EXPORT_SYMBOL_GPL(spscring_claim_producer);
+
+/* Can no user be the producer?  Then what is peeked at stays what it is. */
+static bool peer_is_user(struct spscring *ring)
+{
+	return ring->of_user || !ring_held_by_kernel(ring, SPSCRING_PRODUCER);
+}
 
 /**
  * spscring_claim_consumer() - be the consumer
  * @ring: the ring
- * @c: the handle, for the inlines of <linux/spscring_ring.h>
+ * @c: the handle, for the inlines of <linux/spscring_ring.h>; not to be copied
+ * @record_size: what the caller takes the records for, in bytes: what each pop writes
+ * @type_tag: likewise
  *
  * In-kernel peek() works only where no user can be the producer: on a ring of
  * spscring_create() whose producer kernel code claimed before.  Context:
@@ -187,35 +259,91 @@ EXPORT_SYMBOL_GPL(spscring_claim_producer);
  *
  * Return: as spscring_claim_producer().
  */
-int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c)
+int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c, u32 record_size,
+			    u64 type_tag)
 {
-	int err = ring_claim(ring, SPSCRING_CONSUMER, true);
+	int err;
 
-	if (err)
-		return err;
-	ring_consumer_handle(ring, c);
-	c->peer_is_user = ring->of_user || !ring_held_by_kernel(ring, SPSCRING_PRODUCER);
-	return 0;
+	if (record_size == SPSCRING_ANY_SIZE)
+		return -EINVAL;
+	err = claim(ring, SPSCRING_CONSUMER, record_size, type_tag) ?:
+		claimed(ring, SPSCRING_CONSUMER, ring_consumer_handle(ring, c));
+	if (!err)
+		c->base.peer_is_user = peer_is_user(ring);
+	return err;
 }
 EXPORT_SYMBOL_GPL(spscring_claim_consumer);
 
-/* No membarrier makes a user's CPUs fence for kernel code. */
-static int kernel_waits(const struct spscring *ring)
+/**
+ * spscring_record_claim_producer() - be the producer of records of any size
+ * @ring: the ring
+ * @p: the handle, for the inlines of <linux/spscring_record.h>; not to be copied
+ * @type_tag: what the caller takes the records for
+ *
+ * Context: process, may sleep.
+ *
+ * Return: as spscring_claim_producer().
+ */
+int spscring_record_claim_producer(struct spscring *ring, struct spscring_record_producer *p,
+				   u64 type_tag)
+{
+	return claim(ring, SPSCRING_PRODUCER, SPSCRING_ANY_SIZE, type_tag) ?:
+		claimed(ring, SPSCRING_PRODUCER, ring_record_producer_handle(ring, p));
+}
+EXPORT_SYMBOL_GPL(spscring_record_claim_producer);
+
+/**
+ * spscring_record_claim_consumer() - be the consumer of records of any size
+ * @ring: the ring
+ * @c: the handle, for the inlines of <linux/spscring_record.h>; not to be copied
+ * @type_tag: what the caller takes the records for
+ *
+ * As spscring_claim_consumer() for peek().  Context: process, may sleep.
+ *
+ * Return: as spscring_claim_producer().
+ */
+int spscring_record_claim_consumer(struct spscring *ring, struct spscring_record_consumer *c,
+				   u64 type_tag)
+{
+	int err;
+
+	err = claim(ring, SPSCRING_CONSUMER, SPSCRING_ANY_SIZE, type_tag) ?:
+		claimed(ring, SPSCRING_CONSUMER, ring_record_consumer_handle(ring, c));
+	if (!err)
+		c->base.peer_is_user = peer_is_user(ring);
+	return err;
+}
+EXPORT_SYMBOL_GPL(spscring_record_claim_consumer);
+
+/* May kernel code sleep for @n in a ring?  No membarrier makes a user's CPUs fence for it. */
+static int wait_refused(const struct spscring *ring, int over, u64 n)
 {
 	const u32 not = SPSCRING_CREATE_ASYMMETRIC | SPSCRING_CREATE_BUSY_POLL;
 
-	return ring->geometry.flags & not ? -EOPNOTSUPP : 0;
+	if (!n || n > ring->geometry.capacity)
+		return -EINVAL;
+	return ring->geometry.flags & not ? -EOPNOTSUPP : over;
+}
+
+static int wait_room(struct spscring_producer_base *p, u64 n, s64 deadline)
+{
+	int err;
+
+	might_sleep();
+	err = wait_refused(p->ring, p->over, n);
+	if (err || spscring_base_spin_room(p, n))
+		return err;
+	return wait_sleep(p->ring, SPSCRING_PRODUCER, p->pos + n, deadline);
 }
 
 /**
  * spscring_wait_room() - sleep until slots are free
  * @p: the producer
- * @n: how many, at most the capacity; of records of any size bytes, as
- *	spscring_record_size() tells them
+ * @n: how many, at most the capacity
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
  * Looks for some tens of microseconds first where it was worth it the last times;
- * @p->spin_max and @p->spin 0: not at all.
+ * @p->base.spin_max and @p->base.spin 0: not at all.
  *
  * Context: process, may sleep; interruptible.
  *
@@ -225,22 +353,28 @@ static int kernel_waits(const struct spscring *ring)
  */
 int spscring_wait_room(struct spscring_producer *p, u64 n, s64 deadline)
 {
-	int err;
-
-	if (!n)
-		return -EINVAL;
-	might_sleep();
-	err = kernel_waits(p->ring);
-	if (err || spscring_spin_room(p, n))
-		return err;
-	return wait_sleep(p->ring, SPSCRING_PRODUCER, p->pos + n, deadline);
+	return wait_room(&p->base, n, deadline);
 }
 EXPORT_SYMBOL_GPL(spscring_wait_room);
 
 /**
+ * spscring_record_wait_room() - sleep until there is room
+ * @p: the producer
+ * @bytes: of the ring, see spscring_record_needs(); at most the capacity
+ * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
+ *
+ * Context and return: as spscring_wait_room().
+ */
+int spscring_record_wait_room(struct spscring_record_producer *p, u64 bytes, s64 deadline)
+{
+	return wait_room(&p->base, bytes, deadline);
+}
+EXPORT_SYMBOL_GPL(spscring_record_wait_room);
+
+/**
  * spscring_wait_records() - sleep until records are there
  * @c: the consumer
- * @n: how many, at most the capacity; of records of any size bytes: 1 for the next
+ * @n: how many, at most the capacity
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
  * Context: process, may sleep; interruptible.
@@ -249,24 +383,52 @@ EXPORT_SYMBOL_GPL(spscring_wait_room);
  */
 int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline)
 {
+	struct spscring_consumer_base *b = &c->base;
 	int err;
 
-	if (!n)
-		return -EINVAL;
 	might_sleep();
-	err = kernel_waits(c->ring);
-	if (!err && !spscring_spin_records(c, n))
-		err = wait_sleep(c->ring, SPSCRING_CONSUMER, c->pos + n, deadline);
+	err = wait_refused(b->ring, b->over, n);
+	if (err)
+		return err;
+	if (!spscring_spin_records(c, n))
+		err = wait_sleep(b->ring, SPSCRING_CONSUMER, b->pos + n, deadline);
 	/* tails come in order; a later one alone would have the caller try for ever */
-	if (!err && !spscring_first_is_there(c))
-		return spscring_consumer_broken(c);
+	if (!err && !spscring_has_records(c, 1))
+		return spscring_consumer_broken(b);
 	return err;
 }
 EXPORT_SYMBOL_GPL(spscring_wait_records);
 
 /**
+ * spscring_record_wait_records() - sleep until records are there
+ * @c: the consumer
+ * @bytes: of the ring, 1 for the next; at most the capacity
+ * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
+ *
+ * Context: process, may sleep; interruptible.
+ *
+ * Return: as spscring_wait_room().
+ */
+int spscring_record_wait_records(struct spscring_record_consumer *c, u64 bytes, s64 deadline)
+{
+	struct spscring_consumer_base *b = &c->base;
+	int err;
+
+	might_sleep();
+	err = wait_refused(b->ring, b->over, bytes);
+	if (err)
+		return err;
+	if (!spscring_record_spin_records(c, bytes))
+		err = wait_sleep(b->ring, SPSCRING_CONSUMER, b->pos + bytes, deadline);
+	if (!err && !spscring_record_first_is_there(c))
+		return spscring_consumer_broken(b);
+	return err;
+}
+EXPORT_SYMBOL_GPL(spscring_record_wait_records);
+
+/**
  * spscring_record_push_iter() - push one record, gathered
- * @p: the producer of a ring of records of any size, with nothing reserved
+ * @p: the producer, with nothing reserved
  * @from: where its bytes are; on success advanced by @length
  * @length: in bytes; may be 0
  *
@@ -277,7 +439,8 @@ EXPORT_SYMBOL_GPL(spscring_wait_records);
  * -EFAULT @from could not be read so far.  Then @from is where it was, and nothing
  * is published.
  */
-int spscring_record_push_iter(struct spscring_producer *p, struct iov_iter *from, u32 length)
+int spscring_record_push_iter(struct spscring_record_producer *p, struct iov_iter *from,
+			      size_t length)
 {
 	void *rec;
 	int err;
@@ -313,7 +476,7 @@ static int scatter_record(void *arg, const void *rec, u32 length)
 
 /**
  * spscring_record_pop_iter() - pop one record, scattered
- * @c: the consumer of a ring of records of any size
+ * @c: the consumer
  * @to: where to copy it; on success advanced by its length
  *
  * A copy that nobody changes, of a user's ring too, straight from its place in the ring.
@@ -323,9 +486,9 @@ static int scatter_record(void *arg, const void *rec, u32 length)
  * -EFAULT @to could not be written.  Then @to is where it was, and the record stays:
  * -EMSGSIZE it is longer than @to, or than the kernel moves at once, 2 GiB.
  */
-long spscring_record_pop_iter(struct spscring_consumer *c, struct iov_iter *to)
+long spscring_record_pop_iter(struct spscring_record_consumer *c, struct iov_iter *to)
 {
-	u32 size = min_t(size_t, iov_iter_count(to), MAX_RW_COUNT);
+	size_t size = min_t(size_t, iov_iter_count(to), MAX_RW_COUNT);
 	struct scatter s = { .to = to };
 	long length = spscring_record_pop_by(c, &s, size, scatter_record);
 
@@ -335,19 +498,62 @@ long spscring_record_pop_iter(struct spscring_consumer *c, struct iov_iter *to)
 }
 EXPORT_SYMBOL_GPL(spscring_record_pop_iter);
 
-/**
- * spscring_shutdown() - end an end cleanly
- * @ring: the ring
- * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER, held by kernel code
- *
- * The consumer drains, then finds the end of the stream.  Final.  Context:
- * process, may sleep.
- */
-void spscring_shutdown(struct spscring *ring, u32 role)
+static void shutdown_producer(struct spscring_producer_base *p)
 {
-	ring_end_kernel(ring, role, SPSCRING_SHUT_DOWN);
+	spscring_producer_over(p, -ESHUTDOWN);
+	ring_end_kernel(p->ring, SPSCRING_PRODUCER, SPSCRING_SHUT_DOWN);
 }
-EXPORT_SYMBOL_GPL(spscring_shutdown);
+
+static void shutdown_consumer(struct spscring_consumer_base *c)
+{
+	spscring_consumer_over(c, -ESHUTDOWN);
+	ring_end_kernel(c->ring, SPSCRING_CONSUMER, SPSCRING_SHUT_DOWN);
+}
+
+/**
+ * spscring_shutdown_producer() - end the producer's end cleanly
+ * @p: the producer; each push and reserve says -ESHUTDOWN from here on
+ *
+ * The consumer drains, then finds the end of the stream.  Final.  Not beside a push.
+ * Context: process, may sleep.
+ */
+void spscring_shutdown_producer(struct spscring_producer *p)
+{
+	shutdown_producer(&p->base);
+}
+EXPORT_SYMBOL_GPL(spscring_shutdown_producer);
+
+/**
+ * spscring_record_shutdown_producer() - the same of records of any size
+ * @p: the producer
+ */
+void spscring_record_shutdown_producer(struct spscring_record_producer *p)
+{
+	shutdown_producer(&p->base);
+}
+EXPORT_SYMBOL_GPL(spscring_record_shutdown_producer);
+
+/**
+ * spscring_shutdown_consumer() - end the consumer's end cleanly
+ * @c: the consumer; each pop and peek says -ESHUTDOWN from here on
+ *
+ * Final.  Not beside a pop.  Context: process, may sleep.
+ */
+void spscring_shutdown_consumer(struct spscring_consumer *c)
+{
+	shutdown_consumer(&c->base);
+}
+EXPORT_SYMBOL_GPL(spscring_shutdown_consumer);
+
+/**
+ * spscring_record_shutdown_consumer() - the same of records of any size
+ * @c: the consumer
+ */
+void spscring_record_shutdown_consumer(struct spscring_record_consumer *c)
+{
+	shutdown_consumer(&c->base);
+}
+EXPORT_SYMBOL_GPL(spscring_record_shutdown_consumer);
 
 /**
  * spscring_get_info() - look at a ring

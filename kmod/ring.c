@@ -440,8 +440,7 @@ int ring_peer_ended(struct spscring *ring, u32 role)
 
 	if (atomic_read(&ring->broken))
 		return -EPIPE;
-	return spscring_ended(role == SPSCRING_PRODUCER ? &lines->consumer.word :
-			      &lines->producer.word);
+	return spscring_ended(role == SPSCRING_PRODUCER ? &lines->consumer : &lines->producer);
 }
 
 /*
@@ -651,6 +650,22 @@ static int ring_mend_consumer(struct spscring *ring)
 	/* (E) */
 	smp_store_release(&ring_consumer_lines(ring)->told.word, head);
 	return 0;
+}
+
+/**
+ * ring_expect() - are a ring's records what whoever takes an end takes them for?
+ * @ring: the ring
+ * @record_size: in bytes, or SPSCRING_ANY_SIZE
+ * @type_tag: what they are
+ *
+ * Return: 0, or -EPROTOTYPE.
+ */
+int ring_expect(const struct spscring *ring, u32 record_size, u64 type_tag)
+{
+	const struct spscring_geometry *g = &ring->geometry;
+
+	/* of records of any size it is 0 */
+	return g->record_size == record_size && g->type_tag == type_tag ? 0 : -EPROTOTYPE;
 }
 
 /**

@@ -20,6 +20,8 @@ struct iov_iter;
 struct kiocb;
 struct spscring_consumer;
 struct spscring_producer;
+struct spscring_record_consumer;
+struct spscring_record_producer;
 struct vm_area_struct;
 
 /* Sections of the ring's pages, in the order in which an fd maps them. */
@@ -127,6 +129,7 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user);
 struct spscring *ring_get(struct spscring *ring);
 void ring_put(struct spscring *ring);
 
+int ring_expect(const struct spscring *ring, u32 record_size, u64 type_tag);
 int ring_claim(struct spscring *ring, u32 role, bool kernel);
 bool ring_held_by_kernel(struct spscring *ring, u32 role);
 void ring_end(struct spscring *ring, u32 role, u32 state);
@@ -153,8 +156,10 @@ void wait_count(struct ring_end *end, struct spscring_sleep_counters *count);
 __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table);
 
 /* kapi.c: the kernel's handles, at the ends' cursors */
-void ring_producer_handle(struct spscring *ring, struct spscring_producer *p);
-void ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c);
+int ring_producer_handle(struct spscring *ring, struct spscring_producer *p);
+int ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c);
+int ring_record_producer_handle(struct spscring *ring, struct spscring_record_producer *p);
+int ring_record_consumer_handle(struct spscring *ring, struct spscring_record_consumer *c);
 
 /* rw.c */
 ssize_t rw_read(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,

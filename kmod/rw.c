@@ -51,30 +51,29 @@ static int rw_wait(struct spscring *ring, u32 role, u64 index, bool nonblock)
 }
 
 /*
- * A user that maps may have scribbled over its own page before it calls: records
- * from an odd position reach beyond the mapping.
+ * A user that maps may have scribbled over its own page before it calls: records from an
+ * odd position reach beyond the mapping, and so do more than the capacity.
  */
-static int rw_positions(struct spscring *ring, u64 pos, u64 oldest)
+static int rw_broken(struct spscring *ring)
 {
-	const struct spscring_geometry *g = &ring->geometry;
-
-	if (!((pos | oldest) & (g->stride - 1)) && pos - oldest <= g->capacity)
-		return 0;
 	spscring_broken(ring, 0);
 	return -EPIPE;
 }
 
-static int rw_consumer(struct spscring *ring, struct spscring_consumer *c)
+static int rw_consumer(struct spscring *ring, struct spscring_record_consumer *c)
 {
-	ring_consumer_handle(ring, c);
-	return rw_positions(ring, c->pos, c->pos);
+	return ring_record_consumer_handle(ring, c) ? rw_broken(ring) : 0;
 }
 
-static int rw_producer(struct spscring *ring, struct spscring_producer *p)
+static int rw_producer(struct spscring *ring, struct spscring_record_producer *p)
 {
-	ring_producer_handle(ring, p);
-	return rw_positions(ring, p->pos,
-			    p->flags & SPSCRING_CREATE_OVERWRITE ? p->oldest : p->pos);
+	const struct spscring_producer_base *b = &p->base;
+
+	if (ring_record_producer_handle(ring, p))
+		return rw_broken(ring);
+	if (b->flags & SPSCRING_CREATE_OVERWRITE && b->pos - p->oldest > b->capacity)
+		return rw_broken(ring);
+	return 0;
 }
 
 /*
@@ -131,17 +130,17 @@ static ssize_t rw_read_frames(struct spscring *ring, struct iov_iter *to, bool n
 {
 	size_t size = ring->geometry.record_size, done = 0;
 	struct spscring_consumer c;
-	int err = 0;
+	int err;
 
 	if (iov_iter_count(to) < size)
 		return -EINVAL;
-	ring_consumer_handle(ring, &c);
+	err = ring_consumer_handle(ring, &c);
 	while (!err && iov_iter_count(to) >= size) {
 		err = rw_pop(&c, to, size);
 		if (!err)
 			done += size;
 		else if (err == -EAGAIN && !done)
-			err = rw_wait(ring, SPSCRING_CONSUMER, c.pos + 1, nonblock);
+			err = rw_wait(ring, SPSCRING_CONSUMER, c.base.pos + 1, nonblock);
 		err = err ?: rw_breathe();
 	}
 	return done ?: err;
@@ -149,7 +148,7 @@ static ssize_t rw_read_frames(struct spscring *ring, struct iov_iter *to, bool n
 
 static ssize_t rw_read_record(struct spscring *ring, struct iov_iter *to, bool nonblock)
 {
-	struct spscring_consumer c;
+	struct spscring_record_consumer c;
 	u64 waited = U64_MAX;
 	long ret;
 
@@ -158,10 +157,10 @@ static ssize_t rw_read_record(struct spscring *ring, struct iov_iter *to, bool n
 		if (ret != -EAGAIN && (ret != -EBUSY || nonblock))
 			return ret;
 		/* words come before the cursor that tells of them */
-		if (ret == -EAGAIN && c.pos == waited)
-			return spscring_consumer_broken(&c);
-		waited = ret == -EAGAIN ? c.pos : U64_MAX;
-		ret = rw_wait(ring, SPSCRING_CONSUMER, c.pos + 1, nonblock) ?: rw_breathe();
+		if (ret == -EAGAIN && c.base.pos == waited)
+			return spscring_consumer_broken(&c.base);
+		waited = ret == -EAGAIN ? c.base.pos : U64_MAX;
+		ret = rw_wait(ring, SPSCRING_CONSUMER, c.base.pos + 1, nonblock) ?: rw_breathe();
 	} while (!ret);
 	return ret;
 }
@@ -205,17 +204,17 @@ static ssize_t rw_write_frames(struct spscring *ring, struct iov_iter *from, boo
 {
 	size_t size = ring->geometry.record_size, done = 0;
 	struct spscring_producer p;
-	int err = 0;
+	int err;
 
 	if (iov_iter_count(from) % size)
 		return -EINVAL;
-	ring_producer_handle(ring, &p);
+	err = ring_producer_handle(ring, &p);
 	while (!err && iov_iter_count(from)) {
 		err = rw_refused(ring) ?: rw_push(&p, from, size);
 		if (!err)
 			done += size;
 		else if (err == -EAGAIN)
-			err = rw_wait(ring, SPSCRING_PRODUCER, p.pos + 1, nonblock);
+			err = rw_wait(ring, SPSCRING_PRODUCER, p.base.pos + 1, nonblock);
 		err = err ?: rw_breathe();
 	}
 	return done ?: err;
@@ -225,7 +224,7 @@ static ssize_t rw_write_record(struct spscring *ring, struct iov_iter *from, boo
 {
 	struct ring_end *end = ring_end_of(ring, SPSCRING_PRODUCER);
 	size_t length = iov_iter_count(from);
-	struct spscring_producer p;
+	struct spscring_record_producer p;
 	u64 size;
 	int err;
 
@@ -240,7 +239,7 @@ static ssize_t rw_write_record(struct spscring *ring, struct iov_iter *from, boo
 		if (!err)
 			return length;
 		if (err == -EAGAIN)
-			err = rw_wait(ring, SPSCRING_PRODUCER, p.pos + size, nonblock);
+			err = rw_wait(ring, SPSCRING_PRODUCER, p.base.pos + size, nonblock);
 		err = err ?: rw_breathe();
 	} while (!err);
 	return err;

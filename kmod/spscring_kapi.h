@@ -4,10 +4,11 @@
  * user's ring fd, claims an end, and moves records by the inlines of
  * <linux/spscring_ring.h>, or of <linux/spscring_record.h> where they are of any
  * size, which any context may call; the functions here may sleep.  A push that finds
- * the consumer asleep wakes it.
+ * the consumer asleep wakes it.  Who claims an end says what it takes the records for,
+ * as a ring may be a user's: -EPROTOTYPE if they are others.
  *
  *	ring = spscring_create(&want);
- *	spscring_claim_producer(ring, &p);
+ *	spscring_claim_producer(ring, &p, sizeof(record), TAG);
  *	spscring_export_device(ring, SPSCRING_CONSUMER, "mydata", 0660);
  *	...
  *	spscring_push(&p, &record);			(any context, one at a time)
@@ -30,15 +31,27 @@ struct spscring *spscring_from_fd(int fd);
 void spscring_put(struct spscring *ring, u32 roles);
 void spscring_destroy(struct spscring *ring);
 
-int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p);
-int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c);
+int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p, u32 record_size,
+			    u64 type_tag);
+int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c, u32 record_size,
+			    u64 type_tag);
 int spscring_wait_room(struct spscring_producer *p, u64 n, s64 deadline);
 int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline);
+void spscring_shutdown_producer(struct spscring_producer *p);
+void spscring_shutdown_consumer(struct spscring_consumer *c);
 
-int spscring_record_push_iter(struct spscring_producer *p, struct iov_iter *from, u32 length);
-long spscring_record_pop_iter(struct spscring_consumer *c, struct iov_iter *to);
+int spscring_record_claim_producer(struct spscring *ring, struct spscring_record_producer *p,
+				   u64 type_tag);
+int spscring_record_claim_consumer(struct spscring *ring, struct spscring_record_consumer *c,
+				   u64 type_tag);
+int spscring_record_wait_room(struct spscring_record_producer *p, u64 bytes, s64 deadline);
+int spscring_record_wait_records(struct spscring_record_consumer *c, u64 bytes, s64 deadline);
+int spscring_record_push_iter(struct spscring_record_producer *p, struct iov_iter *from,
+			      size_t length);
+long spscring_record_pop_iter(struct spscring_record_consumer *c, struct iov_iter *to);
+void spscring_record_shutdown_producer(struct spscring_record_producer *p);
+void spscring_record_shutdown_consumer(struct spscring_record_consumer *c);
 
-void spscring_shutdown(struct spscring *ring, u32 role);
 void spscring_get_info(struct spscring *ring, struct spscring_info *info);
 
 struct file *spscring_export_file(struct spscring *ring, u32 role);

@@ -20,9 +20,9 @@ EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_wake);
 
 /**
  * spscring_trace_full() - say that there is no room
- * @p: the producer
+ * @p: the producer's base
  */
-void spscring_trace_full(const struct spscring_producer *p)
+void spscring_trace_full(const struct spscring_producer_base *p)
 {
 	trace_spscring_full(p->ring, p->pos);
 }
@@ -33,7 +33,7 @@ EXPORT_SYMBOL_GPL(spscring_trace_full);
  * @p: the producer
  * @n: how many
  */
-void spscring_trace_push(const struct spscring_producer *p, u32 n)
+void spscring_trace_push(const struct spscring_producer_base *p, u32 n)
 {
 	trace_spscring_push(p->ring, p->pos, n);
 }
@@ -51,22 +51,23 @@ EXPORT_SYMBOL_GPL(spscring_trace_push);
  */
 long spscring_trace_push_n(struct spscring_producer *p, u32 n)
 {
+	struct spscring_producer_base *b = &p->base;
 	u64 head;
 
 	if (!n)
 		return 0;
-	if (p->pos == p->limit) {
-		int err = spscring_refresh(p, 1);
+	if (b->pos == b->limit) {
+		int err = spscring_refresh(b, 1);
 
 		if (err)
 			return err;
 	}
 	/* (D) pairs with (C) */
-	head = smp_load_acquire(p->peer_cursor);
-	if (p->pos - head <= p->capacity && (s64)(head + p->capacity - p->limit) > 0)
-		p->limit = head + p->capacity;
-	n = min_t(u64, n, p->limit - p->pos);
-	spscring_trace_push(p, n);
+	head = smp_load_acquire(b->peer_cursor);
+	if (b->pos - head <= b->capacity && (s64)(head + b->capacity - b->limit) > 0)
+		b->limit = head + b->capacity;
+	n = min_t(u64, n, b->limit - b->pos);
+	spscring_trace_push(b, n);
 	return n;
 }
 EXPORT_SYMBOL_GPL(spscring_trace_push_n);
@@ -76,7 +77,7 @@ EXPORT_SYMBOL_GPL(spscring_trace_push_n);
  * @c: the consumer
  * @n: how many
  */
-void spscring_trace_pop(const struct spscring_consumer *c, u32 n)
+void spscring_trace_pop(const struct spscring_consumer_base *c, u32 n)
 {
 	trace_spscring_pop(c->ring, c->pos, n);
 }
@@ -87,7 +88,7 @@ EXPORT_SYMBOL_GPL(spscring_trace_pop);
  * @c: the consumer
  * @n: how many, or 0: of a batch of none
  */
-void spscring_trace_pop_n(const struct spscring_consumer *c, u32 n)
+void spscring_trace_pop_n(const struct spscring_consumer_base *c, u32 n)
 {
 	if (n)
 		trace_spscring_pop(c->ring, c->pos - n, n);

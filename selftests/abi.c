@@ -22,7 +22,7 @@ static const struct { const char *name; size_t is, was; } places[] = {
 	AT(spscring_endpoint, size, 0),
 	AT(spscring_endpoint, flags, 4),
 	AT(spscring_endpoint, role, 8),
-	AT(spscring_endpoint, reserved, 12),
+	AT(spscring_endpoint, record_size, 12),
 	AT(spscring_endpoint, type_tag, 16),
 	AT(spscring_shutdown, size, 0),
 	AT(spscring_shutdown, flags, 4),
@@ -72,7 +72,6 @@ static const struct { const char *name; size_t is, was; } places[] = {
 	AT(spscring_loss, reserved, 32),
 	AT(spscring_record, data, 0),
 	AT(spscring_record, length, 8),
-	AT(spscring_record, reserved, 12),
 	AT(spscring_record, sequence, 16),
 	AT(spscring_sleep_counters, sleeps, 0),
 	AT(spscring_sleep_counters, polls, 8),
@@ -173,9 +172,9 @@ FIXTURE_SETUP(pages)
 	self->ring = spscring_open(RING(.capacity = 100, .record_size = 8,
 					.type_tag = TAG, .name = "abi"));
 	ASSERT_GE(self->ring, 0);
-	self->producer = spscring_claim(self->ring, SPSCRING_PRODUCER, TAG);
+	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, TAG);
 	ASSERT_GE(self->producer, 0);
-	self->consumer = spscring_claim(self->ring, SPSCRING_CONSUMER, TAG);
+	self->consumer = claim_end(self->ring, SPSCRING_CONSUMER, TAG);
 	ASSERT_GE(self->consumer, 0);
 	ASSERT_EQ(spscring_get_info(self->ring, &self->info), 0);
 	self->all = mmap(NULL, self->info.geometry.memory, PROT_READ, MAP_SHARED, self->ring, 0);
@@ -284,8 +283,8 @@ TEST_F(pages, reserved_stays_zero)
 	__u64 v;
 	int i;
 
-	ASSERT_EQ(spscring_map_producer(self->producer, &p, NULL), 0);
-	ASSERT_EQ(spscring_map_consumer(self->consumer, &c, NULL), 0);
+	ASSERT_EQ(map_producer(self->producer, &p, NULL), 0);
+	ASSERT_EQ(map_consumer(self->consumer, &c, NULL), 0);
 	for (i = 0; i < 5; i++) {
 		for (v = 0; v < 100; v++) {
 			ASSERT_EQ(spscring_push(&p, &(__u64){ ~v }), 0)
@@ -333,8 +332,8 @@ TEST(records_reserved_stays_zero)
 		COUNTER(spscring_producer_lines, SPSCRING_COUNT_HIGH_WATER),
 	};
 	struct spscring_geometry g;
-	struct spscring_producer p;
-	struct spscring_consumer c;
+	struct spscring_record_producer p;
+	struct spscring_record_consumer c;
 	size_t mode, i;
 	char *all, to[100];
 	int ring, last = 0, k;
@@ -346,10 +345,8 @@ TEST(records_reserved_stays_zero)
 		g = info_of(ring).geometry;
 		all = mmap(NULL, g.memory, PROT_READ, MAP_SHARED, ring, 0);
 		ASSERT_NE(all, MAP_FAILED);
-		ASSERT_EQ(spscring_map_producer(spscring_claim(ring, SPSCRING_PRODUCER, 0),
-						&p, NULL), 0);
-		ASSERT_EQ(spscring_map_consumer(spscring_claim(ring, SPSCRING_CONSUMER, 0),
-						&c, NULL), 0);
+		ASSERT_EQ(record_map_producer(claim_end(ring, SPSCRING_PRODUCER, 0), &p, NULL), 0);
+		ASSERT_EQ(record_map_consumer(claim_end(ring, SPSCRING_CONSUMER, 0), &c, NULL), 0);
 		for (i = 0; i < 500; i++) {
 			spscring_record_push(&p, &p, 100);
 			if (i % 20 > 15)
@@ -384,7 +381,7 @@ TEST_F(pages, kernel_lines)
 	close_fd(&self->producer);
 	ASSERT_TRUE(wait_state(self->ring, SPSCRING_PRODUCER, SPSCRING_DEAD));
 	EXPECT_EQ(READ_ONCE(kernel->producer.word), 1ULL << 32 | SPSCRING_DEAD);
-	self->producer = spscring_claim(self->ring, SPSCRING_PRODUCER, TAG);
+	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, TAG);
 	ASSERT_GE(self->producer, 0);
 	EXPECT_EQ(READ_ONCE(kernel->producer.word), 2ULL << 32 | SPSCRING_HELD);
 
@@ -448,7 +445,7 @@ FIXTURE_VARIANT_ADD(grow, create)
 FIXTURE_VARIANT_ADD(grow, endpoint)
 {
 	.cmd = SPSCRING_ENDPOINT, .size = sizeof(struct spscring_endpoint), .ring = true,
-	.good.endpoint = { .role = SPSCRING_CONSUMER },
+	.good.endpoint = { .role = SPSCRING_CONSUMER, .record_size = 1 },
 };
 
 FIXTURE_VARIANT_ADD(grow, shutdown)
@@ -494,7 +491,7 @@ static int fresh_call(const grow_t *variant, void *arg)
 	if (variant->ring || variant->end)
 		do_ioctl(fd, SPSCRING_CREATE, RING(.capacity = 1, .record_size = 1));
 	if (variant->end)
-		end = spscring_claim(fd, SPSCRING_PRODUCER, 0);
+		end = claim_end(fd, SPSCRING_PRODUCER, 0);
 	ret = do_ioctl(variant->end ? end : fd, variant->cmd, arg);
 	if (variant->cmd == SPSCRING_ENDPOINT && ret >= 0) {
 		close(ret);
@@ -599,9 +596,9 @@ FIXTURE_SETUP(fds)
 	ASSERT_GE(self->empty, 0);
 	self->ring = spscring_open(RING(.capacity = 10, .record_size = 3, .name = "fds"));
 	ASSERT_GE(self->ring, 0);
-	self->producer = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->producer, 0);
-	self->consumer = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	self->consumer = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	ASSERT_GE(self->consumer, 0);
 }
 
@@ -638,7 +635,7 @@ TEST_F(fds, info)
 	size_t i;
 
 	EXPECT_EQ(spscring_get_info(self->empty, &info), -EBADFD);
-	ASSERT_EQ(spscring_map_producer(self->producer, &p, NULL), 0);
+	ASSERT_EQ(map_producer(self->producer, &p, NULL), 0);
 	ASSERT_EQ(spscring_push(&p, "abc"), 0);
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
 		ASSERT_EQ(spscring_get_info(fds[i], &info), 0);

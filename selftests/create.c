@@ -232,7 +232,9 @@ TEST_F(create, race)
 
 TEST_F(create, which_fd)
 {
-	struct spscring_endpoint end = { .size = sizeof(end), .role = SPSCRING_PRODUCER };
+	struct spscring_endpoint end = {
+		.size = sizeof(end), .role = SPSCRING_PRODUCER, .record_size = 1,
+	};
 	struct spscring_shutdown down = { .size = sizeof(down) };
 	struct spscring_info info;
 	int fd;
@@ -303,10 +305,10 @@ static void exactly(struct __test_metadata *_metadata, const capacity_t *variant
 				  .frame_size = variant->frame_size));
 	ASSERT_GE(ring, 0)
 		TH_LOG("capacity %ju", (uintmax_t)capacity);
-	pfd = spscring_claim(ring, SPSCRING_PRODUCER, 0);
-	cfd = spscring_claim(ring, SPSCRING_CONSUMER, 0);
-	ASSERT_EQ(spscring_map_producer(pfd, &p, &pm), 0);
-	ASSERT_EQ(spscring_map_consumer(cfd, &c, &cm), 0);
+	pfd = claim_end(ring, SPSCRING_PRODUCER, 0);
+	cfd = claim_end(ring, SPSCRING_CONSUMER, 0);
+	ASSERT_EQ(map_producer(pfd, &p, &pm), 0);
+	ASSERT_EQ(map_consumer(cfd, &c, &cm), 0);
 
 	for (lap = 0; lap < 3; lap++) {
 		for (n = info_of(ring).length; !spscring_push(&p, record); n++)

@@ -38,16 +38,16 @@ FIXTURE_TEARDOWN(endpoint)
 
 static void producer_up(struct __test_metadata *_metadata, endpoint_t *self)
 {
-	self->producer = spscring_claim(self->ring, SPSCRING_PRODUCER, TAG);
+	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, TAG);
 	ASSERT_GE(self->producer, 0);
-	ASSERT_EQ(spscring_map_producer(self->producer, &self->p, &self->p_map), 0);
+	ASSERT_EQ(map_producer(self->producer, &self->p, &self->p_map), 0);
 }
 
 static void consumer_up(struct __test_metadata *_metadata, endpoint_t *self)
 {
-	self->consumer = spscring_claim(self->ring, SPSCRING_CONSUMER, TAG);
+	self->consumer = claim_end(self->ring, SPSCRING_CONSUMER, TAG);
 	ASSERT_GE(self->consumer, 0);
-	ASSERT_EQ(spscring_map_consumer(self->consumer, &self->c, &self->c_map), 0);
+	ASSERT_EQ(map_consumer(self->consumer, &self->c, &self->c_map), 0);
 }
 
 /* Without SHUTDOWN: it dies. */
@@ -101,11 +101,11 @@ TEST_F(endpoint, simple_case)
 	struct spscring_consumer c;
 	__u64 v = 42, w = 0;
 	int ring = spscring_open(&want);
-	int p_end = spscring_claim(ring, SPSCRING_PRODUCER, 0);
-	int c_end = spscring_claim(ring, SPSCRING_CONSUMER, 0);
+	int p_end = claim_end(ring, SPSCRING_PRODUCER, 0);
+	int c_end = claim_end(ring, SPSCRING_CONSUMER, 0);
 
-	EXPECT_EQ(spscring_map_producer(p_end, &p, NULL), 0);
-	EXPECT_EQ(spscring_map_consumer(c_end, &c, NULL), 0);
+	EXPECT_EQ(map_producer(p_end, &p, NULL), 0);
+	EXPECT_EQ(map_consumer(c_end, &c, NULL), 0);
 	EXPECT_EQ(spscring_push(&p, &v), 0);
 	EXPECT_EQ(spscring_pop(&c, &w), 0);
 	EXPECT_EQ(v, w);
@@ -116,16 +116,22 @@ TEST_F(endpoint, simple_case)
 TEST_F(endpoint, bad)
 {
 	static const struct { int err; struct spscring_endpoint want; } bad[] = {
-		{ -EINVAL, { .role = 0, .type_tag = TAG } },
-		{ -EINVAL, { .role = 3, .type_tag = TAG } },
-		{ -EINVAL, { .role = ~0U, .type_tag = TAG } },
-		{ -EINVAL, { .role = SPSCRING_PRODUCER, .type_tag = TAG, .flags = 1 } },
-		{ -EINVAL, { .role = SPSCRING_PRODUCER, .type_tag = TAG, .flags = 1U << 31 } },
-		{ -EINVAL, { .role = SPSCRING_PRODUCER, .type_tag = TAG, .reserved = 1 } },
-		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER } },
-		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .type_tag = TAG + 1 } },
-		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .type_tag = TAG | 1ULL << 63 } },
-		{ -EPROTOTYPE, { .role = SPSCRING_CONSUMER, .type_tag = ~TAG } },
+		{ -EINVAL, { .role = 0, .record_size = 8, .type_tag = TAG } },
+		{ -EINVAL, { .role = 3, .record_size = 8, .type_tag = TAG } },
+		{ -EINVAL, { .role = ~0U, .record_size = 8, .type_tag = TAG } },
+		{ -EINVAL, { .role = SPSCRING_PRODUCER, .record_size = 8, .type_tag = TAG,
+			     .flags = 1 } },
+		{ -EINVAL, { .role = SPSCRING_PRODUCER, .record_size = 8, .type_tag = TAG,
+			     .flags = 1U << 31 } },
+		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .record_size = 9, .type_tag = TAG } },
+		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .record_size = 8 } },
+		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .type_tag = TAG } },
+		{ -EPROTOTYPE, { .role = SPSCRING_CONSUMER, .record_size = ~0U, .type_tag = TAG } },
+		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .record_size = 8,
+				 .type_tag = TAG + 1 } },
+		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .record_size = 8,
+				 .type_tag = TAG | 1ULL << 63 } },
+		{ -EPROTOTYPE, { .role = SPSCRING_CONSUMER, .record_size = 8, .type_tag = ~TAG } },
 	};
 	struct spscring_endpoint want;
 	size_t i;
@@ -157,19 +163,19 @@ TEST_F(endpoint, bad_shutdown)
 TEST_F(endpoint, claims_by_the_ring_only)
 {
 	producer_up(_metadata, self);
-	EXPECT_EQ(spscring_claim(self->producer, SPSCRING_CONSUMER, TAG), -EPERM);
+	EXPECT_EQ(claim_end(self->producer, SPSCRING_CONSUMER, TAG), -EPERM);
 	EXPECT_EQ(state_of(self->ring, SPSCRING_CONSUMER), SPSCRING_UNCLAIMED);
 }
 
 TEST_F(endpoint, held_once)
 {
 	producer_up(_metadata, self);
-	EXPECT_EQ(spscring_claim(self->ring, SPSCRING_PRODUCER, TAG), -EBUSY);
+	EXPECT_EQ(claim_end(self->ring, SPSCRING_PRODUCER, TAG), -EBUSY);
 	consumer_up(_metadata, self);
-	EXPECT_EQ(spscring_claim(self->ring, SPSCRING_CONSUMER, TAG), -EBUSY);
+	EXPECT_EQ(claim_end(self->ring, SPSCRING_CONSUMER, TAG), -EBUSY);
 	/* whoever asks */
 	EXPECT_EQ(wait_child(fork_child() ?:
-			     (_exit(-spscring_claim(self->ring, SPSCRING_PRODUCER, TAG)), 0)),
+			     (_exit(-claim_end(self->ring, SPSCRING_PRODUCER, TAG)), 0)),
 		  EBUSY);
 	EXPECT_EQ(info_of(self->ring).producer_generation, 1);
 
@@ -196,7 +202,7 @@ TEST_F(endpoint, held_once_of_many)
 		while (!READ_ONCE(shared->go))
 			sched_yield();
 		for (n = 0; n < 1000; n++) {
-			end = spscring_claim(self->ring, SPSCRING_PRODUCER, TAG);
+			end = claim_end(self->ring, SPSCRING_PRODUCER, TAG);
 			if (end == -EBUSY)
 				continue;
 			if (end < 0)
@@ -230,7 +236,7 @@ TEST_F(endpoint, no_fd_left)
 	none = old;
 	none.rlim_cur = fd;
 	ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
-	EXPECT_EQ(spscring_claim(self->ring, SPSCRING_PRODUCER, TAG), -EMFILE);
+	EXPECT_EQ(claim_end(self->ring, SPSCRING_PRODUCER, TAG), -EMFILE);
 	ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
 	EXPECT_EQ(state_of(self->ring, SPSCRING_PRODUCER), SPSCRING_UNCLAIMED);
 	EXPECT_EQ(info_of(self->ring).producer_generation, 0);
@@ -245,7 +251,7 @@ static pid_t exec_with(endpoint_t *self, bool keep)
 	pid_t pid = fork_child();
 
 	if (!pid) {
-		int fd = spscring_claim(self->ring, SPSCRING_PRODUCER, TAG);
+		int fd = claim_end(self->ring, SPSCRING_PRODUCER, TAG);
 
 		if (fd < 0)
 			_exit(100);
@@ -279,7 +285,7 @@ static bool wait_exec(pid_t pid)
 TEST_F(endpoint, close_on_exec)
 {
 	pid_t pid;
-	int fd = spscring_claim(self->ring, SPSCRING_CONSUMER, TAG);
+	int fd = claim_end(self->ring, SPSCRING_CONSUMER, TAG);
 
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
@@ -324,7 +330,7 @@ TEST_F(endpoint, kept_by_a_child)
 		if (read(hold[0], &byte, 1) != 1)
 			_exit(1);
 		/* the mapping did not come along, the fd did */
-		if (spscring_map_producer(self->producer, &self->p, NULL) ||
+		if (map_producer(self->producer, &self->p, NULL) ||
 		    spscring_push(&self->p, &v))
 			_exit(2);
 		_exit(read(hold[0], &byte, 1));
@@ -334,7 +340,7 @@ TEST_F(endpoint, kept_by_a_child)
 	close_fd(&self->producer);
 	sleep_ms(20);
 	EXPECT_EQ(state_of(self->ring, SPSCRING_PRODUCER), SPSCRING_HELD);
-	EXPECT_EQ(spscring_claim(self->ring, SPSCRING_PRODUCER, TAG), -EBUSY);
+	EXPECT_EQ(claim_end(self->ring, SPSCRING_PRODUCER, TAG), -EBUSY);
 
 	EXPECT_EQ(write(hold[1], "", 1), 1);
 	for (byte = 0; info_of(self->ring).tail < 4 && byte < 100; byte++)
@@ -364,7 +370,7 @@ TEST_F(endpoint, sent_by_a_socket)
 
 	self->producer = recv_fd(pair[1]);
 	ASSERT_GE(self->producer, 0);
-	ASSERT_EQ(spscring_map_producer(self->producer, &self->p, &self->p_map), 0);
+	ASSERT_EQ(map_producer(self->producer, &self->p, &self->p_map), 0);
 	push_from(_metadata, self, 2, 2);
 	pop_from(_metadata, self, 0, 4);
 
@@ -391,8 +397,8 @@ TEST_F(endpoint, claimed_by_another)
 		int end;
 
 		close(self->ring);
-		end = spscring_claim(recv_fd(pair[1]), SPSCRING_PRODUCER, TAG);
-		if (end < 0 || spscring_map_producer(end, &self->p, NULL) ||
+		end = claim_end(recv_fd(pair[1]), SPSCRING_PRODUCER, TAG);
+		if (end < 0 || map_producer(end, &self->p, NULL) ||
 		    spscring_push(&self->p, &v))
 			_exit(1);
 		_exit(0);
@@ -417,7 +423,7 @@ TEST_F(endpoint, kept_by_a_mapping)
 	ASSERT_EQ(munmap(self->p_map.read_only, self->p_map.read_only_size), 0);
 	sleep_ms(20);
 	EXPECT_EQ(state_of(self->ring, SPSCRING_PRODUCER), SPSCRING_HELD);
-	EXPECT_EQ(spscring_claim(self->ring, SPSCRING_PRODUCER, TAG), -EBUSY);
+	EXPECT_EQ(claim_end(self->ring, SPSCRING_PRODUCER, TAG), -EBUSY);
 
 	/* all of it but a page */
 	ASSERT_EQ(munmap(self->p_map.writable, sysconf(_SC_PAGESIZE)), 0);
@@ -441,7 +447,7 @@ TEST_F(endpoint, producer_shuts_down)
 	EXPECT_EQ(pop_end(self), -ESHUTDOWN);
 	EXPECT_EQ(pop_end(self), -ESHUTDOWN);
 
-	EXPECT_EQ(spscring_claim(self->ring, SPSCRING_PRODUCER, TAG), -ESHUTDOWN);
+	EXPECT_EQ(claim_end(self->ring, SPSCRING_PRODUCER, TAG), -ESHUTDOWN);
 	EXPECT_EQ(spscring_shutdown(self->producer, 0), 0);
 	EXPECT_EQ(info_of(self->ring).producer_generation, 1);
 
@@ -450,7 +456,7 @@ TEST_F(endpoint, producer_shuts_down)
 	close_fd(&self->producer);
 	sleep_ms(20);
 	EXPECT_EQ(state_of(self->ring, SPSCRING_PRODUCER), SPSCRING_SHUT_DOWN);
-	EXPECT_EQ(spscring_claim(self->ring, SPSCRING_PRODUCER, TAG), -ESHUTDOWN);
+	EXPECT_EQ(claim_end(self->ring, SPSCRING_PRODUCER, TAG), -ESHUTDOWN);
 	EXPECT_EQ(pop_end(self), -ESHUTDOWN);
 	EXPECT_EQ(info_of(self->ring).broken, 0);
 }
@@ -470,7 +476,7 @@ TEST_F(endpoint, consumer_shuts_down)
 		;
 	EXPECT_EQ(err, -ESHUTDOWN);
 	EXPECT_EQ(n, CAPACITY - 5);
-	EXPECT_EQ(spscring_claim(self->ring, SPSCRING_CONSUMER, TAG), -ESHUTDOWN);
+	EXPECT_EQ(claim_end(self->ring, SPSCRING_CONSUMER, TAG), -ESHUTDOWN);
 	EXPECT_EQ(spscring_shutdown(self->consumer, 0), 0);
 	EXPECT_EQ(state_of(self->ring, SPSCRING_CONSUMER), SPSCRING_SHUT_DOWN);
 }
@@ -480,8 +486,8 @@ TEST_F(endpoint, shuts_down_broken)
 	producer_up(_metadata, self);
 	EXPECT_EQ(spscring_shutdown(self->producer, SPSCRING_SHUTDOWN_BROKEN), 0);
 	EXPECT_EQ(info_of(self->ring).broken, 1);
-	EXPECT_EQ(spscring_claim(self->ring, SPSCRING_CONSUMER, TAG), -EPIPE);
-	EXPECT_EQ(spscring_claim(self->ring, SPSCRING_PRODUCER, TAG), -ESHUTDOWN);
+	EXPECT_EQ(claim_end(self->ring, SPSCRING_CONSUMER, TAG), -EPIPE);
+	EXPECT_EQ(claim_end(self->ring, SPSCRING_PRODUCER, TAG), -ESHUTDOWN);
 	EXPECT_EQ(state_of(self->ring, SPSCRING_CONSUMER), SPSCRING_UNCLAIMED);
 }
 
@@ -533,11 +539,11 @@ static void claim_and_die(struct __test_metadata *_metadata, const death_t *vari
 			return;
 		}
 	}
-	fd = spscring_claim(e->ring, role, TAG);
+	fd = claim_end(e->ring, role, TAG);
 	EXPECT_GE(fd, 0);
 	if (variant->mapped)
-		EXPECT_EQ(role == SPSCRING_PRODUCER ? spscring_map_producer(fd, &e->p, &map) :
-			  spscring_map_consumer(fd, &e->c, &map), 0);
+		EXPECT_EQ(role == SPSCRING_PRODUCER ? map_producer(fd, &e->p, &map) :
+			  map_consumer(fd, &e->c, &map), 0);
 	if (variant->exit)
 		_exit(0);
 	while (variant->kill)
@@ -608,7 +614,7 @@ TEST_F(endpoint, death_without_a_ring_fd)
 	ASSERT_TRUE(wait_state(self->consumer, SPSCRING_PRODUCER, SPSCRING_DEAD));
 	pop_from(_metadata, self, 0, 1);
 	EXPECT_EQ(pop_end(self), -EPIPE);
-	EXPECT_EQ(spscring_claim(self->consumer, SPSCRING_PRODUCER, TAG), -EPERM);
+	EXPECT_EQ(claim_end(self->consumer, SPSCRING_PRODUCER, TAG), -EPERM);
 }
 
 /* --------------------------------------------------- mending, step by step */
@@ -655,7 +661,7 @@ FIXTURE_SETUP(mend)
 	self->at = variant->before;
 	/* from here on its cursor is not published */
 	self->unseen = self->at;
-	e->p.cursor = &self->unseen;
+	e->p.base.cursor = &self->unseen;
 }
 
 FIXTURE_TEARDOWN(mend)
@@ -667,7 +673,7 @@ FIXTURE_TEARDOWN(mend)
 
 static __u64 *tail_of(mend_t *self, __u64 frame)
 {
-	return (__u64 *)(self->e.p.data + frame % self->g.frames * self->g.frame_size);
+	return (__u64 *)(self->e.p.base.data + frame % self->g.frames * self->g.frame_size);
 }
 
 /* Cursor and tails tell the same story, and the ring works for two laps. */
@@ -679,7 +685,7 @@ static void mended(struct __test_metadata *_metadata, mend_t *self,
 	producer_dies(_metadata, e);
 	producer_up(_metadata, e);
 	EXPECT_EQ(info_of(e->ring).tail, tail);
-	EXPECT_EQ(e->p.pos, tail);
+	EXPECT_EQ(e->p.base.pos, tail);
 	EXPECT_EQ(info_of(e->ring).broken, 0);
 	pop_from(_metadata, e, head, tail - head);
 	EXPECT_EQ(pop_end(e), -EAGAIN);
@@ -696,12 +702,12 @@ TEST_F(mend, cursor_is_behind)
 	int n;
 
 	for (n = 0; n < 20; n++) {
-		__u64 at = self->e.p.pos;
+		__u64 at = self->e.p.base.pos;
 
 		push_from(_metadata, &self->e, at, n);
 		mended(_metadata, self, at, at + n);
-		self->unseen = self->e.p.pos;
-		self->e.p.cursor = &self->unseen;
+		self->unseen = self->e.p.base.pos;
+		self->e.p.base.cursor = &self->unseen;
 	}
 }
 
@@ -757,7 +763,7 @@ TEST_F(mend, beyond_the_capacity)
 	__u64 at = self->at, end = at + CAPACITY;
 
 	push_from(_metadata, &self->e, at, CAPACITY);
-	WRITE_ONCE(self->e.p.lines->cursor.word, at + 30);
+	WRITE_ONCE(self->e.p.base.lines->cursor.word, at + 30);
 	WRITE_ONCE(*tail_of(self, end / 7), end / 7 * 7 + 7);
 	mended(_metadata, self, at, end);
 }
@@ -790,13 +796,13 @@ TEST_F(mend, told)
 	__u64 at = self->at, v = 0;
 	int n;
 
-	e->p.cursor = &e->p.lines->cursor.word;
+	e->p.base.cursor = &e->p.base.lines->cursor.word;
 	push_from(_metadata, e, at, 10);
 	pop_from(_metadata, e, at, 1);
-	WRITE_ONCE(e->c.lines->told.word, at + CAPACITY);
+	WRITE_ONCE(e->c.base.lines->told.word, at + CAPACITY);
 	consumer_dies(_metadata, e);
 	consumer_up(_metadata, e);
-	EXPECT_EQ(READ_ONCE(*e->p.peer_told), at + 1);
+	EXPECT_EQ(READ_ONCE(*e->p.base.peer_told), at + 1);
 	for (n = 0; !push_answer(&e->p, &v); n++)
 		;
 	EXPECT_EQ(n, CAPACITY - 10 + 1);
@@ -809,26 +815,26 @@ static void impossible(struct __test_metadata *_metadata, mend_t *self,
 	int ring = self->e.ring;
 
 	ASSERT_TRUE(wait_state(ring, role, SPSCRING_DEAD));
-	EXPECT_EQ(spscring_claim(ring, role, TAG), -EPIPE);
+	EXPECT_EQ(claim_end(ring, role, TAG), -EPIPE);
 	EXPECT_EQ(info_of(ring).broken, 1);
 	EXPECT_EQ(state_of(ring, role), SPSCRING_DEAD);
 	EXPECT_EQ(info_of(ring).producer_generation, 1);
 	EXPECT_EQ(info_of(ring).consumer_generation, 1);
 	EXPECT_LE(info_of(ring).length, CAPACITY);
 	EXPECT_EQ(info_of(ring).length + info_of(ring).free, CAPACITY);
-	EXPECT_EQ(spscring_claim(ring, role, TAG), -EPIPE);
+	EXPECT_EQ(claim_end(ring, role, TAG), -EPIPE);
 }
 
 TEST_F(mend, cursor_too_far)
 {
-	WRITE_ONCE(self->e.p.lines->cursor.word, self->at + CAPACITY + 1);
+	WRITE_ONCE(self->e.p.base.lines->cursor.word, self->at + CAPACITY + 1);
 	producer_dies(_metadata, &self->e);
 	impossible(_metadata, self, SPSCRING_PRODUCER);
 }
 
 TEST_F(mend, cursor_in_the_stars)
 {
-	WRITE_ONCE(self->e.p.lines->cursor.word, self->at + (1ULL << 63));
+	WRITE_ONCE(self->e.p.base.lines->cursor.word, self->at + (1ULL << 63));
 	producer_dies(_metadata, &self->e);
 	impossible(_metadata, self, SPSCRING_PRODUCER);
 }
@@ -843,14 +849,14 @@ TEST_F(mend, cursor_before_the_consumers)
 	/* otherwise no tail does */
 	for (frame = 0; frame < self->g.frames; frame++)
 		WRITE_ONCE(*tail_of(self, frame), 0);
-	WRITE_ONCE(self->e.p.lines->cursor.word, self->at - 1);
+	WRITE_ONCE(self->e.p.base.lines->cursor.word, self->at - 1);
 	producer_dies(_metadata, &self->e);
 	impossible(_metadata, self, SPSCRING_PRODUCER);
 }
 
 TEST_F(mend, consumer_cursor_too_far)
 {
-	WRITE_ONCE(*self->e.c.cursor, self->at + 1);
+	WRITE_ONCE(*self->e.c.base.cursor, self->at + 1);
 	consumer_dies(_metadata, &self->e);
 	impossible(_metadata, self, SPSCRING_CONSUMER);
 }
@@ -858,8 +864,8 @@ TEST_F(mend, consumer_cursor_too_far)
 TEST_F(mend, consumer_cursor_too_far_back)
 {
 	push_from(_metadata, &self->e, self->at, CAPACITY);
-	WRITE_ONCE(self->e.p.lines->cursor.word, self->unseen);
-	WRITE_ONCE(*self->e.c.cursor, self->at - 1);
+	WRITE_ONCE(self->e.p.base.lines->cursor.word, self->unseen);
+	WRITE_ONCE(*self->e.c.base.cursor, self->at - 1);
 	consumer_dies(_metadata, &self->e);
 	impossible(_metadata, self, SPSCRING_CONSUMER);
 }
@@ -929,18 +935,18 @@ static void push_until_killed(int ring, struct shared *shared, unsigned int seed
 {
 	__u64 batch[BATCH], generation;
 	struct spscring_producer p;
-	int i, n, end = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+	int i, n, end = claim_end(ring, SPSCRING_PRODUCER, 0);
 
 	if (end < 0)
 		_exit(-end);
-	if (spscring_map_producer(end, &p, NULL))
+	if (map_producer(end, &p, NULL))
 		_exit(255);
 	generation = info_of(end).producer_generation;
-	WRITE_ONCE(shared->base[generation], p.pos + 1);
+	WRITE_ONCE(shared->base[generation], p.base.pos + 1);
 	for (;;) {
 		n = 1 + rand_r(&seed) % BATCH;
 		for (i = 0; i < n; i++)
-			batch[i] = RECORD(generation, p.pos + i);
+			batch[i] = RECORD(generation, p.base.pos + i);
 		spscring_push_n(&p, batch, n);
 	}
 }
@@ -977,10 +983,9 @@ TEST_F(killed, producers)
 	int round, n, status, mended = 0;
 	pid_t pid;
 
-	ASSERT_EQ(spscring_map_consumer(spscring_claim(self->ring, SPSCRING_CONSUMER, 0),
-					&c, NULL), 0);
+	ASSERT_EQ(map_consumer(claim_end(self->ring, SPSCRING_CONSUMER, 0), &c, NULL), 0);
 	before = info_of(self->ring);
-	its = (const void *)(c.data - before.geometry.data_offset +
+	its = (const void *)(c.base.data - before.geometry.data_offset +
 			      before.geometry.producer_offset + before.geometry.colour);
 	srand(variant->capacity);
 	for (round = 1; round <= ROUNDS; round++) {
@@ -1021,12 +1026,12 @@ TEST_F(killed, producers)
 static void pop_until_killed(int ring, __u64 *log, unsigned int seed)
 {
 	struct spscring_consumer c;
-	int end = spscring_claim(ring, SPSCRING_CONSUMER, 0);
+	int end = claim_end(ring, SPSCRING_CONSUMER, 0);
 
-	if (end < 0 || spscring_map_consumer(end, &c, NULL))
+	if (end < 0 || map_consumer(end, &c, NULL))
 		_exit(1);
-	while (c.pos + BATCH < LOG_RECORDS)
-		spscring_pop_n(&c, log + c.pos, 1 + rand_r(&seed) % BATCH);
+	while (c.base.pos + BATCH < LOG_RECORDS)
+		spscring_pop_n(&c, log + c.base.pos, 1 + rand_r(&seed) % BATCH);
 	pause();
 }
 
@@ -1041,8 +1046,7 @@ TEST_F(killed, consumers)
 	int round, n, twice = 0;
 	pid_t pid;
 
-	ASSERT_EQ(spscring_map_producer(spscring_claim(self->ring, SPSCRING_PRODUCER, 0),
-					&p, NULL), 0);
+	ASSERT_EQ(map_producer(claim_end(self->ring, SPSCRING_PRODUCER, 0), &p, NULL), 0);
 	srand(variant->capacity);
 	for (round = 1; round <= ROUNDS && head < LOG_RECORDS / 2; round++) {
 		pid = fork_child();
@@ -1051,7 +1055,7 @@ TEST_F(killed, consumers)
 		ASSERT_TRUE(wait_state(self->ring, SPSCRING_CONSUMER, SPSCRING_HELD));
 		for (end = now_us() + rand() % 4000; now_us() < end;) {
 			for (n = 0; n < 100; n++)
-				spscring_push(&p, &(__u64){ p.pos + 1 });
+				spscring_push(&p, &(__u64){ p.base.pos + 1 });
 		}
 		kill(pid, SIGKILL);
 		ASSERT_EQ(wait_child(pid), -SIGKILL);

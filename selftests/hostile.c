@@ -148,16 +148,16 @@ static bool duel_make(struct duel *d)
 
 static bool claim_producer(struct duel *d)
 {
-	d->producer = spscring_claim(d->ring, SPSCRING_PRODUCER, 0);
+	d->producer = claim_end(d->ring, SPSCRING_PRODUCER, 0);
 	return d->producer >= 0 &&
-		!spscring_map_producer(d->producer, &d->p, &d->producer_map);
+		!map_producer(d->producer, &d->p, &d->producer_map);
 }
 
 static bool claim_consumer(struct duel *d)
 {
-	d->consumer = spscring_claim(d->ring, SPSCRING_CONSUMER, 0);
+	d->consumer = claim_end(d->ring, SPSCRING_CONSUMER, 0);
 	return d->consumer >= 0 &&
-		!spscring_map_consumer(d->consumer, &d->c, &d->consumer_map);
+		!map_consumer(d->consumer, &d->c, &d->consumer_map);
 }
 
 /* The kernel's end begins; it retries for ever what it is told to retry. */
@@ -327,12 +327,13 @@ static struct outcome user_outcome(struct duel *d, __u32 role)
 /* The lines of the end that is not mapped here, as its peer sees them. */
 static const struct spscring_producer_lines *peer_producer(struct duel *d)
 {
-	return (const void *)(d->c.data - d->g.data_offset + d->g.producer_offset + d->g.colour);
+	return (const void *)
+		(d->c.base.data - d->g.data_offset + d->g.producer_offset + d->g.colour);
 }
 
 static const struct spscring_consumer_lines *peer_consumer(struct duel *d)
 {
-	return (const void *)d->p.peer_cursor;	/* its first word */
+	return (const void *)d->p.base.peer_cursor;	/* its first word */
 }
 
 /* A dead kernel end's result is why it ended. */
@@ -536,22 +537,22 @@ static __u64 *tail_at(struct duel *d, __u64 pos, int frames)
 {
 	__u64 frame = pos / d->g.frame_records + d->g.frames + frames;
 
-	return (__u64 *)(d->p.data + frame % d->g.frames * d->g.frame_size);
+	return (__u64 *)(d->p.base.data + frame % d->g.frames * d->g.frame_size);
 }
 
 static __u64 *word_at(struct duel *d, __u32 victim, int which, __u64 pos)
 {
 	if (victim == SPSCRING_PRODUCER) {
 		switch (which) {
-		case C_CURSOR:	return &d->c.lines->cursor.word;
-		case C_TOLD:	return &d->c.lines->told.word;
-		default:	return &d->c.lines->counters.word;
+		case C_CURSOR:	return &d->c.base.lines->cursor.word;
+		case C_TOLD:	return &d->c.base.lines->told.word;
+		default:	return &d->c.base.lines->counters.word;
 		}
 	}
 	switch (which) {
-	case P_CURSOR:		return &d->p.lines->cursor.word;
-	case P_COUNTERS:	return &d->p.lines->counters.word;
-	case P_OLDEST:		return &d->p.lines->oldest.word;
+	case P_CURSOR:		return &d->p.base.lines->cursor.word;
+	case P_COUNTERS:	return &d->p.base.lines->counters.word;
+	case P_OLDEST:		return &d->p.base.lines->oldest.word;
 	case TAIL_BEFORE:	return tail_at(d, pos, -1);
 	case TAIL_AFTER:	return tail_at(d, pos, 2);
 	default:		return tail_at(d, pos, 0);
@@ -589,8 +590,8 @@ static bool is_broken(struct duel *d, const struct victim *victim)
 	release_producer(d);
 	release_consumer(d);
 	return wait_state(d->ring, attacker, SPSCRING_DEAD) &&
-		spscring_claim(d->ring, attacker, 0) == -EPIPE &&
-		spscring_claim(d->ring, victim->role, 0) ==
+		claim_end(d->ring, attacker, 0) == -EPIPE &&
+		claim_end(d->ring, victim->role, 0) ==
 		(victim->kernel ? -EPIPE : -ESHUTDOWN);
 }
 
@@ -718,7 +719,7 @@ static void scribble(struct duel *d, __u32 role)
 	if (role == SPSCRING_PRODUCER) {
 		from = d->producer_map.writable;
 		n = d->producer_map.writable_size / 8;
-		pos = d->p.peer_cursor;
+		pos = d->p.base.peer_cursor;
 	} else {
 		from = d->consumer_map.writable;
 		n = d->consumer_map.writable_size / 8;
@@ -731,7 +732,7 @@ static void scribble(struct duel *d, __u32 role)
 
 		if (i >= n)
 			at = role == SPSCRING_PRODUCER ? tail_at(d, READ_ONCE(*pos), i % 3) :
-				&d->c.lines->cursor.word + i % 2 * (SPSCRING_LINE / 8);
+				&d->c.base.lines->cursor.word + i % 2 * (SPSCRING_LINE / 8);
 		WRITE_ONCE(*at, any_value(READ_ONCE(*pos)));
 	}
 }
@@ -772,7 +773,7 @@ TEST_F(hostile, storm)
 			  endure(d, victim->role), -EPIPE);
 		EXPECT_TRUE(unaffected(&self->other));
 		/* and it goes on */
-		EXPECT_EQ(spscring_claim(d->ring, attacker, 0), -EBUSY);
+		EXPECT_EQ(claim_end(d->ring, attacker, 0), -EBUSY);
 		EXPECT_TRUE(info_in_bounds(d->ring));
 		EXPECT_EQ(info_of(d->ring).broken, victim->kernel);
 		kill(pid, SIGKILL);
@@ -828,7 +829,7 @@ TEST_F(claim, of_a_dead_consumer)
 			if (!info.broken) {
 				EXPECT_EQ(info.head, head);
 				EXPECT_EQ(info.length, pos - head);
-				EXPECT_EQ(d->c.lines->told.word, head);
+				EXPECT_EQ(d->c.base.lines->told.word, head);
 				d->popped = head;
 				EXPECT_TRUE(user_pops(d, pos - head));
 			} else {

@@ -93,9 +93,9 @@ FIXTURE_SETUP(large)
 	want.size = sizeof(want);
 	self->ring = spscring_open(&want);
 	ASSERT_GE(self->ring, 0);
-	self->producer = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->producer, 0);
-	self->consumer = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	self->consumer = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	ASSERT_GE(self->consumer, 0);
 	self->g = info_of(self->ring).geometry;
 	self->page = self->g.page_size;
@@ -260,13 +260,18 @@ TEST_F(large, each_page)
 /* What the library maps, and the pages before the data as well. */
 TEST_F(large, by_the_library)
 {
+	const bool records = self->g.flags & SPSCRING_CREATE_RECORDS;
 	struct spscring_mapping p_map, c_map;
 	struct spscring_producer p;
 	struct spscring_consumer c;
+	struct spscring_record_producer rp;
+	struct spscring_record_consumer rc;
 	const struct spscring_info_page *info;
 
-	ASSERT_EQ(spscring_map_producer(self->producer, &p, &p_map), 0);
-	ASSERT_EQ(spscring_map_consumer(self->consumer, &c, &c_map), 0);
+	ASSERT_EQ(records ? record_map_producer(self->producer, &rp, &p_map) :
+		  map_producer(self->producer, &p, &p_map), 0);
+	ASSERT_EQ(records ? record_map_consumer(self->consumer, &rc, &c_map) :
+		  map_consumer(self->consumer, &c, &c_map), 0);
 	EXPECT_EQ(p_map.writable_size, self->page + self->size);
 	EXPECT_EQ(c_map.read_only_size, 2 * self->page + self->size);
 	info = c_map.read_only;
@@ -519,8 +524,8 @@ TEST(of_256_mib)
 		return;
 	l.ring = spscring_open(RING(.capacity = 256 * MIB, .flags = SPSCRING_CREATE_RECORDS));
 	ASSERT_GE(l.ring, 0);
-	l.producer = spscring_claim(l.ring, SPSCRING_PRODUCER, 0);
-	l.consumer = spscring_claim(l.ring, SPSCRING_CONSUMER, 0);
+	l.producer = claim_end(l.ring, SPSCRING_PRODUCER, 0);
+	l.consumer = claim_end(l.ring, SPSCRING_CONSUMER, 0);
 	l.g = info_of(l.ring).geometry;
 	l.page = l.g.page_size;
 	EXPECT_EQ(l.g.memory, l.half + 3 * l.page);
@@ -572,10 +577,10 @@ TEST_F(large, pinned)
 		ASSERT_EQ(vmsplice(ends[1], &iov, 1, 0), 1);
 		munmap(mine - self->page, self->page + self->size);
 		ASSERT_TRUE(producer_dies(self));
-		EXPECT_EQ(spscring_claim(self->ring, SPSCRING_PRODUCER, 0), -EBUSY)
+		EXPECT_EQ(claim_end(self->ring, SPSCRING_PRODUCER, 0), -EBUSY)
 			TH_LOG("page %zu", n);
 		ASSERT_EQ(read(ends[0], &byte, 1), 1);
-		self->producer = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+		self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 		ASSERT_GE(self->producer, 0)
 			TH_LOG("page %zu", n);
 	}
@@ -611,7 +616,7 @@ TEST_F(large, mappings_are_no_pins)
 		/* what is left of the producer's own goes with it */
 		munmap(mine - page, page + self->size);
 		ASSERT_TRUE(producer_dies(self));
-		self->producer = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+		self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 		ASSERT_GE(self->producer, 0)
 			TH_LOG("round %d", round);
 	}
@@ -638,7 +643,7 @@ TEST_F(large, claims_among_mappings)
 
 		ASSERT_TRUE(producer_dies(self));
 		do
-			self->producer = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+			self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 		while (self->producer == -EBUSY && tries++ < 50);
 		ASSERT_GE(self->producer, 0);
 	}

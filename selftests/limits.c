@@ -370,7 +370,7 @@ TEST_F(memlock, the_maker_pays)
 	if (!pid)
 		_exit(-try_ring(self->fd[0], MIB));
 	ASSERT_EQ(wait_child(pid), 0);
-	end = spscring_claim(self->fd[0], SPSCRING_CONSUMER, 0);
+	end = claim_end(self->fd[0], SPSCRING_CONSUMER, 0);
 	ASSERT_GE(end, 0);
 	at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, end, 0);
 	ASSERT_NE(at, MAP_FAILED);

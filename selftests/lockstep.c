@@ -98,7 +98,7 @@ static int consumer(int end, int ask, int answer)
 	__u64 v, next = 0;
 	__u32 n;
 
-	if (spscring_map_consumer(end, &c, NULL))
+	if (map_consumer(end, &c, NULL))
 		return 2;
 	while (read(ask, &n, sizeof(n)) == sizeof(n) && n) {
 		while (n--)
@@ -115,11 +115,11 @@ FIXTURE_SETUP(lockstep)
 	SKIP_WITHOUT_DEVICE();
 	self->ring = spscring_open(RING(.capacity = variant->capacity, .record_size = 8));
 	ASSERT_GE(self->ring, 0);
-	self->producer = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->producer, 0);
-	self->consumer = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	self->consumer = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	ASSERT_GE(self->consumer, 0);
-	ASSERT_EQ(spscring_map_producer(self->producer, &self->p, NULL), 0);
+	ASSERT_EQ(map_producer(self->producer, &self->p, NULL), 0);
 	ASSERT_EQ(pipe(self->ask), 0);
 	ASSERT_EQ(pipe(self->answer), 0);
 	self->child = fork_child();

@@ -42,9 +42,9 @@ FIXTURE_SETUP(mmap)
 	want.size = sizeof(want);
 	self->fd[RING_FD] = spscring_open(&want);
 	ASSERT_GE(self->fd[RING_FD], 0);
-	self->fd[PRODUCER_FD] = spscring_claim(self->fd[RING_FD], SPSCRING_PRODUCER, 0);
+	self->fd[PRODUCER_FD] = claim_end(self->fd[RING_FD], SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->fd[PRODUCER_FD], 0);
-	self->fd[CONSUMER_FD] = spscring_claim(self->fd[RING_FD], SPSCRING_CONSUMER, 0);
+	self->fd[CONSUMER_FD] = claim_end(self->fd[RING_FD], SPSCRING_CONSUMER, 0);
 	ASSERT_GE(self->fd[CONSUMER_FD], 0);
 	self->g = info_of(self->fd[RING_FD]).geometry;
 	self->page = self->g.page_size;
@@ -566,8 +566,8 @@ TEST_F(mmap, after_close)
 		return;
 	all = mmap(NULL, self->g.memory, READ, MAP_SHARED, self->fd[RING_FD], 0);
 	ASSERT_NE(all, MAP_FAILED);
-	ASSERT_EQ(spscring_map_producer(self->fd[PRODUCER_FD], &p, NULL), 0);
-	ASSERT_EQ(spscring_map_consumer(self->fd[CONSUMER_FD], &c, NULL), 0);
+	ASSERT_EQ(map_producer(self->fd[PRODUCER_FD], &p, NULL), 0);
+	ASSERT_EQ(map_consumer(self->fd[CONSUMER_FD], &c, NULL), 0);
 	for (i = 0; i < FDS; i++)
 		close_fd(&self->fd[i]);
 	for (v = 0; v < 10000; v++) {
@@ -623,7 +623,7 @@ TEST_F(mmap, madv_dofork)
 	close_fd(&self->fd[PRODUCER_FD]);
 	sleep_ms(20);
 	EXPECT_EQ(state_of(ring, SPSCRING_PRODUCER), SPSCRING_HELD);
-	EXPECT_EQ(spscring_claim(ring, SPSCRING_PRODUCER, 0), -EBUSY);
+	EXPECT_EQ(claim_end(ring, SPSCRING_PRODUCER, 0), -EBUSY);
 	close(hold[1]);
 	EXPECT_EQ(wait_child(pid), 0);
 	EXPECT_TRUE(wait_state(ring, SPSCRING_PRODUCER, SPSCRING_DEAD));
@@ -733,14 +733,14 @@ TEST_F(pin, vmsplice)
 	close_fd(&self->m.fd[variant->who]);
 	ASSERT_TRUE(wait_state(ring, variant->role, SPSCRING_DEAD));
 
-	EXPECT_EQ(spscring_claim(ring, variant->role, 0), -EBUSY);
+	EXPECT_EQ(claim_end(ring, variant->role, 0), -EBUSY);
 	EXPECT_EQ(state_of(ring, variant->role), SPSCRING_DEAD);
-	EXPECT_EQ(spscring_claim(ring, variant->role, 0), -EBUSY);
+	EXPECT_EQ(claim_end(ring, variant->role, 0), -EBUSY);
 	ASSERT_EQ(read(self->pipe[0], byte, 8), 8);
 	EXPECT_EQ(memcmp(byte, "vmsplice", 8), 0);
 	if (variant->page == 0 || variant->page == 2)
 		return;		/* it wrote over a cursor: that is another test's */
-	end = spscring_claim(ring, variant->role, 0);
+	end = claim_end(ring, variant->role, 0);
 	EXPECT_GE(end, 0);
 	close(end);
 }
@@ -756,7 +756,7 @@ TEST_F(mmap, mappings_are_no_pins)
 	}
 	close_fd(&self->fd[PRODUCER_FD]);
 	ASSERT_TRUE(wait_state(ring, SPSCRING_PRODUCER, SPSCRING_DEAD));
-	end = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+	end = claim_end(ring, SPSCRING_PRODUCER, 0);
 	EXPECT_GE(end, 0);
 	close(end);
 }
@@ -783,7 +783,7 @@ TEST_F(mmap, opened_read_only)
 	EXPECT_EQ(errno, EACCES);
 
 	/* reopened through /proc it is another ring fd, and empty */
-	end = spscring_claim(fd, SPSCRING_CONSUMER, 0);
+	end = claim_end(fd, SPSCRING_CONSUMER, 0);
 	EXPECT_GE(end, 0);
 	close(end);
 	close(fd);

@@ -96,7 +96,7 @@ FIXTURE_SETUP(pinned)
 	}
 	self->ring = spscring_open(RING(.capacity = 1000, .record_size = 8));
 	ASSERT_GE(self->ring, 0);
-	self->producer = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->producer, 0);
 }
 
@@ -171,7 +171,7 @@ TEST_F(pinned, by_a_mapping_of_an_end)
 	struct spscring_mapping map;
 	struct spscring_producer p;
 
-	ASSERT_EQ(spscring_map_producer(self->producer, &p, &map), 0);
+	ASSERT_EQ(map_producer(self->producer, &p, &map), 0);
 	close_fd(&self->ring);
 	close_fd(&self->producer);
 	EXPECT_TRUE(stays());
@@ -256,7 +256,7 @@ TEST_F(pinned, not_by_a_page_in_a_pipe)
 	int ends[2];
 	char text[5];
 
-	ASSERT_EQ(spscring_map_producer(self->producer, &p, &map), 0);
+	ASSERT_EQ(map_producer(self->producer, &p, &map), 0);
 	ASSERT_EQ(pipe(ends), 0);
 	iov.iov_base = memcpy((char *)map.writable + map.writable_size - 5, "still", 5);
 	ASSERT_EQ(vmsplice(ends[1], &iov, 1, 0), 5);
@@ -280,9 +280,9 @@ TEST_F(pinned, back_again)
 	self->ring = device_opens();
 	ASSERT_GE(self->ring, 0);
 	ASSERT_EQ(do_ioctl(self->ring, SPSCRING_CREATE, RING(.capacity = 1, .record_size = 1)), 0);
-	self->producer = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->producer, 0);
-	ASSERT_EQ(spscring_map_producer(self->producer, &p, NULL), 0);
+	ASSERT_EQ(map_producer(self->producer, &p, NULL), 0);
 	EXPECT_EQ(spscring_push(&p, "x"), 0);
 }
 

@@ -14,8 +14,8 @@ FIXTURE(record)
 {
 	int ring;
 	struct record_end in, out;
-	struct spscring_producer *p;
-	struct spscring_consumer *c;
+	struct spscring_record_producer *p;
+	struct spscring_record_consumer *c;
 	struct record_mover put, take;
 };
 
@@ -63,7 +63,7 @@ static int pair_make(struct _test_data_record *self, const struct spscring_creat
 }
 
 /* Push, or pop, until there is an answer. */
-static int push(struct spscring_producer *p, __u32 length)
+static int push(struct spscring_record_producer *p, __u32 length)
 {
 	static const char bytes[8192];
 	int i, err = -EAGAIN;
@@ -73,7 +73,7 @@ static int push(struct spscring_producer *p, __u32 length)
 	return err;
 }
 
-static long pop(struct spscring_consumer *c, __u32 size)
+static long pop(struct spscring_record_consumer *c, __u32 size)
 {
 	static char bytes[8192];
 	long err = -EAGAIN;
@@ -362,7 +362,7 @@ TEST_F(record, overwrites)
 
 /* A copy that the producer overtakes midway, as often as is told. */
 static struct {
-	struct spscring_producer *p;
+	struct spscring_record_producer *p;
 	__u64 next;		/* what is pushed: records of many times their number */
 	int times, torn;
 } overtaker;
@@ -497,7 +497,7 @@ TEST_F(record, begins_beside)
 	pid = run_child(run, BY_TRYING);
 	do {
 		spscring_unmap(&self->out.map);
-		ASSERT_EQ(spscring_map_consumer(self->out.fd, self->c, &self->out.map), 0);
+		ASSERT_EQ(record_map_consumer(self->out.fd, self->c, &self->out.map), 0);
 		while ((got = spscring_record_pop(self->c, to, 16)) >= 0)
 			ASSERT_EQ(spscring_record_sequence(self->c), next++);
 		got = pop(self->c, 16);
@@ -553,20 +553,20 @@ TEST_F(record, watermark)
 TEST_F(record, waits)
 {
 	ASSERT_EQ(pair_make(self, RING(.capacity = 1024, .flags = WAITS)), 0);
-	EXPECT_EQ(spscring_wait_room(self->p, 1024, 0), 0);
-	EXPECT_EQ(spscring_wait_room(self->p, 1025, 0), -EINVAL);
-	EXPECT_EQ(spscring_wait_records(self->c, 1, 0), -ETIMEDOUT);
-	EXPECT_EQ(spscring_wait_records(self->c, 1025, 0), -EINVAL);
+	EXPECT_EQ(spscring_record_wait_room(self->p, 1024, 0), 0);
+	EXPECT_EQ(spscring_record_wait_room(self->p, 1025, 0), -EINVAL);
+	EXPECT_EQ(spscring_record_wait_records(self->c, 1, 0), -ETIMEDOUT);
+	EXPECT_EQ(spscring_record_wait_records(self->c, 1025, 0), -EINVAL);
 	ASSERT_EQ(push(self->p, 492), 0);	/* 504 bytes */
-	EXPECT_EQ(spscring_wait_records(self->c, 504, 0), 0);
-	EXPECT_EQ(spscring_wait_records(self->c, 505, 0), -ETIMEDOUT);
-	EXPECT_EQ(spscring_wait_room(self->p, 520, 0), 0);
-	EXPECT_EQ(spscring_wait_room(self->p, 521, 0), -ETIMEDOUT);
+	EXPECT_EQ(spscring_record_wait_records(self->c, 504, 0), 0);
+	EXPECT_EQ(spscring_record_wait_records(self->c, 505, 0), -ETIMEDOUT);
+	EXPECT_EQ(spscring_record_wait_room(self->p, 520, 0), 0);
+	EXPECT_EQ(spscring_record_wait_room(self->p, 521, 0), -ETIMEDOUT);
 	ASSERT_EQ(spscring_shutdown(self->in.fd, 0), 0);
-	EXPECT_EQ(spscring_wait_records(self->c, 504, -1), 0);
-	EXPECT_EQ(spscring_wait_records(self->c, 505, -1), -ESHUTDOWN);
+	EXPECT_EQ(spscring_record_wait_records(self->c, 504, -1), 0);
+	EXPECT_EQ(spscring_record_wait_records(self->c, 505, -1), -ESHUTDOWN);
 	EXPECT_EQ(pop(self->c, 492), 492);
-	EXPECT_EQ(spscring_wait_records(self->c, 1, -1), -ESHUTDOWN);
+	EXPECT_EQ(spscring_record_wait_records(self->c, 1, -1), -ESHUTDOWN);
 }
 
 /* ------------------------------------------------------------ two processes */

@@ -35,8 +35,8 @@ enum how { BY_TRYING, BY_WAIT, BY_POLL, BY_EDGE, BY_KERNEL, BY_KERNEL_WAIT };
 struct record_end {
 	int fd, epoll;
 	union {
-		struct spscring_producer p;
-		struct spscring_consumer c;
+		struct spscring_record_producer p;
+		struct spscring_record_consumer c;
 	};
 	struct spscring_mapping map;
 };
@@ -45,11 +45,11 @@ static inline int end_claim(struct record_end *end, int ring, __u32 role)
 {
 	int err;
 
-	end->fd = spscring_claim(ring, role, 0);
+	end->fd = claim_end(ring, role, 0);
 	if (end->fd < 0)
 		return end->fd;
-	err = role == SPSCRING_PRODUCER ? spscring_map_producer(end->fd, &end->p, &end->map) :
-		spscring_map_consumer(end->fd, &end->c, &end->map);
+	err = role == SPSCRING_PRODUCER ? record_map_producer(end->fd, &end->p, &end->map) :
+		record_map_consumer(end->fd, &end->c, &end->map);
 	if (err)
 		close_fd(&end->fd);
 	return err;
@@ -90,8 +90,8 @@ static inline int end_sleep(struct record_end *end, __u32 role, enum how how, __
 	if (how == BY_WAIT) {
 		__s64 until = now_ns() + LONG * 1000000LL;
 
-		n = producer ? spscring_wait_room(&end->p, bytes, until) :
-			spscring_wait_records(&end->c, bytes, until);
+		n = producer ? spscring_record_wait_room(&end->p, bytes, until) :
+			spscring_record_wait_records(&end->c, bytes, until);
 		/* one whose time is up looks once more: what was lost is not to pass for told */
 		return now_ns() < until ? n : -ETIMEDOUT;
 	}
@@ -153,11 +153,11 @@ static inline int end_run(struct spscring_record_run *run, enum how how)
 		err = end_watch(&end, run->role);
 	/* what is tested is sleep */
 	if (run->role == SPSCRING_PRODUCER) {
-		end.p.spin = 0;
-		end.p.spin_max = 0;
+		end.p.base.spin = 0;
+		end.p.base.spin_max = 0;
 	} else {
-		end.c.spin = 0;
-		end.c.spin_max = 0;
+		end.c.base.spin = 0;
+		end.c.base.spin_max = 0;
 	}
 	if (!err)
 		run->err = end_move(&end, run, how);

@@ -5,7 +5,7 @@
  * numbers go on; so with producers and consumers killed at random; and one who lied
  * as it died is found out, or only itself the worse for it.
  */
-#include <asm/barrier.h>
+#include <linux/spscring_platform.h>
 
 #include "kselftest_harness.h"
 
@@ -15,15 +15,15 @@
  */
 static void after_store(void);
 
-#undef WRITE_ONCE
-#define WRITE_ONCE(x, v) do {						\
+#undef spscring_write_once
+#define spscring_write_once(x, v) do {					\
 	__atomic_store_n(&(x), (v), __ATOMIC_RELAXED);			\
 	after_store();							\
 } while (0)
 
-#undef smp_store_release
+#undef spscring_store_release
 /* as it was, and a look */
-#define smp_store_release(p, v) do {					\
+#define spscring_store_release(p, v) do {				\
 	__atomic_store_n(p, v, __ATOMIC_RELEASE);			\
 	after_store();							\
 } while (0)
@@ -126,9 +126,9 @@ static void after_store(void)
 
 	if (!looks.to || looks.n == SNAPSHOTS)
 		return;
-	to->consumer = *looks.out->c.lines;
-	to->producer = *looks.in->p.lines;
-	__builtin_memcpy(to->data, looks.in->p.data, sizeof(to->data));
+	to->consumer = *looks.out->c.base.lines;
+	to->producer = *looks.in->p.base.lines;
+	__builtin_memcpy(to->data, looks.in->p.base.data, sizeof(to->data));
 	looks.n += !looks.n || __builtin_memcmp(to, to - 1, sizeof(*to));
 }
 
@@ -149,7 +149,7 @@ static int step_through(struct snapshot *to, const struct spscring_create *want,
 	while (put.seq < before)
 		if (record_put(&put, &in.p, 1) == -EAGAIN)
 			record_take(&take, &out.c, 1);
-	while (!full && in.p.pos - out.c.pos > CAPACITY / 4)
+	while (!full && in.p.base.pos - out.c.base.pos > CAPACITY / 4)
 		record_take(&take, &out.c, 1);
 	put.ways = way;
 
@@ -177,9 +177,9 @@ static bool restore(int ring, const struct snapshot *from)
 	if (end_claim(&in, ring, SPSCRING_PRODUCER) ||
 	    end_claim(&out, ring, SPSCRING_CONSUMER))
 		return false;
-	*in.p.lines = from->producer;
-	*out.c.lines = from->consumer;
-	__builtin_memcpy(in.p.data, from->data, sizeof(from->data));
+	*in.p.base.lines = from->producer;
+	*out.c.base.lines = from->consumer;
+	__builtin_memcpy(in.p.base.data, from->data, sizeof(from->data));
 	end_free(&in);
 	end_free(&out);
 	return wait_state(ring, SPSCRING_PRODUCER, SPSCRING_DEAD) &&
@@ -208,16 +208,16 @@ static int succeed(int ring, bool consumer_first, struct record_mover *put,
 		return __LINE__;
 	put->seq = in.p.sequence;
 	/* all that is not there was dropped, and what is dropped has a number */
-	if (put->seq < take->seq || (!(in.p.flags & SPSCRING_CREATE_DROP) &&
+	if (put->seq < take->seq || (!(in.p.base.flags & SPSCRING_CREATE_DROP) &&
 				     put->seq != take->seq))
 		bad = __LINE__;
-	else if (in.p.pos != out.c.pos)
+	else if (in.p.base.pos != out.c.base.pos)
 		bad = __LINE__;
 	else
 		bad = record_lockstep(put, &in.p, take, &out.c, 300);
-	if (!bad && (take->wrong || (in.p.flags == WAITS && take->missed)))
+	if (!bad && (take->wrong || (in.p.base.flags == WAITS && take->missed)))
 		bad = __LINE__;
-	if (!bad && take->seq != put->seq && !(in.p.flags & SPSCRING_CREATE_DROP))
+	if (!bad && take->seq != put->seq && !(in.p.base.flags & SPSCRING_CREATE_DROP))
 		bad = __LINE__;
 	end_free(&in);
 	end_free(&out);
@@ -356,7 +356,7 @@ static void kill_producers(struct __test_metadata *_metadata, struct _test_data_
 	EXPECT_EQ(got, -EPIPE);
 	EXPECT_EQ(m->wrong, 0);
 	/* the last one's are mended by a claim */
-	ASSERT_GE(spscring_claim(self->ring, SPSCRING_PRODUCER, 0), 0);
+	ASSERT_GE(claim_end(self->ring, SPSCRING_PRODUCER, 0), 0);
 	info = info_of(self->ring);
 	EXPECT_EQ(info.broken, 0);
 	EXPECT_EQ(info.length, 0);

@@ -65,7 +65,7 @@ static bool is_broken(struct duel *d, __u32 victim, bool kernel)
 	end_free(&d->in);
 	end_free(&d->out);
 	return wait_state(d->ring, victim ^ 3, SPSCRING_DEAD) &&
-		spscring_claim(d->ring, victim ^ 3, 0) == -EPIPE;
+		claim_end(d->ring, victim ^ 3, 0) == -EPIPE;
 }
 
 static bool info_in_bounds(int fd)
@@ -208,7 +208,7 @@ static const struct word {
 	{ LAP, BREAK },
 };
 
-static __u64 word_of(const struct word *w, const struct spscring_producer *p)
+static __u64 word_of(const struct word *w, const struct spscring_record_producer *p)
 {
 	__u64 sequence = p->sequence, word = w->word & ~WHICH;
 
@@ -218,7 +218,7 @@ static __u64 word_of(const struct word *w, const struct spscring_producer *p)
 		sequence--;
 	if (w->word & WHICH)
 		word |= sequence << SPSCRING_WORD_SEQUENCE;
-	if (word & PUB && p->at != p->end)
+	if (word & PUB && p->base.at != p->base.end)
 		word ^= (__u64)p->phase << 32 & LAP;
 	return word;
 }
@@ -238,7 +238,7 @@ TEST_F(hostile, words)
 		/* an odd lap and an even one */
 		ASSERT_TRUE(duel_begin(d, mode, SPSCRING_CONSUMER, variant->kernel,
 				       i % 2 ? 600 : 5, 0));
-		WRITE_ONCE(*(__u64 *)d->in.p.at, word_of(&words[k], &d->in.p));
+		WRITE_ONCE(*(__u64 *)d->in.p.base.at, word_of(&words[k], &d->in.p));
 		out = outcome(d, SPSCRING_CONSUMER, variant->consume, variant->kernel);
 		EXPECT_EQ(out.moved, words[k].verdict == TAKE);
 		EXPECT_EQ(out.err, words[k].verdict == BREAK ? -EPIPE : -EAGAIN);
@@ -278,7 +278,7 @@ TEST_F(hostile, endless_discards)
 
 	for (mode = 0; mode < ARRAY_SIZE(modes); mode++) {
 		ASSERT_TRUE(duel_begin(d, modes[mode], SPSCRING_CONSUMER, variant->kernel, 5, 100));
-		at = d->in.p.data;
+		at = d->in.p.base.data;
 		for (i = 0; i < d->g.data_bytes; i += 8)
 			WRITE_ONCE(*(__u64 *)(at + i), PUB | DISCARDED);
 		out = outcome(d, SPSCRING_CONSUMER, variant->consume, variant->kernel);
@@ -321,8 +321,8 @@ TEST_F(hostile, oldest)
 
 	for (lie = oldests; lie < oldests + ARRAY_SIZE(oldests); lie++) {
 		ASSERT_TRUE(duel_begin(d, OVERWRITES, SPSCRING_CONSUMER, variant->kernel, 50, 100));
-		oldest = (lie->absolute ? 0 : d->in.p.pos) + lie->add;
-		WRITE_ONCE(d->in.p.lines->oldest.word, oldest);
+		oldest = (lie->absolute ? 0 : d->in.p.base.pos) + lie->add;
+		WRITE_ONCE(d->in.p.base.lines->oldest.word, oldest);
 		out = outcome(d, SPSCRING_CONSUMER, variant->consume, variant->kernel);
 		EXPECT_EQ(out.moved, 0);
 		EXPECT_TRUE(lie->err == 1 ? out.err == -EAGAIN || out.err == -EPIPE :
@@ -372,7 +372,7 @@ static const struct {
 /* To the last byte, as honest ends would. */
 static bool fill(struct duel *d)
 {
-	while (CAPACITY - (d->in.p.pos - d->out.c.pos) >= 8) {
+	while (CAPACITY - (d->in.p.base.pos - d->out.c.base.pos) >= 8) {
 		if (spscring_record_push(&d->in.p, d->put.buf, 0))
 			return false;
 	}
@@ -389,7 +389,7 @@ TEST_F(hostile, heads)
 	for (i = 0; i < ARRAY_SIZE(heads); i++) {
 		ASSERT_TRUE(duel_begin(d, WAITS, SPSCRING_PRODUCER, false, i % 2 ? 150 : 5, 100));
 		ASSERT_TRUE(fill(d));
-		tail = d->in.p.pos;
+		tail = d->in.p.base.pos;
 		head = tail + heads[i].add;
 		if (variant->kernel) {
 			end_free(&d->in);
@@ -398,8 +398,8 @@ TEST_F(hostile, heads)
 			if (!heads[i].told)
 				continue;
 		}
-		WRITE_ONCE(*(heads[i].told ? &d->out.c.lines->told.word :
-			     &d->out.c.lines->cursor.word), head);
+		WRITE_ONCE(*(heads[i].told ? &d->out.c.base.lines->told.word :
+			     &d->out.c.base.lines->cursor.word), head);
 		out = outcome(d, SPSCRING_PRODUCER, variant->produce, variant->kernel);
 		EXPECT_EQ(info_of(d->ring).tail - tail, heads[i].bytes);
 		EXPECT_EQ(out.err, heads[i].err);
@@ -424,8 +424,8 @@ TEST_F(hostile, heads_of_who_overwrites)
 
 	for (i = 0; i < ARRAY_SIZE(heads); i++) {
 		ASSERT_TRUE(duel_begin(d, OVERWRITES, SPSCRING_PRODUCER, true, 50, 100));
-		WRITE_ONCE(d->out.c.lines->told.word, info_of(d->ring).tail + heads[i].add);
-		WRITE_ONCE(d->out.c.lines->cursor.word, info_of(d->ring).tail + heads[i].add);
+		WRITE_ONCE(d->out.c.base.lines->told.word, info_of(d->ring).tail + heads[i].add);
+		WRITE_ONCE(d->out.c.base.lines->cursor.word, info_of(d->ring).tail + heads[i].add);
 		run = (struct spscring_record_run){
 			.role = SPSCRING_PRODUCER, .ring_fd = d->ring, .count = 1000,
 			.mover = { .ways = variant->produce, .most = LONGEST },
@@ -465,8 +465,8 @@ static void scribble(struct duel *d, bool wild, int ms)
 
 	if (end_claim(&d->in, d->ring, SPSCRING_PRODUCER))
 		_exit(1);
-	head = d->in.p.peer_cursor;
-	lines = d->in.p.lines;
+	head = d->in.p.base.peer_cursor;
+	lines = d->in.p.base.lines;
 	while (now_ns() < until) {
 		for (i = 0; i < 200; i++) {
 			__u64 pos = READ_ONCE(*head), r = random_word();
@@ -474,7 +474,7 @@ static void scribble(struct duel *d, bool wild, int ms)
 			/* where it looks now, next, or for the same word again */
 			if (r % 4)
 				pos += r / 4 % 16 * 8;
-			WRITE_ONCE(*(__u64 *)(d->in.p.data + pos % d->g.data_bytes),
+			WRITE_ONCE(*(__u64 *)(d->in.p.base.data + pos % d->g.data_bytes),
 				   likely_word(pos, &d->g));
 			if (!(r >> 40 & 15))
 				WRITE_ONCE(lines->cursor.word, pos + (r >> 44) % 2000 * 8);
@@ -496,15 +496,15 @@ static void scribble_heads(struct duel *d, int ms)
 
 	if (end_claim(&d->out, d->ring, SPSCRING_CONSUMER))
 		_exit(1);
-	tail = &d->out.c.peer->cursor.word;
+	tail = &d->out.c.base.peer->cursor.word;
 	while (now_ns() < until) {
 		for (i = 0; i < 200; i++) {
 			__u64 r = random_word(), at = READ_ONCE(*tail) - r % CAPACITY;
 
 			if (!(r >> 40 & 0xfff))
 				at = r;
-			WRITE_ONCE(*(r >> 60 & 1 ? &d->out.c.lines->cursor.word :
-				     &d->out.c.lines->told.word), at);
+			WRITE_ONCE(*(r >> 60 & 1 ? &d->out.c.base.lines->cursor.word :
+				     &d->out.c.base.lines->told.word), at);
 		}
 	}
 	_exit(0);
@@ -580,18 +580,18 @@ TEST_F(hostile, storm)
 static void lie(struct duel *d)
 {
 	__u64 *words[] = {
-		&d->in.p.lines->cursor.word, &d->in.p.lines->cursor.more[0],
-		&d->in.p.lines->oldest.word, &d->in.p.lines->oldest.more[0],
-		&d->out.c.lines->cursor.word, &d->out.c.lines->cursor.more[0],
-		&d->out.c.lines->told.word, (__u64 *)d->in.p.data,
+		&d->in.p.base.lines->cursor.word, &d->in.p.base.lines->cursor.more[0],
+		&d->in.p.base.lines->oldest.word, &d->in.p.base.lines->oldest.more[0],
+		&d->out.c.base.lines->cursor.word, &d->out.c.base.lines->cursor.more[0],
+		&d->out.c.base.lines->told.word, (__u64 *)d->in.p.base.data,
 	};
 	__u64 r = random_word(), *word = words[r % ARRAY_SIZE(words)];
 	int i;
 
-	if (word == (__u64 *)d->in.p.data) {
+	if (word == (__u64 *)d->in.p.base.data) {
 		for (i = 0; i < 20; i++)
 			word[random_word() % (d->g.data_bytes / 8)] =
-				likely_word(d->in.p.pos, &d->g);
+				likely_word(d->in.p.base.pos, &d->g);
 		return;
 	}
 	switch (r >> 8 & 3) {

@@ -114,8 +114,8 @@ static int mover_init(struct mover *m, int end, __u32 role, enum way way)
 	m->buf = malloc((size_t)m->most * m->size);
 	if (!m->buf)
 		return -ENOMEM;
-	err = role == SPSCRING_PRODUCER ? spscring_map_producer(end, &m->p, &m->map) :
-		spscring_map_consumer(end, &m->c, &m->map);
+	err = role == SPSCRING_PRODUCER ? map_producer(end, &m->p, &m->map) :
+		map_consumer(end, &m->c, &m->map);
 	if (err)
 		free(m->buf);
 	return err;
@@ -212,8 +212,8 @@ static int pair_make(struct pair *pair, const struct spscring_create *want)
 	pair->ring = spscring_open(want);
 	if (pair->ring < 0)
 		return pair->ring;
-	pair->producer = spscring_claim(pair->ring, SPSCRING_PRODUCER, 0);
-	pair->consumer = spscring_claim(pair->ring, SPSCRING_CONSUMER, 0);
+	pair->producer = claim_end(pair->ring, SPSCRING_PRODUCER, 0);
+	pair->consumer = claim_end(pair->ring, SPSCRING_CONSUMER, 0);
 	pair->geometry = info_of(pair->ring).geometry;
 	return pair->producer < 0 || pair->consumer < 0 ? -EBUSY : 0;
 }
@@ -344,9 +344,9 @@ TEST_F(pair, every_alignment)
 							     .record_align = align)), 0)
 				TH_LOG("%u bytes, alignment %u", some[i], align);
 			close_fd(&self->pair.producer);
-			self->pair.producer = spscring_claim(self->pair.ring, SPSCRING_PRODUCER, 0);
+			self->pair.producer = claim_end(self->pair.ring, SPSCRING_PRODUCER, 0);
 			ASSERT_GE(self->pair.producer, 0);
-			ASSERT_EQ(spscring_map_producer(self->pair.producer, &p, &map), 0);
+			ASSERT_EQ(map_producer(self->pair.producer, &p, &map), 0);
 			for (n = 0; n < 50; n++) {
 				ASSERT_EQ(spscring_reserve(&p, &slot), 0);
 				ASSERT_EQ((uintptr_t)slot % align, 0);
@@ -442,8 +442,8 @@ static int two_processes(enum way in, enum way out, const struct spscring_create
 
 	if (ring < 0)
 		return ring;
-	p = spscring_claim(ring, SPSCRING_PRODUCER, 0);
-	c = spscring_claim(ring, SPSCRING_CONSUMER, 0);
+	p = claim_end(ring, SPSCRING_PRODUCER, 0);
+	c = claim_end(ring, SPSCRING_CONSUMER, 0);
 	child = fork_child();
 	if (!child) {
 		close(p);
@@ -549,7 +549,7 @@ TEST_F(kernel, to_user)
 {
 	__u64 n = messages_of(variant->size, ~0ULL);
 	struct spscring_peer_result result = {};
-	int end = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	int end = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 
 	ASSERT_GE(end, 0);
 	ASSERT_EQ(peer_start(self->peer, SPSCRING_PEER_SOURCE, self->ring, variant->batch, n), 0);
@@ -564,7 +564,7 @@ TEST_F(kernel, from_user)
 {
 	__u64 n = messages_of(variant->size, ~0ULL);
 	struct spscring_peer_result result = {};
-	int end = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	int end = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 
 	ASSERT_GE(end, 0);
 	/* without end: the end of the stream ends it */
@@ -781,7 +781,7 @@ TEST_F(interrupts, asleep)
 	__u64 next = 0, v;
 	int err;
 
-	ASSERT_EQ(spscring_map_consumer(self->end, &c, NULL), 0);
+	ASSERT_EQ(map_consumer(self->end, &c, NULL), 0);
 	do {
 		err = spscring_pop(&c, &v);
 		if (!err)
@@ -825,7 +825,7 @@ struct reader {
 static int reader_open(struct reader *r)
 {
 	r->end = open(STREAM, O_RDWR | O_CLOEXEC);
-	return r->end < 0 ? -errno : spscring_map_consumer(r->end, &r->c, &r->map);
+	return r->end < 0 ? -errno : map_consumer(r->end, &r->c, &r->map);
 }
 
 static void reader_close(struct reader *r)
@@ -903,7 +903,7 @@ TEST_F(driver, unloaded_while_a_user_reads)
 
 	/* the mapping outlives the driver, and the fd */
 	close_fd(&r->end);
-	EXPECT_EQ(READ_ONCE(r->c.lines->cursor.word), r->next);
+	EXPECT_EQ(READ_ONCE(r->c.base.lines->cursor.word), r->next);
 	EXPECT_EQ(pop_answer(&r->c, &before), -EPIPE);
 	spscring_unmap(&r->map);
 }

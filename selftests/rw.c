@@ -28,9 +28,9 @@ FIXTURE_SETUP(rw)
 	SKIP_WITHOUT_DEVICE();
 	self->ring = spscring_open(RING(.capacity = CAPACITY, .record_size = SIZE));
 	ASSERT_GE(self->ring, 0);
-	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->in, 0);
-	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	ASSERT_GE(self->out, 0);
 }
 
@@ -100,10 +100,10 @@ TEST_F(rw, beside_mapping)
 	struct spscring_producer p;
 	struct spscring_consumer c;
 
-	ASSERT_EQ(spscring_map_producer(self->in, &p, NULL), 0);
+	ASSERT_EQ(map_producer(self->in, &p, NULL), 0);
 	ASSERT_EQ(spscring_push(&p, &r), 0);
 	EXPECT_EQ(get(self->out, 7, 1), SIZE);
-	ASSERT_EQ(spscring_map_consumer(self->out, &c, NULL), 0);
+	ASSERT_EQ(map_consumer(self->out, &c, NULL), 0);
 	ASSERT_EQ(put(self->in, 8, 1), SIZE);
 	ASSERT_EQ(spscring_pop(&c, &got), 0);
 	EXPECT_TRUE(rec_is(&got, 8));
@@ -178,7 +178,7 @@ TEST_F(rw, death)
 	EXPECT_EQ(get(self->out, 0, 9), 2 * SIZE);
 	EXPECT_EQ(get(self->out, 2, 1), -EPIPE);
 	close_fd(&self->out);
-	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->in, 0);
 	EXPECT_EQ(put(self->in, 2, 1), -EPIPE);
 }
@@ -193,8 +193,8 @@ TEST(rw_cannot_sleep)
 		ring = spscring_open(RING(.capacity = CAPACITY, .record_size = SIZE,
 					  .flags = flags[i]));
 		ASSERT_GE(ring, 0);
-		in = spscring_claim(ring, SPSCRING_PRODUCER, 0);
-		out = spscring_claim(ring, SPSCRING_CONSUMER, 0);
+		in = claim_end(ring, SPSCRING_PRODUCER, 0);
+		out = claim_end(ring, SPSCRING_CONSUMER, 0);
 		EXPECT_EQ(get(out, 0, 1), -EOPNOTSUPP);
 		EXPECT_EQ(put(in, 0, CAPACITY + 1), CAPACITY * SIZE);
 		EXPECT_EQ(put(in, 0, 1), -EOPNOTSUPP);
@@ -358,9 +358,9 @@ FIXTURE_SETUP(record)
 	self->overwrites = variant->flags & SPSCRING_CREATE_OVERWRITE;
 	self->ring = record_ring(variant->capacity, variant->align, variant->flags);
 	ASSERT_GE(self->ring, 0);
-	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->in, 0);
-	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	ASSERT_GE(self->out, 0);
 }
 
@@ -443,13 +443,13 @@ TEST_F(record, pieces)
 {
 	unsigned char from[ROOM], to[ROOM];
 	const size_t sizes[] = { 0, 1, 29, 30, 31, 300, self->most };
-	struct spscring_producer p;
-	struct spscring_consumer c;
+	struct spscring_record_producer p;
+	struct spscring_record_consumer c;
 	bool mapped;
 	size_t i;
 
-	ASSERT_EQ(spscring_map_producer(self->in, &p, NULL), 0);
-	ASSERT_EQ(spscring_map_consumer(self->out, &c, NULL), 0);
+	ASSERT_EQ(record_map_producer(self->in, &p, NULL), 0);
+	ASSERT_EQ(record_map_consumer(self->out, &c, NULL), 0);
 	for (i = 0; i < 8 * ARRAY_SIZE(sizes); i++) {
 		size_t size = sizes[i / 8 % ARRAY_SIZE(sizes)], part = size / 3;
 		struct iovec out[] = { { from, part }, { from, 0 },
@@ -469,8 +469,8 @@ TEST_F(record, pieces)
 			ASSERT_EQ(writev(self->in, out, 3), size);
 			ASSERT_EQ(readv(self->out, in, 3), size);
 			/* on from where the calls have come */
-			ASSERT_EQ(spscring_map_producer(self->in, &p, NULL), 0);
-			ASSERT_EQ(spscring_map_consumer(self->out, &c, NULL), 0);
+			ASSERT_EQ(record_map_producer(self->in, &p, NULL), 0);
+			ASSERT_EQ(record_map_consumer(self->out, &c, NULL), 0);
 		}
 		EXPECT_TRUE(is_filled(to, i, size));
 	}
@@ -485,14 +485,14 @@ TEST_F(record, pieces)
 TEST_F(record, beside_mapping)
 {
 	unsigned char rec[ROOM];
-	struct spscring_producer p;
-	struct spscring_consumer c;
+	struct spscring_record_producer p;
+	struct spscring_record_consumer c;
 
-	ASSERT_EQ(spscring_map_producer(self->in, &p, NULL), 0);
+	ASSERT_EQ(record_map_producer(self->in, &p, NULL), 0);
 	fill(rec, 7, 100);
 	ASSERT_EQ(spscring_record_push(&p, rec, 100), 0);
 	EXPECT_EQ(get_record(self->out, 7, 100), 100);
-	ASSERT_EQ(spscring_map_consumer(self->out, &c, NULL), 0);
+	ASSERT_EQ(record_map_consumer(self->out, &c, NULL), 0);
 	ASSERT_EQ(put_record(self->in, 8, 50), 50);
 	ASSERT_EQ(spscring_record_pop(&c, rec, sizeof(rec)), 50);
 	EXPECT_TRUE(is_filled(rec, 8, 50));
@@ -778,8 +778,8 @@ TEST(record_cannot_sleep)
 	for (i = 0; i < 2; i++) {
 		ring = record_ring(4096, 0, flags[i]);
 		ASSERT_GE(ring, 0);
-		in = spscring_claim(ring, SPSCRING_PRODUCER, 0);
-		out = spscring_claim(ring, SPSCRING_CONSUMER, 0);
+		in = claim_end(ring, SPSCRING_PRODUCER, 0);
+		out = claim_end(ring, SPSCRING_CONSUMER, 0);
 		EXPECT_EQ(get_record(out, 0, ROOM), -EOPNOTSUPP);
 		EXPECT_EQ(put_record(in, 0, 4000), 4000);
 		EXPECT_EQ(put_record(in, 1, 100), -EOPNOTSUPP);
@@ -840,7 +840,7 @@ TEST_F(record, userfault_write)
 	EXPECT_EQ(polled(self->out), 0);
 	close_fd(&self->out);
 	EXPECT_EQ(state_of(self->ring, SPSCRING_CONSUMER), SPSCRING_DEAD);
-	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	ASSERT_GE(self->out, 0);
 
 	EXPECT_EQ(let_go(&s), 1000);
@@ -866,7 +866,7 @@ TEST_F(record, killed_write)
 	ASSERT_EQ(kill(pid, SIGKILL), 0);
 	EXPECT_EQ(wait_child(pid), -SIGKILL);
 	ASSERT_TRUE(wait_state(self->ring, SPSCRING_PRODUCER, SPSCRING_DEAD));
-	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->in, 0);
 	EXPECT_EQ(put_record(self->in, 1, 100), 100);
 	EXPECT_EQ(get_record(self->out, 0, ROOM), 10);
@@ -949,7 +949,7 @@ TEST_F(record, splice_copies)
 	unsigned char *user = mmap(NULL, page, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct iovec iov = { user, size };
-	struct spscring_producer p;
+	struct spscring_record_producer p;
 	unsigned char rec[ROOM];
 	int pipe_fd[2];
 
@@ -963,8 +963,8 @@ TEST_F(record, splice_copies)
 
 	ASSERT_EQ(put_record(self->in, 2, size), size);
 	ASSERT_EQ(do_splice(self->out, pipe_fd[1], ROOM), size);
-	ASSERT_EQ(spscring_map_producer(self->in, &p, NULL), 0);
-	memset(p.data, 0xff, variant->capacity);
+	ASSERT_EQ(record_map_producer(self->in, &p, NULL), 0);
+	memset(p.base.data, 0xff, variant->capacity);
 	EXPECT_EQ(read(pipe_fd[0], rec, sizeof(rec)), size);
 	EXPECT_TRUE(is_filled(rec, 2, size));
 	close(pipe_fd[0]);
@@ -1034,27 +1034,27 @@ TEST(record_own_words)
 		{ SPSCRING_CONSUMER, 0, ~0ULL, 0 },
 		{ SPSCRING_CONSUMER, overwrite, 8191, 0 },
 	};
-	struct spscring_producer p;
-	struct spscring_consumer c;
+	struct spscring_record_producer p;
+	struct spscring_record_consumer c;
 	unsigned int i;
 
 	SKIP_WITHOUT_DEVICE();
 	for (i = 0; i < ARRAY_SIZE(lies); i++) {
 		int ring = record_ring(8192, 0, lies[i].flags);
-		int end = spscring_claim(ring, lies[i].role, 0);
+		int end = claim_end(ring, lies[i].role, 0);
 
 		ASSERT_GE(end, 0);
 		nonblock(end);
 		if (lies[i].role == SPSCRING_CONSUMER) {
-			ASSERT_EQ(spscring_map_consumer(end, &c, NULL), 0);
-			*c.cursor = lies[i].cursor;
+			ASSERT_EQ(record_map_consumer(end, &c, NULL), 0);
+			*c.base.cursor = lies[i].cursor;
 			EXPECT_EQ(get_record(end, 0, ROOM), -EPIPE);
 		} else {
-			ASSERT_EQ(spscring_map_producer(end, &p, NULL), 0);
+			ASSERT_EQ(record_map_producer(end, &p, NULL), 0);
 			/* the longest, so that a walk over them leaves the ring at once */
-			memset(p.data, 0xff, 8192);
-			*p.cursor = lies[i].cursor;
-			p.lines->oldest.word = lies[i].oldest;
+			memset(p.base.data, 0xff, 8192);
+			*p.base.cursor = lies[i].cursor;
+			p.base.lines->oldest.word = lies[i].oldest;
 			EXPECT_EQ(put_record(end, 0, 8184), -EPIPE);
 		}
 		EXPECT_EQ(info_of(ring).broken, 1)
@@ -1067,10 +1067,10 @@ TEST(record_own_words)
 /* A cursor that tells of records, and no word: a call does not look for ever. */
 TEST_F(record, no_word)
 {
-	struct spscring_producer p;
+	struct spscring_record_producer p;
 
-	ASSERT_EQ(spscring_map_producer(self->in, &p, NULL), 0);
-	*p.cursor = 256;
+	ASSERT_EQ(record_map_producer(self->in, &p, NULL), 0);
+	*p.base.cursor = 256;
 	nonblock(self->out);
 	EXPECT_EQ(get_record(self->out, 0, ROOM), -EPIPE);
 	EXPECT_EQ(info_of(self->ring).broken, 1);

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include <asm/barrier.h>
 #include "spscring.h"
 #include "kselftest_harness.h"
 
@@ -63,6 +64,41 @@ static inline struct spscring_info info_of(int fd)
 	if (spscring_get_info(fd, &info))
 		memset(&info, 0, sizeof(info));
 	return info;
+}
+
+/*
+ * Any ring will do for a test of what is common to all of them: it is asked first what it
+ * is.  What is said of a ring that is another is in create.c and endpoint.c.
+ */
+static inline int claim_end(int ring_fd, __u32 role, __u64 type_tag)
+{
+	return spscring_claim(ring_fd, role, info_of(ring_fd).geometry.record_size, type_tag);
+}
+
+static inline int map_producer(int fd, struct spscring_producer *p, struct spscring_mapping *map)
+{
+	struct spscring_geometry g = info_of(fd).geometry;
+
+	return spscring_map_producer(fd, p, g.record_size, g.type_tag, map);
+}
+
+static inline int map_consumer(int fd, struct spscring_consumer *c, struct spscring_mapping *map)
+{
+	struct spscring_geometry g = info_of(fd).geometry;
+
+	return spscring_map_consumer(fd, c, g.record_size, g.type_tag, map);
+}
+
+static inline int record_map_producer(int fd, struct spscring_record_producer *p,
+				      struct spscring_mapping *map)
+{
+	return spscring_record_map_producer(fd, p, info_of(fd).geometry.type_tag, map);
+}
+
+static inline int record_map_consumer(int fd, struct spscring_record_consumer *c,
+				      struct spscring_mapping *map)
+{
+	return spscring_record_map_consumer(fd, c, info_of(fd).geometry.type_tag, map);
 }
 
 /* By what the log and the events name a ring; 0 if it cannot be read. */

@@ -121,11 +121,11 @@ static void make_ring(struct __test_metadata *_metadata, trace_t *self, __u64 ca
 
 static int claim(struct __test_metadata *_metadata, trace_t *self, __u32 role, int generation)
 {
-	int end = spscring_claim(self->ring, role, 0);
+	int end = claim_end(self->ring, role, 0);
 
 	ASSERT_EQ(role == SPSCRING_PRODUCER ?
-		  spscring_map_producer(end, &self->p, &self->p_map) :
-		  spscring_map_consumer(end, &self->c, &self->c_map), 0);
+		  map_producer(end, &self->p, &self->p_map) :
+		  map_consumer(end, &self->c, &self->c_map), 0);
 	want(self, "endpoint role=%s holder=user generation=%d\n",
 	     role == SPSCRING_PRODUCER ? "producer" : "consumer", generation);
 	return end;
@@ -195,7 +195,7 @@ TEST_F(trace, refused)
 {
 	make_ring(_metadata, self, 64);
 	claim(_metadata, self, SPSCRING_PRODUCER, 1);
-	EXPECT_EQ(spscring_claim(self->ring, SPSCRING_PRODUCER, 0), -EBUSY);
+	EXPECT_EQ(claim_end(self->ring, SPSCRING_PRODUCER, 0), -EBUSY);
 	EXPECT_EQ(spscring_open(RING(.capacity = 0, .record_size = 8)), -EINVAL);
 	EXPECT_STREQ(self->want, seen(self));
 }
@@ -233,10 +233,10 @@ TEST_F(trace, broken_at_claim)
 
 	make_ring(_metadata, self, 64);
 	end = claim(_metadata, self, SPSCRING_PRODUCER, 1);
-	WRITE_ONCE(*self->p.cursor, 1ULL << 40);
+	WRITE_ONCE(*self->p.base.cursor, 1ULL << 40);
 	dies(_metadata, self, end, SPSCRING_PRODUCER);
 	want(self, "death role=producer generation=1 head=0 tail=%llu\n", 1ULL << 40);
-	EXPECT_EQ(spscring_claim(self->ring, SPSCRING_PRODUCER, 0), -EPIPE);
+	EXPECT_EQ(claim_end(self->ring, SPSCRING_PRODUCER, 0), -EPIPE);
 	want(self, "broken role=none\n");
 	EXPECT_STREQ(self->want, seen(self));
 }

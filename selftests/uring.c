@@ -24,10 +24,10 @@ FIXTURE_SETUP(uring)
 		SKIP(return, "io_uring: %s", strerror(-err));
 	self->ring = spscring_open(RING(.capacity = 8, .record_size = 8));
 	ASSERT_GE(self->ring, 0);
-	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
-	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
-	ASSERT_EQ(spscring_map_producer(self->in, &self->p, NULL), 0);
-	ASSERT_EQ(spscring_map_consumer(self->out, &self->c, NULL), 0);
+	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
+	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
+	ASSERT_EQ(map_producer(self->in, &self->p, NULL), 0);
+	ASSERT_EQ(map_consumer(self->out, &self->c, NULL), 0);
 }
 
 FIXTURE_TEARDOWN(uring)
@@ -162,8 +162,8 @@ FIXTURE_SETUP(uring_record)
 	self->ring = spscring_open(RING(.capacity = 4096,
 					.flags = variant->flags | SPSCRING_CREATE_RECORDS));
 	ASSERT_GE(self->ring, 0);
-	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
-	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
+	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 }
 
 FIXTURE_TEARDOWN(uring_record)

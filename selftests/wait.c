@@ -102,14 +102,14 @@ FIXTURE_SETUP(wait)
 	self->ring = spscring_open(RING(.capacity = 64, .record_size = 8,
 					.flags = variant->flags));
 	ASSERT_GE(self->ring, 0);
-	self->producer_fd = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	self->producer_fd = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->producer_fd, 0);
-	self->consumer_fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	self->consumer_fd = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	ASSERT_GE(self->consumer_fd, 0);
-	ASSERT_EQ(spscring_map_producer(self->producer_fd, &self->p, NULL), 0);
-	ASSERT_EQ(spscring_map_consumer(self->consumer_fd, &self->c, NULL), 0);
-	no_spin(&self->p.spin, &self->p.spin_max);
-	no_spin(&self->c.spin, &self->c.spin_max);
+	ASSERT_EQ(map_producer(self->producer_fd, &self->p, NULL), 0);
+	ASSERT_EQ(map_consumer(self->consumer_fd, &self->c, NULL), 0);
+	no_spin(&self->p.base.spin, &self->p.base.spin_max);
+	no_spin(&self->c.base.spin, &self->c.base.spin_max);
 }
 
 FIXTURE_TEARDOWN(wait)
@@ -214,7 +214,7 @@ TEST(wait_busy_poll)
 	ring = spscring_open(RING(.capacity = 64, .record_size = 8,
 				  .flags = SPSCRING_CREATE_BUSY_POLL));
 	ASSERT_GE(ring, 0);
-	one.fd = spscring_claim(ring, SPSCRING_CONSUMER, 0);
+	one.fd = claim_end(ring, SPSCRING_CONSUMER, 0);
 	ASSERT_GE(one.fd, 0);
 	EXPECT_EQ(do_ioctl(one.fd, SPSCRING_WAIT, &want), -EOPNOTSUPP);
 	EXPECT_EQ(spscring_notify(one.fd, 1, 0, -1), -EOPNOTSUPP);
@@ -383,7 +383,7 @@ TEST_F(wait, killed_waiter)
 TEST_F(wait, lying_tail)
 {
 	struct spscring_geometry g = info_of(self->ring).geometry;
-	char *last = self->p.data + 63 / g.frame_records * g.frame_size;
+	char *last = self->p.base.data + 63 / g.frame_records * g.frame_size;
 
 	WRITE_ONCE(*(__u64 *)last, 64);
 	EXPECT_EQ(spscring_wait_records(&self->c, 64, in_ms(LONG)), -EPIPE);
@@ -475,16 +475,16 @@ TEST(wait_epoll_successor)
 	SKIP_WITHOUT_DEVICE();
 	ring = spscring_open(RING(.capacity = 8, .record_size = 8));
 	ASSERT_GE(ring, 0);
-	in = spscring_claim(ring, SPSCRING_PRODUCER, 0);
-	out = spscring_claim(ring, SPSCRING_CONSUMER, 0);
+	in = claim_end(ring, SPSCRING_PRODUCER, 0);
+	out = claim_end(ring, SPSCRING_CONSUMER, 0);
 	ASSERT_EQ(epoll_ctl(epoll, EPOLL_CTL_ADD, out, &event), 0);
 	ASSERT_EQ(epoll_wait(epoll, &got, 1, 0), 0);
 	close(in);
 	ASSERT_EQ(epoll_wait(epoll, &got, 1, 5000), 1);
 	EXPECT_EQ(got.events, EPOLLHUP);
-	in = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+	in = claim_end(ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(in, 0);
-	ASSERT_EQ(spscring_map_producer(in, &p, NULL), 0);
+	ASSERT_EQ(map_producer(in, &p, NULL), 0);
 	ASSERT_EQ(spscring_push(&p, &v), 0);
 	ASSERT_EQ(epoll_wait(epoll, &got, 1, 5000), 1);
 	EXPECT_EQ(got.events, EPOLLIN);
@@ -740,10 +740,10 @@ static int push_kick_late(struct spscring_producer *p, __u64 *next)
 
 	if (err)
 		return err;
-	want = READ_ONCE(*p->wants);
-	if (want == p->kicked || (__s64)(p->pos - want) < 0)
+	want = READ_ONCE(*p->base.wants);
+	if (want == p->base.kicked || (__s64)(p->base.pos - want) < 0)
 		return -ENOENT;
-	p->kicked = want;
+	p->base.kicked = want;
 	return 0;
 }
 
@@ -830,9 +830,9 @@ FIXTURE_SETUP(end)
 	SKIP_WITHOUT_DEVICE();
 	self->ring = spscring_open(RING(.capacity = 8, .record_size = 8));
 	ASSERT_GE(self->ring, 0);
-	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
+	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->in, 0);
-	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	ASSERT_GE(self->out, 0);
 }
 
@@ -941,7 +941,7 @@ TEST_F(end, forgets)
 	if (!variant->dies)
 		return;
 	/* nor, for its successor, a watermark */
-	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	ASSERT_EQ(write(self->in, &(__u64){ 1 }, 8), 8);
 	EXPECT_EQ(poll_one(self->out, POLLIN, 0), POLLIN);
 }
@@ -1007,7 +1007,7 @@ static int consumer_sleep_for_one(struct sleeper *s, struct spscring_consumer *c
 
 	if (s->how == BY_WAIT)
 		return in_time(spscring_wait_records(c, 1, until), until);
-	if (s->how == BY_EVENTFD || c->flags & SPSCRING_CREATE_ASYMMETRIC) {
+	if (s->how == BY_EVENTFD || c->base.flags & SPSCRING_CREATE_ASYMMETRIC) {
 		err = spscring_arm_records(c, 1);
 		/* an eventfd is told either way, a poller looks once more */
 		if (err || (s->how != BY_EVENTFD && spscring_has_records(c, 1)))
@@ -1034,7 +1034,7 @@ static int producer_sleep_for_one(struct sleeper *s, struct spscring_producer *p
 
 	if (s->how == BY_WAIT)
 		return in_time(spscring_wait_room(p, 1, until), until);
-	if (s->how == BY_EVENTFD || p->flags & SPSCRING_CREATE_ASYMMETRIC) {
+	if (s->how == BY_EVENTFD || p->base.flags & SPSCRING_CREATE_ASYMMETRIC) {
 		err = spscring_arm_room(p, 1);
 		if (err || (s->how != BY_EVENTFD && spscring_has_room(p, 1)))
 			return err;
@@ -1140,16 +1140,16 @@ static void leave_alone(void)
 
 static int torture_produce(int ring, enum how how, __u64 n)
 {
-	int fd = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+	int fd = claim_end(ring, SPSCRING_PRODUCER, 0);
 	struct spscring_producer p;
 	struct sleeper s;
 	__u32 seed = 1;
 	__u64 i;
 	int err;
 
-	if (fd < 0 || spscring_map_producer(fd, &p, NULL))
+	if (fd < 0 || map_producer(fd, &p, NULL))
 		return 2;
-	no_spin(&p.spin, &p.spin_max);
+	no_spin(&p.base.spin, &p.base.spin_max);
 	sleeper_init(&s, how, fd, POLLOUT);
 	for (i = 0; i < n; i++) {
 		dawdle(&seed);
@@ -1169,7 +1169,7 @@ static int torture_produce(int ring, enum how how, __u64 n)
 /* Whatever is published is taken, and the end told, without a record lost. */
 TEST_F_TIMEOUT(torture, hand_over, 1800)
 {
-	int fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	int fd = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	__u64 n = hand_overs() / (variant->signals ? 10 : 1), i, v;
 	struct spscring_consumer c;
 	struct sleeper s;
@@ -1185,10 +1185,10 @@ TEST_F_TIMEOUT(torture, hand_over, 1800)
 			_exit(4);
 		_exit(torture_produce(self->ring, variant->how, n));
 	}
-	ASSERT_EQ(spscring_map_consumer(fd, &c, NULL), 0);
+	ASSERT_EQ(map_consumer(fd, &c, NULL), 0);
 	if (variant->signals)
 		ASSERT_EQ(disturb(variant->restart), 0);
-	no_spin(&c.spin, &c.spin_max);
+	no_spin(&c.base.spin, &c.base.spin_max);
 	sleeper_init(&s, variant->how, fd, POLLIN);
 	for (i = 0; i < n && !err; i++) {
 		dawdle(&seed);
@@ -1308,13 +1308,13 @@ static int pop_busy(struct spscring_consumer *c, __u64 *next, __u64 end, __u32 b
  */
 static int busy_produce(int ring, __u32 batch, __u64 n)
 {
-	int fd = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+	int fd = claim_end(ring, SPSCRING_PRODUCER, 0);
 	struct spscring_producer p;
 	__u64 next = 0;
 
-	if (fd < 0 || spscring_map_producer(fd, &p, NULL))
+	if (fd < 0 || map_producer(fd, &p, NULL))
 		return 2;
-	no_spin(&p.spin, &p.spin_max);
+	no_spin(&p.base.spin, &p.base.spin_max);
 	while (!info_of(ring).consumer_sleep.sleeps)
 		sched_yield();
 	if (push_busy(&p, &next, BUSY_CAPACITY, 1) ||
@@ -1326,13 +1326,13 @@ static int busy_produce(int ring, __u32 batch, __u64 n)
 
 static int busy_consume(int ring, __u32 batch, __u64 n)
 {
-	int fd = spscring_claim(ring, SPSCRING_CONSUMER, 0);
+	int fd = claim_end(ring, SPSCRING_CONSUMER, 0);
 	struct spscring_consumer c;
 	__u64 next = 0;
 
-	if (fd < 0 || spscring_map_consumer(fd, &c, NULL))
+	if (fd < 0 || map_consumer(fd, &c, NULL))
 		return 2;
-	no_spin(&c.spin, &c.spin_max);
+	no_spin(&c.base.spin, &c.base.spin_max);
 	if (spscring_wait_records(&c, 1, in_ms(LONG)))
 		return 1;
 	while (!info_of(ring).producer_sleep.sleeps)
@@ -1362,11 +1362,11 @@ TEST_F(busy, no_calls)
 /* ... and one would be seen: a KICK, an ioctl as WAIT is. */
 TEST_F(busy, counted)
 {
-	int fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	int fd = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	struct spscring_consumer c;
 	pid_t pid;
 
-	ASSERT_EQ(spscring_map_consumer(fd, &c, NULL), 0);
+	ASSERT_EQ(map_consumer(fd, &c, NULL), 0);
 	pid = fork_child();
 	if (!pid)
 		_exit(forbid_calls() ? 1 : do_ioctl(fd, SPSCRING_KICK, NULL));
@@ -1399,9 +1399,9 @@ FIXTURE_SETUP(lost)
 	self->ring = spscring_open(RING(.capacity = 64, .record_size = 8,
 					.flags = variant->flags));
 	ASSERT_GE(self->ring, 0);
-	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
-	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
-	ASSERT_EQ(spscring_map_producer(self->in, &self->p, NULL), 0);
+	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
+	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
+	ASSERT_EQ(map_producer(self->in, &self->p, NULL), 0);
 	patience = 300;
 }
 
@@ -1429,8 +1429,8 @@ TEST_F(lost, told)
 	struct sleeper s;
 	__u64 v;
 
-	ASSERT_EQ(spscring_map_consumer(self->out, &c, NULL), 0);
-	no_spin(&c.spin, &c.spin_max);
+	ASSERT_EQ(map_consumer(self->out, &c, NULL), 0);
+	no_spin(&c.base.spin, &c.base.spin_max);
 	sleeper_init(&s, variant->how, self->out, POLLIN);
 	/* where it was not asleep yet the record was found */
 	do {
@@ -1457,8 +1457,7 @@ TEST(lost_kernel)
 	SKIP_WITHOUT_DEVICE();
 	start.ring_fd = spscring_open(RING(.capacity = 64, .record_size = 8));
 	ASSERT_GE(start.ring_fd, 0);
-	ASSERT_EQ(spscring_map_producer(spscring_claim(start.ring_fd, SPSCRING_PRODUCER, 0),
-					&p, NULL), 0);
+	ASSERT_EQ(map_producer(claim_end(start.ring_fd, SPSCRING_PRODUCER, 0), &p, NULL), 0);
 	peer = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(peer, 0);
 	/* where it was not asleep yet the record was found; the next takes the dead end over */
@@ -1508,12 +1507,12 @@ FIXTURE_TEARDOWN(tail)
 /* Bursts on either side of the watermark, each once all of the last is taken. */
 static int burst_produce(int ring, __u64 bursts)
 {
-	int fd = spscring_claim(ring, SPSCRING_PRODUCER, 0), n, err;
+	int fd = claim_end(ring, SPSCRING_PRODUCER, 0), n, err;
 	struct spscring_producer p;
 	__u32 seed = 4;
 	__u64 v = 0;
 
-	if (fd < 0 || spscring_map_producer(fd, &p, NULL))
+	if (fd < 0 || map_producer(fd, &p, NULL))
 		return 2;
 	while (bursts--) {
 		for (n = (seed >> 16) % 9; n >= 0; n--) {
@@ -1522,7 +1521,7 @@ static int burst_produce(int ring, __u64 bursts)
 			v++;
 			dawdle(&seed);
 		}
-		err = spscring_wait_room(&p, p.capacity, in_ms(LONG));
+		err = spscring_wait_room(&p, p.base.capacity, in_ms(LONG));
 		if (err) {
 			printf("# record %llu: producer: %s\n", v, strerror(-err));
 			return 1;
@@ -1533,7 +1532,7 @@ static int burst_produce(int ring, __u64 bursts)
 
 TEST_F_TIMEOUT(tail, taken, 600)
 {
-	int fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0), err;
+	int fd = claim_end(self->ring, SPSCRING_CONSUMER, 0), err;
 	struct spscring_consumer c;
 	__u64 next = 0;
 	struct sleeper s;
@@ -1545,8 +1544,8 @@ TEST_F_TIMEOUT(tail, taken, 600)
 		close(fd);
 		_exit(burst_produce(self->ring, some_hand_overs() / 20));
 	}
-	ASSERT_EQ(spscring_map_consumer(fd, &c, NULL), 0);
-	no_spin(&c.spin, &c.spin_max);
+	ASSERT_EQ(map_consumer(fd, &c, NULL), 0);
+	no_spin(&c.base.spin, &c.base.spin_max);
 	sleeper_init(&s, variant->how, fd, POLLIN);
 	ASSERT_EQ(spscring_notify(fd, 5, 300000, -1), 0);
 	do
@@ -1628,7 +1627,7 @@ FIXTURE_TEARDOWN(two)
 /* One that waits for less, again and again, leaves nobody behind, nor is left. */
 TEST_F_TIMEOUT(two, indices, 600)
 {
-	struct stride s = { .fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0) };
+	struct stride s = { .fd = claim_end(self->ring, SPSCRING_CONSUMER, 0) };
 	struct spscring_consumer c;
 	__u64 next = 0, v;
 	pid_t pid;
@@ -1638,7 +1637,7 @@ TEST_F_TIMEOUT(two, indices, 600)
 	pid = fork_child();
 	if (!pid)
 		_exit(burst_produce(self->ring, some_hand_overs() / 10));
-	ASSERT_EQ(spscring_map_consumer(s.fd, &c, NULL), 0);
+	ASSERT_EQ(map_consumer(s.fd, &c, NULL), 0);
 	ASSERT_EQ(pthread_create(&s.thread, NULL, wait_in_strides, &s), 0);
 	do {
 		err = spscring_pop(&c, &v);
@@ -1691,17 +1690,17 @@ FIXTURE_TEARDOWN(killed)
 /* From where the last one was, until it is killed. */
 static int produce_on(int ring, enum how how)
 {
-	int fd = spscring_claim(ring, SPSCRING_PRODUCER, 0), err;
+	int fd = claim_end(ring, SPSCRING_PRODUCER, 0), err;
 	struct spscring_producer p;
 	struct sleeper s;
 	__u32 seed = 5;
 
-	if (fd < 0 || spscring_map_producer(fd, &p, NULL))
+	if (fd < 0 || map_producer(fd, &p, NULL))
 		return 2;
-	no_spin(&p.spin, &p.spin_max);
+	no_spin(&p.base.spin, &p.base.spin_max);
 	sleeper_init(&s, how, fd, POLLOUT);
 	do {
-		__u64 v = p.pos;
+		__u64 v = p.base.pos;
 
 		dawdle(&seed);
 		err = spscring_push(&p, &v);
@@ -1736,7 +1735,7 @@ static int start_victim(int ring, enum how how, __u32 us)
 TEST_F_TIMEOUT(killed, successor, 600)
 {
 	struct sigaction act = { .sa_handler = kill_victim, .sa_flags = SA_RESTART };
-	int fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0), i, err;
+	int fd = claim_end(self->ring, SPSCRING_CONSUMER, 0), i, err;
 	const int rounds = some_hand_overs() / 100;
 	struct spscring_consumer c;
 	__u64 next = 0;
@@ -1745,8 +1744,8 @@ TEST_F_TIMEOUT(killed, successor, 600)
 
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(sigaction(SIGALRM, &act, NULL), 0);
-	ASSERT_EQ(spscring_map_consumer(fd, &c, NULL), 0);
-	no_spin(&c.spin, &c.spin_max);
+	ASSERT_EQ(map_consumer(fd, &c, NULL), 0);
+	no_spin(&c.base.spin, &c.base.spin_max);
 	sleeper_init(&s, variant->how, fd, POLLIN);
 	for (i = 0; i < rounds; i++) {
 		dawdle(&seed);
@@ -1783,8 +1782,8 @@ static int many_open(struct many *m, int epoll)
 		struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u32 = i };
 
 		ring = spscring_open(RING(.capacity = 8, .record_size = 8));
-		m->in[i] = spscring_claim(ring, SPSCRING_PRODUCER, 0);
-		m->out[i] = spscring_claim(ring, SPSCRING_CONSUMER, 0);
+		m->in[i] = claim_end(ring, SPSCRING_PRODUCER, 0);
+		m->out[i] = claim_end(ring, SPSCRING_CONSUMER, 0);
 		close(ring);
 		if (m->out[i] < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, m->out[i], &event))
 			return -EIO;
@@ -1844,9 +1843,9 @@ FIXTURE_SETUP(polled)
 		SKIP(return, "a probe's key, switched under emulation, has hung the kernel");
 	self->ring = spscring_open(RING(.capacity = 64, .record_size = 8));
 	ASSERT_GE(self->ring, 0);
-	self->fd = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	self->fd = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	ASSERT_GE(self->fd, 0);
-	ASSERT_EQ(spscring_map_consumer(self->fd, &self->c, NULL), 0);
+	ASSERT_EQ(map_consumer(self->fd, &self->c, NULL), 0);
 	self->peer = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->peer, 0);
 }
@@ -1976,15 +1975,15 @@ FIXTURE_TEARDOWN(kernel)
 
 static int kernel_consume(int ring, enum how how, __u64 n)
 {
-	int fd = spscring_claim(ring, SPSCRING_CONSUMER, 0), err = 0;
+	int fd = claim_end(ring, SPSCRING_CONSUMER, 0), err = 0;
 	struct spscring_consumer c;
 	struct sleeper s;
 	__u32 seed = 3;
 	__u64 i, v;
 
-	if (fd < 0 || spscring_map_consumer(fd, &c, NULL))
+	if (fd < 0 || map_consumer(fd, &c, NULL))
 		return -EIO;
-	no_spin(&c.spin, &c.spin_max);
+	no_spin(&c.base.spin, &c.base.spin_max);
 	sleeper_init(&s, how, fd, POLLIN);
 	for (i = 0; i < n && !err; i++) {
 		dawdle(&seed);

@@ -38,7 +38,7 @@ struct stream {
 	const char *node;
 	int end;
 	uint32_t cpu;
-	struct spscring_consumer consumer;
+	struct spscring_record_consumer consumer;
 	__u64 next;		/* sequence number */
 	__u64 events;
 	__u64 bytes;
@@ -192,11 +192,9 @@ static void open_stream(struct stream *s, const char *node)
 	if (s->end < 0)
 		die(node, -errno);
 	err = spscring_get_info(s->end, &info) ?:
-		spscring_map_consumer(s->end, &s->consumer, NULL);
+		spscring_record_map_consumer(s->end, &s->consumer, SPSCRING_EVENTS_TAG, NULL);
 	if (err)
 		die(node, err);
-	if (info.geometry.type_tag != SPSCRING_EVENTS_TAG)
-		die(node, -EPROTOTYPE);
 	/* not for each of them: when it is a quarter full, or this long after the first */
 	err = spscring_notify(s->end, info.geometry.capacity / 4, WAKE_AFTER, -1);
 	if (err)

@@ -42,7 +42,7 @@ MODULE_PARM_DESC(overwrite, "When a ring is full the oldest events make room");
 
 struct events_cpu {
 	struct spscring *ring;
-	struct spscring_producer producer;
+	struct spscring_record_producer producer;
 	u64 produced;		/* lost ones too */
 };
 
@@ -253,7 +253,7 @@ static int ring_init(struct events_cpu *cpu, int number)
 		cpu->ring = NULL;
 		return err;
 	}
-	err = spscring_claim_producer(cpu->ring, &cpu->producer);
+	err = spscring_record_claim_producer(cpu->ring, &cpu->producer, SPSCRING_EVENTS_TAG);
 	if (err)
 		return err;
 	return spscring_export_device(cpu->ring, SPSCRING_CONSUMER, want.name, 0600);
@@ -264,13 +264,13 @@ static void rings_destroy(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		struct spscring *ring = per_cpu_ptr(&events, cpu)->ring;
+		struct events_cpu *its = per_cpu_ptr(&events, cpu);
 
-		if (!ring)
+		if (!its->ring)
 			continue;
 		/* who reads it gets all there is, and then the end */
-		spscring_shutdown(ring, SPSCRING_PRODUCER);
-		spscring_destroy(ring);
+		spscring_record_shutdown_producer(&its->producer);
+		spscring_destroy(its->ring);
 	}
 }
 

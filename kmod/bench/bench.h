@@ -53,6 +53,8 @@ struct bench_shape {
 struct bench_run;
 struct spscring_consumer;
 struct spscring_producer;
+struct spscring_record_consumer;
+struct spscring_record_producer;
 
 struct bench_side {
 	struct bench_run *run;
@@ -109,8 +111,8 @@ int bench_wrong(struct bench_side *s, u64 want, u64 got);
 void bench_release_probe(u64 *word);
 int bench_push_probe(struct spscring_producer *p, const u64 *v);
 int bench_pop_probe(struct spscring_consumer *c, u64 *v);
-int bench_record_push_probe(struct spscring_producer *p, const u64 *v);
-int bench_record_pop_probe(struct spscring_consumer *c, u64 *v);
+int bench_record_push_probe(struct spscring_record_producer *p, const u64 *v);
+int bench_record_pop_probe(struct spscring_record_consumer *c, u64 *v);
 
 /*
  * The finest clock there is.  UML on x86-64 has no get_cycles(), but the

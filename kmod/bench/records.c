@@ -12,14 +12,21 @@ static __always_inline int records_send(void *queue, const void *record, u32 byt
 {
 	struct queue *q = queue;
 
-	return spscring_record_push(&q->producer, record, bytes);
+	return spscring_record_push(&q->record_producer, record, bytes);
 }
 
 static __always_inline long records_take(void *queue, void *record, u32 size)
 {
 	struct queue *q = queue;
 
-	return spscring_record_pop(&q->consumer, record, size);
+	return spscring_record_pop(&q->record_consumer, record, size);
+}
+
+static __always_inline void records_relax(void *queue)
+{
+	struct queue *q = queue;
+
+	spscring_record_relax(&q->record_consumer);
 }
 
 static __always_inline int records_push(void *queue, const u64 *v)
@@ -45,7 +52,7 @@ static __always_inline long records_push_n(void *queue, const u64 *v, u32 n)
 		records[i] = (struct spscring_record){
 			.data = (void *)&v[i], .length = sizeof(*v),
 		};
-	return spscring_record_push_n(&q->producer, records, n);
+	return spscring_record_push_n(&q->record_producer, records, n);
 }
 
 static __always_inline long records_pop_n(void *queue, u64 *v, u32 n)
@@ -57,7 +64,7 @@ static __always_inline long records_pop_n(void *queue, u64 *v, u32 n)
 	n = min_t(u32, n, BATCH_MAX);
 	for (i = 0; i < n; i++)
 		records[i] = (struct spscring_record){ .data = &v[i], .length = sizeof(*v) };
-	return spscring_record_pop_n(&q->consumer, records, n);
+	return spscring_record_pop_n(&q->record_consumer, records, n);
 }
 
 /* A size that is not known before, as the ring's own record size is not. */
@@ -70,13 +77,13 @@ static __always_inline int records_push_sized(void *queue, const u64 *record)
 {
 	struct sized *s = queue;
 
-	return spscring_record_push(&s->q->producer, record, s->bytes);
+	return spscring_record_push(&s->q->record_producer, record, s->bytes);
 }
 
 static __always_inline int records_pop_sized(void *queue, u64 *record)
 {
 	struct sized *s = queue;
-	long length = spscring_record_pop(&s->q->consumer, record, s->bytes);
+	long length = spscring_record_pop(&s->q->record_consumer, record, s->bytes);
 
 	return length < 0 ? length : 0;
 }
@@ -85,7 +92,7 @@ static __always_inline void records_relax_sized(void *queue)
 {
 	struct sized *s = queue;
 
-	ring_relax(s->q);
+	records_relax(s->q);
 }
 
 static struct sized records_sized(const struct bench_side *s)
@@ -108,16 +115,16 @@ static void records_drain_sized(struct bench_side *s)
 				records_relax_sized);
 }
 
-BENCH_LOOP(records_call, bench_call, records_push, records_pop, ring_relax)
-BENCH_LOOP(records_echo, bench_echo, records_push, records_pop, ring_relax)
+BENCH_LOOP(records_call, bench_call, records_push, records_pop, records_relax)
+BENCH_LOOP(records_echo, bench_echo, records_push, records_pop, records_relax)
 BENCH_LOOP(records_fill, bench_fill, records_push)
-BENCH_LOOP(records_drain, bench_drain, records_pop, ring_relax)
+BENCH_LOOP(records_drain, bench_drain, records_pop, records_relax)
 BENCH_LOOP(records_fill_n, bench_fill_n, records_push_n)
-BENCH_LOOP(records_drain_n, bench_drain_n, records_pop_n, ring_relax)
+BENCH_LOOP(records_drain_n, bench_drain_n, records_pop_n, records_relax)
 BENCH_LOOP(records_fill_mixed, bench_fill_mixed, records_send)
-BENCH_LOOP(records_drain_mixed, bench_drain_mixed, records_take, ring_relax)
-BENCH_LOOP(records_call_mixed, bench_call_mixed, records_send, records_take, ring_relax)
-BENCH_LOOP(records_echo_mixed, bench_echo_mixed, records_send, records_take, ring_relax)
+BENCH_LOOP(records_drain_mixed, bench_drain_mixed, records_take, records_relax)
+BENCH_LOOP(records_call_mixed, bench_call_mixed, records_send, records_take, records_relax)
+BENCH_LOOP(records_echo_mixed, bench_echo_mixed, records_send, records_take, records_relax)
 
 static void *records_open(const struct bench_run *run)
 {

@@ -54,6 +54,13 @@ static __always_inline int ring_pop_record(void *queue, u64 *record)
 	return spscring_pop(&q->consumer, record);
 }
 
+static __always_inline void ring_relax(void *queue)
+{
+	struct queue *q = queue;
+
+	spscring_relax(&q->consumer);
+}
+
 BENCH_LOOP(ring_call, bench_call, ring_push, ring_pop, ring_relax)
 BENCH_LOOP(ring_echo, bench_echo, ring_push, ring_pop, ring_relax)
 BENCH_LOOP(ring_fill, bench_fill, ring_push)
@@ -80,14 +87,23 @@ noinline int bench_pop_probe(struct spscring_consumer *c, u64 *v)
 	return spscring_pop_fixed(c, v, sizeof(*v));
 }
 
-noinline int bench_record_push_probe(struct spscring_producer *p, const u64 *v)
+noinline int bench_record_push_probe(struct spscring_record_producer *p, const u64 *v)
 {
 	return spscring_record_push(p, v, sizeof(*v));
 }
 
-noinline int bench_record_pop_probe(struct spscring_consumer *c, u64 *v)
+noinline int bench_record_pop_probe(struct spscring_record_consumer *c, u64 *v)
 {
 	return (int)spscring_record_pop(c, v, sizeof(*v));
+}
+
+static int rings_claim(struct queue *q, const struct spscring_create *want)
+{
+	if (want->flags & SPSCRING_CREATE_RECORDS)
+		return spscring_record_claim_producer(q->ring, &q->record_producer, 0) ?:
+			spscring_record_claim_consumer(q->ring, &q->record_consumer, 0);
+	return spscring_claim_producer(q->ring, &q->producer, want->record_size, 0) ?:
+		spscring_claim_consumer(q->ring, &q->consumer, want->record_size, 0);
 }
 
 /**
@@ -108,10 +124,7 @@ void *rings_open(const struct spscring_create *want)
 		err = PTR_ERR(q->ring);
 		goto err_free;
 	}
-	err = spscring_claim_producer(q->ring, &q->producer);
-	if (err)
-		goto err_ring;
-	err = spscring_claim_consumer(q->ring, &q->consumer);
+	err = rings_claim(q, want);
 	if (err)
 		goto err_ring;
 	return q;

@@ -11,20 +11,19 @@
 /* Each side's handle is its own; of a power of two, to be aligned as they ask. */
 struct queue {
 	struct spscring *ring;
-	struct spscring_producer producer __aligned(BENCH_LINE);
-	struct spscring_consumer consumer __aligned(BENCH_LINE);
+	union {
+		struct spscring_producer producer;
+		struct spscring_record_producer record_producer;
+	} __aligned(BENCH_LINE);
+	union {
+		struct spscring_consumer consumer;
+		struct spscring_record_consumer record_consumer;
+	} __aligned(BENCH_LINE);
 };
 
 /* ring.c */
 void *rings_open(const struct spscring_create *want);
 void rings_close(void *queue);
 size_t rings_memory(const struct bench_run *run, void *queue);
-
-static __always_inline void ring_relax(void *queue)
-{
-	struct queue *q = queue;
-
-	spscring_relax(&q->consumer);
-}
 
 #endif

@@ -66,7 +66,7 @@ static void source_end(struct work_struct *work)
 {
 	struct source *s = container_of(work, struct source, end);
 
-	spscring_shutdown(s->ring, SPSCRING_PRODUCER);
+	spscring_shutdown_producer(&s->producer);
 }
 
 static void source_last(struct irq_work *work)
@@ -168,7 +168,7 @@ static int source_init(struct source *s)
 		s->ring = NULL;
 		return err;
 	}
-	err = spscring_claim_producer(s->ring, &s->producer);
+	err = spscring_claim_producer(s->ring, &s->producer, sizeof(s->value), 0);
 	if (err)
 		return err;
 	return spscring_export_device(s->ring, SPSCRING_CONSUMER, s->name, 0600);

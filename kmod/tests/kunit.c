@@ -28,6 +28,8 @@ struct fixture {
 	struct spscring_info info;
 	struct spscring_producer p;
 	struct spscring_consumer c;
+	struct spscring_record_producer rp;	/* where records are of any size */
+	struct spscring_record_consumer rc;
 	u8 *in, *out;		/* kvmalloc'ed */
 };
 
@@ -52,14 +54,24 @@ static struct spscring *make_ring(struct kunit *test, u64 capacity, u32 size)
 	return f->ring;
 }
 
+static int claim_producer(struct fixture *f, struct spscring_producer *p)
+{
+	return spscring_claim_producer(f->ring, p, f->info.geometry.record_size, 0);
+}
+
+static int claim_consumer(struct fixture *f, struct spscring_consumer *c)
+{
+	return spscring_claim_consumer(f->ring, c, f->info.geometry.record_size, 0);
+}
+
 /* A ring whose two ends are the test's. */
 static struct fixture *make_pair(struct kunit *test, u64 capacity, u32 size)
 {
 	struct fixture *f = test->priv;
 
 	make_ring(test, capacity, size);
-	KUNIT_ASSERT_EQ(test, spscring_claim_producer(f->ring, &f->p), 0);
-	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(f->ring, &f->c), 0);
+	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
 	return f;
 }
 
@@ -76,21 +88,33 @@ static void *ring_base(struct fixture *f, void *data)
 static void user_producer(struct fixture *f)
 {
 	const struct spscring_geometry *g = &f->info.geometry;
-	void *base = ring_base(f, f->c.data);
+	void *base = ring_base(f, f->c.base.data);
 
 	spscring_producer_init(&f->p, g, base + g->consumer_offset, base + g->info_offset,
 			       base + g->producer_offset, base + g->data_offset);
-	f->p.ring = f->ring;
+	f->p.base.ring = f->ring;
+}
+
+static void user_record_producer(struct fixture *f)
+{
+	const struct spscring_geometry *g = &f->info.geometry;
+	/* the consumer's data begin at a word, not at a page */
+	void *base = ring_base(f, f->rc.base.data - (g->stride - SPSCRING_WORD));
+
+	spscring_record_producer_init(&f->rp, g, base + g->consumer_offset,
+				      base + g->info_offset, base + g->producer_offset,
+				      base + g->data_offset);
+	f->rp.base.ring = f->ring;
 }
 
 static void user_consumer(struct fixture *f)
 {
 	const struct spscring_geometry *g = &f->info.geometry;
-	void *base = ring_base(f, f->p.data);
+	void *base = ring_base(f, f->p.base.data);
 
 	spscring_consumer_init(&f->c, g, base + g->consumer_offset, base + g->info_offset,
 			       base + g->data_offset);
-	f->c.ring = f->ring;
+	f->c.base.ring = f->ring;
 }
 
 /* The last reference of a kernel thread is dropped by a work item. */
@@ -533,8 +557,8 @@ static void batch_fixed(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, spscring_push_n(&f->p, in, 0), 0);
 	KUNIT_EXPECT_EQ(test, spscring_pop_n(&f->c, out, 0), 0);
-	KUNIT_EXPECT_EQ(test, f->p.pos, pushed);
-	KUNIT_EXPECT_EQ(test, f->c.pos, pushed);
+	KUNIT_EXPECT_EQ(test, f->p.base.pos, pushed);
+	KUNIT_EXPECT_EQ(test, f->c.base.pos, pushed);
 }
 
 static void reserve_commit(struct kunit *test)
@@ -599,8 +623,8 @@ static void told_and_exact(struct kunit *test)
 	push_u64(test, 0, 4096);
 	for (i = 1; i <= 4096; i++) {
 		pop_u64(test, i - 1, 1);
-		told = READ_ONCE(f->c.lines->told.word);
-		KUNIT_ASSERT_EQ(test, READ_ONCE(f->c.lines->cursor.word), i);
+		told = READ_ONCE(f->c.base.lines->told.word);
+		KUNIT_ASSERT_EQ(test, READ_ONCE(f->c.base.lines->cursor.word), i);
 		KUNIT_ASSERT_LE(test, told, i);
 		KUNIT_ASSERT_LE(test, i - told, tell);
 	}
@@ -608,7 +632,7 @@ static void told_and_exact(struct kunit *test)
 	/* ten taken from a full ring and not told: there at the first try */
 	push_u64(test, 4096, 4096);
 	pop_u64(test, 4096, 10);
-	KUNIT_EXPECT_LE(test, READ_ONCE(*f->p.peer_told), 4096);
+	KUNIT_EXPECT_LE(test, READ_ONCE(*f->p.base.peer_told), 4096);
 	for (i = 0; i < 10; i++)
 		KUNIT_EXPECT_EQ(test, spscring_push(&f->p, &v), 0);
 
@@ -637,7 +661,7 @@ static void cursor_order(struct kunit *test)
 
 			KUNIT_ASSERT_GT(test, got, 0);
 			pushed += got;
-			KUNIT_EXPECT_EQ(test, READ_ONCE(f->p.lines->cursor.word), n + pushed);
+			KUNIT_EXPECT_EQ(test, READ_ONCE(f->p.base.lines->cursor.word), n + pushed);
 		}
 		n += some;
 		spscring_get_info(f->ring, &info);
@@ -659,9 +683,9 @@ static void near_the_wrap(struct kunit *test)
 	struct fixture *f = make_pair(test, 14, 8);
 	u64 head = 0 - 15ULL, i;
 
-	f->c.lines->cursor.word = head;
-	f->c.lines->told.word = head;
-	f->p.lines->cursor.word = head + 13;
+	f->c.base.lines->cursor.word = head;
+	f->c.base.lines->told.word = head;
+	f->p.base.lines->cursor.word = head + 13;
 	user_producer(f);
 	for (i = 0; i < 100 && !spscring_push(&f->p, &i); i++)
 		;
@@ -677,11 +701,11 @@ static void counters(struct kunit *test)
 
 	for (i = 0; i < 3 * SPSCRING_LOOK_EVERY; i++)
 		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, f->c.lines->counters.word, 3 * SPSCRING_LOOK_EVERY);
+	KUNIT_EXPECT_EQ(test, f->c.base.lines->counters.word, 3 * SPSCRING_LOOK_EVERY);
 	push_u64(test, 0, 1);
 	for (i = 0; i < 2 * SPSCRING_LOOK_EVERY + 1; i++)
 		KUNIT_ASSERT_EQ(test, spscring_push(&f->p, &v), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, f->p.lines->counters.word, 2 * SPSCRING_LOOK_EVERY + 1);
+	KUNIT_EXPECT_EQ(test, f->p.base.lines->counters.word, 2 * SPSCRING_LOOK_EVERY + 1);
 }
 
 /* Words of later versions, and what is behind every word on its line, stay 0. */
@@ -689,10 +713,10 @@ static void reserved_lines(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
 	const struct spscring_geometry *g = &f->info.geometry;
-	void *base = ring_base(f, f->p.data);
+	void *base = ring_base(f, f->p.base.data);
 	const struct spscring_kernel_lines *k = spscring_kernel_lines(g, base + g->info_offset);
-	struct spscring_consumer_lines *c = f->c.lines;
-	struct spscring_producer_lines *p = f->p.lines;
+	struct spscring_consumer_lines *c = f->c.base.lines;
+	struct spscring_producer_lines *p = f->p.base.lines;
 	const struct spscring_line *lines[] = {
 		&c->cursor, &c->told, &c->counters, &p->cursor, &p->counters, &p->oldest,
 		&k->consumer_wants, &k->producer_wants, &k->consumer, &k->producer, &k->broken,
@@ -803,7 +827,7 @@ static void stress(struct kunit *test)
 		put_task_struct(consumer);
 	}
 	/* without its consumer it would wait for ever */
-	spscring_shutdown(p.f->ring, SPSCRING_CONSUMER);
+	spscring_shutdown_consumer(&p.f->c);
 	wait_for_completion(&p.done);
 	kthread_stop(producer);
 	put_task_struct(producer);
@@ -812,8 +836,11 @@ static void stress(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p.err, 0);
 	KUNIT_EXPECT_EQ(test, c.err, 0);
 	KUNIT_EXPECT_EQ(test, c.wrong, 0);
-	KUNIT_EXPECT_EQ(test, spscring_pop(&p.f->c, &v), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, p.f->p.pos, STRESS_RECORDS);
+	/* nothing is left, and who has ended its end would not see it */
+	KUNIT_EXPECT_EQ(test, spscring_pop(&p.f->c, &v), -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, p.f->p.base.pos, STRESS_RECORDS);
+	spscring_get_info(p.f->ring, &p.f->info);
+	KUNIT_EXPECT_EQ(test, p.f->info.length, 0);
 }
 
 /* ------------------------------------------------------------ broken rings */
@@ -864,8 +891,8 @@ static u64 *lie_word(struct fixture *f, const struct lie *lie)
 	if (lie->word == TAIL)
 		return f->p.tail;
 	if (lie->victim == CONSUMER)
-		return &f->p.lines->cursor.word;
-	return lie->word == TOLD ? &f->c.lines->told.word : &f->c.lines->cursor.word;
+		return &f->p.base.lines->cursor.word;
+	return lie->word == TOLD ? &f->c.base.lines->told.word : &f->c.base.lines->cursor.word;
 }
 
 static void peer_lies(struct kunit *test)
@@ -880,7 +907,7 @@ static void peer_lies(struct kunit *test)
 	push_u64(test, 0, 64);
 	pop_u64(test, 0, 64);
 	push_u64(test, 64, 64);
-	pos = f->p.pos;
+	pos = f->p.base.pos;
 	if (lie->victim == CONSUMER)
 		pop_u64(test, 64, 64);
 
@@ -901,7 +928,7 @@ static void peer_lies(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, &v), -EPIPE);
 		KUNIT_EXPECT_EQ(test, spscring_pop_n(&f->c, &v, 1), -EPIPE);
 	}
-	KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &p), -EBUSY);
+	KUNIT_EXPECT_EQ(test, claim_producer(f, &p), -EBUSY);
 }
 
 static void claim_of_broken(struct kunit *test)
@@ -909,9 +936,9 @@ static void claim_of_broken(struct kunit *test)
 	struct spscring *ring = make_ring(test, 64, 8);
 	struct fixture *f = test->priv;
 
-	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p), 0);
+	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
 	spscring_broken(ring, SPSCRING_PRODUCER);
-	KUNIT_EXPECT_EQ(test, spscring_claim_consumer(ring, &f->c), -EPIPE);
+	KUNIT_EXPECT_EQ(test, claim_consumer(f, &f->c), -EPIPE);
 }
 
 /* --------------------------------------------- ends, and what comes after */
@@ -923,8 +950,8 @@ static void claimed_once(struct kunit *test)
 	struct spscring_consumer c;
 	struct spscring_info info;
 
-	KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &p), -EBUSY);
-	KUNIT_EXPECT_EQ(test, spscring_claim_consumer(f->ring, &c), -EBUSY);
+	KUNIT_EXPECT_EQ(test, claim_producer(f, &p), -EBUSY);
+	KUNIT_EXPECT_EQ(test, claim_consumer(f, &c), -EBUSY);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(spscring_export_file(f->ring, SPSCRING_PRODUCER)),
 			-EBUSY);
 	KUNIT_EXPECT_EQ(test, spscring_export_fd(f->ring, SPSCRING_CONSUMER), -EBUSY);
@@ -936,27 +963,66 @@ static void claimed_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, info.size, sizeof(info));
 }
 
+/* Whoever takes an end says what the records are to him, and gets no others. */
+static void claim_expects(struct kunit *test)
+{
+	static const struct { u64 capacity; u32 size, flags; u64 tag; } rings[] = {
+		{ 16, 8, 0, 7 }, { 16, 512, 0, 7 }, { 16, 8, 0, 8 },
+		{ 4096, 0, SPSCRING_CREATE_RECORDS, 7 }, { 4096, 0, SPSCRING_CREATE_RECORDS, 8 },
+	};
+	struct fixture *f = test->priv;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(rings); i++) {
+		struct spscring_create want = {
+			.capacity = rings[i].capacity, .record_size = rings[i].size,
+			.flags = rings[i].flags, .type_tag = rings[i].tag,
+		};
+		bool ours = rings[i].tag == 7;
+		int one = rings[i].size == 8 && ours ? 0 : -EPROTOTYPE;
+		int any = !rings[i].size && ours ? 0 : -EPROTOTYPE;
+
+		f->ring = spscring_create(&want);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(f->ring));
+		KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &f->p, 8, 7), one);
+		KUNIT_EXPECT_EQ(test, spscring_claim_consumer(f->ring, &f->c, 8, 7), one);
+		KUNIT_EXPECT_EQ(test, spscring_record_claim_producer(f->ring, &f->rp, 7), any);
+		KUNIT_EXPECT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 7), any);
+		/* not by a size that no record has, either */
+		KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &f->p, 0, rings[i].tag),
+				-EINVAL);
+		KUNIT_EXPECT_EQ(test, spscring_claim_consumer(f->ring, &f->c, 0, rings[i].tag),
+				-EINVAL);
+		spscring_destroy(f->ring);
+		f->ring = NULL;
+	}
+}
+
 static void producer_shut_down(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 8, 8);
 	struct spscring_producer p;
+	u64 v = 3;
 
 	push_u64(test, 0, 3);
-	spscring_shutdown(f->ring, SPSCRING_PRODUCER);
+	spscring_shutdown_producer(&f->p);
+	KUNIT_EXPECT_EQ(test, spscring_push(&f->p, &v), -ESHUTDOWN);
 	pop_u64(test, 0, 3);
 	KUNIT_EXPECT_EQ(test, pop_verdict(f), -ESHUTDOWN);
-	KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &p), -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, claim_producer(f, &p), -ESHUTDOWN);
 }
 
 static void consumer_shut_down(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 8, 8);
 	struct spscring_consumer c;
+	u64 v;
 
-	spscring_shutdown(f->ring, SPSCRING_CONSUMER);
+	spscring_shutdown_consumer(&f->c);
 	push_u64(test, 0, 8);
+	KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, &v), -ESHUTDOWN);
 	KUNIT_EXPECT_EQ(test, push_verdict(f), -ESHUTDOWN);
-	KUNIT_EXPECT_EQ(test, spscring_claim_consumer(f->ring, &c), -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, claim_consumer(f, &c), -ESHUTDOWN);
 }
 
 /* The driver goes, the user who holds the other end drains, then learns it. */
@@ -966,7 +1032,7 @@ static void producer_destroyed(struct kunit *test)
 	struct fixture *f = test->priv;
 	struct file *file;
 
-	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p), 0);
+	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
 	file = spscring_export_file(ring, SPSCRING_CONSUMER);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	user_consumer(f);
@@ -984,7 +1050,7 @@ static void consumer_destroyed(struct kunit *test)
 	struct fixture *f = test->priv;
 	struct file *file;
 
-	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
 	file = spscring_export_file(ring, SPSCRING_PRODUCER);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	user_producer(f);
@@ -1004,7 +1070,7 @@ static void peek_of_user(struct kunit *test)
 	struct file *file = spscring_export_file(ring, SPSCRING_PRODUCER);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
 	user_producer(f);
 	push_u64(test, 0, 2);
 	KUNIT_EXPECT_EQ(test, spscring_peek(&f->c, &rec), -EPERM);
@@ -1012,7 +1078,7 @@ static void peek_of_user(struct kunit *test)
 	pop_u64(test, 0, 2);
 	put_now(file);
 	/* the kernel took the end over; the handle is of the time before */
-	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p), 0);
+	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
 	push_u64(test, 0, 1);
 	KUNIT_EXPECT_EQ(test, spscring_peek(&f->c, &rec), -EPERM);
 }
@@ -1020,11 +1086,11 @@ static void peek_of_user(struct kunit *test)
 /* Nobody is the producer yet, so it may become a user. */
 static void peek_of_nobody(struct kunit *test)
 {
-	struct spscring *ring = make_ring(test, 8, 8);
 	struct fixture *f = test->priv;
 	const void *rec;
 
-	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
+	make_ring(test, 8, 8);
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
 	KUNIT_EXPECT_EQ(test, spscring_peek(&f->c, &rec), -EPERM);
 }
 
@@ -1068,7 +1134,7 @@ static void push_torn(struct fixture *f, u64 value)
 	if (spscring_reserve(&f->p, &slot))
 		return;
 	*(u64 *)slot = value;
-	spscring_publish_frame(&f->p, 1, f->p.stride);
+	spscring_publish_frame(&f->p, 1, f->p.base.stride);
 }
 
 static void producer_mended(struct kunit *test)
@@ -1080,7 +1146,7 @@ static void producer_mended(struct kunit *test)
 	struct file *file;
 	void *slot;
 
-	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
 	file = spscring_export_file(ring, SPSCRING_PRODUCER);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	user_producer(f);
@@ -1097,7 +1163,7 @@ static void producer_mended(struct kunit *test)
 	put_now(file);
 
 	/* all that could be seen is there, once; a new one goes on behind it */
-	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p), 0);
+	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
 	spscring_get_info(ring, &f->info);
 	KUNIT_EXPECT_EQ(test, f->info.tail, t->before + all);
 	KUNIT_EXPECT_EQ(test, f->info.length, all - t->taken);
@@ -1120,18 +1186,18 @@ static void wild_tails_mended(struct kunit *test)
 	struct file *file;
 	u64 i, v;
 
-	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
 	file = spscring_export_file(ring, SPSCRING_PRODUCER);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	user_producer(f);
 	push_u64(test, 0, 10);
 	/* the frame of 14 to 20 says all of them, that of 7 to 13 does not */
 	for (i = 2; i < g->frames; i++)
-		*(u64 *)(f->p.data + i * g->frame_size) = 10 + i * 1000;
+		*(u64 *)(f->p.base.data + i * g->frame_size) = 10 + i * 1000;
 	put_now(file);
 
-	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p), 0);
-	KUNIT_EXPECT_EQ(test, f->p.pos, 10);
+	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
+	KUNIT_EXPECT_EQ(test, f->p.base.pos, 10);
 	pop_u64(test, 0, 10);
 	KUNIT_EXPECT_EQ(test, pop_verdict(f), -EAGAIN);
 	for (i = 10; i < 500; i++) {
@@ -1153,16 +1219,16 @@ static void wild_cursor_refused(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(wild); i++) {
 		make_ring(test, 64, 8);
-		KUNIT_ASSERT_EQ(test, spscring_claim_consumer(f->ring, &f->c), 0);
+		KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
 		file = spscring_export_file(f->ring, SPSCRING_PRODUCER);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 		user_producer(f);
 		push_u64(test, 0, 10);
 		pop_u64(test, 0, 10);
-		f->p.lines->cursor.word = wild[i].tail;
-		f->c.lines->cursor.word = wild[i].head;
+		f->p.base.lines->cursor.word = wild[i].tail;
+		f->c.base.lines->cursor.word = wild[i].head;
 		put_now(file);
-		KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &f->p), -EPIPE);
+		KUNIT_EXPECT_EQ(test, claim_producer(f, &f->p), -EPIPE);
 		spscring_get_info(f->ring, &f->info);
 		KUNIT_EXPECT_EQ(test, f->info.broken, 1);
 	}
@@ -1176,19 +1242,19 @@ static void consumer_mended(struct kunit *test)
 	const void *rec;
 	struct file *file;
 
-	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p), 0);
+	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
 	file = spscring_export_file(ring, SPSCRING_CONSUMER);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	user_consumer(f);
 	push_u64(test, 0, 64);
 	pop_u64(test, 0, 13);
 	KUNIT_ASSERT_EQ(test, spscring_peek(&f->c, &rec), 0);
-	KUNIT_EXPECT_NE(test, f->c.lines->told.word, 13);
+	KUNIT_EXPECT_NE(test, f->c.base.lines->told.word, 13);
 	put_now(file);
 	KUNIT_EXPECT_EQ(test, push_verdict(f), 0);
 
-	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
-	KUNIT_EXPECT_EQ(test, f->c.lines->told.word, 13);
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
+	KUNIT_EXPECT_EQ(test, f->c.base.lines->told.word, 13);
 	pop_u64(test, 13, 51);
 }
 
@@ -1202,11 +1268,11 @@ static void wait_lying_tail(struct kunit *test)
 	const struct spscring_geometry *g = &f->info.geometry;
 	struct file *file;
 
-	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
 	file = spscring_export_file(ring, SPSCRING_PRODUCER);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	user_producer(f);
-	*(u64 *)(f->p.data + 63 / g->frame_records * g->frame_size) = 64;
+	*(u64 *)(f->p.base.data + 63 / g->frame_records * g->frame_size) = 64;
 	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 64, -1), -EPIPE);
 	spscring_get_info(ring, &f->info);
 	KUNIT_EXPECT_EQ(test, f->info.broken, 1);
@@ -1217,25 +1283,25 @@ static void wait_lying_tail(struct kunit *test)
 static void wait_spin_adapts(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
-	const u64 *looked = f->c.lines->counters.more;
+	const u64 *looked = f->c.base.lines->counters.more;
 	int i;
 
-	KUNIT_EXPECT_EQ(test, f->c.spin_max, num_online_cpus() > 1 ? SPSCRING_SPIN_MAX : 0);
-	KUNIT_EXPECT_EQ(test, f->p.spin_max, f->c.spin_max);
-	f->c.spin_max = 160;
-	f->c.spin = 160;
+	KUNIT_EXPECT_EQ(test, f->c.base.spin_max, num_online_cpus() > 1 ? SPSCRING_SPIN_MAX : 0);
+	KUNIT_EXPECT_EQ(test, f->p.base.spin_max, f->c.base.spin_max);
+	f->c.base.spin_max = 160;
+	f->c.base.spin = 160;
 	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, 1), -ETIMEDOUT);
-	KUNIT_EXPECT_EQ(test, f->c.spin, 80);
+	KUNIT_EXPECT_EQ(test, f->c.base.spin, 80);
 	for (i = 0; i < 5; i++)
 		KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, 1), -ETIMEDOUT);
-	KUNIT_EXPECT_EQ(test, f->c.spin, 10);
+	KUNIT_EXPECT_EQ(test, f->c.base.spin, 10);
 	push_u64(test, 0, 64);
 	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 64, -1), 0);
-	KUNIT_EXPECT_EQ(test, f->c.spin, 10);
+	KUNIT_EXPECT_EQ(test, f->c.base.spin, 10);
 	KUNIT_EXPECT_EQ(test, looked[0], 1);
 	KUNIT_EXPECT_EQ(test, looked[1], 6);
 	KUNIT_EXPECT_EQ(test, spscring_wait_room(&f->p, 1, 1), -ETIMEDOUT);
-	KUNIT_EXPECT_EQ(test, f->p.lines->counters.more[1], 1);
+	KUNIT_EXPECT_EQ(test, f->p.base.lines->counters.more[1], 1);
 	spscring_get_info(f->ring, &f->info);
 	KUNIT_EXPECT_EQ(test, f->info.consumer_sleep.sleeps, 6);
 }
@@ -1262,15 +1328,15 @@ static void wait_spins(struct kunit *test)
 
 	init_irq_work(&soon.work, push_in_interrupt);
 	/* in vain where another task is to run */
-	for (tries = 0; tries < 64 && !f->c.lines->counters.more[0]; tries++) {
-		f->c.spin_max = U32_MAX;
-		f->c.spin = U32_MAX;
+	for (tries = 0; tries < 64 && !f->c.base.lines->counters.more[0]; tries++) {
+		f->c.base.spin_max = U32_MAX;
+		f->c.base.spin = U32_MAX;
 		irq_work_queue(&soon.work);
 		KUNIT_ASSERT_EQ(test, spscring_wait_records(&f->c, 1, -1), 0);
 		irq_work_sync(&soon.work);
 		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), 0);
 	}
-	KUNIT_EXPECT_EQ(test, f->c.lines->counters.more[0], 1);
+	KUNIT_EXPECT_EQ(test, f->c.base.lines->counters.more[0], 1);
 }
 
 /*
@@ -1305,9 +1371,12 @@ static void die_and_come_again(void *data, const struct spscring *ring, u32 role
 static void wait_woken_early(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
-	struct race race = { .ring = f->ring, .p = &f->p, .state = (u64 *)f->c.peer_state };
+	struct race race = {
+		.ring = f->ring, .p = &f->p,
+		.state = (u64 *)&f->c.base.kernel->producer.word,
+	};
 
-	f->c.spin = 0;
+	f->c.base.spin = 0;
 	KUNIT_ASSERT_EQ(test, register_trace_spscring_sleep(die_and_come_again, &race), 0);
 	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, ktime_get_ns() + PATIENCE), 0);
 	unregister_trace_spscring_sleep(die_and_come_again, &race);
@@ -1350,7 +1419,7 @@ static void sleeper_start(struct kunit *test, struct sleeper *s, u64 n)
 	struct fixture *f = test->priv;
 
 	s->c = f->c;
-	s->c.spin = 0;
+	s->c.base.spin = 0;
 	s->n = n;
 	init_completion(&s->woken);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(sleep_for, s, "spscring_sleeper")));
@@ -1478,13 +1547,13 @@ static void sg_table(struct kunit *test)
 			break;
 		fill(slot, sizeof(rec), i);
 		sg_pcopy_to_buffer(sgt.sgl, sgt.orig_nents, dma, sizeof(dma),
-				   (char *)slot - f->p.data);
+				   (char *)slot - f->p.base.data);
 		if (!is_filled(dma, sizeof(dma), i))
 			break;
 		/* and the other way: what a device writes is what is popped */
 		fill(dma, sizeof(dma), ~i);
 		sg_pcopy_from_buffer(sgt.sgl, sgt.orig_nents, dma, sizeof(dma),
-				     (char *)slot - f->p.data);
+				     (char *)slot - f->p.base.data);
 		spscring_commit(&f->p);
 		if (spscring_pop(&f->c, rec) || !is_filled(rec, sizeof(rec), ~i))
 			break;
@@ -1539,39 +1608,41 @@ static void record_iter(struct kunit *test)
 	int i;
 
 	make_records(test, 8000, *(const u32 *)test->param_value);
-	KUNIT_ASSERT_EQ(test, spscring_claim_producer(f->ring, &f->p), 0);
-	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(f->ring, &f->c), 0);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(f->ring, &f->rp, 0), 0);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 0), 0);
 	for (i = 0; i < 10 * ARRAY_SIZE(sizes); i++) {
 		u32 size = sizes[i % ARRAY_SIZE(sizes)];
 
 		fill(f->in, size, i);
 		three_parts(&from, parts, true, f->in, size);
 		three_parts(&to, places, false, f->out, 8000);
-		KUNIT_ASSERT_EQ(test, spscring_record_push_iter(&f->p, &from, size), 0);
+		KUNIT_ASSERT_EQ(test, spscring_record_push_iter(&f->rp, &from, size), 0);
 		KUNIT_EXPECT_EQ(test, iov_iter_count(&from), 0);
 		if (size) {
 			/* too little room: both stay as they are */
 			iov_iter_truncate(&to, size - 1);
-			KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->c, &to), -EMSGSIZE);
+			KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->rc, &to), -EMSGSIZE);
 			KUNIT_EXPECT_EQ(test, iov_iter_count(&to), size - 1);
 			iov_iter_reexpand(&to, 8000);
 		}
-		KUNIT_ASSERT_EQ(test, spscring_record_pop_iter(&f->c, &to), size);
+		KUNIT_ASSERT_EQ(test, spscring_record_pop_iter(&f->rc, &to), size);
 		KUNIT_EXPECT_EQ(test, iov_iter_count(&to), 8000 - size);
 		KUNIT_EXPECT_TRUE(test, is_filled(f->out, size, i));
-		KUNIT_EXPECT_EQ(test, spscring_record_sequence(&f->c), i);
+		KUNIT_EXPECT_EQ(test, spscring_record_sequence(&f->rc), i);
 	}
-	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->c, &to), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->p, &from, 7993), -EMSGSIZE);
-	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->p, &from, U32_MAX), -EMSGSIZE);
+	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->rc, &to), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->rp, &from, 7993), -EMSGSIZE);
+	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->rp, &from, U32_MAX), -EMSGSIZE);
+	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->rp, &from, (1UL << 32) + 5),
+			-EMSGSIZE);
 	/* fewer bytes than were told: none of them goes */
 	three_parts(&from, parts, true, f->in, 99);
-	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->p, &from, 100), -EFAULT);
+	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->rp, &from, 100), -EFAULT);
 	KUNIT_EXPECT_EQ(test, iov_iter_count(&from), 99);
-	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->c, &to), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->p, &from, 99), 0);
+	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->rc, &to), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->rp, &from, 99), 0);
 	three_parts(&to, places, false, f->out, 99);
-	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->c, &to), 99);
+	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->rc, &to), 99);
 }
 
 /* A user's record may be copied, and not be looked at in place. */
@@ -1587,16 +1658,16 @@ static void record_of_user(struct kunit *test)
 	make_records(test, 8000, *(const u32 *)test->param_value);
 	file = spscring_export_file(f->ring, SPSCRING_PRODUCER);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(f->ring, &f->c), 0);
-	user_producer(f);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 0), 0);
+	user_record_producer(f);
 	fill(f->in, 100, 5);
-	KUNIT_ASSERT_EQ(test, spscring_record_push(&f->p, f->in, 100), 0);
-	KUNIT_EXPECT_EQ(test, spscring_record_peek(&f->c, &rec),
+	KUNIT_ASSERT_EQ(test, spscring_record_push(&f->rp, f->in, 100), 0);
+	KUNIT_EXPECT_EQ(test, spscring_record_peek(&f->rc, &rec),
 			overwrites ? -EOPNOTSUPP : -EPERM);
-	KUNIT_EXPECT_EQ(test, spscring_record_peek_n(&f->c, &rec, 1),
+	KUNIT_EXPECT_EQ(test, spscring_record_peek_n(&f->rc, &rec, 1),
 			overwrites ? -EOPNOTSUPP : -EPERM);
 	three_parts(&to, parts, false, f->out, 100);
-	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->c, &to), 100);
+	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->rc, &to), 100);
 	KUNIT_EXPECT_TRUE(test, is_filled(f->out, 100, 5));
 	put_now(file);
 }
@@ -1711,8 +1782,8 @@ static void traced_pops(struct kunit *test, struct fixture *f, struct traced *se
 static void traced(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
-	struct traced push = { .ring = f->ring, .cursor = f->p.cursor };
-	struct traced pop = { .ring = f->ring, .cursor = f->c.cursor };
+	struct traced push = { .ring = f->ring, .cursor = f->p.base.cursor };
+	struct traced pop = { .ring = f->ring, .cursor = f->c.base.cursor };
 
 	KUNIT_EXPECT_EQ(test, register_trace_spscring_push(traced_records, &push), 0);
 	KUNIT_EXPECT_EQ(test, register_trace_spscring_pop(traced_records, &pop), 0);
@@ -1746,6 +1817,7 @@ static struct kunit_case ring_test_cases[] = {
 static struct kunit_case kapi_test_cases[] = {
 	KUNIT_CASE_PARAM(create_refused, bad_create_gen_params),
 	KUNIT_CASE(claimed_once),
+	KUNIT_CASE(claim_expects),
 	KUNIT_CASE(producer_shut_down),
 	KUNIT_CASE(consumer_shut_down),
 	KUNIT_CASE(producer_destroyed),

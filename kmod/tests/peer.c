@@ -48,6 +48,9 @@ struct peer {
 	struct spscring *back;
 	struct spscring_producer p;
 	struct spscring_consumer c;
+	struct spscring_record_producer rp;	/* where records are of any size */
+	struct spscring_record_consumer rc;
+	bool any_size;
 	u32 roles[2];		/* claimed of ring and of back */
 	u32 size;		/* of a record; the most, where they are of any size */
 	u32 list;		/* LENGTHS_* + 1, or 0 */
@@ -147,7 +150,7 @@ static __always_inline int peer_again(struct peer *peer, int err, bool popping)
 	if (peer->want.flags & SPSCRING_PEER_SLEEP)
 		return peer_sleep(peer, popping);
 	if (popping)
-		spscring_relax(&peer->c);
+		spscring_back_off(peer->any_size ? peer->rc.base.relax : peer->c.base.relax);
 	else
 		cpu_relax();
 	if (likely(++peer->tries % PEER_TRIES))
@@ -332,10 +335,10 @@ static void peer_in_poll(void *data, const struct spscring *ring, u32 role, u64 
 	peer->polled++;
 	/* as spscring_published() */
 	smp_mb();
-	want = READ_ONCE(*p->wants);
-	if (want == p->kicked || (s64)(p->pos - want) < 0)
+	want = READ_ONCE(*p->base.wants);
+	if (want == p->base.kicked || (s64)(p->base.pos - want) < 0)
 		return;
-	p->kicked = want;
+	p->base.kicked = want;
 	irq_work_queue(&peer->kick);
 }
 
@@ -487,7 +490,7 @@ static __always_inline int peer_push_one(struct peer *peer, u64 seq)
 	int err;
 
 	peer_mark(peer->recs, length, seq, peer->list);
-	while ((err = spscring_record_push(&peer->p, peer->recs, length))) {
+	while ((err = spscring_record_push(&peer->rp, peer->recs, length))) {
 		err = peer_again(peer, err, false);
 		if (err)
 			break;
@@ -501,7 +504,7 @@ static __always_inline int peer_pop_one(struct peer *peer, u64 seq)
 	long got;
 	int err;
 
-	while ((got = spscring_record_pop(&peer->c, peer->recs, peer->size)) < 0) {
+	while ((got = spscring_record_pop(&peer->rc, peer->recs, peer->size)) < 0) {
 		err = peer_again(peer, got, true);
 		if (err)
 			return err;
@@ -627,6 +630,18 @@ static const struct peer_op {
 				    SPSCRING_PRODUCER },
 };
 
+static void peer_shutdown(struct peer *peer, u32 role)
+{
+	if (role == SPSCRING_PRODUCER && peer->any_size)
+		spscring_record_shutdown_producer(&peer->rp);
+	else if (role == SPSCRING_PRODUCER)
+		spscring_shutdown_producer(&peer->p);
+	else if (peer->any_size)
+		spscring_record_shutdown_consumer(&peer->rc);
+	else
+		spscring_shutdown_consumer(&peer->c);
+}
+
 static void peer_put(struct peer *peer)
 {
 	struct spscring *rings[] = { peer->ring, peer->back };
@@ -637,7 +652,7 @@ static void peer_put(struct peer *peer)
 		if (!rings[i])
 			continue;
 		if (peer->want.flags & SPSCRING_PEER_SHUTDOWN)
-			spscring_shutdown(rings[i], peer->roles[i]);
+			peer_shutdown(peer, peer->roles[i]);
 		spscring_put(rings[i], peer->roles[i]);
 	}
 	peer->ring = NULL;
@@ -712,12 +727,26 @@ static int peer_check_want(const struct spscring_peer_start *want)
 static void peer_sleeps(struct peer *peer, u32 role)
 {
 	if (role == SPSCRING_PRODUCER) {
-		peer->p.spin = 0;
-		peer->p.spin_max = 0;
+		peer->p.base.spin = 0;
+		peer->p.base.spin_max = 0;
 	} else {
-		peer->c.spin = 0;
-		peer->c.spin_max = 0;
+		peer->c.base.spin = 0;
+		peer->c.base.spin_max = 0;
 	}
+}
+
+/* Any ring will do, as it is asked first what it is. */
+static int peer_claim(struct peer *peer, struct spscring *ring, u32 role,
+		      const struct spscring_geometry *g)
+{
+	peer->any_size = g->record_size == SPSCRING_ANY_SIZE;
+	if (role == SPSCRING_PRODUCER)
+		return peer->any_size ?
+			spscring_record_claim_producer(ring, &peer->rp, g->type_tag) :
+			spscring_claim_producer(ring, &peer->p, g->record_size, g->type_tag);
+	return peer->any_size ?
+		spscring_record_claim_consumer(ring, &peer->rc, g->type_tag) :
+		spscring_claim_consumer(ring, &peer->c, g->record_size, g->type_tag);
 }
 
 /* Take one ring, and its end. */
@@ -730,18 +759,15 @@ static int peer_take(struct peer *peer, int fd, u32 role, struct spscring **ring
 
 	if (IS_ERR(taken))
 		return PTR_ERR(taken);
-	if (role == SPSCRING_PRODUCER)
-		err = spscring_claim_producer(taken, &peer->p);
-	else
-		err = spscring_claim_consumer(taken, &peer->c);
+	spscring_get_info(taken, &info);
+	*size = info.geometry.record_size;
+	err = peer_claim(peer, taken, role, &info.geometry);
 	if (err) {
 		spscring_put(taken, 0);
 		return err;
 	}
 	if (peer->want.flags & SPSCRING_PEER_SLEEP)
 		peer_sleeps(peer, role);
-	spscring_get_info(taken, &info);
-	*size = info.geometry.record_size;
 	*ring = taken;
 	*roles = role;
 	return 0;

@@ -15,8 +15,8 @@
 struct record_fixture {
 	struct spscring *ring;
 	struct spscring_info info;
-	struct spscring_producer p;
-	struct spscring_consumer c;
+	struct spscring_record_producer p;
+	struct spscring_record_consumer c;
 	struct record_mover put, take;
 };
 
@@ -49,8 +49,8 @@ static struct record_fixture *make_records(struct kunit *test, const struct reco
 	f->ring = ring;
 	mover_init(test, &f->put, RECORD_PRODUCER_WAYS, shape->most);
 	mover_init(test, &f->take, RECORD_CONSUMER_WAYS, shape->most);
-	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p), 0);
-	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(ring, &f->c), 0);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(ring, &f->p, 0), 0);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(ring, &f->c, 0), 0);
 	spscring_get_info(ring, &f->info);
 	return f;
 }
@@ -130,7 +130,7 @@ static void peek_of_user(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(f->ring));
 	file = spscring_export_file(f->ring, SPSCRING_PRODUCER);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	KUNIT_ASSERT_EQ(test, spscring_claim_consumer(f->ring, &f->c), 0);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->c, 0), 0);
 	KUNIT_EXPECT_EQ(test, spscring_record_peek(&f->c, &rec), -EPERM);
 	KUNIT_EXPECT_EQ(test, spscring_record_peek_n(&f->c, &rec, 1), -EPERM);
 	KUNIT_EXPECT_EQ(test, spscring_record_pop(&f->c, &byte, 1), -EAGAIN);
@@ -172,9 +172,9 @@ static int stream_thread(void *data)
 	while (f->put.seq < STREAM_RECORDS) {
 		if (record_put(&f->put, &f->p, STREAM_RECORDS - f->put.seq) >= 0)
 			continue;
-		spscring_wait_room(&f->p, record_need(&f->put, &f->p), -1);
+		spscring_record_wait_room(&f->p, record_need(&f->put, &f->p), -1);
 	}
-	spscring_shutdown(f->ring, SPSCRING_PRODUCER);
+	spscring_record_shutdown_producer(&f->p);
 	complete(&s->done);
 	return 0;
 }
@@ -195,7 +195,7 @@ static void two_threads(struct kunit *test)
 
 		err = some < 0 ? some : 0;
 		if (err == -EAGAIN)
-			err = spscring_wait_records(&f->c, 1, -1);
+			err = spscring_record_wait_records(&f->c, 1, -1);
 	}
 	wait_for_completion(&s.done);
 	spscring_get_info(f->ring, &f->info);

@@ -18,8 +18,8 @@
 
 struct record_end {
 	struct spscring *ring;
-	struct spscring_producer p;
-	struct spscring_consumer c;
+	struct spscring_record_producer p;
+	struct spscring_record_consumer c;
 };
 
 /* A second passes only when nothing comes, or when a wake-up is lost. */
@@ -29,9 +29,10 @@ static int record_sleep(struct record_end *end, struct spscring_record_run *run)
 	int err;
 
 	if (run->role == SPSCRING_CONSUMER)
-		err = spscring_wait_records(&end->c, 1, deadline);
+		err = spscring_record_wait_records(&end->c, 1, deadline);
 	else
-		err = spscring_wait_room(&end->p, record_need(&run->mover, &end->p), deadline);
+		err = spscring_record_wait_room(&end->p, record_need(&run->mover, &end->p),
+						deadline);
 	if (err == -ETIMEDOUT) {
 		run->timeouts++;
 		err = 0;
@@ -80,6 +81,14 @@ static int record_move(struct record_end *end, struct spscring_record_run *run)
 	return err;
 }
 
+static void record_shutdown(struct record_end *end, u32 role)
+{
+	if (role == SPSCRING_PRODUCER)
+		spscring_record_shutdown_producer(&end->p);
+	else
+		spscring_record_shutdown_consumer(&end->c);
+}
+
 static int record_run(struct spscring_record_run *run)
 {
 	struct record_mover *m = &run->mover;
@@ -92,15 +101,15 @@ static int record_run(struct spscring_record_run *run)
 		return PTR_ERR(end.ring);
 	m->buf = kvmalloc(record_buf_size(m), GFP_KERNEL_ACCOUNT);
 	err = !m->buf ? -ENOMEM : role == SPSCRING_PRODUCER ?
-		spscring_claim_producer(end.ring, &end.p) :
-		spscring_claim_consumer(end.ring, &end.c);
+		spscring_record_claim_producer(end.ring, &end.p, 0) :
+		spscring_record_claim_consumer(end.ring, &end.c, 0);
 	if (err) {
 		spscring_put(end.ring, 0);
 	} else {
 		m->seq = role == SPSCRING_PRODUCER ? end.p.sequence : end.c.sequence;
 		run->err = record_move(&end, run);
 		if (!(run->flags & SPSCRING_RECORD_DIE))
-			spscring_shutdown(end.ring, role);
+			record_shutdown(&end, role);
 		spscring_put(end.ring, role);
 	}
 	kvfree(m->buf);

@@ -12,6 +12,7 @@
 #ifndef _SPSCRING_RECORD_PEER_H
 #define _SPSCRING_RECORD_PEER_H
 
+#include <asm/barrier.h>
 #include <linux/ioctl.h>
 #include <linux/spscring_record.h>
 #include <linux/types.h>
@@ -169,9 +170,10 @@ static inline __u64 record_buf_size(const struct record_mover *m)
 }
 
 /* What the next record takes of the ring. */
-static inline __u64 record_need(const struct record_mover *m, const struct spscring_producer *p)
+static inline __u64 record_need(const struct record_mover *m,
+				const struct spscring_record_producer *p)
 {
-	return spscring_record_size(p->stride, record_length(m->seq, m->most));
+	return spscring_record_size(p->base.stride, record_length(m->seq, m->most));
 }
 
 /* One of the ways, by the sequence number and @salt. */
@@ -193,7 +195,8 @@ static inline void record_check_place(struct record_mover *m, const void *rec, _
 	m->wrong += (__u64)(unsigned long)rec % stride != 0;
 }
 
-static inline long record_put_batch(struct record_mover *m, struct spscring_producer *p, __u32 n)
+static inline long record_put_batch(struct record_mover *m, struct spscring_record_producer *p,
+				    __u32 n)
 {
 	struct spscring_record recs[RECORD_BATCH];
 	__u32 i;
@@ -205,7 +208,7 @@ static inline long record_put_batch(struct record_mover *m, struct spscring_prod
 		record_fill(recs[i].data, recs[i].length, m->seq + i);
 	}
 	some = spscring_record_push_n(p, recs, n);
-	if (some > 0 && some < n && p->flags & SPSCRING_CREATE_DROP) {
+	if (some > 0 && some < n && p->base.flags & SPSCRING_CREATE_DROP) {
 		m->missed++;
 		m->seq++;
 	}
@@ -213,39 +216,40 @@ static inline long record_put_batch(struct record_mover *m, struct spscring_prod
 }
 
 /* One that is to be discarded, of any length there is room for; or none. */
-static inline void *record_reserve_junk(struct record_mover *m, struct spscring_producer *p)
+static inline void *record_reserve_junk(struct record_mover *m, struct spscring_record_producer *p)
 {
 	__u32 length = record_length(m->seq * 3 + p->reserved, m->most);
 	void *rec;
 
 	if (spscring_record_reserve(p, length, &rec))
 		return NULL;
-	record_check_place(m, rec, p->stride);
+	record_check_place(m, rec, p->base.stride);
 	record_fill(rec, length, m->seq);
 	return rec;
 }
 
 /* One whose room is known only to be enough. */
-static inline long record_put_shrunk(struct record_mover *m, struct spscring_producer *p)
+static inline long record_put_shrunk(struct record_mover *m, struct spscring_record_producer *p)
 {
 	__u32 length = record_length(m->seq, m->most), extra = m->seq % 16;
 	void *rec;
 	int err;
 
 	/* who drops does so for want of what was reserved */
-	if (length + extra > m->most || p->flags & SPSCRING_CREATE_DROP)
+	if (length + extra > m->most || p->base.flags & SPSCRING_CREATE_DROP)
 		extra = 0;
 	err = spscring_record_reserve(p, length + extra, &rec);
 	if (err)
 		return err;
-	record_check_place(m, rec, p->stride);
+	record_check_place(m, rec, p->base.stride);
 	record_fill(rec, length, m->seq);
 	spscring_record_commit(p, rec, length);
 	return 1;
 }
 
 /* Some are longer at first, and some lie between that do not count. */
-static inline long record_put_many(struct record_mover *m, struct spscring_producer *p, __u32 n)
+static inline long record_put_many(struct record_mover *m, struct spscring_record_producer *p,
+				   __u32 n)
 {
 	__u64 h = record_hash(m->seq + 99);
 	void *junk = NULL, *rec;
@@ -260,7 +264,7 @@ static inline long record_put_many(struct record_mover *m, struct spscring_produ
 		err = spscring_record_reserve(p, length + extra, &rec);
 		if (err)
 			break;
-		record_check_place(m, rec, p->stride);
+		record_check_place(m, rec, p->base.stride);
 		record_fill(rec, length, m->seq + i);
 		if (h & 4 && junk) {
 			spscring_record_discard(p, junk);
@@ -280,10 +284,10 @@ static inline long record_put_many(struct record_mover *m, struct spscring_produ
  * The next records, at most @n of them: how many were pushed, or a negative errno.
  * One that was dropped is counted, and is 0.
  */
-static inline long record_put(struct record_mover *m, struct spscring_producer *p, __u64 n)
+static inline long record_put(struct record_mover *m, struct spscring_record_producer *p, __u64 n)
 {
 	/* where any of several may be dropped, their numbers are not known beforehand */
-	__u32 ways = p->flags & SPSCRING_CREATE_DROP ? ~RECORD_MANY : ~0U;
+	__u32 ways = p->base.flags & SPSCRING_CREATE_DROP ? ~RECORD_MANY : ~0U;
 	long some;
 
 	n = n < m->seq % RECORD_BATCH + 1 ? n : m->seq % RECORD_BATCH + 1;
@@ -323,7 +327,8 @@ static __always_inline void record_check(struct record_mover *m, const void *rec
 	m->seq = seq + 1;
 }
 
-static inline long record_take_batch(struct record_mover *m, struct spscring_consumer *c, __u32 n)
+static inline long record_take_batch(struct record_mover *m, struct spscring_record_consumer *c,
+				     __u32 n)
 {
 	struct spscring_record recs[RECORD_BATCH];
 	long some, i;
@@ -338,7 +343,7 @@ static inline long record_take_batch(struct record_mover *m, struct spscring_con
 	return some;
 }
 
-static inline long record_take_in_place(struct record_mover *m, struct spscring_consumer *c,
+static inline long record_take_in_place(struct record_mover *m, struct spscring_record_consumer *c,
 					__u32 n, __u32 release)
 {
 	struct spscring_record recs[RECORD_BATCH] = {};
@@ -350,7 +355,7 @@ static inline long record_take_in_place(struct record_mover *m, struct spscring_
 	if (release > some)
 		release = (__u32)some;
 	for (i = 0; i < release; i++) {
-		record_check_place(m, recs[i].data, c->stride);
+		record_check_place(m, recs[i].data, c->base.stride);
 		record_check(m, recs[i].data, recs[i].length, recs[i].sequence);
 	}
 	if (n == 1)
@@ -361,10 +366,10 @@ static inline long record_take_in_place(struct record_mover *m, struct spscring_
 }
 
 /* A place that is too small first: the record stays. */
-static inline long record_take_one(struct record_mover *m, struct spscring_consumer *c)
+static inline long record_take_one(struct record_mover *m, struct spscring_record_consumer *c)
 {
 	const __u32 gaps = SPSCRING_CREATE_DROP | SPSCRING_CREATE_OVERWRITE;
-	__u32 size = c->flags & gaps ? m->most : record_length(m->seq, m->most);
+	__u32 size = c->base.flags & gaps ? m->most : record_length(m->seq, m->most);
 	long length;
 
 	if (size) {
@@ -385,9 +390,9 @@ out:
 }
 
 /* Records that have come, at most @n: how many, or a negative errno. */
-static inline long record_take(struct record_mover *m, struct spscring_consumer *c, __u32 n)
+static inline long record_take(struct record_mover *m, struct spscring_record_consumer *c, __u32 n)
 {
-	__u32 ways = c->flags & SPSCRING_CREATE_OVERWRITE ? RECORD_COPY_WAYS : ~0U;
+	__u32 ways = c->base.flags & SPSCRING_CREATE_OVERWRITE ? RECORD_COPY_WAYS : ~0U;
 
 	n = n < RECORD_BATCH ? n : RECORD_BATCH;
 	switch (record_way(m, 1, ways & RECORD_CONSUMER_WAYS)) {
@@ -405,7 +410,8 @@ static inline long record_take(struct record_mover *m, struct spscring_consumer 
 /* -------------------------------------------- both ends, one after the other */
 
 /* Until there is an answer: the peer's exact cursor is looked at now and then. */
-static inline long record_put_answer(struct record_mover *m, struct spscring_producer *p, __u64 n)
+static inline long record_put_answer(struct record_mover *m, struct spscring_record_producer *p,
+				     __u64 n)
 {
 	long some = -EAGAIN;
 	int i;
@@ -420,23 +426,24 @@ static inline long record_put_answer(struct record_mover *m, struct spscring_pro
  * that found what cannot be.  In a ring that does not overwrite there is room to the
  * last byte.
  */
-static inline int record_lockstep(struct record_mover *in, struct spscring_producer *p,
-				  struct record_mover *out, struct spscring_consumer *c, __u64 n)
+static inline int record_lockstep(struct record_mover *in, struct spscring_record_producer *p,
+				  struct record_mover *out, struct spscring_record_consumer *c,
+				  __u64 n)
 {
 	const __u64 end = in->seq + n, moved = in->moved - out->moved;
 	const __u32 ways = in->ways;
 	__u32 turn = 0, i;
 	long some = 0;
 
-	while (in->seq != end || p->pos != c->pos) {
+	while (in->seq != end || p->base.pos != c->base.pos) {
 		__u64 h = record_hash(in->seq + turn++);
 
 		for (i = 0; i < h % 16 && in->seq != end; i++) {
 			__u64 need = record_need(in, p);
-			__u64 room = p->capacity - (p->pos - c->pos);
+			__u64 room = p->base.capacity - (p->base.pos - c->base.pos);
 
 			some = record_put_answer(in, p, end - in->seq);
-			if (p->flags & SPSCRING_CREATE_OVERWRITE) {
+			if (p->base.flags & SPSCRING_CREATE_OVERWRITE) {
 				if (some <= 0)
 					return __LINE__;
 				continue;
@@ -447,7 +454,7 @@ static inline int record_lockstep(struct record_mover *in, struct spscring_produ
 				some = record_put_answer(in, p, 1);
 				in->ways = ways;
 			}
-			if (p->pos - c->pos > p->capacity)
+			if (p->base.pos - c->base.pos > p->base.capacity)
 				return __LINE__;
 			if (some < 0 && some != -EAGAIN)
 				return __LINE__;
@@ -460,7 +467,7 @@ static inline int record_lockstep(struct record_mover *in, struct spscring_produ
 		}
 		for (i = 0; i < h / 16 % 16; i++) {
 			some = record_take(out, c, h / 256 % RECORD_BATCH + 1);
-			if (some == -EAGAIN && p->pos != c->pos)
+			if (some == -EAGAIN && p->base.pos != c->base.pos)
 				return __LINE__;
 			if (some <= 0 && some != -EAGAIN)
 				return __LINE__;
@@ -470,7 +477,7 @@ static inline int record_lockstep(struct record_mover *in, struct spscring_produ
 		if (in->wrong || out->wrong)
 			return __LINE__;
 	}
-	if (!(p->flags & SPSCRING_CREATE_OVERWRITE) && in->moved - out->moved != moved)
+	if (!(p->base.flags & SPSCRING_CREATE_OVERWRITE) && in->moved - out->moved != moved)
 		return __LINE__;
 	return 0;
 }

@@ -42,7 +42,7 @@ static int __init stream_init(void)
 	ring = spscring_create(&want);
 	if (IS_ERR(ring))
 		return PTR_ERR(ring);
-	err = spscring_claim_producer(ring, &producer);
+	err = spscring_claim_producer(ring, &producer, sizeof(u64), 0);
 	if (err)
 		goto err_destroy;
 	task = kthread_run(stream, NULL, "spscring-stream");

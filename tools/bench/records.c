@@ -2,6 +2,7 @@
 /*
  * Rings of records of any size.
  */
+#define RINGS_OF_RECORDS
 #include "rings.h"
 
 static __always_inline int try_send(struct producer *p, const void *rec, uint32_t bytes)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * The ends of rings: of the device, and the same headers on a memfd.  What moves
- * the records is of who includes it.
+ * the records is of who includes it, who defines RINGS_OF_RECORDS if they are of any size.
  */
 #ifndef _SPSCRING_BENCH_RINGS_H
 #define _SPSCRING_BENCH_RINGS_H
@@ -17,12 +17,18 @@
 #include "lib/spscring.h"
 #include "tests/spscring_peer.h"
 
+#ifdef RINGS_OF_RECORDS
+#define RING(what)	spscring_record_##what
+#else
+#define RING(what)	spscring_##what
+#endif
+
 struct producer {
-	struct spscring_producer end;
+	struct RING(producer) end;
 };
 
 struct consumer {
-	struct spscring_consumer end;
+	struct RING(consumer) end;
 	struct spscring_record peeked;
 	int epoll;		/* to sleep on, or 0 */
 	int event;		/* likewise */
@@ -96,6 +102,33 @@ static void done_with(const struct run *run, int fd)
 		close(fd);
 }
 
+static int claim_end(const struct run *run, uint32_t queue, uint32_t role)
+{
+	int fd = spscring_claim(run->ring_fd[queue], role, geometry.record_size, 0);
+
+	if (fd < 0)
+		die("claim: %s", strerror(-fd));
+	return fd;
+}
+
+static int map_producer(int fd, struct producer *p)
+{
+#ifdef RINGS_OF_RECORDS
+	return spscring_record_map_producer(fd, &p->end, 0, NULL);
+#else
+	return spscring_map_producer(fd, &p->end, geometry.record_size, 0, NULL);
+#endif
+}
+
+static int map_consumer(int fd, struct consumer *c)
+{
+#ifdef RINGS_OF_RECORDS
+	return spscring_record_map_consumer(fd, &c->end, 0, NULL);
+#else
+	return spscring_map_consumer(fd, &c->end, geometry.record_size, 0, NULL);
+#endif
+}
+
 static void be_producer(struct run *run, uint32_t queue, struct producer *p)
 {
 	const struct spscring_geometry *g = &geometry;
@@ -105,17 +138,18 @@ static void be_producer(struct run *run, uint32_t queue, struct producer *p)
 		char *memory = run_queue(run, queue);
 
 		colour(run, queue);
-		spscring_producer_init(&p->end, g, memory + g->consumer_offset,
-				       memory + g->info_offset, memory + g->producer_offset,
-				       memory + g->data_offset);
+		err = RING(producer_init)(&p->end, g, memory + g->consumer_offset,
+					  memory + g->info_offset,
+					  memory + g->producer_offset,
+					  memory + g->data_offset);
+		if (err)
+			die("producer: %s", strerror(-err));
 		/* nobody sleeps: it is what a ring pays so that one may */
-		spscring_producer_wakes(&p->end, run->cell->contender->wake);
+		spscring_producer_wakes(&p->end.base, run->cell->contender->wake);
 		return;
 	}
-	fd = spscring_claim(run->ring_fd[queue], SPSCRING_PRODUCER, 0);
-	if (fd < 0)
-		die("claim: %s", strerror(-fd));
-	err = spscring_map_producer(fd, &p->end, NULL);
+	fd = claim_end(run, queue, SPSCRING_PRODUCER);
+	err = map_producer(fd, p);
 	if (err)
 		die("map: %s", strerror(-err));
 	done_with(run, fd);
@@ -131,8 +165,8 @@ static void be_sleeper(const struct run *run, int fd, struct consumer *c)
 	int err;
 
 	if (run->cell->point.test != BENCH_WAKE_RTT) {
-		c->end.spin = 0;
-		c->end.spin_max = 0;
+		c->end.base.spin = 0;
+		c->end.base.spin_max = 0;
 	}
 	c->epoll = 0;
 	c->event = run->event[0];
@@ -155,15 +189,15 @@ static void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
 		char *memory = run_queue(run, queue);
 
 		colour(run, queue);
-		spscring_consumer_init(&c->end, g, memory + g->consumer_offset,
-				       memory + g->info_offset, memory + g->data_offset);
-		spscring_consumer_wakes(&c->end, run->cell->contender->wake);
+		err = RING(consumer_init)(&c->end, g, memory + g->consumer_offset,
+					  memory + g->info_offset, memory + g->data_offset);
+		if (err)
+			die("consumer: %s", strerror(-err));
+		spscring_consumer_wakes(&c->end.base, run->cell->contender->wake);
 		return;
 	}
-	fd = spscring_claim(run->ring_fd[queue], SPSCRING_CONSUMER, 0);
-	if (fd < 0)
-		die("claim: %s", strerror(-fd));
-	err = spscring_map_consumer(fd, &c->end, NULL);
+	fd = claim_end(run, queue, SPSCRING_CONSUMER);
+	err = map_consumer(fd, c);
 	if (err)
 		die("map: %s", strerror(-err));
 	if (1U << run->cell->point.test & BENCH_ASLEEP)
@@ -204,7 +238,7 @@ static __always_inline void wait_push(struct producer *p)
 
 static __always_inline void wait_pop(struct consumer *c)
 {
-	spscring_relax(&c->end);
+	RING(relax)(&c->end);
 }
 
 static inline void sleep_pop(struct consumer *c, uint32_t n)
@@ -223,7 +257,7 @@ static inline void sleep_pop(struct consumer *c, uint32_t n)
 			die("epoll_wait: %s", strerror(errno));
 		return;
 	}
-	err = spscring_wait_records(&c->end, n, -1);
+	err = RING(wait_records)(&c->end, n, -1);
 	if (err)
 		die("wait: %s", strerror(-err));
 }

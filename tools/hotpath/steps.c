@@ -35,15 +35,16 @@ __attribute__((__naked__)) void __x86_return_thunk(void)
 	asm("ret");
 }
 
-/* A kernel's handle is the user's and a little more. */
-struct handles {
+/* The kernel's handles are laid out as the user's. */
+static struct {
 	alignas(64) struct spscring_producer p;
-	char kernel_producer[64];
-	struct spscring_consumer c;
-	char kernel_consumer[64];
-};
+	alignas(64) struct spscring_consumer c;
+} frames;
 
-static struct handles frames, records;
+static struct {
+	alignas(64) struct spscring_record_producer p;
+	alignas(64) struct spscring_record_consumer c;
+} records;
 
 static greg_t steps[STEPS_MAX][NGREG];
 static unsigned int n_steps;
@@ -140,7 +141,7 @@ static void push(struct kind *kind, __u64 v)
 {
 	struct spscring_producer *p = &frames.p;
 
-	step(kind, p->pos != p->stop, PROBE(bench_push_probe), p, &v);
+	step(kind, p->base.pos != p->base.stop, PROBE(bench_push_probe), p, &v);
 }
 
 static void pop(struct kind *kind, __u64 expected)
@@ -148,25 +149,26 @@ static void pop(struct kind *kind, __u64 expected)
 	struct spscring_consumer *c = &frames.c;
 	__u64 v;
 
-	step(kind, c->pos != c->seen, PROBE(bench_pop_probe), c, &v);
+	step(kind, c->base.pos != c->base.seen, PROBE(bench_pop_probe), c, &v);
 	if (v != expected)
 		abort();
 }
 
 static void record_push(struct kind *kind, __u64 v)
 {
-	struct spscring_producer *p = &records.p;
+	struct spscring_record_producer *p = &records.p;
 
-	step(kind, spscring_record_fits(p, spscring_record_size(p->stride, sizeof(v))),
+	step(kind, spscring_record_fits(p, sizeof(v),
+					spscring_record_size(p->base.stride, sizeof(v))),
 	     PROBE(bench_record_push_probe), p, &v);
 }
 
 static void record_pop(struct kind *kind, __u64 expected)
 {
-	struct spscring_consumer *c = &records.c;
+	struct spscring_record_consumer *c = &records.c;
 	__u64 v;
 
-	step(kind, c->seen && c->at + sizeof(v) + SPSCRING_WORD < c->end,
+	step(kind, c->base.seen && c->base.at + sizeof(v) + SPSCRING_WORD < c->base.end,
 	     PROBE(bench_record_pop_probe), c, &v);
 	if (v != expected)
 		abort();
@@ -177,34 +179,56 @@ static void show_range(const char *name, const void *at, size_t size)
 	printf("range %s %llx %llx\n", name, (__u64)at, (__u64)at + size);
 }
 
-static void ring_init(struct handles *handles, const struct spscring_create *want)
+/* The pages of a ring, with the data twice where records are of any size. */
+static char *ring_memory(struct spscring_geometry *g, const struct spscring_create *want)
 {
-	struct spscring_geometry g;
 	int fd = memfd_create("hotpath", 0);
 	char *memory, *again;
 
-	if (fd < 0 || spscring_geometry_init(&g, want, sysconf(_SC_PAGESIZE)) ||
-	    ftruncate(fd, g.memory))
+	if (fd < 0 || spscring_geometry_init(g, want, sysconf(_SC_PAGESIZE)) ||
+	    ftruncate(fd, g->memory))
 		abort();
-	memory = mmap(NULL, spscring_mapped_bytes(&g), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	memory = mmap(NULL, spscring_mapped_bytes(g), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		abort();
-	/* the data twice, where records are of any size */
-	again = mmap(memory + g.memory, g.data_bytes, PROT_READ | PROT_WRITE,
-		     MAP_SHARED | (want->record_size ? 0 : MAP_FIXED), fd, g.data_offset);
+	again = mmap(memory + g->memory, g->data_bytes, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | (want->record_size ? 0 : MAP_FIXED), fd, g->data_offset);
 	if (again == MAP_FAILED)
 		abort();
 	close(fd);
-	spscring_producer_init(&handles->p, &g, memory + g.consumer_offset,
-			       memory + g.info_offset, memory + g.producer_offset,
-			       memory + g.data_offset);
-	spscring_consumer_init(&handles->c, &g, memory + g.consumer_offset,
-			       memory + g.info_offset, memory + g.data_offset);
-	show_range("handle", handles, sizeof(*handles));
-	show_range("consumer", memory + g.consumer_offset, g.page_size);
-	show_range("info", memory + g.info_offset, g.page_size);
-	show_range("producer", memory + g.producer_offset, g.page_size);
-	show_range("data", memory + g.data_offset, spscring_mapped_bytes(&g) - g.data_offset);
+	show_range("consumer", memory + g->consumer_offset, g->page_size);
+	show_range("info", memory + g->info_offset, g->page_size);
+	show_range("producer", memory + g->producer_offset, g->page_size);
+	show_range("data", memory + g->data_offset, spscring_mapped_bytes(g) - g->data_offset);
+	return memory;
+}
+
+static void frames_init(const struct spscring_create *want)
+{
+	struct spscring_geometry g;
+	char *memory = ring_memory(&g, want);
+
+	show_range("handle", &frames, sizeof(frames));
+	if (spscring_producer_init(&frames.p, &g, memory + g.consumer_offset,
+				   memory + g.info_offset, memory + g.producer_offset,
+				   memory + g.data_offset) ||
+	    spscring_consumer_init(&frames.c, &g, memory + g.consumer_offset,
+				   memory + g.info_offset, memory + g.data_offset))
+		abort();
+}
+
+static void records_init(const struct spscring_create *want)
+{
+	struct spscring_geometry g;
+	char *memory = ring_memory(&g, want);
+
+	show_range("handle", &records, sizeof(records));
+	if (spscring_record_producer_init(&records.p, &g, memory + g.consumer_offset,
+					  memory + g.info_offset, memory + g.producer_offset,
+					  memory + g.data_offset) ||
+	    spscring_record_consumer_init(&records.c, &g, memory + g.consumer_offset,
+					  memory + g.info_offset, memory + g.data_offset))
+		abort();
 }
 
 static void records_stream(struct kind *pushed, struct kind *popped, __u64 from, __u64 n)
@@ -234,8 +258,8 @@ int main(void)
 	__u64 i, k, n;
 
 	sigaction(SIGTRAP, &action, NULL);
-	ring_init(&frames, &of_frames);
-	ring_init(&records, &of_records);
+	frames_init(&of_frames);
+	records_init(&of_records);
 	n = frames.p.frame_records;
 	/* a stream, frame by frame: one lap to warm up, one to count */
 	for (i = 0; i < 2 * CAPACITY; i += n) {

@@ -25,10 +25,11 @@ int spscring_open(const struct spscring_create *want)
 	return fd;
 }
 
-int spscring_claim(int ring_fd, uint32_t role, uint64_t type_tag)
+int spscring_claim(int ring_fd, uint32_t role, uint32_t record_size, uint64_t type_tag)
 {
 	struct spscring_endpoint want = {
-		.size = sizeof(want), .role = role, .type_tag = type_tag,
+		.size = sizeof(want), .role = role, .record_size = record_size,
+		.type_tag = type_tag,
 	};
 	int fd = ioctl(ring_fd, SPSCRING_ENDPOINT, &want);
 
@@ -48,8 +49,33 @@ int spscring_shutdown(int endpoint_fd, uint32_t flags)
 	return ioctl(endpoint_fd, SPSCRING_SHUTDOWN, &down) ? -errno : 0;
 }
 
-/* What an end's mapping is made from. */
-static int geometry_of(int endpoint_fd, struct spscring_geometry *g)
+int spscring_shutdown_producer(struct spscring_producer *p)
+{
+	spscring_producer_over(&p->base, -ESHUTDOWN);
+	return spscring_shutdown((int)p->base.fd, 0);
+}
+
+int spscring_record_shutdown_producer(struct spscring_record_producer *p)
+{
+	spscring_producer_over(&p->base, -ESHUTDOWN);
+	return spscring_shutdown((int)p->base.fd, 0);
+}
+
+int spscring_shutdown_consumer(struct spscring_consumer *c)
+{
+	spscring_consumer_over(&c->base, -ESHUTDOWN);
+	return spscring_shutdown((int)c->base.fd, 0);
+}
+
+int spscring_record_shutdown_consumer(struct spscring_record_consumer *c)
+{
+	spscring_consumer_over(&c->base, -ESHUTDOWN);
+	return spscring_shutdown((int)c->base.fd, 0);
+}
+
+/* What an end's mapping is made from, if its records are those that are expected. */
+static int geometry_of(int endpoint_fd, struct spscring_geometry *g, uint32_t record_size,
+		       uint64_t type_tag)
 {
 	struct spscring_info info;
 	int err = spscring_get_info(endpoint_fd, &info);
@@ -57,7 +83,9 @@ static int geometry_of(int endpoint_fd, struct spscring_geometry *g)
 	if (err)
 		return err;
 	*g = info.geometry;
-	return g->oldest_reader > SPSCRING_VERSION ? -EPROTONOSUPPORT : 0;
+	if (g->oldest_reader > SPSCRING_VERSION)
+		return -EPROTONOSUPPORT;
+	return g->record_size != record_size || g->type_tag != type_tag ? -EPROTOTYPE : 0;
 }
 
 /* Chunks would be mapped as they are touched: better at once. */
@@ -110,60 +138,130 @@ static uint32_t spin_max(void)
 	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPSCRING_SPIN_MAX : 0;
 }
 
-int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
-			  struct spscring_mapping *map)
-{
-	struct spscring_mapping unasked;
+/* The pages of an end, and where in its two mappings they are. */
+struct end_pages {
 	struct spscring_geometry g;
+	struct spscring_mapping map;
+	char *consumer, *info, *producer, *data;
+};
+
+static int map_pages(int fd, uint32_t role, uint32_t record_size, uint64_t type_tag,
+		     struct end_pages *e)
+{
+	struct spscring_geometry *g = &e->g;
+	char *peer, *own;
 	uint64_t end;
 	int err;
 
-	if (!map)
-		map = &unasked;
-	err = geometry_of(endpoint_fd, &g);
+	err = geometry_of(fd, g, record_size, type_tag);
 	if (err)
 		return err;
-	end = g.consumer_offset + spscring_mapped_bytes(&g);
-	err = map_end(map, endpoint_fd, &g, g.consumer_offset, g.producer_offset,
-		      g.producer_offset, end);
+	end = g->consumer_offset + spscring_mapped_bytes(g);
+	if (role == SPSCRING_PRODUCER)
+		err = map_end(&e->map, fd, g, g->consumer_offset, g->producer_offset,
+			      g->producer_offset, end);
+	else
+		err = map_end(&e->map, fd, g, g->info_offset, end,
+			      g->consumer_offset, g->info_offset);
 	if (err)
 		return err;
-	spscring_producer_init(p, &g, map->read_only,
-			       (char *)map->read_only + g.info_offset - g.consumer_offset,
-			       map->writable,
-			       (char *)map->writable + g.data_offset - g.producer_offset);
-	p->fd = endpoint_fd;
-	spscring_producer_wakes(p, wake_of(&g));
-	p->spin_max = spin_max();
-	p->spin = p->spin_max;
+	peer = e->map.read_only;
+	own = e->map.writable;
+	e->consumer = role == SPSCRING_PRODUCER ? peer : own;
+	e->info = role == SPSCRING_PRODUCER ? peer + (g->info_offset - g->consumer_offset) : peer;
+	e->producer = role == SPSCRING_PRODUCER ? own :
+		peer + (g->producer_offset - g->info_offset);
+	e->data = e->producer + (g->data_offset - g->producer_offset);
 	return 0;
 }
 
-int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
-			  struct spscring_mapping *map)
+/* A new handle's base; or @err, and nothing stays mapped. */
+static int begin_producer(struct spscring_producer_base *p, int fd, const struct end_pages *e,
+			  int err, struct spscring_mapping *map)
 {
-	struct spscring_mapping unasked;
-	struct spscring_geometry g;
-	uint64_t end;
-	int err;
+	if (err) {
+		spscring_unmap(&e->map);
+		return err;
+	}
+	p->fd = fd;
+	spscring_producer_wakes(p, wake_of(&e->g));
+	p->spin_max = spin_max();
+	p->spin = p->spin_max;
+	if (map)
+		*map = e->map;
+	return 0;
+}
 
-	if (!map)
-		map = &unasked;
-	err = geometry_of(endpoint_fd, &g);
-	if (err)
+static int begin_consumer(struct spscring_consumer_base *c, int fd, const struct end_pages *e,
+			  int err, struct spscring_mapping *map)
+{
+	if (err) {
+		spscring_unmap(&e->map);
 		return err;
-	end = g.consumer_offset + spscring_mapped_bytes(&g);
-	err = map_end(map, endpoint_fd, &g, g.info_offset, end,
-		      g.consumer_offset, g.info_offset);
-	if (err)
-		return err;
-	spscring_consumer_init(c, &g, map->writable, map->read_only,
-			       (char *)map->read_only + g.data_offset - g.info_offset);
-	c->fd = endpoint_fd;
-	spscring_consumer_wakes(c, wake_of(&g));
+	}
+	c->fd = fd;
+	spscring_consumer_wakes(c, wake_of(&e->g));
 	c->spin_max = spin_max();
 	c->spin = c->spin_max;
+	if (map)
+		*map = e->map;
 	return 0;
+}
+
+int spscring_map_producer(int endpoint_fd, struct spscring_producer *p, uint32_t record_size,
+			  uint64_t type_tag, struct spscring_mapping *map)
+{
+	struct end_pages e;
+	int err;
+
+	if (record_size == SPSCRING_ANY_SIZE)
+		return -EINVAL;
+	err = map_pages(endpoint_fd, SPSCRING_PRODUCER, record_size, type_tag, &e);
+	if (err)
+		return err;
+	err = spscring_producer_init(p, &e.g, e.consumer, e.info, e.producer, e.data);
+	return begin_producer(&p->base, endpoint_fd, &e, err, map);
+}
+
+int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c, uint32_t record_size,
+			  uint64_t type_tag, struct spscring_mapping *map)
+{
+	struct end_pages e;
+	int err;
+
+	if (record_size == SPSCRING_ANY_SIZE)
+		return -EINVAL;
+	err = map_pages(endpoint_fd, SPSCRING_CONSUMER, record_size, type_tag, &e);
+	if (err)
+		return err;
+	err = spscring_consumer_init(c, &e.g, e.consumer, e.info, e.data);
+	return begin_consumer(&c->base, endpoint_fd, &e, err, map);
+}
+
+int spscring_record_map_producer(int endpoint_fd, struct spscring_record_producer *p,
+				 uint64_t type_tag, struct spscring_mapping *map)
+{
+	struct end_pages e;
+	int err;
+
+	err = map_pages(endpoint_fd, SPSCRING_PRODUCER, SPSCRING_ANY_SIZE, type_tag, &e);
+	if (err)
+		return err;
+	err = spscring_record_producer_init(p, &e.g, e.consumer, e.info, e.producer, e.data);
+	return begin_producer(&p->base, endpoint_fd, &e, err, map);
+}
+
+int spscring_record_map_consumer(int endpoint_fd, struct spscring_record_consumer *c,
+				 uint64_t type_tag, struct spscring_mapping *map)
+{
+	struct end_pages e;
+	int err;
+
+	err = map_pages(endpoint_fd, SPSCRING_CONSUMER, SPSCRING_ANY_SIZE, type_tag, &e);
+	if (err)
+		return err;
+	err = spscring_record_consumer_init(c, &e.g, e.consumer, e.info, e.data);
+	return begin_consumer(&c->base, endpoint_fd, &e, err, map);
 }
 
 void spscring_unmap(const struct spscring_mapping *map)
@@ -185,7 +283,7 @@ static uint64_t iov_bytes(const struct iovec *iov, int n)
 	return bytes;
 }
 
-int spscring_record_pushv(struct spscring_producer *p, const struct iovec *iov, int n)
+int spscring_record_pushv(struct spscring_record_producer *p, const struct iovec *iov, int n)
 {
 	uint64_t length = iov_bytes(iov, n);
 	void *rec;
@@ -219,7 +317,7 @@ static int scatter(void *to, const void *rec, __u32 length)
 	return 0;
 }
 
-long spscring_record_popv(struct spscring_consumer *c, const struct iovec *iov, int n)
+long spscring_record_popv(struct spscring_record_consumer *c, const struct iovec *iov, int n)
 {
 	uint64_t size = iov_bytes(iov, n);
 
@@ -252,32 +350,94 @@ static int sleep_on(int fd, uint32_t flags, uint64_t index, int64_t deadline)
 	return err;
 }
 
+/* Until @n from @pos on, of a ring of @capacity. */
+static int sleep_for(int fd, uint32_t flags, uint64_t pos, uint64_t n, uint64_t capacity,
+		     int64_t deadline)
+{
+	if (!n || n > capacity)
+		return -EINVAL;
+	return sleep_on(fd, flags, pos + n, deadline);
+}
+
 int spscring_wait_records(struct spscring_consumer *c, uint64_t n, int64_t deadline)
 {
+	const struct spscring_consumer_base *b = &c->base;
 	int err;
 
-	if (!n)
-		return -EINVAL;
-	err = spscring_spin_records(c, n) ? 0 : sleep_on(c->fd, 0, c->pos + n, deadline);
+	if (b->over)
+		return b->over;
+	if (n && spscring_spin_records(c, n))
+		err = 0;
+	else
+		err = sleep_for(b->fd, 0, b->pos, n, b->capacity, deadline);
 	/* tails come in order; a later one alone would have the caller try for ever */
-	return err || spscring_first_is_there(c) ? err : -EPIPE;
+	return err || spscring_has_records(c, 1) ? err : -EPIPE;
+}
+
+int spscring_record_wait_records(struct spscring_record_consumer *c, uint64_t bytes,
+				 int64_t deadline)
+{
+	const struct spscring_consumer_base *b = &c->base;
+	int err;
+
+	if (b->over)
+		return b->over;
+	if (bytes && spscring_record_spin_records(c, bytes))
+		err = 0;
+	else
+		err = sleep_for(b->fd, 0, b->pos, bytes, b->capacity, deadline);
+	return err || spscring_record_first_is_there(c) ? err : -EPIPE;
+}
+
+static int wait_room(struct spscring_producer_base *p, uint64_t n, int64_t deadline)
+{
+	if (p->over)
+		return p->over;
+	if (n && spscring_base_spin_room(p, n))
+		return 0;
+	return sleep_for(p->fd, 0, p->pos, n, p->capacity, deadline);
 }
 
 int spscring_wait_room(struct spscring_producer *p, uint64_t n, int64_t deadline)
 {
-	if (!n)
-		return -EINVAL;
-	return spscring_spin_room(p, n) ? 0 : sleep_on(p->fd, 0, p->pos + n, deadline);
+	return wait_room(&p->base, n, deadline);
+}
+
+int spscring_record_wait_room(struct spscring_record_producer *p, uint64_t bytes, int64_t deadline)
+{
+	return wait_room(&p->base, bytes, deadline);
+}
+
+static int arm_records(const struct spscring_consumer_base *c, uint64_t n)
+{
+	return c->over ? c->over :
+		sleep_for(c->fd, SPSCRING_WAIT_ARM, c->pos, n, c->capacity, -1);
 }
 
 int spscring_arm_records(struct spscring_consumer *c, uint64_t n)
 {
-	return n ? sleep_on(c->fd, SPSCRING_WAIT_ARM, c->pos + n, -1) : -EINVAL;
+	return arm_records(&c->base, n);
+}
+
+int spscring_record_arm_records(struct spscring_record_consumer *c, uint64_t bytes)
+{
+	return arm_records(&c->base, bytes);
+}
+
+static int arm_room(const struct spscring_producer_base *p, uint64_t n)
+{
+	return p->over ? p->over :
+		sleep_for(p->fd, SPSCRING_WAIT_ARM, p->pos, n, p->capacity, -1);
 }
 
 int spscring_arm_room(struct spscring_producer *p, uint64_t n)
 {
-	return n ? sleep_on(p->fd, SPSCRING_WAIT_ARM, p->pos + n, -1) : -EINVAL;
+	return arm_room(&p->base, n);
+}
+
+int spscring_record_arm_room(struct spscring_record_producer *p, uint64_t bytes)
+{
+	return arm_room(&p->base, bytes);
 }
 
 int spscring_notify(int endpoint_fd, uint32_t records, uint64_t timeout, int eventfd)

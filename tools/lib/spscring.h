@@ -9,13 +9,20 @@
  *	struct spscring_producer p;
  *	uint64_t v = 1;
  *	int ring = spscring_open(&want);
- *	int end = spscring_claim(ring, SPSCRING_PRODUCER, 0);
+ *	int end = spscring_claim(ring, SPSCRING_PRODUCER, sizeof(v), 0);
  *
- *	spscring_map_producer(end, &p, NULL);
- *	spscring_push(&p, &v);
+ *	if (!spscring_map_producer(end, &p, sizeof(v), 0, NULL))
+ *		spscring_push(&p, &v);
  *
- * Where records are of any size (SPSCRING_CREATE_RECORDS, spscring_record.h) what is
- * waited for counts bytes of the ring: spscring_record_size() tells what one takes.
+ * Records of any size (SPSCRING_CREATE_RECORDS, spscring_record.h) have handles of their
+ * own and a spscring_record_*() of each verb; what is waited for there counts bytes of the
+ * ring: spscring_record_size() tells what one takes.
+ *
+ * One handle an end.  A handle is not copied, and is used by one thread at a time; a second
+ * one that is made from the same fd while the first is in use, or calls of read() and
+ * write() beside it, lose or double records.  A forked child inherits the fd but none of the
+ * mappings: a handle that was made before the fork faults there (SIGSEGV).  The child may
+ * map anew if the parent uses the end no more.
  *
  * Errors are negative errno values, those of the ioctls and of mmap().
  */
@@ -53,11 +60,14 @@ int spscring_open(const struct spscring_create *want);
  * spscring_claim() - claim one end of a ring
  * @ring_fd: from spscring_open()
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
- * @type_tag: must be the ring's
+ * @record_size: what the caller takes the records for: of this size, in bytes, or
+ *	SPSCRING_ANY_SIZE
+ * @type_tag: likewise
  *
- * Return: a close-on-exec endpoint fd, or a negative errno.
+ * Return: a close-on-exec endpoint fd, or a negative errno: -EPROTOTYPE the ring's records
+ * are others; see struct spscring_endpoint.
  */
-int spscring_claim(int ring_fd, uint32_t role, uint64_t type_tag);
+int spscring_claim(int ring_fd, uint32_t role, uint32_t record_size, uint64_t type_tag);
 
 /**
  * spscring_get_info() - look at a ring
@@ -69,40 +79,93 @@ int spscring_claim(int ring_fd, uint32_t role, uint64_t type_tag);
 int spscring_get_info(int fd, struct spscring_info *info);
 
 /**
- * spscring_shutdown() - end an end cleanly
+ * spscring_shutdown() - end an end cleanly, of a program that does not map
  * @endpoint_fd: the end
  * @flags: 0, or SPSCRING_SHUTDOWN_BROKEN
+ *
+ * With a handle: spscring_shutdown_producer() and the like.  A handle that another thread's
+ * call shuts down learns of it once it finds no room, or no record, and not before.
  *
  * Return: 0, or a negative errno.
  */
 int spscring_shutdown(int endpoint_fd, uint32_t flags);
 
 /**
+ * spscring_shutdown_producer() - end the producer's end cleanly
+ * @p: the producer; each push and reserve says -ESHUTDOWN from here on
+ *
+ * The consumer drains, then finds the end of the stream.  Final.
+ *
+ * Return: 0, or a negative errno.
+ */
+int spscring_shutdown_producer(struct spscring_producer *p);
+int spscring_record_shutdown_producer(struct spscring_record_producer *p);
+
+/**
+ * spscring_shutdown_consumer() - end the consumer's end cleanly
+ * @c: the consumer; each pop and peek says -ESHUTDOWN from here on
+ *
+ * Return: 0, or a negative errno.
+ */
+int spscring_shutdown_consumer(struct spscring_consumer *c);
+int spscring_record_shutdown_consumer(struct spscring_record_consumer *c);
+
+/**
  * spscring_map_producer() - map the producer's end and make its handle
- * @endpoint_fd: from spscring_claim(); of a BUSY_POLL ring it may be closed
- *	afterwards, the mapping keeps the end; otherwise it is for waking the peer
+ * @endpoint_fd: from spscring_claim(), or a driver's device node, opened for reading and
+ *	writing; of a BUSY_POLL ring it may be closed afterwards, the mapping keeps the end;
+ *	otherwise it is for waking the peer
  * @p: the handle
+ * @record_size: what the caller takes the records for, in bytes
+ * @type_tag: likewise
  * @map: for spscring_unmap(), or NULL if it stays for good
  *
  * The geometry is the kernel's (INFO), not what the shared pages say.  Of an
  * ASYMMETRIC ring this registers the process with membarrier(); where that is
  * refused, and in a child forked before it, the handle fences.
  *
- * Return: 0, or a negative errno.
+ * Return: 0, or a negative errno: -EPROTOTYPE the ring's records are others.
  */
-int spscring_map_producer(int endpoint_fd, struct spscring_producer *p,
-			  struct spscring_mapping *map);
+int spscring_map_producer(int endpoint_fd, struct spscring_producer *p, uint32_t record_size,
+			  uint64_t type_tag, struct spscring_mapping *map);
 
 /**
  * spscring_map_consumer() - map the consumer's end and make its handle
  * @endpoint_fd: as for spscring_map_producer()
  * @c: the handle
+ * @record_size: what the caller takes the records for, in bytes
+ * @type_tag: likewise
  * @map: for spscring_unmap(), or NULL if it stays for good
  *
- * Return: 0, or a negative errno.
+ * Return: 0, or a negative errno: -EPROTOTYPE the ring's records are others.
  */
-int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c,
-			  struct spscring_mapping *map);
+int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c, uint32_t record_size,
+			  uint64_t type_tag, struct spscring_mapping *map);
+
+/**
+ * spscring_record_map_producer() - the same of records of any size
+ * @endpoint_fd: as for spscring_map_producer()
+ * @p: the handle
+ * @type_tag: what the caller takes the records for
+ * @map: for spscring_unmap(), or NULL if it stays for good
+ *
+ * Return: 0, or a negative errno: -EPROTOTYPE the ring's records are others; -EPIPE its
+ * cursor is one that no holder can have left.
+ */
+int spscring_record_map_producer(int endpoint_fd, struct spscring_record_producer *p,
+				 uint64_t type_tag, struct spscring_mapping *map);
+
+/**
+ * spscring_record_map_consumer() - the same for a consumer
+ * @endpoint_fd: as for spscring_map_producer()
+ * @c: the handle
+ * @type_tag: what the caller takes the records for
+ * @map: for spscring_unmap(), or NULL if it stays for good
+ *
+ * Return: as spscring_record_map_producer().
+ */
+int spscring_record_map_consumer(int endpoint_fd, struct spscring_record_consumer *c,
+				 uint64_t type_tag, struct spscring_mapping *map);
 
 /**
  * spscring_unmap() - undo a mapping; the handle is not to be used any more
@@ -112,67 +175,74 @@ void spscring_unmap(const struct spscring_mapping *map);
 
 /**
  * spscring_record_pushv() - push one record, gathered from several places
- * @p: the producer of a ring of records of any size, with nothing reserved
+ * @p: the producer, with nothing reserved
  * @iov: the places, as for writev()
  * @n: how many
  *
  * Return: as spscring_record_push().
  */
-int spscring_record_pushv(struct spscring_producer *p, const struct iovec *iov, int n);
+int spscring_record_pushv(struct spscring_record_producer *p, const struct iovec *iov, int n);
 
 /**
  * spscring_record_popv() - pop one record, scattered over several places
- * @c: the consumer of a ring of records of any size
+ * @c: the consumer
  * @iov: the places, as for readv(); each is filled before the next
  * @n: how many
  *
  * Return: as spscring_record_pop().
  */
-long spscring_record_popv(struct spscring_consumer *c, const struct iovec *iov, int n);
+long spscring_record_popv(struct spscring_record_consumer *c, const struct iovec *iov, int n);
 
 /**
  * spscring_wait_records() - wait until records are there
  * @c: the consumer
- * @n: how many, at most the capacity
+ * @n: how many, at most the capacity; bytes of the ring where records are of any size
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
- * Looks @c->spin times, then sleeps.  @c->spin follows what came of it, up to
- * @c->spin_max, which is 0 where there is one CPU and may be set.
+ * Looks for a while, then sleeps.  How long it looks follows what came of it, up to
+ * @c->base.spin_max, which is 0 where there is one CPU and may be set.
  *
- * Return: 0, or a negative errno, see struct spscring_wait.
+ * Return: 0, or a negative errno, see struct spscring_wait: -EINVAL @n is 0, or more than
+ * the capacity.
  */
 int spscring_wait_records(struct spscring_consumer *c, uint64_t n, int64_t deadline);
+int spscring_record_wait_records(struct spscring_record_consumer *c, uint64_t bytes,
+				 int64_t deadline);
 
 /**
  * spscring_wait_room() - wait until slots are free
  * @p: the producer
- * @n: how many, at most the capacity
+ * @n: how many, at most the capacity; bytes of the ring where records are of any size
  * @deadline: as for spscring_wait_records()
  *
  * Return: as spscring_wait_records().
  */
 int spscring_wait_room(struct spscring_producer *p, uint64_t n, int64_t deadline);
+int spscring_record_wait_room(struct spscring_record_producer *p, uint64_t bytes,
+			      int64_t deadline);
 
 /**
  * spscring_arm_records() - before poll(), select() or epoll_wait()
  * @c: the consumer
- * @n: how many, at most the capacity
+ * @n: as for spscring_wait_records()
  *
  * In an ASYMMETRIC ring it takes this, and a last look at the ring, before each
  * such sleep; elsewhere poll does it by itself, and it is for an eventfd.
  *
- * Return: 0, or a negative errno, see struct spscring_wait.
+ * Return: as spscring_wait_records().
  */
 int spscring_arm_records(struct spscring_consumer *c, uint64_t n);
+int spscring_record_arm_records(struct spscring_record_consumer *c, uint64_t bytes);
 
 /**
  * spscring_arm_room() - the same for a producer
  * @p: the producer
- * @n: how many slots, at most the capacity
+ * @n: as for spscring_wait_room()
  *
- * Return: 0, or a negative errno, see struct spscring_wait.
+ * Return: as spscring_wait_records().
  */
 int spscring_arm_room(struct spscring_producer *p, uint64_t n);
+int spscring_record_arm_room(struct spscring_record_producer *p, uint64_t bytes);
 
 /**
  * spscring_notify() - how poll and an eventfd tell of an end

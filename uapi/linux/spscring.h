@@ -33,6 +33,7 @@
 #define SPSCRING_OLDEST_RECORDS	2	/* and of records of any size */
 
 #define SPSCRING_RECORD_MAX	65536
+#define SPSCRING_ANY_SIZE	0	/* for a record size: records of any size */
 #define SPSCRING_ALIGN_MAX	64
 #define SPSCRING_RECORDS_ALIGN_MIN 8	/* in a ring of records of any size */
 #define SPSCRING_RECORDS_ALIGN_MAX 4096
@@ -123,21 +124,25 @@ struct spscring_create {
  * @size:	sizeof(struct spscring_endpoint).
  * @flags:	0.
  * @role:	SPSCRING_PRODUCER or SPSCRING_CONSUMER.
- * @reserved:	0.
- * @type_tag:	must be the ring's.
+ * @record_size: what the caller takes the records for: of this size, in bytes, or
+ *		SPSCRING_ANY_SIZE.  Must be the ring's.
+ * @type_tag:	likewise, see struct spscring_create.
+ *
+ * A ring is what its creator has made of it.  So whoever takes an end says what he
+ * expects, and need not look: a program for any ring asks INFO first.
  *
  * Returns a close-on-exec endpoint fd.  An end whose holder died can be
  * claimed again: what it had published is kept, its cursor is mended first.
  * Errors: EBUSY the end is held, or pages that its dead holder could write
  * are still pinned by someone; ESHUTDOWN it was shut down; EPROTOTYPE another
- * type tag; EPIPE the ring is broken; EPERM not a ring fd; EBADFD CREATE has
+ * record size or type tag; EPIPE the ring is broken; EPERM not a ring fd; EBADFD CREATE has
  * not been called; EINVAL, E2BIG, EFAULT, EMFILE, ENFILE, ENOMEM, EOPNOTSUPP.
  */
 struct spscring_endpoint {
 	__u32 size;
 	__u32 flags;
 	__u32 role;
-	__u32 reserved;
+	__u32 record_size;
 	__u64 type_tag;
 };
 

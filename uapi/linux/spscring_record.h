@@ -100,14 +100,33 @@
  * struct spscring_record - one record of many.
  * @data:	where it is; to pop: where to.
  * @length:	in bytes; to pop: of the place, and then of the record.
- * @reserved:	0.
  * @sequence:	its sequence number, where it was peeked or popped.
  */
 struct spscring_record {
 	void *data;
-	__u32 length;
-	__u32 reserved;
+	__u64 length;
 	__u64 sequence;
+};
+
+/* A producer of records of any size: see the handles of spscring_ring.h. */
+struct spscring_record_producer {
+	struct spscring_producer_base base;
+	__u64 sequence;		/* of the next record */
+	__u32 phase;		/* of the words of this lap */
+	__u64 cleared;		/* words ahead are 0 up to here */
+	__u64 reserved;		/* bytes from pos on, not yet committed */
+	__u64 first;		/* word of the first of them, all but the sequence */
+	__u64 oldest;		/* that is whole, of a ring that overwrites */
+	__u64 oldest_sequence;
+	const char *oldest_at;
+};
+
+/* A consumer of records of any size. */
+struct spscring_record_consumer {
+	struct spscring_consumer_base base;
+	__u64 sequence;		/* of the next record */
+	__u32 phase;		/* of the words of this lap */
+	__u64 waited_sequence;	/* sequence when the last wait was over */
 };
 
 /**
@@ -117,13 +136,27 @@ struct spscring_record {
  *
  * Return: bytes, a multiple of @align.
  */
-static __always_inline __u64 spscring_record_size(__u32 align, __u32 length)
+static SPSCRING_INLINE __u64 spscring_record_size(__u32 align, __u64 length)
 {
-	return ((__u64)length + SPSCRING_WORD + align - 1) & -(__u64)align;
+	return (length + SPSCRING_WORD + align - 1) & -(__u64)align;
+}
+
+/* Of the words of a position's lap. */
+static inline __u32 spscring_phase(const struct spscring_geometry *g, __u64 pos)
+{
+	return (__u32)((SPSCRING_WORD_PUBLISHED |
+			(pos / g->data_bytes % 2 ? SPSCRING_WORD_LAP : 0)) >> 32);
+}
+
+/* The number whose low bits a word has, the nearest to another. */
+static inline __u64 spscring_sequence_of(__u64 word, __u64 near)
+{
+	return near + (__u64)((__s64)(((word >> SPSCRING_WORD_SEQUENCE) - near) <<
+				      SPSCRING_WORD_SEQUENCE) >> SPSCRING_WORD_SEQUENCE);
 }
 
 /* All of a word but the length, of a record that is there. */
-static __always_inline __u64 spscring_word(__u64 sequence, __u32 phase)
+static SPSCRING_INLINE __u64 spscring_word(__u64 sequence, __u32 phase)
 {
 	return (sequence << (SPSCRING_WORD_SEQUENCE - 32) | phase) << 32;
 }
@@ -139,13 +172,13 @@ static __always_inline __u64 spscring_word(__u64 sequence, __u32 phase)
  * up to 2^29 - 1 in a row, INFO of any.  A ring that was made to drop does it by
  * itself.
  */
-static SPSCRING_COLD void spscring_record_drop(struct spscring_producer *p, __u64 n)
+static SPSCRING_COLD void spscring_record_drop(struct spscring_record_producer *p, __u64 n)
 {
-	__u64 *drops = &p->lines->counters.more[SPSCRING_COUNT_DROPS];
+	__u64 *drops = &p->base.lines->counters.more[SPSCRING_COUNT_DROPS];
 
 	p->sequence += n;
-	WRITE_ONCE(*drops, *drops + n);
-	WRITE_ONCE(p->cursor[1], p->sequence);
+	spscring_write_once(*drops, *drops + n);
+	spscring_write_once(p->base.cursor[1], p->sequence);
 }
 
 /**
@@ -153,44 +186,45 @@ static SPSCRING_COLD void spscring_record_drop(struct spscring_producer *p, __u6
  * @p: the producer
  * @length: of a record, in bytes
  *
- * Return: bytes of the ring, for spscring_wait_room() and spscring_has_room().
+ * Return: bytes of the ring, for spscring_record_wait_room() and _has_room().
  */
-static inline __u64 spscring_record_needs(const struct spscring_producer *p, __u32 length)
+static inline __u64 spscring_record_needs(const struct spscring_record_producer *p, __u64 length)
 {
-	return spscring_record_size(p->stride, length);
+	return spscring_record_size(p->base.stride, length);
 }
 
 /*
  * The oldest out of the way of all before @end, and some more, so that it is not
  * told each time; never beyond pos.
  */
-static __always_inline int spscring_record_overwrite(struct spscring_producer *p, __u64 end)
+static SPSCRING_INLINE int spscring_record_overwrite(struct spscring_record_producer *p, __u64 end)
 {
-	__u64 step = p->capacity / 16, oldest = p->oldest;
+	__u64 step = p->base.capacity / 16, oldest = p->oldest;
 	const char *at = p->oldest_at;
 
 	end += step < SPSCRING_OLDEST_STEP ? step : SPSCRING_OLDEST_STEP;
-	while ((__s64)(oldest + p->capacity - end) < 0 && oldest != p->pos) {
-		__u64 word = READ_ONCE(*(const __u64 *)at);
-		__u64 size = spscring_record_size(p->stride, (__u32)word);
+	while ((__s64)(oldest + p->base.capacity - end) < 0 && oldest != p->base.pos) {
+		__u64 word = spscring_read_once(*(const __u64 *)at);
+		__u64 size = spscring_record_size(p->base.stride, (__u32)word);
 
-		if (unlikely(size > p->pos - oldest))
-			return spscring_producer_broken(p);
+		if (spscring_unlikely(size > p->base.pos - oldest))
+			return spscring_producer_broken(&p->base);
+		size = spscring_nospec(size, p->base.pos - oldest + 1);
 		oldest += size;
 		at += size;
-		if (at >= p->end)
-			at -= p->end - p->data;
+		if (at >= p->base.end)
+			at -= p->base.end - p->base.data;
 		if (!(word & SPSCRING_WORD_DISCARDED))
 			p->oldest_sequence = spscring_sequence_of(word, p->oldest_sequence) + 1;
 	}
 	p->oldest = oldest;
 	p->oldest_at = at;
-	p->limit = oldest + p->capacity;
-	WRITE_ONCE(p->lines->oldest.more[0], p->oldest_sequence);
+	p->base.limit = oldest + p->base.capacity;
+	spscring_write_once(p->base.lines->oldest.more[0], p->oldest_sequence);
 	/* (T) pairs with (U): what is published from here on is */
-	smp_store_release(&p->lines->oldest.word, oldest);
+	spscring_store_release(&p->base.lines->oldest.word, oldest);
 	/* (R) pairs with (S): then the bytes */
-	smp_wmb();
+	spscring_wmb();
 	return 0;
 }
 
@@ -200,125 +234,139 @@ static __always_inline int spscring_record_overwrite(struct spscring_producer *p
  * each line first, so that they are all on their way before one has come; of larger
  * records it is all that is done ahead.
  */
-static __always_inline void spscring_record_clear(struct spscring_producer *p, __u64 next,
+static SPSCRING_INLINE void spscring_record_clear(struct spscring_record_producer *p, __u64 next,
 						  __u64 size)
 {
-	__u64 room = p->limit + (__u64)(p->end - p->data) - p->capacity - next;
+	__u64 room = p->base.limit + (__u64)(p->base.end - p->base.data) - p->base.capacity - next;
 	__u64 bytes = size <= SPSCRING_CLEAR_SMALL ? SPSCRING_CLEAR : SPSCRING_WORD;
 	__u64 ahead = size <= SPSCRING_CLEAR_LARGE && size > bytes ? size : bytes;
-	__u32 step = p->stride > SPSCRING_TOUCH_STEP ? p->stride : SPSCRING_TOUCH_STEP;
-	char *at = p->at + (next - p->pos);
+	__u32 step = p->base.stride > SPSCRING_TOUCH_STEP ? p->base.stride : SPSCRING_TOUCH_STEP;
+	char *at = p->base.at + (next - p->base.pos);
 
 	if (bytes > room)
 		bytes = room & -(__u64)SPSCRING_WORD;
 	if (ahead > room)
 		ahead = bytes;
 	spscring_touch_lines(at, ahead, step);
-	if (p->stride < step)
+	if (p->base.stride < step)
 		memset(at, 0, bytes);
 	p->cleared = next + bytes;
 }
 
 /* @size more bytes, the next word among those cleared: all that is not the common case. */
-static SPSCRING_NOINLINE int spscring_record_room(struct spscring_producer *p, __u64 size)
+static SPSCRING_NOINLINE int spscring_record_room(struct spscring_record_producer *p,
+						  __u64 length, __u64 size)
 {
 	__u64 next, stop, lap;
 	int err;
 
-	if (unlikely(size > p->capacity))
+	/* first, as the size of a length beyond all sense may be small */
+	if (spscring_unlikely(length > p->base.capacity))
+		return -EMSGSIZE;
+	if (spscring_unlikely(size > p->base.capacity))
 		return p->reserved ? -EAGAIN : -EMSGSIZE;
-	if (p->at >= p->end) {
-		p->at -= p->end - p->data;
+	if (p->base.at >= p->base.end) {
+		p->base.at -= p->base.end - p->base.data;
 		p->phase ^= SPSCRING_PHASE_LAP;
 	}
-	next = p->pos + size;
-	if ((__s64)(next - p->limit) > 0) {
-		if (p->flags & SPSCRING_CREATE_OVERWRITE)
-			err = p->broken ? -EPIPE : spscring_record_overwrite(p, next);
+	next = p->base.pos + size;
+	if ((__s64)(next - p->base.limit) > 0) {
+		if (p->base.flags & SPSCRING_CREATE_OVERWRITE)
+			err = p->base.over ? p->base.over : spscring_record_overwrite(p, next);
 		else
-			err = spscring_refresh(p, size);
-		if (unlikely(err)) {
-			if (p->flags & SPSCRING_CREATE_DROP && !p->broken)
+			err = spscring_refresh(&p->base, size);
+		if (spscring_unlikely(err)) {
+			if (p->base.flags & SPSCRING_CREATE_DROP && !p->base.over)
 				spscring_record_drop(p, 1);
-			return err == -EAGAIN && p->flags & SPSCRING_CREATE_DROP ? -ENOBUFS : err;
+			if (err == -EAGAIN && p->base.flags & SPSCRING_CREATE_DROP)
+				err = -ENOBUFS;
+			return err;
 		}
 	}
 	if ((__s64)(next + SPSCRING_WORD - p->cleared) > 0)
 		spscring_record_clear(p, next, size);
 	/* before the lap's end, and where the word behind is clear */
-	stop = p->limit;
-	lap = p->pos + (__u64)(p->end - p->at) - 1;
+	stop = p->base.limit;
+	lap = p->base.pos + (__u64)(p->base.end - p->base.at) - 1;
 	if ((__s64)(lap - stop) < 0)
 		stop = lap;
 	if ((__s64)(p->cleared - SPSCRING_WORD - stop) < 0)
 		stop = p->cleared - SPSCRING_WORD;
-	p->stop = stop;
+	p->base.stop = stop;
 	return 0;
 }
 
 /* The next @size bytes are records, complete but for the word of the first. */
-static __always_inline void spscring_record_publish(struct spscring_producer *p, __u64 first,
+static SPSCRING_INLINE void spscring_record_publish(struct spscring_record_producer *p, __u64 first,
 						    __u64 size, __u64 records)
 {
-	__u64 *at = (__u64 *)p->at, sequence = p->sequence;
+	__u64 *at = (__u64 *)p->base.at, sequence = p->sequence;
 
-	p->pos += size;
-	p->at = (char *)at + size;
+	p->base.pos += size;
+	p->base.at = (char *)at + size;
 	p->sequence = sequence + records;
 	/* (P) pairs with (Q) */
-	smp_store_release(at, spscring_word(sequence, p->phase) | first);
+	spscring_store_release(at, spscring_word(sequence, p->phase) | first);
 }
 
-static __always_inline void spscring_record_cursor(struct spscring_producer *p)
+static SPSCRING_INLINE void spscring_record_cursor(struct spscring_record_producer *p)
 {
-	__u64 *cursor = p->cursor;
+	__u64 *cursor = p->base.cursor;
 
-	WRITE_ONCE(cursor[1], p->sequence);
+	spscring_write_once(cursor[1], p->sequence);
 	/* (G) pairs with (H) */
-	smp_store_release(cursor, p->pos);
+	spscring_store_release(cursor, p->base.pos);
 }
 
-static __always_inline int spscring_record_published(struct spscring_producer *p)
+static SPSCRING_INLINE int spscring_record_published(struct spscring_record_producer *p)
 {
+	__u64 want = 0;
+
 	spscring_record_cursor(p);
-	return spscring_published(p);
+	if (!p->base.after || !spscring_reached(&p->base, &want))
+		return 0;
+	return spscring_kick_consumer(&p->base, want);
 }
 
-static __always_inline void spscring_record_write(struct spscring_producer *p, const void *rec,
-						  __u32 length, __u64 size)
+static SPSCRING_INLINE void spscring_record_write(struct spscring_record_producer *p,
+						  const void *rec,
+						  __u64 length, __u64 size)
 {
-	__builtin_memcpy(p->at + SPSCRING_WORD, rec, length);
+	__builtin_memcpy(p->base.at + SPSCRING_WORD, rec, length);
 	spscring_record_publish(p, length, size, 1);
 }
 
 /* One record, not yet told. */
-static __always_inline int spscring_record_put(struct spscring_producer *p, const void *rec,
-					       __u32 length, __u64 size)
+static SPSCRING_INLINE int spscring_record_put(struct spscring_record_producer *p, const void *rec,
+					       __u64 length, __u64 size)
 {
-	int err = spscring_record_room(p, size);
+	int err = spscring_record_room(p, length, size);
 
 	if (err)
 		return err;
 	if (spscring_traced(push)) {
-		spscring_trace_push(p, (__u32)size);
-		p->stop = p->pos;	/* so that the next comes by here */
+		spscring_trace_push(&p->base, (__u32)size);
+		p->base.stop = p->base.pos;	/* so that the next comes by here */
 	}
 	spscring_record_write(p, rec, length, size);
 	return 0;
 }
 
 /* A call of its own, so that a push saves no registers. */
-static SPSCRING_NOINLINE int spscring_record_push_slow(struct spscring_producer *p,
-						       const void *rec, __u32 length)
+static SPSCRING_NOINLINE int spscring_record_push_slow(struct spscring_record_producer *p,
+						       const void *rec, __u64 length)
 {
-	int err = spscring_record_put(p, rec, length, spscring_record_size(p->stride, length));
+	int err = spscring_record_put(p, rec, length, spscring_record_size(p->base.stride, length));
 
 	return err ? err : spscring_record_published(p);
 }
 
-static __always_inline int spscring_record_fits(const struct spscring_producer *p, __u64 size)
+/* @size is what a record of @length takes, if such a record can be. */
+static SPSCRING_INLINE int spscring_record_fits(const struct spscring_record_producer *p,
+						__u64 length, __u64 size)
 {
-	return (__s64)(p->pos + size - p->stop) <= 0;
+	return length <= SPSCRING_WORD_LENGTH &&
+		(__s64)(p->base.pos + size - p->base.stop) <= 0;
 }
 
 /**
@@ -329,12 +377,12 @@ static __always_inline int spscring_record_fits(const struct spscring_producer *
  *
  * Return: 0, or a negative errno, see the top.
  */
-static __always_inline int spscring_record_push(struct spscring_producer *p, const void *rec,
-						__u32 length)
+static SPSCRING_INLINE int spscring_record_push(struct spscring_record_producer *p, const void *rec,
+						__u64 length)
 {
-	__u64 size = spscring_record_size(p->stride, length);
+	__u64 size = spscring_record_size(p->base.stride, length);
 
-	if (unlikely(!spscring_record_fits(p, size)))
+	if (spscring_unlikely(!spscring_record_fits(p, length, size)))
 		return spscring_record_push_slow(p, rec, length);
 	spscring_record_write(p, rec, length, size);
 	return spscring_record_published(p);
@@ -350,17 +398,17 @@ static __always_inline int spscring_record_push(struct spscring_producer *p, con
  * negative errno where the first could not be, see the top.  In a ring that drops
  * only the first that found no room is lost by this call.
  */
-static inline long spscring_record_push_n(struct spscring_producer *p,
-					  const struct spscring_record *recs, __u32 n)
+static inline long spscring_record_push_n(struct spscring_record_producer *p,
+					  const struct spscring_record *recs, size_t n)
 {
-	__u32 i;
+	size_t i;
 	int err = 0;
 
 	for (i = 0; i < n; i++) {
-		__u32 length = recs[i].length;
-		__u64 size = spscring_record_size(p->stride, length);
+		__u64 length = recs[i].length;
+		__u64 size = spscring_record_size(p->base.stride, length);
 
-		if (likely(spscring_record_fits(p, size))) {
+		if (spscring_likely(spscring_record_fits(p, length, size))) {
 			spscring_record_write(p, recs[i].data, length, size);
 			continue;
 		}
@@ -373,11 +421,11 @@ static inline long spscring_record_push_n(struct spscring_producer *p,
 	if (!i)
 		return err;
 	spscring_record_published(p);
-	return i;
+	return (long)i;
 }
 
 /* A record's word that is reserved behind the first. */
-static __always_inline __u64 *spscring_record_word(void *rec)
+static SPSCRING_INLINE __u64 *spscring_record_word(void *rec)
 {
 	return (__u64 *)((char *)rec - SPSCRING_WORD);
 }
@@ -394,20 +442,20 @@ static __always_inline __u64 *spscring_record_word(void *rec)
  *
  * Return: 0, or a negative errno, see the top.
  */
-static __always_inline int spscring_record_reserve(struct spscring_producer *p, __u32 length,
+static SPSCRING_INLINE int spscring_record_reserve(struct spscring_record_producer *p, __u64 length,
 						   void **rec)
 {
-	__u64 size = spscring_record_size(p->stride, length), from = p->reserved;
+	__u64 size = spscring_record_size(p->base.stride, length), from = p->reserved;
 
-	if (unlikely(!spscring_record_fits(p, from + size))) {
-		int err = spscring_record_room(p, from + size);
+	if (spscring_unlikely(!spscring_record_fits(p, length, from + size))) {
+		int err = spscring_record_room(p, length, from + size);
 
 		*rec = NULL;	/* for compilers that think it may stay unset */
 		if (err)
 			return err;
 	}
-	*rec = p->at + from + SPSCRING_WORD;
-	if (likely(!from))
+	*rec = p->base.at + from + SPSCRING_WORD;
+	if (spscring_likely(!from))
 		p->first = length;	/* the consumer looks at that word */
 	else
 		*spscring_record_word(*rec) = length;
@@ -415,21 +463,22 @@ static __always_inline int spscring_record_reserve(struct spscring_producer *p, 
 	return 0;
 }
 
-static __always_inline __u64 *spscring_record_reserved(struct spscring_producer *p, void *rec)
+static SPSCRING_INLINE __u64 *spscring_record_reserved(struct spscring_record_producer *p,
+						       void *rec)
 {
 	__u64 *word = spscring_record_word(rec);
 
-	return (char *)word == p->at ? &p->first : word;
+	return (char *)word == p->base.at ? &p->first : word;
 }
 
 /*
  * The last record ends earlier: what it may have left beyond is no word.  Another one
  * leaves a gap, which is one that is discarded.
  */
-static SPSCRING_NOINLINE void spscring_record_trim(struct spscring_producer *p, char *end,
+static SPSCRING_NOINLINE void spscring_record_trim(struct spscring_record_producer *p, char *end,
 						   __u64 bytes)
 {
-	if (end + bytes != p->at + p->reserved) {
+	if (end + bytes != p->base.at + p->reserved) {
 		*(__u64 *)end = SPSCRING_WORD_DISCARDED | (bytes - SPSCRING_WORD);
 		return;
 	}
@@ -441,8 +490,8 @@ static SPSCRING_NOINLINE void spscring_record_trim(struct spscring_producer *p, 
 	}
 	if (bytes > SPSCRING_CLEAR) {
 		bytes = SPSCRING_WORD;
-		p->cleared = p->pos + (__u64)(end - p->at) + bytes;
-		p->stop = p->pos;
+		p->cleared = p->base.pos + (__u64)(end - p->base.at) + bytes;
+		p->base.stop = p->base.pos;
 	}
 	memset(end, 0, bytes);
 }
@@ -453,11 +502,12 @@ static SPSCRING_NOINLINE void spscring_record_trim(struct spscring_producer *p, 
  * @rec: the record
  * @length: in bytes, at most what it was
  */
-static inline void spscring_record_shrink(struct spscring_producer *p, void *rec, __u32 length)
+static inline void spscring_record_shrink(struct spscring_record_producer *p, void *rec,
+					  __u64 length)
 {
 	__u64 *word = spscring_record_reserved(p, rec);
-	__u64 was = spscring_record_size(p->stride, (__u32)*word);
-	__u64 is = spscring_record_size(p->stride, length);
+	__u64 was = spscring_record_size(p->base.stride, (__u32)*word);
+	__u64 is = spscring_record_size(p->base.stride, length);
 
 	*word = (*word & ~SPSCRING_WORD_LENGTH) | length;
 	if (is != was)
@@ -472,43 +522,45 @@ static inline void spscring_record_shrink(struct spscring_producer *p, void *rec
  * If others were reserved behind it, its room stays in use until the consumer has
  * passed it by, which does not see it.  It has no sequence number.
  */
-static inline void spscring_record_discard(struct spscring_producer *p, void *rec)
+static inline void spscring_record_discard(struct spscring_record_producer *p, void *rec)
 {
 	__u64 *word = spscring_record_reserved(p, rec);
-	__u64 size = spscring_record_size(p->stride, (__u32)*word);
+	__u64 size = spscring_record_size(p->base.stride, (__u32)*word);
 
-	if ((char *)rec - SPSCRING_WORD + size == p->at + p->reserved)
+	if ((char *)rec - SPSCRING_WORD + size == p->base.at + p->reserved)
 		spscring_record_trim(p, (char *)rec - SPSCRING_WORD, size);
 	else
 		*word |= SPSCRING_WORD_DISCARDED;
 }
 
-static __always_inline void spscring_record_told(struct spscring_producer *p, __u32 flags)
+static SPSCRING_INLINE void spscring_record_told(struct spscring_record_producer *p, __u32 flags)
 {
-	spscring_record_cursor(p);
-	if (flags & SPSCRING_NOWAKE)
+	if (flags & SPSCRING_NOWAKE) {
+		spscring_record_cursor(p);
 		return;
-	spscring_published(p);
-	spscring_wake_now(p, flags);
+	}
+	spscring_record_published(p);
+	spscring_wake_now(&p->base, flags);
 }
 
 /* All but the first get their words first, so that they appear together. */
-static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_producer *p,
+static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_record_producer *p,
 							  __u32 flags)
 {
-	__u64 at = spscring_record_size(p->stride, (__u32)p->first);
+	__u64 at = spscring_record_size(p->base.stride, (__u32)p->first);
 	__u64 records = !(p->first & SPSCRING_WORD_DISCARDED);
 
 	while (at < p->reserved) {
-		__u64 *word = (__u64 *)(p->at + at);
-		__u32 lap = (char *)word >= p->end ? SPSCRING_PHASE_LAP : 0;
+		__u64 *word = (__u64 *)(p->base.at + at);
+		__u32 lap = (char *)word >= p->base.end ? SPSCRING_PHASE_LAP : 0;
 
-		at += spscring_record_size(p->stride, (__u32)*word);
-		WRITE_ONCE(*word, *word | spscring_word(p->sequence + records, p->phase ^ lap));
+		at += spscring_record_size(p->base.stride, (__u32)*word);
+		spscring_write_once(*word, *word | spscring_word(p->sequence + records,
+								 p->phase ^ lap));
 		records += !(*word & SPSCRING_WORD_DISCARDED);
 	}
 	if (spscring_traced(push))
-		spscring_trace_push(p, (__u32)p->reserved);
+		spscring_trace_push(&p->base, (__u32)p->reserved);
 	spscring_record_publish(p, p->first, p->reserved, records);
 	p->reserved = 0;
 	spscring_record_told(p, flags);
@@ -521,14 +573,15 @@ static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_produc
  *
  * The consumer sees all of them or none.
  */
-static __always_inline void spscring_record_commit_flags(struct spscring_producer *p, __u32 flags)
+static SPSCRING_INLINE void spscring_record_commit_flags(struct spscring_record_producer *p,
+							 __u32 flags)
 {
 	__u64 size = p->reserved;
 
-	if (unlikely(!size))
+	if (spscring_unlikely(!size))
 		return;
-	if (unlikely(size != spscring_record_size(p->stride, (__u32)p->first) ||
-		     p->first & SPSCRING_WORD_DISCARDED || spscring_traced(push))) {
+	if (spscring_unlikely(size != spscring_record_size(p->base.stride, (__u32)p->first) ||
+			      p->first & SPSCRING_WORD_DISCARDED || spscring_traced(push))) {
 		spscring_record_commit_many(p, flags);
 		return;
 	}
@@ -543,7 +596,7 @@ static __always_inline void spscring_record_commit_flags(struct spscring_produce
  *
  * The consumer sees all of them or none.
  */
-static __always_inline void spscring_record_commit_all(struct spscring_producer *p)
+static SPSCRING_INLINE void spscring_record_commit_all(struct spscring_record_producer *p)
 {
 	spscring_record_commit_flags(p, 0);
 }
@@ -554,8 +607,8 @@ static __always_inline void spscring_record_commit_all(struct spscring_producer 
  * @rec: the record, from spscring_record_reserve()
  * @length: in bytes, at most what was reserved
  */
-static __always_inline void spscring_record_commit(struct spscring_producer *p, void *rec,
-						   __u32 length)
+static SPSCRING_INLINE void spscring_record_commit(struct spscring_record_producer *p, void *rec,
+						   __u64 length)
 {
 	if (length != (__u32)*spscring_record_reserved(p, rec))
 		spscring_record_shrink(p, rec, length);
@@ -564,72 +617,100 @@ static __always_inline void spscring_record_commit(struct spscring_producer *p, 
 
 /* ------------------------------------------------------------- consumer */
 
-static __always_inline __u64 spscring_record_load(const struct spscring_consumer *c)
+static SPSCRING_INLINE __u64 spscring_record_load(const struct spscring_record_consumer *c)
 {
 	/* (Q) pairs with (P) */
-	return smp_load_acquire((const __u64 *)c->at);
+	return spscring_load_acquire((const __u64 *)c->base.at);
 }
 
 /* It has nothing else to say than "not yet". */
-static __always_inline int spscring_record_is_empty(__u64 word)
+static SPSCRING_INLINE int spscring_record_is_empty(__u64 word)
 {
 	return !word || word & SPSCRING_WORD_PUBLISHED;
 }
 
+/* Published, and in this lap. */
+static SPSCRING_INLINE int spscring_word_is_there(const struct spscring_record_consumer *c,
+						  __u64 word)
+{
+	const __u64 bits = SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LAP;
+
+	return (__u32)((word & bits) >> 32) == c->phase;
+}
+
 /* Past the data's end: where that is in the next lap. */
-static __always_inline char *spscring_record_lap(struct spscring_consumer *c, char *at)
+static SPSCRING_INLINE char *spscring_record_lap(struct spscring_record_consumer *c, char *at)
 {
 	c->phase ^= SPSCRING_PHASE_LAP;
 	if (spscring_traced(pop))
-		c->seen = 0;	/* so that the next takes another look */
-	return at - (c->end - c->data);
+		c->base.seen = 0;	/* so that the next takes another look */
+	return at - (c->base.end - c->base.data);
 }
 
-static __always_inline void spscring_record_skip(struct spscring_consumer *c, __u64 size)
+static SPSCRING_INLINE void spscring_record_skip(struct spscring_record_consumer *c, __u64 size)
 {
-	c->pos += size;
-	c->at += size;
-	if (unlikely(c->at >= c->end))
-		c->at = spscring_record_lap(c, c->at);
+	c->base.pos += size;
+	c->base.at += size;
+	if (spscring_unlikely(c->base.at >= c->base.end))
+		c->base.at = spscring_record_lap(c, c->base.at);
 }
 
-static __always_inline void spscring_record_released(struct spscring_consumer *c)
+static SPSCRING_INLINE void spscring_record_released(struct spscring_record_consumer *c)
 {
-	WRITE_ONCE(c->cursor[1], c->sequence);
-	spscring_release_cursor(c);
-	spscring_released(c);
+	spscring_write_once(c->base.cursor[1], c->sequence);
+	spscring_release_cursor(&c->base);
+	spscring_released(&c->base);
 }
 
 /*
  * Records came after a wait, see spscring_came(): counted by what the smallest take of
  * the ring, and none for more than a line's, or a round trip would look like a stream.
  */
-static SPSCRING_NOINLINE void spscring_record_came(struct spscring_consumer *c)
+static SPSCRING_NOINLINE void spscring_record_came(struct spscring_record_consumer *c)
 {
-	__u64 came = (c->pos - c->waited_at) / (2 * SPSCRING_WORD);
+	__u64 came = (c->base.pos - c->base.waited_at) / (2 * SPSCRING_WORD);
 	__u64 most = (c->sequence - c->waited_sequence) * (SPSCRING_LINE / (2 * SPSCRING_WORD));
 
 	c->waited_sequence = c->sequence;
-	spscring_came(c, came < most ? came : most);
+	spscring_came(&c->base, came < most ? came : most);
+}
+
+/*
+ * After a wait: the first record is there by its own word, not only by what comes after
+ * it.  In a ring that overwrites it is wherever the oldest is.
+ */
+static inline int spscring_record_first_is_there(const struct spscring_record_consumer *c)
+{
+	/* (Q) pairs with (P) */
+	if (spscring_word_is_there(c, spscring_load_acquire((const __u64 *)c->base.at)))
+		return 1;
+	if (!(c->base.flags & SPSCRING_CREATE_OVERWRITE))
+		return 0;
+	/* (U) pairs with (T) */
+	return (__s64)(spscring_load_acquire(&c->base.peer->oldest.word) - c->base.pos) > 0;
 }
 
 /* No word yet: empty, or ended. */
-static SPSCRING_COLD int spscring_record_none(struct spscring_consumer *c)
+static SPSCRING_COLD int spscring_record_none(struct spscring_record_consumer *c)
 {
+	__u64 *failed = &c->base.lines->counters.word;
 	int ended;
 
-	if (likely(++c->fails % SPSCRING_LOOK_EVERY) && !spscring_told_of_end(c))
+	if (spscring_likely(++c->base.fails % SPSCRING_LOOK_EVERY) &&
+	    !spscring_told_of_end(&c->base))
 		return -EAGAIN;
-	WRITE_ONCE(c->lines->counters.word, c->lines->counters.word + SPSCRING_LOOK_EVERY);
-	ended = spscring_ended(c->peer_state);
+	if (spscring_is_shut_down(&c->base.kernel->consumer))
+		return spscring_consumer_over(&c->base, -ESHUTDOWN);
+	spscring_write_once(*failed, *failed + SPSCRING_LOOK_EVERY);
+	ended = spscring_ended(&c->base.kernel->producer);
 	/* again: what the peer published before it ended is seen by now */
-	if (ended != -EAGAIN && spscring_first_is_there(c))
+	if (ended != -EAGAIN && spscring_record_first_is_there(c))
 		return -EAGAIN;
 	return ended;
 }
 
 /* Takes the number that the word has the low bits of, behind what is missing before it. */
-static __always_inline void spscring_record_gap(struct spscring_consumer *c, __u64 word)
+static SPSCRING_INLINE void spscring_record_gap(struct spscring_record_consumer *c, __u64 word)
 {
 	c->sequence += ((word >> SPSCRING_WORD_SEQUENCE) - c->sequence) &
 		       SPSCRING_WORD_SEQUENCE_MASK;
@@ -642,123 +723,127 @@ static __always_inline void spscring_record_gap(struct spscring_consumer *c, __u
  *
  * Return: the length, with pos at the record, or a negative errno.
  */
-static SPSCRING_NOINLINE long spscring_record_look(struct spscring_consumer *c, __u64 word)
+static SPSCRING_NOINLINE long spscring_record_look(struct spscring_record_consumer *c, __u64 word)
 {
-	__u64 from = c->pos, length, size;
+	__u64 from = c->base.pos, length, size;
 	__u32 discarded = 0;
 
-	if (unlikely(c->broken))
-		return -EPIPE;
+	if (spscring_unlikely(c->base.over))
+		return c->base.over;
 	for (;;) {
 		if (!spscring_word_is_there(c, word)) {
-			if (unlikely(!spscring_record_is_empty(word)))
-				return spscring_consumer_broken(c);
-			if (c->pos == from)
+			if (spscring_unlikely(!spscring_record_is_empty(word)))
+				return spscring_consumer_broken(&c->base);
+			if (c->base.pos == from)
 				return spscring_record_none(c);
 			spscring_record_released(c);
 			return -EAGAIN;
 		}
 		length = word & SPSCRING_WORD_LENGTH;
-		size = spscring_record_size(c->stride, (__u32)length);
-		if (unlikely(c->pos - from + size > c->capacity))
-			return spscring_consumer_broken(c);
+		size = spscring_record_size(c->base.stride, (__u32)length);
+		if (spscring_unlikely(c->base.pos - from + size > c->base.capacity))
+			return spscring_consumer_broken(&c->base);
+		length = spscring_nospec(length, c->base.capacity);
+		size = spscring_nospec(size, c->base.capacity + 1);
 		if (!(word & SPSCRING_WORD_DISCARDED))
 			break;
 		spscring_record_skip(c, size);
-		if (unlikely(++discarded == SPSCRING_DISCARDED_MAX)) {
+		if (spscring_unlikely(++discarded == SPSCRING_DISCARDED_MAX)) {
 			spscring_record_released(c);
 			return -EBUSY;
 		}
 		word = spscring_record_load(c);
 	}
-	if (c->fails != c->waited_fails)
+	if (c->base.fails != c->base.waited_fails)
 		spscring_record_came(c);
 	spscring_record_gap(c, word);
-	c->seen = c->capacity - SPSCRING_WORD + 1;
+	c->base.seen = c->base.capacity - SPSCRING_WORD + 1;
 	if (spscring_traced(pop)) {
-		spscring_trace_pop(c, (__u32)size);
-		c->seen = 0;
+		spscring_trace_pop(&c->base, (__u32)size);
+		c->base.seen = 0;
 	}
 	return (long)length;
 }
 
-/* The length of the next record, which is at c->at; or a negative errno. */
-static __always_inline long spscring_record_next(struct spscring_consumer *c)
+/* The length of the next record, which is at c->base.at; or a negative errno. */
+static SPSCRING_INLINE long spscring_record_next(struct spscring_record_consumer *c)
 {
 	__u64 word = spscring_record_load(c);
 	/* the one that is expected leaves its length */
 	__u64 length = word ^ spscring_word(c->sequence, c->phase);
 
-	if (unlikely(length >= c->seen))
+	if (spscring_unlikely(length >= c->base.seen))
 		return spscring_record_look(c, word);
-	if (unlikely(c->fails != c->waited_fails))
+	length = spscring_nospec(length, c->base.seen);
+	if (spscring_unlikely(c->base.fails != c->base.waited_fails))
 		spscring_record_came(c);
 	return (long)length;
 }
 
-static __always_inline void spscring_record_take(struct spscring_consumer *c, __u32 length)
+static SPSCRING_INLINE void spscring_record_take(struct spscring_record_consumer *c, __u32 length)
 {
-	spscring_record_skip(c, spscring_record_size(c->stride, length));
+	spscring_record_skip(c, spscring_record_size(c->base.stride, length));
 	c->sequence++;
 }
 
 /* ------------------------------------------------- one that is overwritten */
 
 /* Where the producer says that the oldest record is; its number is near that. */
-static __always_inline int spscring_record_resync(struct spscring_consumer *c, __u64 *sequence)
+static SPSCRING_INLINE int spscring_record_resync(struct spscring_record_consumer *c,
+						  __u64 *sequence)
 {
 	/* (U) pairs with (T) */
-	__u64 oldest = smp_load_acquire(&c->peer->oldest.word);
-	__u64 data = (__u64)(c->end - c->data);
+	__u64 oldest = spscring_load_acquire(&c->base.peer->oldest.word);
+	__u64 data = (__u64)(c->base.end - c->base.data);
 
-	*sequence = READ_ONCE(c->peer->oldest.more[0]);
-	if ((__s64)(oldest - c->pos) <= 0)
+	*sequence = spscring_read_once(c->base.peer->oldest.more[0]);
+	if ((__s64)(oldest - c->base.pos) <= 0)
 		return 0;
-	if (unlikely((__s64)oldest < 0 || oldest & (c->stride - 1)))
-		return spscring_consumer_broken(c);
-	c->pos = oldest;
-	c->at = c->data + oldest % data;
+	if (spscring_unlikely((__s64)oldest < 0 || oldest & (c->base.stride - 1)))
+		return spscring_consumer_broken(&c->base);
+	c->base.pos = oldest;
+	c->base.at = c->base.data + oldest % data;
 	c->phase = SPSCRING_PHASE_PUBLISHED |
 		   (oldest / data % 2 ? SPSCRING_PHASE_LAP : 0);
 	/* a wait counts from here */
-	spscring_release_cursor(c);
+	spscring_release_cursor(&c->base);
 	return 0;
 }
 
 /* After what was read from pos on: is it what was published there? */
-static __always_inline int spscring_record_whole(const struct spscring_consumer *c)
+static SPSCRING_INLINE int spscring_record_whole(const struct spscring_record_consumer *c)
 {
 	/* (S) pairs with (R) */
-	smp_rmb();
-	return (__s64)(READ_ONCE(c->peer->oldest.word) - c->pos) <= 0;
+	spscring_rmb();
+	return (__s64)(spscring_read_once(c->base.peer->oldest.word) - c->base.pos) <= 0;
 }
 
 /* The word of the oldest record from pos on, or an error; @sequence is near its number. */
-static __always_inline int spscring_record_oldest(struct spscring_consumer *c, __u64 *word,
+static SPSCRING_INLINE int spscring_record_oldest(struct spscring_record_consumer *c, __u64 *word,
 						  __u64 *sequence)
 {
 	int err = spscring_record_resync(c, sequence);
 
-	if (unlikely(err))
+	if (spscring_unlikely(err))
 		return err;
 	*word = spscring_record_load(c);
 	if (spscring_word_is_there(c, *word) &&
-	    spscring_record_size(c->stride, (__u32)*word) <= c->capacity)
+	    spscring_record_size(c->base.stride, (__u32)*word) <= c->base.capacity)
 		return 0;
 	if (!spscring_record_whole(c))
 		return -EBUSY;
-	if (unlikely(spscring_word_is_there(c, *word) || !spscring_record_is_empty(*word)))
-		return spscring_consumer_broken(c);
+	if (spscring_unlikely(spscring_word_is_there(c, *word) || !spscring_record_is_empty(*word)))
+		return spscring_consumer_broken(&c->base);
 	return spscring_record_none(c);
 }
 
 /* That record was copied; whole, it counts. */
-static __always_inline int spscring_record_taken(struct spscring_consumer *c, __u64 word,
+static SPSCRING_INLINE int spscring_record_taken(struct spscring_record_consumer *c, __u64 word,
 						 __u64 sequence)
 {
-	__u64 *overruns = &c->lines->counters.more[SPSCRING_COUNT_OVERRUNS], missing;
+	__u64 *overruns = &c->base.lines->counters.more[SPSCRING_COUNT_OVERRUNS], missing;
 
-	if (unlikely(!spscring_record_whole(c)))
+	if (spscring_unlikely(!spscring_record_whole(c)))
 		return -EBUSY;
 	if (word & SPSCRING_WORD_DISCARDED)
 		return 0;
@@ -769,11 +854,12 @@ static __always_inline int spscring_record_taken(struct spscring_consumer *c, __
 	c->sequence += missing;
 	/* after a death in the midst of a pop it may be the same record again */
 	if ((__s64)missing > 0)
-		WRITE_ONCE(*overruns, *overruns + missing);
-	if (c->fails != c->waited_fails)
+		spscring_write_once(*overruns, *overruns + missing);
+	if (c->base.fails != c->base.waited_fails)
 		spscring_record_came(c);
 	if (spscring_traced(pop))
-		spscring_trace_pop(c, (__u32)spscring_record_size(c->stride, (__u32)word));
+		spscring_trace_pop(&c->base, (__u32)spscring_record_size(c->base.stride,
+									 (__u32)word));
 	return 0;
 }
 
@@ -784,8 +870,8 @@ static inline int spscring_record_memcpy(void *to, const void *rec, __u32 length
 }
 
 /* Copies one record, not yet released. */
-static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_consumer *c, void *to,
-						   __u32 size,
+static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_record_consumer *c, void *to,
+						   size_t size,
 						   int (*copy)(void *to, const void *rec,
 							       __u32 length))
 {
@@ -793,22 +879,22 @@ static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_consumer *c, 
 	__u64 word, sequence;
 	int err, tries;
 
-	if (unlikely(c->broken))
-		return -EPIPE;
+	if (spscring_unlikely(c->base.over))
+		return c->base.over;
 	for (tries = 0; tries < SPSCRING_OVERTAKEN_MAX; tries++) {
 		err = spscring_record_oldest(c, &word, &sequence);
 		if (err == -EBUSY)
 			continue;
 		if (err)
 			return err;
-		length = (__u32)word;
+		length = (__u32)spscring_nospec(word & SPSCRING_WORD_LENGTH, c->base.capacity);
 		if (!(word & SPSCRING_WORD_DISCARDED)) {
-			if (unlikely(length > size)) {
+			if (spscring_unlikely(length > size)) {
 				if (spscring_record_whole(c))
 					return -EMSGSIZE;
 				continue;
 			}
-			err = copy(to, c->at + SPSCRING_WORD, length);
+			err = copy(to, c->base.at + SPSCRING_WORD, length);
 			if (err)
 				return err;
 		}
@@ -816,8 +902,8 @@ static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_consumer *c, 
 			continue;
 		if (!(word & SPSCRING_WORD_DISCARDED))
 			return length;
-		spscring_record_skip(c, spscring_record_size(c->stride, length));
-		spscring_release_cursor(c);
+		spscring_record_skip(c, spscring_record_size(c->base.stride, length));
+		spscring_release_cursor(&c->base);
 		if (++discarded == SPSCRING_DISCARDED_MAX)
 			break;
 		tries--;
@@ -828,15 +914,15 @@ static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_consumer *c, 
 /* ------------------------------------------------------ for both of them */
 
 /* Pops one record, not yet released. */
-static __always_inline long spscring_record_get(struct spscring_consumer *c, void *to,
-						__u32 size,
+static SPSCRING_INLINE long spscring_record_get(struct spscring_record_consumer *c, void *to,
+						size_t size,
 						int (*copy)(void *to, const void *rec,
 							    __u32 length))
 {
 	long length;
 	int err;
 
-	if (c->flags & SPSCRING_CREATE_OVERWRITE) {
+	if (c->base.flags & SPSCRING_CREATE_OVERWRITE) {
 		length = spscring_record_copy(c, to, size, copy);
 		if (length < 0)
 			return length;
@@ -844,9 +930,9 @@ static __always_inline long spscring_record_get(struct spscring_consumer *c, voi
 		length = spscring_record_next(c);
 		if (length < 0)
 			return length;
-		if (length > size)
+		if ((__u64)length > size)
 			return -EMSGSIZE;
-		err = copy(to, c->at + SPSCRING_WORD, (__u32)length);
+		err = copy(to, c->base.at + SPSCRING_WORD, (__u32)length);
 		if (err)
 			return err;
 	}
@@ -864,8 +950,8 @@ static __always_inline long spscring_record_get(struct spscring_consumer *c, voi
  *
  * Return: as spscring_record_pop(), or what @copy returned.
  */
-static __always_inline long spscring_record_pop_by(struct spscring_consumer *c, void *to,
-						   __u32 size,
+static SPSCRING_INLINE long spscring_record_pop_by(struct spscring_record_consumer *c, void *to,
+						   size_t size,
 						   int (*copy)(void *to, const void *rec,
 							       __u32 length))
 {
@@ -877,18 +963,20 @@ static __always_inline long spscring_record_pop_by(struct spscring_consumer *c, 
 }
 
 /* A call of its own, so that a pop saves no registers. */
-static SPSCRING_NOINLINE long spscring_record_pop_slow(struct spscring_consumer *c, void *rec,
-						       __u32 size)
+static SPSCRING_NOINLINE long spscring_record_pop_slow(struct spscring_record_consumer *c,
+						       void *rec,
+						       size_t size)
 {
 	return spscring_record_pop_by(c, rec, size, spscring_record_memcpy);
 }
 
 /* What a pop seldom has to do, or at the cost of a fence; a call of its own likewise. */
-static SPSCRING_NOINLINE long spscring_record_popped(struct spscring_consumer *c, long length)
+static SPSCRING_NOINLINE long spscring_record_popped(struct spscring_record_consumer *c,
+						     long length)
 {
-	if (c->fails != c->waited_fails)
+	if (c->base.fails != c->base.waited_fails)
 		spscring_record_came(c);
-	spscring_released(c);
+	spscring_released(&c->base);
 	return length;
 }
 
@@ -904,36 +992,40 @@ static SPSCRING_NOINLINE long spscring_record_popped(struct spscring_consumer *c
  * Return: its length; or a negative errno, see the top: -EMSGSIZE it is longer than
  * @size, and stays; -EBUSY there is more.
  */
-static __always_inline long spscring_record_pop(struct spscring_consumer *c, void *rec, __u32 size)
+static SPSCRING_INLINE long spscring_record_pop(struct spscring_record_consumer *c, void *rec,
+						size_t size)
 {
 	/* private until the end, as @rec may point anywhere */
-	__u64 pos = c->pos, sequence = c->sequence, *cursor = c->cursor;
-	char *at = c->at;
+	__u64 pos = c->base.pos, sequence = c->sequence, *cursor = c->base.cursor;
+	char *at = c->base.at;
 	/* in a ring that overwrites none is below seen */
 	__u64 length = spscring_record_load(c) ^ spscring_word(sequence, c->phase), taken;
 
-	if (unlikely(length >= c->seen || length > size))
+	if (spscring_unlikely(length >= c->base.seen || length > size))
 		return spscring_record_pop_slow(c, rec, size);
 	if (__builtin_constant_p(size) && size <= SPSCRING_LINE) {
 		/* a place that is known is copied to without a call if it is full */
-		if (unlikely(length != size))
+		if (spscring_unlikely(length != size))
 			return spscring_record_pop_slow(c, rec, size);
+		length = size;	/* and no word of the peer's steers what follows */
 		__builtin_memcpy(rec, at + SPSCRING_WORD, size);
 	} else {
+		length = spscring_nospec(length, c->base.seen);
 		__builtin_memcpy(rec, at + SPSCRING_WORD, length);
 	}
-	taken = spscring_record_size(c->stride, (__u32)length);
+	taken = spscring_record_size(c->base.stride, (__u32)length);
 	pos += taken;
 	at += taken;
-	if (unlikely(at >= c->end))
+	if (spscring_unlikely(at >= c->base.end))
 		at = spscring_record_lap(c, at);
-	c->pos = pos;
-	c->at = at;
+	c->base.pos = pos;
+	c->base.at = at;
 	c->sequence = ++sequence;
-	WRITE_ONCE(cursor[1], sequence);
+	spscring_write_once(cursor[1], sequence);
 	/* (C) pairs with (D) */
-	smp_store_release(cursor, pos);
-	if (unlikely((__s64)(pos - c->after_at) >= 0 || c->fails != c->waited_fails))
+	spscring_store_release(cursor, pos);
+	if (spscring_unlikely((__s64)(pos - c->base.after_at) >= 0 ||
+			      c->base.fails != c->base.waited_fails))
 		return spscring_record_popped(c, (long)length);
 	return (long)length;
 }
@@ -946,7 +1038,7 @@ static __always_inline long spscring_record_pop(struct spscring_consumer *c, voi
  *
  * Return: the number.
  */
-static inline __u64 spscring_record_sequence(const struct spscring_consumer *c)
+static inline __u64 spscring_record_sequence(const struct spscring_record_consumer *c)
 {
 	return c->sequence - 1;
 }
@@ -960,16 +1052,16 @@ static inline __u64 spscring_record_sequence(const struct spscring_consumer *c)
  * Return: how many were popped, fewer than @n where there were no more; or a
  * negative errno where there was none at all, as spscring_record_pop().
  */
-static inline long spscring_record_pop_n(struct spscring_consumer *c,
-					 struct spscring_record *recs, __u32 n)
+static inline long spscring_record_pop_n(struct spscring_record_consumer *c,
+					 struct spscring_record *recs, size_t n)
 {
 	long length = 0;
-	__u32 i;
+	size_t i;
 
 	for (i = 0; i < n; i++) {
 		length = spscring_record_get(c, recs[i].data, recs[i].length,
 					     spscring_record_memcpy);
-		if (unlikely(length < 0))
+		if (spscring_unlikely(length < 0))
 			break;
 		recs[i].length = (__u32)length;
 		recs[i].sequence = c->sequence - 1;
@@ -977,25 +1069,25 @@ static inline long spscring_record_pop_n(struct spscring_consumer *c,
 	if (!i)
 		return length;
 	spscring_record_released(c);
-	return i;
+	return (long)i;
 }
 
 /* The length of the next record, if it may be read in place. */
-static __always_inline long spscring_record_first(struct spscring_consumer *c)
+static SPSCRING_INLINE long spscring_record_first(struct spscring_record_consumer *c)
 {
-	if (c->flags & SPSCRING_CREATE_OVERWRITE)
+	if (c->base.flags & SPSCRING_CREATE_OVERWRITE)
 		return -EOPNOTSUPP;
 #ifdef __KERNEL__
-	if (c->peer_is_user)
+	if (c->base.peer_is_user)
 		return -EPERM;
 #endif
 	return spscring_record_next(c);
 }
 
-static __always_inline void spscring_record_show(const struct spscring_consumer *c,
+static SPSCRING_INLINE void spscring_record_show(const struct spscring_record_consumer *c,
 						 struct spscring_record *rec, long length)
 {
-	rec->data = c->at + SPSCRING_WORD;
+	rec->data = c->base.at + SPSCRING_WORD;
 	rec->length = (__u32)length;
 	rec->sequence = c->sequence;
 }
@@ -1013,12 +1105,12 @@ static __always_inline void spscring_record_show(const struct spscring_consumer 
  * -EOPNOTSUPP a ring that overwrites; in the kernel, -EPERM a ring whose producer
  * is a user.
  */
-static inline long spscring_record_peek_n(struct spscring_consumer *c,
-					  struct spscring_record *recs, __u32 n)
+static inline long spscring_record_peek_n(struct spscring_record_consumer *c,
+					  struct spscring_record *recs, size_t n)
 {
-	struct spscring_consumer at;
+	struct spscring_record_consumer at;
 	long length;
-	__u32 i;
+	size_t i;
 
 	length = spscring_record_first(c);
 	if (length < 0)
@@ -1027,17 +1119,18 @@ static inline long spscring_record_peek_n(struct spscring_consumer *c,
 	for (i = 0; ; ) {
 		spscring_record_show(&at, &recs[i], length);
 		spscring_record_take(&at, (__u32)length);
-		if (++i == n)
+		if (++i >= n)
 			break;
 		/* the next one if it is plainly there, within the room that was given */
 		length = (long)(spscring_record_load(&at) ^
 				spscring_word(at.sequence, at.phase));
-		if ((__u64)length >= c->seen ||
-		    at.pos - c->pos + spscring_record_size(c->stride, (__u32)length) >
-		    c->capacity)
+		if ((__u64)length >= c->base.seen ||
+		    at.base.pos - c->base.pos + spscring_record_size(c->base.stride,
+								     (__u32)length) >
+		    c->base.capacity)
 			break;
 	}
-	return i;
+	return (long)i;
 }
 
 /**
@@ -1046,18 +1139,18 @@ static inline long spscring_record_peek_n(struct spscring_consumer *c,
  * @recs: from spscring_record_peek_n()
  * @n: how many of them, from the first on
  */
-static inline void spscring_record_release_n(struct spscring_consumer *c,
-					     const struct spscring_record *recs, __u32 n)
+static inline void spscring_record_release_n(struct spscring_record_consumer *c,
+					     const struct spscring_record *recs, size_t n)
 {
 	__s64 bytes;
 
-	if (unlikely(!n))
+	if (spscring_unlikely(!n))
 		return;
 	recs += n - 1;
-	bytes = (char *)recs->data - SPSCRING_WORD - c->at;
+	bytes = (char *)recs->data - SPSCRING_WORD - c->base.at;
 	if (bytes < 0)		/* of the next lap */
-		bytes += c->end - c->data;
-	spscring_record_skip(c, (__u64)bytes + spscring_record_size(c->stride, recs->length));
+		bytes += c->base.end - c->base.data;
+	spscring_record_skip(c, (__u64)bytes + spscring_record_size(c->base.stride, recs->length));
 	c->sequence = recs->sequence + 1;
 	spscring_record_released(c);
 }
@@ -1069,15 +1162,15 @@ static inline void spscring_record_release_n(struct spscring_consumer *c,
  *
  * Return: 0, or a negative errno.
  */
-static __always_inline int spscring_record_peek(struct spscring_consumer *c,
+static SPSCRING_INLINE int spscring_record_peek(struct spscring_record_consumer *c,
 						struct spscring_record *rec)
 {
 	long length;
 
 	/* for compilers that think it may stay unset */
-	*rec = (struct spscring_record){};
+	memset(rec, 0, sizeof(*rec));
 	length = spscring_record_first(c);
-	if (unlikely(length < 0))
+	if (spscring_unlikely(length < 0))
 		return (int)length;
 	spscring_record_show(c, rec, length);
 	return 0;
@@ -1088,11 +1181,181 @@ static __always_inline int spscring_record_peek(struct spscring_consumer *c,
  * @c: the consumer
  * @rec: from spscring_record_peek()
  */
-static __always_inline void spscring_record_release(struct spscring_consumer *c,
+static SPSCRING_INLINE void spscring_record_release(struct spscring_record_consumer *c,
 						    const struct spscring_record *rec)
 {
 	spscring_record_take(c, rec->length);
 	spscring_record_released(c);
+}
+
+/* ---------------------------------------------------------------- looks */
+
+/**
+ * spscring_record_relax() - wait between two tries to pop, see spscring_relax()
+ * @c: the consumer, after -EAGAIN
+ */
+static inline void spscring_record_relax(const struct spscring_record_consumer *c)
+{
+	spscring_back_off(c->base.relax);
+}
+
+/**
+ * spscring_record_has_room() - whether there is room, exactly
+ * @p: the producer
+ * @bytes: of the ring, see spscring_record_needs(); never, if more than the capacity
+ *
+ * Reads the consumer's exact cursor: for a producer that waits, not for each push.
+ */
+static inline int spscring_record_has_room(const struct spscring_record_producer *p, __u64 bytes)
+{
+	return spscring_base_has_room(&p->base, bytes);
+}
+
+/**
+ * spscring_record_has_records() - whether records are there
+ * @c: the consumer
+ * @bytes: of the ring, 1 for the next; never, if more than the capacity
+ *
+ * Reads the producer's cursor.
+ */
+static inline int spscring_record_has_records(const struct spscring_record_consumer *c, __u64 bytes)
+{
+	/* (H) pairs with (G) */
+	__u64 tail = spscring_load_acquire(&c->base.peer->cursor.word);
+
+	return bytes <= c->base.capacity && (__s64)(tail - c->base.pos - bytes) >= 0;
+}
+
+static inline int spscring_record_end_has_records(const void *c, __u64 bytes)
+{
+	return spscring_record_has_records((const struct spscring_record_consumer *)c, bytes);
+}
+
+/**
+ * spscring_record_spin_room() - look for a while whether there is room, before a sleep
+ * @p: the producer
+ * @bytes: of the ring, at most the capacity
+ *
+ * Return: whether there is.
+ */
+static inline int spscring_record_spin_room(struct spscring_record_producer *p, __u64 bytes)
+{
+	return spscring_base_spin_room(&p->base, bytes);
+}
+
+/**
+ * spscring_record_spin_records() - look for a while whether records are there, before a sleep
+ * @c: the consumer
+ * @bytes: of the ring, at most the capacity
+ *
+ * Return: whether they are.
+ */
+static inline int spscring_record_spin_records(struct spscring_record_consumer *c, __u64 bytes)
+{
+	return spscring_spin(&c->base.spin, c->base.spin_max, c->base.lines->counters.more,
+			     spscring_record_end_has_records, c, bytes);
+}
+
+/* ----------------------------------------------------------- beginnings */
+
+/* A word lies at each position: one that is no multiple of the alignment is none. */
+static inline int spscring_record_check(const struct spscring_geometry *g, __u64 pos)
+{
+	if (!(g->flags & SPSCRING_CREATE_RECORDS))
+		return -EPROTOTYPE;
+	return pos & (g->stride - 1) ? -EPIPE : 0;
+}
+
+/**
+ * spscring_record_producer_init() - a producer's handle, at its own cursor
+ * @p: the handle
+ * @g: the geometry, from INFO or from the kernel, never from a peer
+ * @consumer: the consumer's page
+ * @info: the info page
+ * @producer: the producer's page
+ * @data: the data, mapped twice
+ *
+ * It wakes nobody until spscring_producer_wakes(); its fd is the caller's to set.
+ *
+ * Return: 0; -EPROTOTYPE a ring of records of one size; -EPIPE a cursor that none of its
+ * holders can have left.
+ */
+static inline int spscring_record_producer_init(struct spscring_record_producer *p,
+						const struct spscring_geometry *g,
+						const void *consumer, const void *info,
+						void *producer, void *data)
+{
+	struct spscring_producer_base *b = &p->base;
+	int err;
+
+	memset(p, 0, sizeof(*p));
+	spscring_producer_base_init(b, g, consumer, info, producer);
+	p->oldest = spscring_read_once(b->lines->oldest.word);
+	err = spscring_record_check(g, b->pos | p->oldest);
+	if (err)
+		return err;
+	/* so that it is the bytes behind the words that are aligned */
+	b->data = (char *)data + g->stride - SPSCRING_WORD;
+	b->end = b->data + g->data_bytes;
+	b->at = b->data + b->pos % g->data_bytes;
+	p->phase = spscring_phase(g, b->pos);
+	p->cleared = b->pos;
+	p->sequence = spscring_read_once(b->cursor[1]);
+	p->oldest_sequence = spscring_read_once(b->lines->oldest.more[0]);
+	p->oldest_at = b->data + p->oldest % g->data_bytes;
+	if (g->flags & SPSCRING_CREATE_OVERWRITE)
+		b->limit = p->oldest + b->capacity;
+	return 0;
+}
+
+/*
+ * The number of the record at the cursor.  What was stored before the cursor may be
+ * ahead of it by a call's records: these are then still there, with their numbers.
+ */
+static inline __u64 spscring_record_first_sequence(const struct spscring_record_consumer *c)
+{
+	/* (Q) pairs with (P) */
+	__u64 word = spscring_load_acquire((const __u64 *)c->base.at);
+	__u64 sequence = spscring_read_once(c->base.cursor[1]);
+
+	if (c->base.flags & SPSCRING_CREATE_OVERWRITE || !spscring_word_is_there(c, word))
+		return sequence;
+	return spscring_sequence_of(word, sequence);
+}
+
+/**
+ * spscring_record_consumer_init() - a consumer's handle, at its own cursor
+ * @c: the handle
+ * @g: the geometry, from INFO or from the kernel, never from a peer
+ * @consumer: the consumer's page
+ * @info: the info page, with the producer's page where it is in the fd
+ * @data: the data, mapped twice; only read, so they may be mapped read-only
+ *
+ * It wakes nobody until spscring_consumer_wakes(); its fd is the caller's to set.
+ *
+ * Return: as spscring_record_producer_init().
+ */
+static inline int spscring_record_consumer_init(struct spscring_record_consumer *c,
+						const struct spscring_geometry *g,
+						void *consumer, const void *info,
+						const void *data)
+{
+	struct spscring_consumer_base *b = &c->base;
+	int err;
+
+	memset(c, 0, sizeof(*c));
+	spscring_consumer_base_init(b, g, consumer, info);
+	err = spscring_record_check(g, b->pos);
+	if (err)
+		return err;
+	b->seen = 0;
+	b->data = (char *)data + g->stride - SPSCRING_WORD;
+	b->end = b->data + g->data_bytes;
+	b->at = b->data + b->pos % g->data_bytes;
+	c->phase = spscring_phase(g, b->pos);
+	c->sequence = spscring_record_first_sequence(c);
+	c->waited_sequence = c->sequence;
+	return 0;
 }
 
 #endif /* _UAPI_LINUX_SPSCRING_RECORD_H */

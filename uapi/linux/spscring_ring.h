@@ -81,15 +81,14 @@
 #ifndef _UAPI_LINUX_SPSCRING_RING_H
 #define _UAPI_LINUX_SPSCRING_RING_H
 
-#include <asm/barrier.h>
 #include <linux/spscring.h>
+#include <linux/spscring_platform.h>
+
+struct spscring_producer;
+struct spscring_producer_base;
+struct spscring_consumer_base;
+
 #ifdef __KERNEL__
-#include <linux/compiler.h>
-#include <linux/errno.h>
-#include <linux/minmax.h>
-#include <linux/processor.h>
-#include <linux/sched.h>
-#include <linux/string.h>
 #include <linux/tracepoint-defs.h>
 
 struct spscring;
@@ -105,23 +104,15 @@ DECLARE_TRACEPOINT(spscring_full);
 DECLARE_TRACEPOINT(spscring_push);
 DECLARE_TRACEPOINT(spscring_pop);
 #define spscring_traced(what)	tracepoint_enabled(spscring_##what)
-#define SPSCRING_NOINLINE	noinline __maybe_unused
-#define SPSCRING_COLD		noinline __cold __maybe_unused
-#define spscring_must_yield()	need_resched()
 #else
-#include <errno.h>
-#include <sys/ioctl.h>
 #define spscring_traced(what)	0
-#define spscring_must_yield()	0
 #endif
 
-struct spscring_producer;
-struct spscring_consumer;
-void spscring_trace_full(const struct spscring_producer *p);
-void spscring_trace_push(const struct spscring_producer *p, __u32 n);
+void spscring_trace_full(const struct spscring_producer_base *p);
+void spscring_trace_push(const struct spscring_producer_base *p, __u32 n);
 long spscring_trace_push_n(struct spscring_producer *p, __u32 n);
-void spscring_trace_pop(const struct spscring_consumer *c, __u32 n);
-void spscring_trace_pop_n(const struct spscring_consumer *c, __u32 n);
+void spscring_trace_pop(const struct spscring_consumer_base *c, __u32 n);
+void spscring_trace_pop_n(const struct spscring_consumer_base *c, __u32 n);
 
 /*
  * What the producer makes its own ahead of use, see spscring_touch(): so many bytes, of
@@ -149,127 +140,121 @@ void spscring_trace_pop_n(const struct spscring_consumer *c, __u32 n);
 #define SPSCRING_LOOK_EVERY	64
 
 /*
- * The handles: an end's private memory, beside the shared pages.  Made by
- * spscring_producer_init() and spscring_consumer_init(); no field is the
- * user's.  One comparison, of pos with stop or seen, covers all that is not the
- * common case; stepping to the next frame is left to the next call.
+ * The handles: an end's private memory, beside the shared pages.  Records of one size
+ * and records of any size have handles of different types, so that the verbs of one do
+ * not compile for the other; what both need of an end is their base.  Made by the
+ * spscring_*_init() functions; no field is the user's but spin and spin_max.
+ *
+ * One comparison, of pos with stop or seen, covers all that is not the common case;
+ * stepping to the next frame is left to the next call.
  */
-struct spscring_producer {
-	__u64 pos;		/* index of the next record */
-	__u64 stop;		/* pos grows to here: end of the frame, or of the room */
-	char *at;		/* slot of pos, or its word */
-	union {
-		__u64 *tail;	/* of the frame, at its start */
-		__u64 sequence;	/* of the next record */
-	};
-	__u64 *cursor;
-	__u32 stride;		/* or alignment */
-	__u32 after;		/* what a publish has to do: SPSCRING_WAKE_*, _AFTER_TOUCH */
-	union {
-		__u32 record_size;
-		__u32 phase;	/* of the words of this lap */
-	};
-	__s32 touched;		/* frames ahead that are this CPU's already */
-	const __u64 *wants;	/* where the consumer wants to be woken */
-	__u64 kicked;		/* the last such index that it was kicked for */
+struct spscring_producer_base {
 	/* once a frame, or full */
-	const __u64 *own_wants;	/* where this end wants to be woken */
-	__u64 slept;		/* that, at the last try that looked */
-	union {
-		__u64 frame_end; /* index after the frame's last slot */
-		__u64 cleared;	/* words ahead are 0 up to here */
-	};
-	__u64 limit;		/* pos may grow to here without asking the peer */
+	const struct spscring_kernel_lines *kernel;
+	__u64 slept;		/* where this end wanted to be woken at the last try that looked */
 	char *data;
 	char *end;
 	__u64 capacity;
-	__u32 frame_size;
-	__u32 frame_first;
-	__u32 frame_records;
 	__u32 fails;		/* tries since there was room */
+	__s32 over;		/* -EPIPE the ring is broken, -ESHUTDOWN this end was shut down */
 	__u64 failed_at;	/* pos at the last of them */
 	const __u64 *peer_told;
 	const __u64 *peer_cursor;
-	const __u64 *peer_state;
 	struct spscring_producer_lines *lines;
 	__u32 spin;		/* looks before it sleeps, adapting */
 	__u32 spin_max;		/* the most of them; the caller's to set */
-	/* of records of any size */
-	__u64 reserved;		/* bytes from pos on, not yet committed */
-	__u64 first;		/* word of the first of them, all but the sequence */
-	__u64 oldest;		/* that is whole, of a ring that overwrites */
-	__u64 oldest_sequence;
-	const char *oldest_at;
 	__u32 flags;		/* the ring's */
-	__u32 broken;
+	__u32 reserved;
+	/* of one size on both sides, as tools/hotpath steps through the kernel's */
 #ifdef __KERNEL__
 	struct spscring *ring;
 #else
-	int fd;			/* the endpoint, to KICK by and to WAIT on */
+	__s64 fd;		/* the endpoint, to KICK by and to WAIT on */
 #endif
-};
-
-struct spscring_consumer {
+	__u64 limit;		/* pos may grow to here without asking the peer */
+	/* each time: together with what follows the base */
 	__u64 pos;		/* index of the next record */
-	__u64 seen;		/* records are there up to here, in this frame; or: lengths
-				 * below this need no second look
-				 */
+	__u64 stop;		/* pos grows to here: end of the frame, or of the room */
 	char *at;		/* slot of pos, or its word */
-	union {
-		const __u64 *tail; /* of the frame, at its start */
-		__u64 sequence;	/* of the next record */
-	};
 	__u64 *cursor;
 	__u32 stride;		/* or alignment */
-	union {
-		__u32 record_size;
-		__u32 phase;	/* of the words of this lap */
-	};
-	__u64 capacity;
-	__u64 frame_end;	/* index after the frame's last slot */
-	__u64 after_at;		/* from here on a release has more to do */
-	__u64 tell_at;		/* from here on the head is to be told */
-	const __u64 *wants;	/* where the producer wants to be woken */
+	__u32 after;		/* what a publish has to do: SPSCRING_WAKE_*, _AFTER_TOUCH */
+	const __u64 *wants;	/* where the consumer wants to be woken */
 	__u64 kicked;		/* the last such index that it was kicked for */
-	__u32 wake;		/* SPSCRING_WAKE_* */
-	/* once a frame, or empty */
-	char *data;
-	char *end;
+};
+
+/* A producer of records of one size. */
+struct spscring_producer {
+	struct spscring_producer_base base;	/* first, so that it costs no address */
+	__u64 *tail;		/* of the frame, at its start */
+	__u32 record_size;
+	__s32 touched;		/* frames ahead that are this CPU's already */
+	/* once a frame */
+	__u64 frame_end;	/* index after the frame's last slot */
 	__u32 frame_size;
 	__u32 frame_first;
 	__u32 frame_records;
+};
+
+struct spscring_consumer_base {
+	/* once a frame, or empty */
+	char *data;
+	char *end;
 	__u32 fails;		/* tries that found nothing */
 	__u32 relax;		/* how long to wait between tries, in cpu_relax() */
 	__u32 waited;		/* how long the last wait was, likewise */
 	__u32 waited_fails;	/* fails when it was over */
 	__u64 waited_at;	/* pos then */
 	__u32 tell;
+	__s32 over;		/* -EPIPE the ring is broken, -ESHUTDOWN this end was shut down */
 	__u32 spin;		/* looks before it sleeps, adapting */
 	__u32 spin_max;		/* the most of them; the caller's to set */
-	__u32 broken;
-	const __u64 *peer_state;
+	const struct spscring_kernel_lines *kernel;
 	struct spscring_consumer_lines *lines;
-	/* of records of any size */
 	const struct spscring_producer_lines *peer;
-	__u64 waited_sequence;	/* sequence when the last wait was over */
 	__u32 flags;		/* the ring's */
+	__u32 peer_is_user;	/* in the kernel: no peek, it may change what is looked at */
 #ifdef __KERNEL__
 	struct spscring *ring;
-	bool peer_is_user;	/* no peek: it may change what is looked at */
 #else
-	int fd;			/* the endpoint, to KICK by and to WAIT on */
+	__s64 fd;		/* the endpoint, to KICK by and to WAIT on */
 #endif
+	/* each time: together with what follows the base */
+	__u64 pos;		/* index of the next record */
+	__u64 seen;		/* records are there up to here, in this frame; or: lengths
+				 * below this need no second look
+				 */
+	char *at;		/* slot of pos, or its word */
+	__u64 *cursor;
+	__u32 stride;		/* or alignment */
+	__u32 wake;		/* SPSCRING_WAKE_* */
+	__u64 capacity;
+	__u64 after_at;		/* from here on a release has more to do */
+	__u64 tell_at;		/* from here on the head is to be told */
+	const __u64 *wants;	/* where the producer wants to be woken */
+	__u64 kicked;		/* the last such index that it was kicked for */
+};
+
+/* A consumer of records of one size. */
+struct spscring_consumer {
+	struct spscring_consumer_base base;	/* first, so that it costs no address */
+	const __u64 *tail;	/* of the frame, at its start */
+	__u64 frame_end;	/* index after the frame's last slot */
+	__u32 record_size;
+	__u32 frame_size;
+	__u32 frame_first;
+	__u32 frame_records;
 };
 
 /* Somebody waits for what is there now: only the kernel can wake it. */
 #ifdef __KERNEL__
 #define spscring_kick_peer(end, role, flags)	spscring_kick((end)->ring, role, flags)
 #else
-static SPSCRING_COLD void spscring_kick_fd(int fd, unsigned long flags)
+static SPSCRING_COLD void spscring_kick_fd(__s64 fd, unsigned long flags)
 {
 	int before = errno;
 
-	ioctl(fd, SPSCRING_KICK, flags);
+	ioctl((int)fd, SPSCRING_KICK, flags);
 	errno = before;
 }
 
@@ -277,10 +262,10 @@ static SPSCRING_COLD void spscring_kick_fd(int fd, unsigned long flags)
 #endif
 
 /* What follows of a peer's state once its records or its room are used up. */
-static inline int spscring_ended(const __u64 *peer_state)
+static inline int spscring_ended(const struct spscring_line *peer)
 {
 	/* (J) pairs with (I): what the peer did before is seen by the next look */
-	switch (SPSCRING_END_STATE(smp_load_acquire(peer_state))) {
+	switch (SPSCRING_END_STATE(spscring_load_acquire(&peer->word))) {
 	case SPSCRING_SHUT_DOWN:
 		return -ESHUTDOWN;
 	case SPSCRING_DEAD:
@@ -290,36 +275,54 @@ static inline int spscring_ended(const __u64 *peer_state)
 	}
 }
 
+/* Has this end been shut down, by whomever? */
+static inline int spscring_is_shut_down(const struct spscring_line *own)
+{
+	return SPSCRING_END_STATE(spscring_read_once(own->word)) == SPSCRING_SHUT_DOWN;
+}
+
 /* The frame behind one, by laps. */
-static __always_inline char *spscring_next_frame(char *frame, __u32 size, char *data,
+static SPSCRING_INLINE char *spscring_next_frame(char *frame, __u32 size, char *data,
 						 const char *end)
 {
 	frame += size;
-	return likely(frame != end) ? frame : data;
+	return spscring_likely(frame != end) ? frame : data;
 }
 
 /* ------------------------------------------------------------- producer */
 
-static inline int spscring_producer_broken(struct spscring_producer *p)
+/**
+ * spscring_producer_over() - a producer's handle goes no further
+ * @p: its base
+ * @why: what every push and reserve says from here on: -EPIPE or -ESHUTDOWN
+ *
+ * Return: @why.
+ */
+static inline int spscring_producer_over(struct spscring_producer_base *p, int why)
 {
 	/* so that every push comes by here */
 	p->limit = p->pos;
 	p->stop = p->pos;
-	p->broken = 1;
+	p->over = why;
+	return why;
+}
+
+static inline int spscring_producer_broken(struct spscring_producer_base *p)
+{
 #ifdef __KERNEL__
 	spscring_broken(p->ring, SPSCRING_PRODUCER);
 #endif
-	return -EPIPE;
+	return spscring_producer_over(p, -EPIPE);
 }
 
 /* The most that was in use, by the head that the producer knows. */
-static __always_inline void spscring_high_water(struct spscring_producer *p, __u64 head)
+static SPSCRING_INLINE void spscring_high_water(struct spscring_producer_base *p, __u64 head)
 {
 	__u64 *most = &p->lines->counters.more[SPSCRING_COUNT_HIGH_WATER];
 	__u64 used = p->pos - head;
 
 	if (used > *most && used <= p->capacity)
-		WRITE_ONCE(*most, used);
+		spscring_write_once(*most, used);
 }
 
 /*
@@ -329,18 +332,18 @@ static __always_inline void spscring_high_water(struct spscring_producer *p, __u
  * consumer that takes a few records and then waits for the producer by other
  * means gets them; in a ring that drops each time, as nothing is lost for a hint.
  */
-static SPSCRING_COLD int spscring_refresh(struct spscring_producer *p, __u64 n)
+static SPSCRING_COLD int spscring_refresh(struct spscring_producer_base *p, __u64 n)
 {
 	__u64 head, wants;
 	__u32 every;
 	int ended;
 
-	if (unlikely(p->broken))
-		return -EPIPE;
+	if (spscring_unlikely(p->over))
+		return p->over;
 
 	/* (F) pairs with (E) */
-	head = smp_load_acquire(p->peer_told);
-	if (unlikely((__s64)(head - p->pos) > 0))
+	head = spscring_load_acquire(p->peer_told);
+	if (spscring_unlikely((__s64)(head - p->pos) > 0))
 		return spscring_producer_broken(p);
 	if ((__s64)(head + p->capacity - p->limit) > 0)
 		p->limit = head + p->capacity;
@@ -351,7 +354,7 @@ static SPSCRING_COLD int spscring_refresh(struct spscring_producer *p, __u64 n)
 	}
 
 	/* it has slept or polled since, and was told of room by the exact cursor */
-	wants = READ_ONCE(*p->own_wants);
+	wants = spscring_read_once(p->kernel->producer_wants.word);
 	if (p->pos != p->failed_at)	/* records of less have found room since */
 		p->fails = 0;
 	p->failed_at = p->pos;
@@ -359,12 +362,14 @@ static SPSCRING_COLD int spscring_refresh(struct spscring_producer *p, __u64 n)
 	if (p->fails++ % every && wants == p->slept)
 		return -EAGAIN;
 	p->slept = wants;
-	WRITE_ONCE(p->lines->counters.word, p->lines->counters.word +
+	spscring_write_once(p->lines->counters.word, p->lines->counters.word +
 		   (p->fails == 1 ? 1 : every));
-	ended = spscring_ended(p->peer_state);
+	if (spscring_unlikely(spscring_is_shut_down(&p->kernel->producer)))
+		return spscring_producer_over(p, -ESHUTDOWN);
+	ended = spscring_ended(&p->kernel->consumer);
 	/* (D) pairs with (C) */
-	head = smp_load_acquire(p->peer_cursor);
-	if (unlikely(p->pos - head > p->capacity))
+	head = spscring_load_acquire(p->peer_cursor);
+	if (spscring_unlikely(p->pos - head > p->capacity))
 		return spscring_producer_broken(p);
 	/* it does not fall: pos may be beyond what a peer that lies tells now */
 	if ((__s64)(head + p->capacity - p->limit) > 0)
@@ -380,31 +385,31 @@ static SPSCRING_COLD int spscring_refresh(struct spscring_producer *p, __u64 n)
 }
 
 /* pos is at stop: on to the next frame, if it is this one's end. */
-static __always_inline void spscring_step(struct spscring_producer *p)
+static SPSCRING_INLINE void spscring_step(struct spscring_producer *p)
 {
-	if (likely(p->pos == p->frame_end)) {
+	if (spscring_likely(p->base.pos == p->frame_end)) {
 		char *frame = spscring_next_frame((char *)p->tail, p->frame_size,
-						  p->data, p->end);
+						  p->base.data, p->base.end);
 
 		p->tail = (__u64 *)frame;
-		p->at = frame + p->frame_first;
+		p->base.at = frame + p->frame_first;
 		p->frame_end += p->frame_records;
 		if (--p->touched < 0)
-			p->after |= SPSCRING_AFTER_TOUCH;
+			p->base.after |= SPSCRING_AFTER_TOUCH;
 	}
 }
 
-static __always_inline void spscring_stop(struct spscring_producer *p)
+static SPSCRING_INLINE void spscring_stop(struct spscring_producer *p)
 {
-	p->stop = (__s64)(p->limit - p->frame_end) < 0 ? p->limit : p->frame_end;
+	p->base.stop = (__s64)(p->base.limit - p->frame_end) < 0 ? p->base.limit : p->frame_end;
 }
 
 /* pos is at stop: on to the next frame, or to more room. */
-static __always_inline int spscring_make_room(struct spscring_producer *p)
+static SPSCRING_INLINE int spscring_make_room(struct spscring_producer *p)
 {
 	spscring_step(p);
-	if (unlikely(p->pos == p->limit)) {
-		int err = spscring_refresh(p, 1);
+	if (spscring_unlikely(p->base.pos == p->base.limit)) {
+		int err = spscring_refresh(&p->base, 1);
 
 		if (err)
 			return err;
@@ -419,12 +424,12 @@ static __always_inline int spscring_make_room(struct spscring_producer *p)
  * a time.  So get some in a row, by a store each: a word at every @step of @bytes
  * that are free.  A prefetch for writing does not do that.
  */
-static __always_inline void spscring_touch_lines(char *at, __u64 bytes, __u32 step)
+static SPSCRING_INLINE void spscring_touch_lines(char *at, __u64 bytes, __u32 step)
 {
 	__u64 i;
 
 	for (i = 0; i + sizeof(__u64) <= bytes; i += step)
-		WRITE_ONCE(*(__u64 *)(at + i), 0);
+		spscring_write_once(*(__u64 *)(at + i), 0);
 }
 
 /* The free frames ahead: a tail that says "nothing yet", then a word of each further line. */
@@ -436,15 +441,15 @@ static SPSCRING_NOINLINE int spscring_touch(struct spscring_producer *p)
 
 	if (part > SPSCRING_TOUCH_FRAME)
 		part = SPSCRING_TOUCH_FRAME;
-	p->after &= ~SPSCRING_AFTER_TOUCH;
+	p->base.after &= ~SPSCRING_AFTER_TOUCH;
 	/* (K) pairs with (B): a claim that sees one of these sees the cursor */
-	smp_wmb();
+	spscring_wmb();
 	p->touched = 0;
 	for (bytes = 0; bytes < SPSCRING_TOUCH; bytes += part) {
-		frame = spscring_next_frame(frame, p->frame_size, p->data, p->end);
-		if ((__s64)(p->limit - next) < p->frame_records)
+		frame = spscring_next_frame(frame, p->frame_size, p->base.data, p->base.end);
+		if ((__s64)(p->base.limit - next) < p->frame_records)
 			break;
-		WRITE_ONCE(*(__u64 *)frame, next);
+		spscring_write_once(*(__u64 *)frame, next);
 		spscring_touch_lines(frame + SPSCRING_TOUCH_STEP, part - SPSCRING_TOUCH_STEP,
 				     SPSCRING_TOUCH_STEP);
 		next += p->frame_records;
@@ -454,24 +459,24 @@ static SPSCRING_NOINLINE int spscring_touch(struct spscring_producer *p)
 }
 
 /* n records of this frame are written. */
-static __always_inline void spscring_publish_frame(struct spscring_producer *p,
+static SPSCRING_INLINE void spscring_publish_frame(struct spscring_producer *p,
 						   __u32 n, __u32 stride)
 {
-	__u64 pos = p->pos + n;
+	__u64 pos = p->base.pos + n;
 
-	p->pos = pos;
-	p->at += n * stride;
+	p->base.pos = pos;
+	p->base.at += n * stride;
 	/* (A) pairs with (B): the records, then the tail that says so */
-	smp_store_release(p->tail, pos);
+	spscring_store_release(p->tail, pos);
 }
 
-static __always_inline void spscring_publish_cursor(struct spscring_producer *p)
+static SPSCRING_INLINE void spscring_publish_cursor(struct spscring_producer_base *p)
 {
 	/* (G) pairs with (H): every tail, then the cursor */
-	smp_store_release(p->cursor, p->pos);
+	spscring_store_release(p->cursor, p->pos);
 }
 
-static SPSCRING_COLD int spscring_kick_consumer(struct spscring_producer *p,
+static SPSCRING_COLD int spscring_kick_consumer(struct spscring_producer_base *p,
 						__u64 want)
 {
 	p->kicked = want;
@@ -480,27 +485,31 @@ static SPSCRING_COLD int spscring_kick_consumer(struct spscring_producer *p,
 }
 
 /*
- * After the tail: does the consumer sleep, and is this what it waits for?  Not
- * "has this publish crossed its index": one that arrives late is honoured by the
+ * After the tail, or the word: does the consumer sleep, and is @want what it waits for?
+ * Not "has this publish crossed its index": one that arrives late is honoured by the
  * next publish.
  */
-static __always_inline int spscring_published(struct spscring_producer *p)
+static SPSCRING_INLINE int spscring_reached(const struct spscring_producer_base *p, __u64 *want)
 {
-	__u32 after = p->after;
-	__u64 want;
-
-	if (!after)
-		return 0;
-	if (after & SPSCRING_WAKE_FENCE)
-		smp_mb();	/* (L) pairs with (M) */
+	if (p->after & SPSCRING_WAKE_FENCE)
+		spscring_mb();	/* (L) pairs with (M) */
 	else
-		barrier();	/* (L) is the sleeper's to make */
-	if (after & ~SPSCRING_AFTER_TOUCH) {
-		want = READ_ONCE(*p->wants);
-		if (unlikely(want != p->kicked && (__s64)(p->pos - want) >= 0))
-			return spscring_kick_consumer(p, want);
-	}
-	return after & SPSCRING_AFTER_TOUCH ? spscring_touch(p) : 0;
+		spscring_barrier();	/* (L) is the sleeper's to make */
+	if (!(p->after & ~SPSCRING_AFTER_TOUCH))
+		return 0;
+	*want = spscring_read_once(*p->wants);
+	return spscring_unlikely(*want != p->kicked && (__s64)(p->pos - *want) >= 0);
+}
+
+static SPSCRING_INLINE int spscring_published(struct spscring_producer *p)
+{
+	__u64 want = 0;
+
+	if (!p->base.after)
+		return 0;
+	if (spscring_reached(&p->base, &want))
+		return spscring_kick_consumer(&p->base, want);
+	return p->base.after & SPSCRING_AFTER_TOUCH ? spscring_touch(p) : 0;
 }
 
 /**
@@ -514,18 +523,18 @@ static __always_inline int spscring_published(struct spscring_producer *p)
  *
  * Return: how many there are, 1 to @n; or a negative errno, see the top.
  */
-static __always_inline long spscring_reserve_n(struct spscring_producer *p,
-					       __u32 n, void **slots)
+static SPSCRING_INLINE long spscring_reserve_n(struct spscring_producer *p,
+					       size_t n, void **slots)
 {
-	*slots = p->at;		/* for compilers that think it may stay unset */
-	if (unlikely(p->pos == p->stop)) {
+	*slots = p->base.at;		/* for compilers that think it may stay unset */
+	if (spscring_unlikely(p->base.pos == p->base.stop)) {
 		int err = spscring_make_room(p);
 
 		if (err)
 			return err;
-		*slots = p->at;
+		*slots = p->base.at;
 	}
-	return n < p->stop - p->pos ? n : (long)(p->stop - p->pos);
+	return (long)(n < p->base.stop - p->base.pos ? n : p->base.stop - p->base.pos);
 }
 
 /**
@@ -533,21 +542,21 @@ static __always_inline long spscring_reserve_n(struct spscring_producer *p,
  * @p: the producer
  * @n: how many, at most what spscring_reserve_n() gave
  */
-static __always_inline void spscring_commit_n(struct spscring_producer *p, __u32 n)
+static SPSCRING_INLINE void spscring_commit_n(struct spscring_producer *p, size_t n)
 {
-	if (unlikely(!n))
+	if (spscring_unlikely(!n))
 		return;
 	if (spscring_traced(push))
-		spscring_trace_push(p, n);
-	spscring_publish_frame(p, n, p->stride);
-	spscring_publish_cursor(p);
+		spscring_trace_push(&p->base, (__u32)n);
+	spscring_publish_frame(p, (__u32)n, p->base.stride);
+	spscring_publish_cursor(&p->base);
 	spscring_published(p);
 }
 
 #define SPSCRING_NOWAKE	1	/* let it sleep, until a later publish */
 #define SPSCRING_WAKE	2	/* who polls is told below the watermark as well */
 
-static __always_inline void spscring_wake_now(struct spscring_producer *p, __u32 flags)
+static SPSCRING_INLINE void spscring_wake_now(struct spscring_producer_base *p, __u32 flags)
 {
 	if (flags & SPSCRING_WAKE && p->after & ~SPSCRING_AFTER_TOUCH)
 		spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
@@ -562,20 +571,20 @@ static __always_inline void spscring_wake_now(struct spscring_producer *p, __u32
  * NOWAKE spares the fence and the look: where more is to follow at once, whose
  * publish does both.  The terms are the BPF ring buffer's.
  */
-static __always_inline void spscring_commit_flags(struct spscring_producer *p, __u32 n,
+static SPSCRING_INLINE void spscring_commit_flags(struct spscring_producer *p, size_t n,
 						  __u32 flags)
 {
 	if (!(flags & SPSCRING_NOWAKE)) {
 		spscring_commit_n(p, n);
-		spscring_wake_now(p, flags);
+		spscring_wake_now(&p->base, flags);
 		return;
 	}
-	if (unlikely(!n))
+	if (spscring_unlikely(!n))
 		return;
 	if (spscring_traced(push))
-		spscring_trace_push(p, n);
-	spscring_publish_frame(p, n, p->stride);
-	spscring_publish_cursor(p);
+		spscring_trace_push(&p->base, (__u32)n);
+	spscring_publish_frame(p, (__u32)n, p->base.stride);
+	spscring_publish_cursor(&p->base);
 }
 
 /**
@@ -585,15 +594,15 @@ static __always_inline void spscring_commit_flags(struct spscring_producer *p, _
  *
  * Return: 0, or a negative errno, see the top.
  */
-static __always_inline int spscring_reserve(struct spscring_producer *p, void **slot)
+static SPSCRING_INLINE int spscring_reserve(struct spscring_producer *p, void **slot)
 {
-	if (unlikely(p->pos == p->stop)) {
+	if (spscring_unlikely(p->base.pos == p->base.stop)) {
 		int err = spscring_make_room(p);
 
 		if (err)
 			return err;
 	}
-	*slot = p->at;
+	*slot = p->base.at;
 	return 0;
 }
 
@@ -601,21 +610,21 @@ static __always_inline int spscring_reserve(struct spscring_producer *p, void **
  * spscring_commit() - publish the slot reserved
  * @p: the producer
  */
-static __always_inline void spscring_commit(struct spscring_producer *p)
+static SPSCRING_INLINE void spscring_commit(struct spscring_producer *p)
 {
 	if (spscring_traced(push))
-		spscring_trace_push(p, 1);
-	spscring_publish_frame(p, 1, p->stride);
-	spscring_publish_cursor(p);
+		spscring_trace_push(&p->base, 1);
+	spscring_publish_frame(p, 1, p->base.stride);
+	spscring_publish_cursor(&p->base);
 	spscring_published(p);
 }
 
-static __always_inline int spscring_put_record(struct spscring_producer *p, const void *rec,
+static SPSCRING_INLINE int spscring_put_record(struct spscring_producer *p, const void *rec,
 					       __u32 size)
 {
-	__builtin_memcpy(p->at, rec, size);
-	spscring_publish_frame(p, 1, p->stride);
-	spscring_publish_cursor(p);
+	__builtin_memcpy(p->base.at, rec, size);
+	spscring_publish_frame(p, 1, p->base.stride);
+	spscring_publish_cursor(&p->base);
 	return spscring_published(p);
 }
 
@@ -628,8 +637,8 @@ static SPSCRING_NOINLINE int spscring_push_cold(struct spscring_producer *p,
 	if (err)
 		return err;
 	if (spscring_traced(push)) {
-		spscring_trace_push(p, 1);
-		p->stop = p->pos + 1;	/* so that the next comes by here */
+		spscring_trace_push(&p->base, 1);
+		p->base.stop = p->base.pos + 1;	/* so that the next comes by here */
 	}
 	return spscring_put_record(p, rec, size);
 }
@@ -642,12 +651,12 @@ static SPSCRING_NOINLINE int spscring_push_cold(struct spscring_producer *p,
  *
  * Return: 0, or a negative errno, see the top.
  */
-static __always_inline int spscring_push_fixed(struct spscring_producer *p,
+static SPSCRING_INLINE int spscring_push_fixed(struct spscring_producer *p,
 					       const void *rec, __u32 size)
 {
-	if (unlikely(p->pos == p->stop)) {
+	if (spscring_unlikely(p->base.pos == p->base.stop)) {
 		spscring_step(p);
-		if (unlikely(p->pos == p->limit) || spscring_traced(push))
+		if (spscring_unlikely(p->base.pos == p->base.limit) || spscring_traced(push))
 			return spscring_push_cold(p, rec, size);
 		spscring_stop(p);
 	}
@@ -670,15 +679,15 @@ static inline int spscring_push(struct spscring_producer *p, const void *rec)
  * n records of one frame.  A line full of small records of known size is
  * moved without a loop or a call: that is what a batch mostly consists of.
  */
-static __always_inline void spscring_copy(char *to, __u32 to_stride, const char *from,
+static SPSCRING_INLINE void spscring_copy(char *to, __u32 to_stride, const char *from,
 					  __u32 from_stride, __u32 n, __u32 size)
 {
 	if (__builtin_constant_p(size) && size == 8) {
-		if (likely(n == 7 && to_stride == 8 && from_stride == 8)) {
+		if (spscring_likely(n == 7 && to_stride == 8 && from_stride == 8)) {
 			__builtin_memcpy(to, from, 56);
 			return;
 		}
-	} else if (likely(to_stride == from_stride)) {
+	} else if (spscring_likely(to_stride == from_stride)) {
 		__builtin_memcpy(to, from, (__u64)n * size);
 		return;
 	}
@@ -686,13 +695,19 @@ static __always_inline void spscring_copy(char *to, __u32 to_stride, const char 
 		__builtin_memcpy(to, from, size);
 }
 
-static __always_inline void spscring_put_back(struct spscring_producer *p, __u64 pos, __u64 stop,
+/* What one call moves at most of a batch of any length. */
+static SPSCRING_INLINE __u32 spscring_batch(size_t n)
+{
+	return n < 0x80000000U ? (__u32)n : 0x80000000U;
+}
+
+static SPSCRING_INLINE void spscring_put_back(struct spscring_producer *p, __u64 pos, __u64 stop,
 					      __u64 end, char *at, char *tail)
 {
-	p->pos = pos;
-	p->stop = stop;
+	p->base.pos = pos;
+	p->base.stop = stop;
 	p->frame_end = end;
-	p->at = at;
+	p->base.at = at;
 	p->tail = (__u64 *)tail;
 }
 
@@ -706,62 +721,62 @@ static __always_inline void spscring_put_back(struct spscring_producer *p, __u64
  * Return: how many were pushed, fewer than @n where there was no more room; or
  * a negative errno where there was none at all, see the top.
  */
-static __always_inline long spscring_push_n_fixed(struct spscring_producer *p,
-						  const void *recs, __u32 n, __u32 size)
+static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
+						  const void *recs, size_t n, __u32 size)
 {
 	const char *from = (const char *)recs;
 	/* private until the end, see spscring_touch() */
-	__u64 pos = p->pos, stop = p->stop, end = p->frame_end;
-	char *at = p->at, *tail = (char *)p->tail;
-	__u32 todo = n, some;
+	__u64 pos = p->base.pos, stop = p->base.stop, end = p->frame_end;
+	char *at = p->base.at, *tail = (char *)p->tail;
+	__u32 all = spscring_batch(n), todo = all, some;
 
 	if (spscring_traced(push)) {
-		long room = spscring_trace_push_n(p, n);
+		long room = spscring_trace_push_n(p, all);
 
 		if (room <= 0)
 			return room;
-		n = (__u32)room;
-		todo = n;
+		all = (__u32)room;
+		todo = all;
 	}
 	while (todo) {
-		if (pos == end && (__s64)(p->limit - pos) >= p->frame_records) {
-			tail = spscring_next_frame(tail, p->frame_size, p->data, p->end);
+		if (pos == end && (__s64)(p->base.limit - pos) >= p->frame_records) {
+			tail = spscring_next_frame(tail, p->frame_size, p->base.data, p->base.end);
 			at = tail + p->frame_first;
 			end += p->frame_records;
 			stop = end;
-		} else if (unlikely(pos == stop)) {
+		} else if (spscring_unlikely(pos == stop)) {
 			int err;
 
 			/* tails lead the cursor by a capacity at most, for a claim */
 			spscring_put_back(p, pos, stop, end, at, tail);
-			spscring_publish_cursor(p);
+			spscring_publish_cursor(&p->base);
 			err = spscring_make_room(p);
-			if (unlikely(err)) {
-				if (todo == n)
+			if (spscring_unlikely(err)) {
+				if (todo == all)
 					return err;
 				break;
 			}
-			stop = p->stop;
+			stop = p->base.stop;
 			end = p->frame_end;
-			at = p->at;
+			at = p->base.at;
 			tail = (char *)p->tail;
 		}
 		some = todo < stop - pos ? todo : (__u32)(stop - pos);
-		spscring_copy(at, p->stride, from, size, some, size);
+		spscring_copy(at, p->base.stride, from, size, some, size);
 		pos += some;
-		at += some * p->stride;
+		at += some * p->base.stride;
 		/* (A) pairs with (B) */
-		smp_store_release((__u64 *)tail, pos);
+		spscring_store_release((__u64 *)tail, pos);
 		todo -= some;
 		from += (__u64)some * size;
 	}
 	if (!todo)
 		spscring_put_back(p, pos, stop, end, at, tail);
 	p->touched = 0;		/* a batch stores in a row as it is */
-	p->after &= ~SPSCRING_AFTER_TOUCH;
-	spscring_publish_cursor(p);
+	p->base.after &= ~SPSCRING_AFTER_TOUCH;
+	spscring_publish_cursor(&p->base);
 	spscring_published(p);
-	return n - todo;
+	return all - todo;
 }
 
 /**
@@ -772,42 +787,56 @@ static __always_inline long spscring_push_n_fixed(struct spscring_producer *p,
  *
  * Return: as spscring_push_n_fixed().
  */
-static inline long spscring_push_n(struct spscring_producer *p, const void *recs, __u32 n)
+static inline long spscring_push_n(struct spscring_producer *p, const void *recs, size_t n)
 {
 	return spscring_push_n_fixed(p, recs, n, p->record_size);
 }
 
 /* ------------------------------------------------------------- consumer */
 
-static SPSCRING_COLD int spscring_consumer_broken(struct spscring_consumer *c)
+/**
+ * spscring_consumer_over() - a consumer's handle goes no further
+ * @c: its base
+ * @why: what every pop and peek says from here on: -EPIPE or -ESHUTDOWN
+ *
+ * Return: @why.
+ */
+static inline int spscring_consumer_over(struct spscring_consumer_base *c, int why)
 {
-	c->broken = 1;
+	c->over = why;
 	/* so that every look comes by here */
 	c->capacity = 0;
-	if (c->flags & SPSCRING_CREATE_RECORDS)
-		c->seen = 0;
+	c->seen = c->flags & SPSCRING_CREATE_RECORDS ? 0 : c->pos;
+	return why;
+}
+
+static SPSCRING_COLD int spscring_consumer_broken(struct spscring_consumer_base *c)
+{
 #ifdef __KERNEL__
 	spscring_broken(c->ring, SPSCRING_CONSUMER);
 #endif
-	return -EPIPE;
+	return spscring_consumer_over(c, -EPIPE);
 }
 
 /* The tail shows nothing: empty, or ended, or impossible. */
 static SPSCRING_COLD int spscring_ended_empty(struct spscring_consumer *c)
 {
+	__u64 *failed = &c->base.lines->counters.word;
 	int ended;
 
-	WRITE_ONCE(c->lines->counters.word, c->lines->counters.word + SPSCRING_LOOK_EVERY);
-	ended = spscring_ended(c->peer_state);
+	if (spscring_is_shut_down(&c->base.kernel->consumer))
+		return spscring_consumer_over(&c->base, -ESHUTDOWN);
+	spscring_write_once(*failed, *failed + SPSCRING_LOOK_EVERY);
+	ended = spscring_ended(&c->base.kernel->producer);
 	if (ended == -EAGAIN)
 		return ended;
 	/* (B) again: what the peer published before it ended is seen by now */
-	if ((__s64)(smp_load_acquire(c->tail) - c->pos) > 0)
+	if ((__s64)(spscring_load_acquire(c->tail) - c->base.pos) > 0)
 		return -EAGAIN;
 	return ended;
 }
 
-static SPSCRING_COLD int spscring_kick_producer(struct spscring_consumer *c,
+static SPSCRING_COLD int spscring_kick_producer(struct spscring_consumer_base *c,
 						__u64 want)
 {
 	c->kicked = want;
@@ -816,20 +845,20 @@ static SPSCRING_COLD int spscring_kick_producer(struct spscring_consumer *c,
 }
 
 /* Who may have been woken by the producer's end is to learn of it at once. */
-static __always_inline int spscring_told_of_end(const struct spscring_consumer *c)
+static SPSCRING_INLINE int spscring_told_of_end(const struct spscring_consumer_base *c)
 {
 	return c->wake != SPSCRING_WAKE_NEVER &&
-		SPSCRING_END_STATE(READ_ONCE(*c->peer_state)) > SPSCRING_HELD;
+		SPSCRING_END_STATE(spscring_read_once(c->kernel->producer.word)) > SPSCRING_HELD;
 }
 
-static __always_inline void spscring_release_cursor(struct spscring_consumer *c)
+static SPSCRING_INLINE void spscring_release_cursor(struct spscring_consumer_base *c)
 {
 	/* (C) pairs with (D): the records are read, then the cursor */
-	smp_store_release(c->cursor, c->pos);
+	spscring_store_release(c->cursor, c->pos);
 }
 
 /* After the cursor: as spscring_published(). */
-static __always_inline int spscring_released(struct spscring_consumer *c)
+static SPSCRING_INLINE int spscring_released(struct spscring_consumer_base *c)
 {
 	__u64 want;
 
@@ -838,18 +867,18 @@ static __always_inline int spscring_released(struct spscring_consumer *c)
 	if ((__s64)(c->pos - c->tell_at) >= 0) {
 		c->tell_at = c->pos + c->tell;
 		/* (E) pairs with (F) */
-		smp_store_release(&c->lines->told.word, c->pos);
+		spscring_store_release(&c->lines->told.word, c->pos);
 	}
 	if (c->wake == SPSCRING_WAKE_NEVER) {
 		c->after_at = c->tell_at;
 		return 0;
 	}
 	if (c->wake == SPSCRING_WAKE_FENCE)
-		smp_mb();	/* (N) pairs with (O) */
+		spscring_mb();	/* (N) pairs with (O) */
 	else
-		barrier();	/* (N) is the sleeper's to make */
-	want = READ_ONCE(*c->wants);
-	if (unlikely(want != c->kicked && (__s64)(c->pos - want) >= 0))
+		spscring_barrier();	/* (N) is the sleeper's to make */
+	want = spscring_read_once(*c->wants);
+	if (spscring_unlikely(want != c->kicked && (__s64)(c->pos - want) >= 0))
 		return spscring_kick_producer(c, want);
 	return 0;
 }
@@ -859,7 +888,7 @@ static __always_inline int spscring_released(struct spscring_consumer *c)
  * next; many for how long it was, and fewer looks had found as many, at less cost
  * to the producer.  Few, and each look is worth it.
  */
-static __always_inline void spscring_came(struct spscring_consumer *c, __u64 came)
+static SPSCRING_INLINE void spscring_came(struct spscring_consumer_base *c, __u64 came)
 {
 	__u32 looks = c->fails - c->waited_fails;
 
@@ -874,6 +903,14 @@ static __always_inline void spscring_came(struct spscring_consumer *c, __u64 cam
 	c->waited_fails = c->fails;
 }
 
+static SPSCRING_INLINE void spscring_back_off(__u32 relax)
+{
+	__u32 i;
+
+	for (i = 0; i < relax; i++)
+		spscring_cpu_relax();
+}
+
 /**
  * spscring_relax() - wait between two tries to pop
  * @c: the consumer, after -EAGAIN
@@ -884,58 +921,59 @@ static __always_inline void spscring_came(struct spscring_consumer *c, __u64 cam
  */
 static inline void spscring_relax(const struct spscring_consumer *c)
 {
-	__u32 i;
-
-	for (i = 0; i < c->relax; i++)
-		cpu_relax();
+	spscring_back_off(c->base.relax);
 }
 
 /*
  * A large record takes longer to move, so fewer come in a wait, and each is as many
  * as it is 16 bytes long.  No more than 4: a round trip is not to look like a stream.
  */
-static __always_inline __u32 spscring_weight(const struct spscring_consumer *c)
+static SPSCRING_INLINE __u32 spscring_weight(const struct spscring_consumer_base *c)
 {
 	return c->stride < 32 ? 1 : c->stride < 64 ? c->stride / 16 : 4;
 }
 
 /* pos is at seen: on to the next frame, and see what is there. */
-static __always_inline int spscring_look(struct spscring_consumer *c)
+static SPSCRING_INLINE int spscring_look(struct spscring_consumer *c)
 {
 	__u64 n;
 
-	if (unlikely(c->pos == c->frame_end)) {
+	if (spscring_unlikely(c->base.pos == c->frame_end)) {
 		char *frame = spscring_next_frame((char *)c->tail, c->frame_size,
-						  c->data, c->end);
+						  c->base.data, c->base.end);
 
 		c->tail = (const __u64 *)frame;
-		c->at = frame + c->frame_first;
+		c->base.at = frame + c->frame_first;
 		c->frame_end += c->frame_records;
 	}
 
 	/* (B) pairs with (A) */
-	n = smp_load_acquire(c->tail) - c->pos;
-	if (unlikely(n - 1 >= c->capacity)) {
-		if (unlikely((__s64)n > 0 || c->broken))
-			return spscring_consumer_broken(c);
-		if (unlikely(!(++c->fails % SPSCRING_LOOK_EVERY) || spscring_told_of_end(c)))
+	n = spscring_load_acquire(c->tail) - c->base.pos;
+	if (spscring_unlikely(n - 1 >= c->base.capacity)) {
+		if (spscring_unlikely(c->base.over))
+			return c->base.over;
+		if (spscring_unlikely((__s64)n > 0))
+			return spscring_consumer_broken(&c->base);
+		if (spscring_unlikely(!(++c->base.fails % SPSCRING_LOOK_EVERY) ||
+				      spscring_told_of_end(&c->base)))
 			return spscring_ended_empty(c);
 		return -EAGAIN;
 	}
-	if (c->fails != c->waited_fails)
-		spscring_came(c, (c->pos - c->waited_at) * spscring_weight(c));
-	c->seen = c->pos + n;
+	if (c->base.fails != c->base.waited_fails)
+		spscring_came(&c->base,
+			      (c->base.pos - c->base.waited_at) * spscring_weight(&c->base));
+	c->base.seen = c->base.pos + n;
 	/* A tail of this frame's next lap says that this lap is complete. */
-	if ((__s64)(c->seen - c->frame_end) > 0)
-		c->seen = c->frame_end;
+	if ((__s64)(c->base.seen - c->frame_end) > 0)
+		c->base.seen = c->frame_end;
 	return 0;
 }
 
-static __always_inline void spscring_release_frame(struct spscring_consumer *c,
+static SPSCRING_INLINE void spscring_release_frame(struct spscring_consumer *c,
 						   __u32 n, __u32 stride)
 {
-	c->pos += n;
-	c->at += n * stride;
+	c->base.pos += n;
+	c->base.at += n * stride;
 }
 
 /**
@@ -950,22 +988,22 @@ static __always_inline void spscring_release_frame(struct spscring_consumer *c,
  *
  * Return: how many there are, 1 to @n; or a negative errno, see the top.
  */
-static __always_inline long spscring_peek_n(struct spscring_consumer *c, __u32 n,
+static SPSCRING_INLINE long spscring_peek_n(struct spscring_consumer *c, size_t n,
 					    const void **recs)
 {
 #ifdef __KERNEL__
-	if (c->peer_is_user)
+	if (c->base.peer_is_user)
 		return -EPERM;
 #endif
-	*recs = c->at;		/* for compilers that think it may stay unset */
-	if (c->pos == c->seen) {
+	*recs = c->base.at;		/* for compilers that think it may stay unset */
+	if (c->base.pos == c->base.seen) {
 		int err = spscring_look(c);
 
 		if (err)
 			return err;
-		*recs = c->at;
+		*recs = c->base.at;
 	}
-	return n < c->seen - c->pos ? n : (long)(c->seen - c->pos);
+	return (long)(n < c->base.seen - c->base.pos ? n : c->base.seen - c->base.pos);
 }
 
 /**
@@ -973,15 +1011,15 @@ static __always_inline long spscring_peek_n(struct spscring_consumer *c, __u32 n
  * @c: the consumer
  * @n: how many, at most what spscring_peek_n() gave
  */
-static __always_inline void spscring_release_n(struct spscring_consumer *c, __u32 n)
+static SPSCRING_INLINE void spscring_release_n(struct spscring_consumer *c, size_t n)
 {
-	if (unlikely(!n))
+	if (spscring_unlikely(!n))
 		return;
 	if (spscring_traced(pop))
-		spscring_trace_pop(c, n);
-	spscring_release_frame(c, n, c->stride);
-	spscring_release_cursor(c);
-	spscring_released(c);
+		spscring_trace_pop(&c->base, (__u32)n);
+	spscring_release_frame(c, (__u32)n, c->base.stride);
+	spscring_release_cursor(&c->base);
+	spscring_released(&c->base);
 }
 
 /**
@@ -991,7 +1029,7 @@ static __always_inline void spscring_release_n(struct spscring_consumer *c, __u3
  *
  * Return: 0, or a negative errno, see the top.
  */
-static __always_inline int spscring_peek(struct spscring_consumer *c, const void **rec)
+static SPSCRING_INLINE int spscring_peek(struct spscring_consumer *c, const void **rec)
 {
 	long n = spscring_peek_n(c, 1, rec);
 
@@ -1002,13 +1040,13 @@ static __always_inline int spscring_peek(struct spscring_consumer *c, const void
  * spscring_release() - give the record peeked back
  * @c: the consumer
  */
-static __always_inline void spscring_release(struct spscring_consumer *c)
+static SPSCRING_INLINE void spscring_release(struct spscring_consumer *c)
 {
 	if (spscring_traced(pop))
-		spscring_trace_pop(c, 1);
-	spscring_release_frame(c, 1, c->stride);
-	spscring_release_cursor(c);
-	spscring_released(c);
+		spscring_trace_pop(&c->base, 1);
+	spscring_release_frame(c, 1, c->base.stride);
+	spscring_release_cursor(&c->base);
+	spscring_released(&c->base);
 }
 
 /**
@@ -1019,23 +1057,23 @@ static __always_inline void spscring_release(struct spscring_consumer *c)
  *
  * Return: 0, or a negative errno, see the top.
  */
-static __always_inline int spscring_pop_fixed(struct spscring_consumer *c,
+static SPSCRING_INLINE int spscring_pop_fixed(struct spscring_consumer *c,
 					      void *rec, __u32 size)
 {
-	if (c->pos == c->seen) {
+	if (c->base.pos == c->base.seen) {
 		int err = spscring_look(c);
 
 		if (err)
 			return err;
 		if (spscring_traced(pop)) {
-			spscring_trace_pop(c, 1);
-			c->seen = c->pos + 1;	/* so that the next comes by here */
+			spscring_trace_pop(&c->base, 1);
+			c->base.seen = c->base.pos + 1;	/* so that the next comes by here */
 		}
 	}
-	__builtin_memcpy(rec, c->at, size);
-	spscring_release_frame(c, 1, c->stride);
-	spscring_release_cursor(c);
-	return spscring_released(c);
+	__builtin_memcpy(rec, c->base.at, size);
+	spscring_release_frame(c, 1, c->base.stride);
+	spscring_release_cursor(&c->base);
+	return spscring_released(&c->base);
 }
 
 /**
@@ -1060,37 +1098,37 @@ static inline int spscring_pop(struct spscring_consumer *c, void *rec)
  * Return: how many were popped, fewer than @n where there were no more; or a
  * negative errno where there was none at all, see the top.
  */
-static __always_inline long spscring_pop_n_fixed(struct spscring_consumer *c,
-						 void *recs, __u32 n, __u32 size)
+static SPSCRING_INLINE long spscring_pop_n_fixed(struct spscring_consumer *c,
+						 void *recs, size_t n, __u32 size)
 {
+	__u32 all = spscring_batch(n), todo = all;
 	char *to = (char *)recs;
-	__u32 todo = n;
 
 	while (todo) {
-		__u64 some = c->seen - c->pos;
+		__u64 some = c->base.seen - c->base.pos;
 
 		if (!some) {
 			int err = spscring_look(c);
 
 			if (err) {
-				if (todo == n)
+				if (todo == all)
 					return err;
 				break;
 			}
-			some = c->seen - c->pos;
+			some = c->base.seen - c->base.pos;
 		}
 		if (some > todo)
 			some = todo;
-		spscring_copy(to, size, c->at, c->stride, (__u32)some, size);
-		spscring_release_frame(c, (__u32)some, c->stride);
+		spscring_copy(to, size, c->base.at, c->base.stride, (__u32)some, size);
+		spscring_release_frame(c, (__u32)some, c->base.stride);
 		todo -= (__u32)some;
 		to += some * size;
 	}
 	if (spscring_traced(pop))
-		spscring_trace_pop_n(c, n - todo);
-	spscring_release_cursor(c);
-	spscring_released(c);
-	return n - todo;
+		spscring_trace_pop_n(&c->base, all - todo);
+	spscring_release_cursor(&c->base);
+	spscring_released(&c->base);
+	return all - todo;
 }
 
 /**
@@ -1101,71 +1139,48 @@ static __always_inline long spscring_pop_n_fixed(struct spscring_consumer *c,
  *
  * Return: as spscring_pop_n_fixed().
  */
-static inline long spscring_pop_n(struct spscring_consumer *c, void *recs, __u32 n)
+static inline long spscring_pop_n(struct spscring_consumer *c, void *recs, size_t n)
 {
 	return spscring_pop_n_fixed(c, recs, n, c->record_size);
 }
 
 /* ---------------------------------------------------------------- looks */
 
+static SPSCRING_INLINE int spscring_base_has_room(const struct spscring_producer_base *p, __u64 n)
+{
+	/* (D) pairs with (C) */
+	return n <= p->capacity &&
+		(__s64)(spscring_load_acquire(p->peer_cursor) + p->capacity - p->pos - n) >= 0;
+}
+
 /**
  * spscring_has_room() - whether slots are free, exactly
  * @p: the producer
- * @n: how many, at most the capacity
+ * @n: how many, at most the capacity; never, if more
  *
  * Reads the consumer's exact cursor: for a producer that waits, not for each push.
  */
 static inline int spscring_has_room(const struct spscring_producer *p, __u64 n)
 {
-	/* (D) pairs with (C) */
-	return (__s64)(smp_load_acquire(p->peer_cursor) + p->capacity - p->pos - n) >= 0;
+	return spscring_base_has_room(&p->base, n);
 }
 
 /**
  * spscring_has_records() - whether records are there
  * @c: the consumer
- * @n: how many, at most the capacity; bytes where they are of any size
+ * @n: how many, at most the capacity; never, if more
  *
- * Reads the tail of the frame that holds the last of them, or the producer's cursor.
+ * Reads the tail of the frame that holds the last of them.
  */
 static inline int spscring_has_records(const struct spscring_consumer *c, __u64 n)
 {
-	__u64 frames, last;
-	const char *frame;
+	__u64 frames = (__u64)(c->base.end - c->base.data) / c->frame_size;
+	__u64 last = c->base.pos + n;
+	const char *frame = c->base.data + (last - 1) / c->frame_records % frames * c->frame_size;
 
-	if (c->flags & SPSCRING_CREATE_RECORDS)
-		/* (H) pairs with (G) */
-		return (__s64)(smp_load_acquire(&c->peer->cursor.word) - c->pos - n) >= 0;
-	frames = (__u64)(c->end - c->data) / c->frame_size;
-	last = c->pos + n;
-	frame = c->data + (last - 1) / c->frame_records % frames * c->frame_size;
 	/* (B) pairs with (A) */
-	return (__s64)(smp_load_acquire((const __u64 *)frame) - last) >= 0;
-}
-
-/* Of records of any size: published, and in this lap. */
-static __always_inline int spscring_word_is_there(const struct spscring_consumer *c, __u64 word)
-{
-	const __u64 bits = SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LAP;
-
-	return (__u32)((word & bits) >> 32) == c->phase;
-}
-
-/*
- * After a wait: the first record is there by its own tail or word, not only by what
- * comes after it.  One that overwrites has it anywhere.
- */
-static inline int spscring_first_is_there(const struct spscring_consumer *c)
-{
-	if (!(c->flags & SPSCRING_CREATE_RECORDS))
-		return spscring_has_records(c, 1);
-	/* (Q) pairs with (P) */
-	if (spscring_word_is_there(c, smp_load_acquire((const __u64 *)c->at)))
-		return 1;
-	if (!(c->flags & SPSCRING_CREATE_OVERWRITE))
-		return 0;
-	/* (U) pairs with (T) */
-	return (__s64)(smp_load_acquire(&c->peer->oldest.word) - c->pos) > 0;
+	return n <= c->base.capacity &&
+		(__s64)(spscring_load_acquire((const __u64 *)frame) - last) >= 0;
 }
 
 /* It came while we looked: look as long again next time; or less. */
@@ -1180,7 +1195,7 @@ static inline void spscring_spin_adapt(__u32 *spin, __u32 max, __u32 looks, int 
 }
 
 /* Look once, and for a while: whether it came.  @counters are the end's: found, and not. */
-static __always_inline int spscring_spin(__u32 *looks, __u32 max, __u64 *counters,
+static SPSCRING_INLINE int spscring_spin(__u32 *looks, __u32 max, __u64 *counters,
 					 int (*has)(const void *end, __u64 n), const void *end,
 					 __u64 n)
 {
@@ -1188,22 +1203,28 @@ static __always_inline int spscring_spin(__u32 *looks, __u32 max, __u64 *counter
 	__u32 i;
 
 	for (i = 0; i < *looks && !found && !spscring_must_yield(); i++) {
-		cpu_relax();
+		spscring_cpu_relax();
 		found = has(end, n);
 	}
 	spscring_spin_adapt(looks, max, i, found);
-	WRITE_ONCE(counters[!found], counters[!found] + 1);
+	spscring_write_once(counters[!found], counters[!found] + 1);
 	return found;
 }
 
 static inline int spscring_end_has_room(const void *p, __u64 n)
 {
-	return spscring_has_room((const struct spscring_producer *)p, n);
+	return spscring_base_has_room((const struct spscring_producer_base *)p, n);
 }
 
 static inline int spscring_end_has_records(const void *c, __u64 n)
 {
 	return spscring_has_records((const struct spscring_consumer *)c, n);
+}
+
+static inline int spscring_base_spin_room(struct spscring_producer_base *p, __u64 n)
+{
+	return spscring_spin(&p->spin, p->spin_max, p->lines->counters.more,
+			     spscring_end_has_room, p, n);
 }
 
 /**
@@ -1215,8 +1236,7 @@ static inline int spscring_end_has_records(const void *c, __u64 n)
  */
 static inline int spscring_spin_room(struct spscring_producer *p, __u64 n)
 {
-	return spscring_spin(&p->spin, p->spin_max, p->lines->counters.more,
-			     spscring_end_has_room, p, n);
+	return spscring_base_spin_room(&p->base, n);
 }
 
 /**
@@ -1228,7 +1248,7 @@ static inline int spscring_spin_room(struct spscring_producer *p, __u64 n)
  */
 static inline int spscring_spin_records(struct spscring_consumer *c, __u64 n)
 {
-	return spscring_spin(&c->spin, c->spin_max, c->lines->counters.more,
+	return spscring_spin(&c->base.spin, c->base.spin_max, c->base.lines->counters.more,
 			     spscring_end_has_records, c, n);
 }
 
@@ -1260,33 +1280,26 @@ spscring_kernel_lines(const struct spscring_geometry *g, const void *info)
 		((const char *)info + SPSCRING_KERNEL_LINES + g->colour);
 }
 
-/* Of the words of a position's lap, see spscring_record.h. */
-static inline __u32 spscring_phase(const struct spscring_geometry *g, __u64 pos)
+static inline void spscring_producer_base_init(struct spscring_producer_base *p,
+					       const struct spscring_geometry *g,
+					       const void *consumer, const void *info,
+					       void *producer)
 {
-	return (__u32)((SPSCRING_WORD_PUBLISHED |
-			(pos / g->data_bytes % 2 ? SPSCRING_WORD_LAP : 0)) >> 32);
-}
+	const struct spscring_consumer_lines *peer = (const struct spscring_consumer_lines *)
+		((const char *)consumer + g->colour);
 
-/* The number whose low bits a word has, the nearest to another. */
-static inline __u64 spscring_sequence_of(__u64 word, __u64 near)
-{
-	return near + (__u64)((__s64)(((word >> SPSCRING_WORD_SEQUENCE) - near) <<
-				      SPSCRING_WORD_SEQUENCE) >> SPSCRING_WORD_SEQUENCE);
-}
-
-/*
- * The number of the record at the cursor.  What was stored before the cursor may be
- * ahead of it by a call's records: these are then still there, with their numbers.
- */
-static inline __u64 spscring_first_sequence(const struct spscring_consumer *c)
-{
-	/* (Q) pairs with (P) */
-	__u64 word = smp_load_acquire((const __u64 *)c->at);
-	__u64 sequence = READ_ONCE(c->cursor[1]);
-
-	if (c->flags & SPSCRING_CREATE_OVERWRITE || !spscring_word_is_there(c, word))
-		return sequence;
-	return spscring_sequence_of(word, sequence);
+	p->lines = (struct spscring_producer_lines *)spscring_lines(g, producer);
+	p->cursor = &p->lines->cursor.word;
+	p->peer_told = &peer->told.word;
+	p->peer_cursor = &peer->cursor.word;
+	p->kernel = spscring_kernel_lines(g, info);
+	p->wants = &p->kernel->consumer_wants.word;
+	p->pos = spscring_read_once(*p->cursor);
+	p->limit = p->pos;
+	p->stop = p->pos;
+	p->capacity = g->capacity;
+	p->stride = g->stride;
+	p->flags = g->flags;
 }
 
 /**
@@ -1299,83 +1312,44 @@ static inline __u64 spscring_first_sequence(const struct spscring_consumer *c)
  * @data: the data
  *
  * It wakes nobody until spscring_producer_wakes(); its fd is the caller's to set.
+ *
+ * Return: 0, or -EPROTOTYPE a ring of records of any size.
  */
-static inline void spscring_producer_init(struct spscring_producer *p,
-					  const struct spscring_geometry *g,
-					  const void *consumer, const void *info,
-					  void *producer, void *data)
+static inline int spscring_producer_init(struct spscring_producer *p,
+					 const struct spscring_geometry *g,
+					 const void *consumer, const void *info,
+					 void *producer, void *data)
 {
-	const struct spscring_consumer_lines *peer = (const struct spscring_consumer_lines *)
-		((const char *)consumer + g->colour);
 	char *frame;
 	__u64 slot;
 
+	if (g->flags & SPSCRING_CREATE_RECORDS)
+		return -EPROTOTYPE;
 	memset(p, 0, sizeof(*p));
-	p->lines = (struct spscring_producer_lines *)spscring_lines(g, producer);
-	p->cursor = &p->lines->cursor.word;
-	p->peer_told = &peer->told.word;
-	p->peer_cursor = &peer->cursor.word;
-	p->peer_state = &spscring_kernel_lines(g, info)->consumer.word;
-	p->wants = &spscring_kernel_lines(g, info)->consumer_wants.word;
-	p->own_wants = &spscring_kernel_lines(g, info)->producer_wants.word;
-	p->pos = READ_ONCE(*p->cursor);
-	p->limit = p->pos;
-	p->stop = p->pos;
-	p->capacity = g->capacity;
-	p->stride = g->stride;
-	p->flags = g->flags;
-	if (g->flags & SPSCRING_CREATE_RECORDS) {
-		/* so that it is the bytes behind the words that are aligned */
-		p->data = (char *)data + g->stride - 8;
-		p->end = p->data + g->data_bytes;
-		p->at = p->data + p->pos % g->data_bytes;
-		p->phase = spscring_phase(g, p->pos);
-		p->cleared = p->pos;
-		p->sequence = READ_ONCE(p->cursor[1]);
-		p->oldest = READ_ONCE(p->lines->oldest.word);
-		p->oldest_sequence = READ_ONCE(p->lines->oldest.more[0]);
-		p->oldest_at = p->data + p->oldest % g->data_bytes;
-		if (g->flags & SPSCRING_CREATE_OVERWRITE)
-			p->limit = p->oldest + p->capacity;
-		return;
-	}
+	spscring_producer_base_init(&p->base, g, consumer, info, producer);
 	p->record_size = g->record_size;
 	p->frame_size = g->frame_size;
 	p->frame_first = g->frame_first;
 	p->frame_records = g->frame_records;
-	p->data = (char *)data;
-	p->end = p->data + g->frames * g->frame_size;
-	frame = p->data + p->pos / g->frame_records % g->frames * g->frame_size;
+	p->base.data = (char *)data;
+	p->base.end = p->base.data + g->frames * g->frame_size;
+	frame = p->base.data + p->base.pos / g->frame_records % g->frames * g->frame_size;
 	p->tail = (__u64 *)frame;
-	slot = p->pos % g->frame_records;
-	p->frame_end = p->pos - slot + g->frame_records;
-	p->at = frame + g->frame_first + slot * g->stride;
+	slot = p->base.pos % g->frame_records;
+	p->frame_end = p->base.pos - slot + g->frame_records;
+	p->base.at = frame + g->frame_first + slot * g->stride;
+	return 0;
 }
 
-/**
- * spscring_consumer_init() - a consumer's handle, at its own cursor
- * @c: the handle
- * @g: the geometry, from INFO or from the kernel, never from a peer
- * @consumer: the consumer's page
- * @info: the info page, with the producer's page where it is in the fd
- * @data: the data; only read, so they may be mapped read-only
- *
- * It wakes nobody until spscring_consumer_wakes(); its fd is the caller's to set.
- */
-static inline void spscring_consumer_init(struct spscring_consumer *c,
-					  const struct spscring_geometry *g,
-					  void *consumer, const void *info,
-					  const void *data)
+static inline void spscring_consumer_base_init(struct spscring_consumer_base *c,
+					       const struct spscring_geometry *g,
+					       void *consumer, const void *info)
 {
-	char *frame;
-	__u64 slot;
-
-	memset(c, 0, sizeof(*c));
 	c->lines = (struct spscring_consumer_lines *)spscring_lines(g, consumer);
 	c->cursor = &c->lines->cursor.word;
-	c->peer_state = &spscring_kernel_lines(g, info)->producer.word;
-	c->wants = &spscring_kernel_lines(g, info)->producer_wants.word;
-	c->pos = READ_ONCE(*c->cursor);
+	c->kernel = spscring_kernel_lines(g, info);
+	c->wants = &c->kernel->producer_wants.word;
+	c->pos = spscring_read_once(*c->cursor);
 	c->seen = c->pos;
 	c->tell = g->tell;
 	c->tell_at = c->pos + c->tell;
@@ -1387,45 +1361,62 @@ static inline void spscring_consumer_init(struct spscring_consumer *c,
 	c->flags = g->flags;
 	c->peer = (const struct spscring_producer_lines *)
 		((const char *)info + g->producer_offset - g->info_offset + g->colour);
-	if (g->flags & SPSCRING_CREATE_RECORDS) {
-		c->seen = 0;
-		c->data = (char *)data + g->stride - 8;
-		c->end = c->data + g->data_bytes;
-		c->at = c->data + c->pos % g->data_bytes;
-		c->phase = spscring_phase(g, c->pos);
-		c->sequence = spscring_first_sequence(c);
-		c->waited_sequence = c->sequence;
-		return;
-	}
+}
+
+/**
+ * spscring_consumer_init() - a consumer's handle, at its own cursor
+ * @c: the handle
+ * @g: the geometry, from INFO or from the kernel, never from a peer
+ * @consumer: the consumer's page
+ * @info: the info page, with the producer's page where it is in the fd
+ * @data: the data; only read, so they may be mapped read-only
+ *
+ * It wakes nobody until spscring_consumer_wakes(); its fd is the caller's to set.
+ *
+ * Return: 0, or -EPROTOTYPE a ring of records of any size.
+ */
+static inline int spscring_consumer_init(struct spscring_consumer *c,
+					 const struct spscring_geometry *g,
+					 void *consumer, const void *info,
+					 const void *data)
+{
+	char *frame;
+	__u64 slot;
+
+	if (g->flags & SPSCRING_CREATE_RECORDS)
+		return -EPROTOTYPE;
+	memset(c, 0, sizeof(*c));
+	spscring_consumer_base_init(&c->base, g, consumer, info);
 	c->record_size = g->record_size;
 	c->frame_size = g->frame_size;
 	c->frame_first = g->frame_first;
 	c->frame_records = g->frame_records;
-	c->data = (char *)data;
-	c->end = c->data + g->frames * g->frame_size;
-	frame = c->data + c->pos / g->frame_records % g->frames * g->frame_size;
+	c->base.data = (char *)data;
+	c->base.end = c->base.data + g->frames * g->frame_size;
+	frame = c->base.data + c->base.pos / g->frame_records % g->frames * g->frame_size;
 	c->tail = (const __u64 *)frame;
-	slot = c->pos % g->frame_records;
-	c->frame_end = c->pos - slot + g->frame_records;
-	c->at = frame + g->frame_first + slot * g->stride;
+	slot = c->base.pos % g->frame_records;
+	c->frame_end = c->base.pos - slot + g->frame_records;
+	c->base.at = frame + g->frame_first + slot * g->stride;
+	return 0;
 }
 
 /**
  * spscring_producer_wakes() - what a publish does for a consumer that may sleep
- * @p: the producer, new
+ * @p: the base of the producer, new
  * @how: SPSCRING_WAKE_*
  */
-static inline void spscring_producer_wakes(struct spscring_producer *p, __u32 how)
+static inline void spscring_producer_wakes(struct spscring_producer_base *p, __u32 how)
 {
 	p->after = how;
 }
 
 /**
  * spscring_consumer_wakes() - what a release does for a producer that may sleep
- * @c: the consumer, new
+ * @c: the base of the consumer, new
  * @how: SPSCRING_WAKE_*
  */
-static inline void spscring_consumer_wakes(struct spscring_consumer *c, __u32 how)
+static inline void spscring_consumer_wakes(struct spscring_consumer_base *c, __u32 how)
 {
 	c->wake = how;
 	c->after_at = how == SPSCRING_WAKE_NEVER ? c->tell_at : 0;
