@@ -17,7 +17,8 @@ realtime() {
 say() { printf '== %s\n' "$*" >&2; }
 die() { printf 'spscring: %s\n' "$*" >&2; exit 1; }
 
-# slow NAME COMMAND...: run with its output in a log, a sign of life every 15 s.
+# slow NAME COMMAND...: run with its output in a log, a sign of life every 15 s, with
+# what the command has said of itself if that is its last line.
 slow() {
 	local name=$1 log=$cache/log/${1// /-}.log start=$SECONDS rc=0
 	shift
@@ -31,7 +32,8 @@ slow() {
 			kill -0 "$pid" 2>/dev/null || break
 			sleep 0.25
 		done
-		kill -0 "$pid" 2>/dev/null && say "$name: $((SECONDS - start)) s"
+		kill -0 "$pid" 2>/dev/null &&
+			say "$name: $((SECONDS - start)) s$(tail -n 1 "$log" | sed -n 's/^== /: /p')"
 	done
 	wait "$pid" || rc=$?
 	if [ $rc -ne 0 ]; then
@@ -61,6 +63,24 @@ once() {
 }
 did() { mkdir -p "$cache/stamp" && echo "$stamp_sum" >"$stamp_name"; }
 
+# apt_get ARGUMENT...: with patience.  apt-get fails at once where another process holds a
+# lock of apt's or dpkg's, as the automatic updates of a fresh machine do.
+apt_patience=600	# seconds
+apt_get() {
+	local start=$SECONDS busy='Could not get lock|locked by another process' err rc
+	while :; do
+		rc=0
+		{
+			err=$(LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -q "$@" 2>&1 >&3) || rc=$?
+		} 3>&1
+		[ -z "$err" ] || printf '%s\n' "$err" >&2
+		[ $rc -ne 0 ] && grep -qE "$busy" <<<"$err" || return $rc
+		[ $((SECONDS - start)) -lt $apt_patience ] || return $rc
+		say "waits: $(grep -m 1 -E "$busy" <<<"$err")"
+		sleep 2
+	done
+}
+
 # need PACKAGE...: Debian packages of the running suite.
 need() {
 	local missing=() p
@@ -70,9 +90,8 @@ need() {
 	done
 	[ ${#missing[@]} -eq 0 ] && return
 	[ "$(id -u)" -eq 0 ] || die "as root: apt-get install ${missing[*]}"
-	slow "apt update" apt-get -q update
-	slow "apt install" env DEBIAN_FRONTEND=noninteractive \
-		apt-get -qy install --no-install-recommends "${missing[@]}"
+	slow "apt update" apt_get update
+	slow "apt install" apt_get -y install --no-install-recommends "${missing[@]}"
 }
 
 # suite_conf SUITE: apt's state for another Debian suite, in a folder of its own;
@@ -97,7 +116,7 @@ suite_conf() {
 		Debug::NoLocking "true";
 	C
 	if [ -z "$(find "$apt/state/lists" -name '*Packages*' -mtime -2 -print -quit)" ]; then
-		APT_CONFIG=$apt/conf slow "apt lists of $suite" apt-get -q update
+		APT_CONFIG=$apt/conf slow "apt lists of $suite" apt_get update
 	fi
 	echo "$apt/conf"
 }
@@ -109,7 +128,7 @@ fetch() {
 	conf=$(suite_conf "$1")
 	shift 2
 	mkdir -p "$dir/.deb"
-	(cd "$dir/.deb" && APT_CONFIG=$conf slow "download $1" apt-get -q download "$@")
+	(cd "$dir/.deb" && APT_CONFIG=$conf slow "download $1" apt_get download "$@")
 	slow "unpack $1" unpack_debs "$dir"
 }
 
