@@ -217,12 +217,12 @@ static __always_inline long peer_pop(struct peer *peer, struct peer_tally *t, u3
 	}
 }
 
-/* Is what was popped what belongs at @seq? */
-static __always_inline void peer_check(struct peer_tally *t, long n, u32 size, u64 seq)
+/* Is what was popped what belongs at @seq?  The buffer has room for @batch records. */
+static __always_inline void peer_check(struct peer_tally *t, u32 n, u32 batch, u32 size, u64 seq)
 {
 	const void *rec = t->recs;
 
-	for (; n; n--, seq++, rec += size) {
+	for (n = min(n, batch); n; n--, seq++, rec += size) {
 		t->wrong += spscring_peer_wrong(rec, size, seq);
 		t->checksum += spscring_peer_word(rec, size);
 	}
@@ -286,7 +286,7 @@ static __always_inline int peer_sink(struct peer *peer, struct peer_tally *t, u6
 
 		if (some < 0)
 			return some;
-		peer_check(t, some, size, t->first + t->done);
+		peer_check(t, some, batch, size, t->first + t->done);
 		t->done += some;
 	}
 	return 0;
@@ -301,7 +301,7 @@ static __always_inline int peer_echo(struct peer *peer, struct peer_tally *t, u6
 
 		if (some < 0)
 			return some;
-		peer_check(t, some, size, t->first + t->done);
+		peer_check(t, some, batch, size, t->first + t->done);
 		err = peer_push(peer, t, some, size, batch == 1);
 		if (err)
 			return err;
@@ -398,7 +398,7 @@ static __always_inline int peer_ping(struct peer *peer, struct peer_tally *t, u6
 			t->done--;	/* it has not come back */
 			return some;
 		}
-		peer_check(t, 1, size, seq);
+		peer_check(t, 1, 1, size, seq);
 		if (timed)
 			hist_add(peer->hist, peer_ticks() - begin);
 	}
