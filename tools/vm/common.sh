@@ -43,6 +43,17 @@ slow() {
 	say "$name: done in $((SECONDS - start)) s"
 }
 
+# last: all that comes in goes to stderr, its last line out.  (tee /dev/stderr opens what
+# stderr is anew: a log loses what it has.)
+last() {
+	local line last=
+	while IFS= read -r line || [ -n "$line" ]; do
+		printf '%s\n' "$line" >&2
+		last=$line
+	done
+	printf '%s\n' "$last"
+}
+
 # verdict NAME STATUS [WHY]: one result of a suite that needs no machine;
 # verdicts: how many there were, as its last line.
 passed=0 failed=0
