@@ -266,10 +266,10 @@ static pid_t exec_with(endpoint_t *self, bool keep)
 static bool wait_exec(pid_t pid)
 {
 	char path[64], name[16];
-	int tries;
+	struct patience p = {};
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	for (tries = 0; tries < 5000; tries++) {
+	do {
 		FILE *f = fopen(path, "r");
 		bool there = f && fgets(name, sizeof(name), f) && !strcmp(name, "sleep\n");
 
@@ -277,8 +277,7 @@ static bool wait_exec(pid_t pid)
 			fclose(f);
 		if (there)
 			return true;
-		sleep_ms(2);
-	}
+	} while (patient(&p, 0));
 	return false;
 }
 
@@ -313,6 +312,7 @@ TEST_F(endpoint, kept_over_exec)
 /* A child that keeps the fd keeps the end alive, and is the end. */
 TEST_F(endpoint, kept_by_a_child)
 {
+	struct patience p = {};
 	int hold[2];
 	char byte;
 	pid_t pid;
@@ -343,8 +343,8 @@ TEST_F(endpoint, kept_by_a_child)
 	EXPECT_EQ(claim_end(self->ring, SPSCRING_PRODUCER, TAG), -EBUSY);
 
 	EXPECT_EQ(write(hold[1], "", 1), 1);
-	for (byte = 0; info_of(self->ring).tail < 4 && byte < 100; byte++)
-		sleep_ms(20);
+	while (info_of(self->ring).tail < 4 && patient(&p, 0))
+		;
 	pop_from(_metadata, self, 0, 4);
 	EXPECT_EQ(pop_end(self), -EAGAIN);
 	close(hold[1]);

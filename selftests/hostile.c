@@ -247,26 +247,18 @@ static long pop_by(struct duel *d, __u64 *seq)
 	return n;
 }
 
-/* Another look at what a kernel's end does, for 20 s at least. */
-static bool patience(int *tries)
-{
-	if (++*tries > 1000)
-		sleep_ms(1);
-	return *tries < 20000;
-}
-
 /* Honest ends, before and after an attack; a peer in the kernel needs a while. */
 static bool user_pushes(struct duel *d, __u64 n)
 {
-	int err, tries = 0;
+	struct patience patience = {};
+	int err;
 
 	while (n) {
 		err = push_answer(&d->p, &d->pushed);
 		if (!err) {
 			d->pushed++;
 			n--;
-			tries = 0;
-		} else if (err != -EAGAIN || d->peer < 0 || !patience(&tries)) {
+		} else if (err != -EAGAIN || d->peer < 0 || !patient(&patience, n)) {
 			return false;
 		}
 	}
@@ -275,7 +267,8 @@ static bool user_pushes(struct duel *d, __u64 n)
 
 static bool user_pops(struct duel *d, __u64 n)
 {
-	int err, tries = 0;
+	struct patience patience = {};
+	int err;
 	__u64 v;
 
 	while (n) {
@@ -284,8 +277,7 @@ static bool user_pops(struct duel *d, __u64 n)
 			if (v != d->popped++)
 				return false;
 			n--;
-			tries = 0;
-		} else if (err != -EAGAIN || d->peer < 0 || !patience(&tries)) {
+		} else if (err != -EAGAIN || d->peer < 0 || !patient(&patience, n)) {
 			return false;
 		}
 	}
@@ -355,10 +347,10 @@ static struct outcome kernel_outcome(struct duel *d, __u32 role, __u64 pos,
 		&peer_consumer(d)->counters.word;
 	__u64 since = READ_ONCE(*counter), at = pos, count, now;
 	struct outcome out = { .err = -ETIMEDOUT };
+	struct patience patience = {};
 	struct spscring_info info;
-	int tries = 0;
 
-	while (patience(&tries)) {
+	do {
 		/* in this order: it has not moved for as long as that counts */
 		count = smp_load_acquire(counter);
 		info = info_of(d->ring);
@@ -378,7 +370,7 @@ static struct outcome kernel_outcome(struct duel *d, __u32 role, __u64 pos,
 			out.err = -EAGAIN;
 			return out;
 		}
-	}
+	} while (patient(&patience, at + count));
 	return out;
 }
 
@@ -472,20 +464,22 @@ FIXTURE_TEARDOWN(hostile)
 /* Until the kernel has popped all that was pushed, or filled the ring. */
 static bool kernel_pops(struct duel *d)
 {
-	int tries = 0;
+	const __u64 *head = &peer_consumer(d)->cursor.word;
+	struct patience patience = {};
 
-	while (READ_ONCE(peer_consumer(d)->cursor.word) < d->pushed)
-		if (!patience(&tries))
+	while (READ_ONCE(*head) < d->pushed)
+		if (!patient(&patience, READ_ONCE(*head)))
 			return false;
 	return true;
 }
 
 static bool kernel_fills(struct duel *d)
 {
-	int tries = 0;
+	const __u64 *tail = &peer_producer(d)->cursor.word;
+	struct patience patience = {};
 
-	while (READ_ONCE(peer_producer(d)->cursor.word) - d->popped < CAPACITY)
-		if (!patience(&tries))
+	while (READ_ONCE(*tail) - d->popped < CAPACITY)
+		if (!patient(&patience, READ_ONCE(*tail)))
 			return false;
 	return true;
 }

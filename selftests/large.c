@@ -639,12 +639,12 @@ TEST_F(large, claims_among_mappings)
 		}
 	}
 	for (round = 0; round < 20; round++) {
-		int tries = 0;
+		struct patience p = {};
 
 		ASSERT_TRUE(producer_dies(self));
 		do
 			self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
-		while (self->producer == -EBUSY && tries++ < 50);
+		while (self->producer == -EBUSY && patient(&p, 0));
 		ASSERT_GE(self->producer, 0);
 	}
 	kill(pid, SIGKILL);

@@ -109,10 +109,10 @@ FIXTURE_SETUP(memcg)
 
 FIXTURE_TEARDOWN(memcg)
 {
-	int tries;
+	struct patience p = {};
 
-	for (tries = 0; tries < 500 && rmdir(self->dir) && errno == EBUSY; tries++)
-		sleep_ms(10);
+	while (rmdir(self->dir) && errno == EBUSY && patient(&p, 0))
+		;
 }
 
 /* What fits is charged and given back; what does not is ENOMEM, and no OOM kill. */

@@ -64,13 +64,12 @@ static const char *other_holder(bool *peer)
 /* A node appears and a device is open a moment after the module is there. */
 static int device_opens(void)
 {
-	int tries, fd = -ENODEV;
+	struct patience p = {};
+	int fd;
 
-	for (tries = 0; tries < 1000 && fd < 0; tries++) {
+	do
 		fd = device_open();
-		if (fd < 0)
-			sleep_ms(10);
-	}
+	while (fd < 0 && patient(&p, 0));
 	return fd;
 }
 
@@ -129,13 +128,12 @@ static bool stays(void)
 /* The last file is let go of a moment after its close returns. */
 static bool goes(void)
 {
-	int tries, err = -EWOULDBLOCK;
+	struct patience p = {};
+	int err;
 
-	for (tries = 0; tries < 500 && err == -EWOULDBLOCK; tries++) {
+	do
 		err = module_out("spscring");
-		if (err)
-			sleep_ms(10);
-	}
+	while (err == -EWOULDBLOCK && patient(&p, 0));
 	return !err && access(DEVICE, F_OK);
 }
 

@@ -512,20 +512,24 @@ static void scribble_heads(struct duel *d, int ms)
 
 /*
  * The victim has ended; or still pops, and is made to end: words of both laps that a
- * liar left may lead round for ever, a call at a time.
+ * liar left may lead round for ever, a call at a time.  After that many laps they have.
  */
+#define LAPS	8
+
 static int victim_ends(struct duel *d, pid_t victim, bool *goes_on)
 {
-	__u64 head = info_of(d->ring).head;
-	int tries, status;
+	struct spscring_info info = info_of(d->ring);
+	struct patience patience = {};
+	__u64 head = info.head;
+	int status;
 
 	*goes_on = false;
-	for (tries = 0; tries < 2000; tries++) {
+	do {
 		if (waitpid(victim, &status, WNOHANG) == victim)
 			return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-		sleep_ms(1);
-	}
-	*goes_on = info_of(d->ring).head != head;
+		info = info_of(d->ring);
+		*goes_on = info.head - head > LAPS * d->g.data_bytes;
+	} while (!*goes_on && patient(&patience, info.head + info.tail));
 	kill(victim, SIGKILL);
 	return wait_child(victim) == -SIGKILL && *goes_on ? 0 : 255;
 }

@@ -130,6 +130,26 @@ static inline void sleep_ms(unsigned int ms)
 	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000L }, NULL);
 }
 
+/* Until something has not moved for a minute and more, however slow the machine is. */
+struct patience {
+	__u64 seen;
+	unsigned int looks;	/* since it was that */
+};
+
+/* One look more at what is to move, or to be there; false: it does not. */
+static inline bool patient(struct patience *p, __u64 now)
+{
+	if (p->seen != now) {
+		p->seen = now;
+		p->looks = 0;
+	}
+	if (p->looks < 1000)
+		sched_yield();
+	else
+		sleep_ms(2);
+	return ++p->looks < 31000;
+}
+
 /* Pop until there is an answer: the peer's state is looked at now and then. */
 static inline int pop_answer(struct spscring_consumer *c, void *rec)
 {
@@ -152,16 +172,12 @@ static inline int push_answer(struct spscring_producer *p, const void *rec)
 /* An end dies some time after its holder: true once it has that state. */
 static inline bool wait_state(int fd, __u32 role, __u32 state)
 {
-	int tries;
+	struct patience p = {};
 
-	for (tries = 0; tries < 6000; tries++) {
+	do {
 		if (state_of(fd, role) == state)
 			return true;
-		if (tries < 1000)
-			sched_yield();
-		else
-			sleep_ms(2);
-	}
+	} while (patient(&p, 0));
 	return false;
 }
 

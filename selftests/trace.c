@@ -280,14 +280,13 @@ TEST_F(trace, records_in_batches)
 /* True once all is seen, and nothing else. */
 static bool wait_seen(trace_t *self)
 {
-	int tries;
+	struct patience p = {};
 
-	for (tries = 0; tries < 2000 && strcmp(self->want, seen(self)); tries++) {
-		if (strncmp(self->want, self->seen, strlen(self->seen)))
+	while (strcmp(self->want, seen(self)))
+		if (strncmp(self->want, self->seen, strlen(self->seen)) ||
+		    !patient(&p, strlen(self->seen)))
 			return false;
-		sleep_ms(2);
-	}
-	return tries < 2000;
+	return true;
 }
 
 /* Once, however often it is tried; and a batch says what found room. */
@@ -323,15 +322,14 @@ TEST_F(trace, full_in_batches)
 
 static bool wait_cursors(trace_t *self, __u64 head, __u64 tail)
 {
-	int tries;
+	struct patience p = {};
+	struct spscring_info info;
 
-	for (tries = 0; tries < 2000; tries++) {
-		struct spscring_info info = info_of(self->ring);
-
+	do {
+		info = info_of(self->ring);
 		if (info.head == head && info.tail == tail)
 			return true;
-		sleep_ms(2);
-	}
+	} while (patient(&p, info.head + info.tail));
 	return false;
 }
 

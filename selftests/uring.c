@@ -43,6 +43,8 @@ static int push_one(struct _test_data_uring *self, __u64 v)
 	return push_answer(&self->p, &v);
 }
 
+#define LONG	60000	/* ms: nothing is as late as this but what does not come */
+
 /* The next completion's result; -ETIME when there is none in time. */
 static int completion(struct io_uring *loop, unsigned int ms, bool *more)
 {
@@ -74,14 +76,14 @@ TEST_F(uring, multishot_poll)
 			continue;	/* two at once now and then */
 		/* as many as there were edges, at least one */
 		do {
-			ASSERT_EQ(completion(&self->loop, 10000, &more) & POLLIN, POLLIN);
+			ASSERT_EQ(completion(&self->loop, LONG, &more) & POLLIN, POLLIN);
 			ASSERT_TRUE(more);
 		} while (io_uring_cq_ready(&self->loop));
 		while (!pop_answer(&self->c, &v))
 			ASSERT_EQ(v, next++);
 	}
 	ASSERT_EQ(spscring_shutdown(self->in, 0), 0);
-	EXPECT_EQ(completion(&self->loop, 10000, &more) & POLLRDHUP, POLLRDHUP);
+	EXPECT_EQ(completion(&self->loop, LONG, &more) & POLLRDHUP, POLLRDHUP);
 	EXPECT_EQ(next, 100);
 }
 
@@ -96,7 +98,7 @@ TEST_F(uring, read)
 	EXPECT_EQ(completion(&self->loop, 20, NULL), -ETIME);
 	EXPECT_EQ(info_of(self->ring).consumer_sleep.sleeps, 0);
 	ASSERT_EQ(push_one(self, 42), 0);
-	EXPECT_EQ(completion(&self->loop, 10000, NULL), sizeof(v));
+	EXPECT_EQ(completion(&self->loop, LONG, NULL), sizeof(v));
 	EXPECT_EQ(v, 42);
 }
 
@@ -110,7 +112,7 @@ TEST_F(uring, write)
 	ASSERT_EQ(io_uring_submit(&self->loop), 1);
 	EXPECT_EQ(completion(&self->loop, 20, NULL), -ETIME);
 	ASSERT_EQ(pop_answer(&self->c, &v), 0);
-	EXPECT_EQ(completion(&self->loop, 10000, NULL), sizeof(one));
+	EXPECT_EQ(completion(&self->loop, LONG, NULL), sizeof(one));
 	EXPECT_EQ(info_of(self->ring).length, 8);
 }
 
@@ -129,7 +131,7 @@ static int write_behind_wake(struct io_uring *loop, int in, int out)
 		io_uring_prep_write(io_uring_get_sqe(loop), in, &v[i], 8, -1);
 	io_uring_submit(loop);
 	for (i = 0; i < 3; i++)
-		moved += completion(loop, 10000, NULL) == 8;
+		moved += completion(loop, LONG, NULL) == 8;
 	return moved;
 }
 
@@ -187,14 +189,14 @@ TEST_F(uring_record, read)
 	EXPECT_EQ(info_of(self->ring).consumer_sleep.sleeps, 0);
 	io_uring_prep_writev(io_uring_get_sqe(&self->loop), self->in, in, 2, -1);
 	ASSERT_EQ(io_uring_submit(&self->loop), 1);
-	EXPECT_EQ(completion(&self->loop, 10000, NULL), 8);
-	EXPECT_EQ(completion(&self->loop, 10000, NULL), 8);
+	EXPECT_EQ(completion(&self->loop, LONG, NULL), 8);
+	EXPECT_EQ(completion(&self->loop, LONG, NULL), 8);
 	EXPECT_EQ(memcmp(rec, "a record", 8), 0);
 	/* too little room: it stays */
 	ASSERT_EQ(write(self->in, "another", 7), 7);
 	io_uring_prep_read(io_uring_get_sqe(&self->loop), self->out, rec, 6, -1);
 	ASSERT_EQ(io_uring_submit(&self->loop), 1);
-	EXPECT_EQ(completion(&self->loop, 10000, NULL), -EMSGSIZE);
+	EXPECT_EQ(completion(&self->loop, LONG, NULL), -EMSGSIZE);
 	EXPECT_EQ(read(self->out, rec, sizeof(rec)), 7);
 }
 
@@ -213,14 +215,14 @@ TEST_F(uring_record, write)
 	io_uring_prep_write(io_uring_get_sqe(&self->loop), self->in, more, sizeof(more), -1);
 	ASSERT_EQ(io_uring_submit(&self->loop), 1);
 	if (variant->flags) {
-		EXPECT_EQ(completion(&self->loop, 10000, NULL),
+		EXPECT_EQ(completion(&self->loop, LONG, NULL),
 			  variant->flags & SPSCRING_CREATE_DROP ? -ENOBUFS : (int)sizeof(more));
 		return;
 	}
 	EXPECT_EQ(completion(&self->loop, 20, NULL), -ETIME);
 	EXPECT_EQ(info_of(self->ring).producer_sleep.sleeps, 0);
 	EXPECT_EQ(read(self->out, rec, sizeof(rec)), 2000);
-	EXPECT_EQ(completion(&self->loop, 10000, NULL), sizeof(more));
+	EXPECT_EQ(completion(&self->loop, LONG, NULL), sizeof(more));
 	EXPECT_EQ(read(self->out, rec, sizeof(rec)), 2000);
 	EXPECT_EQ(read(self->out, rec, sizeof(rec)), sizeof(more));
 }

@@ -64,7 +64,8 @@ struct bench_side {
 	u64 start;
 	u64 end;
 	u64 elapsed;		/* in round trips without a stamp each */
-	unsigned long deadline;	/* in jiffies */
+	u64 at;			/* where it was when it last breathed */
+	unsigned long since;	/* in jiffies: it has been there */
 	u32 spins;
 	int err;		/* of the loop */
 } __aligned(BENCH_LINE);
@@ -104,7 +105,7 @@ extern const struct bench_ops bench_bare, bench_walk, bench_copy, bench_copy_rep
 	bench_ptr_ring, bench_list, bench_mutex_kfifo, bench_trace_rb, bench_ring,
 	bench_ring_sleep, bench_records, bench_bpf;
 
-int bench_breathe(struct bench_side *s);
+int bench_breathe(struct bench_side *s, u64 at);
 int bench_wrong(struct bench_side *s, u64 want, u64 got);
 
 /* For scripts that look at the code of them. */

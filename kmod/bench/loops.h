@@ -45,13 +45,17 @@ static __always_inline void bench_relax(void *queue)
 	cpu_relax();
 }
 
-/* The peer is slow: a few ns, and now and then a look at the world outside. */
-static __always_inline int bench_wait(struct bench_side *s, void *queue, bench_relax_fn relax)
+/*
+ * The peer is slow: a few ns, and now and then a look at the world outside.  @at is the
+ * number of the message that it waits for, or another that tells one from the next.
+ */
+static __always_inline int bench_wait(struct bench_side *s, void *queue, u64 at,
+				      bench_relax_fn relax)
 {
 	relax(queue);
 	if (likely(++s->spins % BENCH_CHUNK))
 		return 0;
-	return bench_breathe(s);
+	return bench_breathe(s, at);
 }
 
 static __always_inline int bench_push(struct bench_side *s, void *queue, const u64 *record,
@@ -60,20 +64,21 @@ static __always_inline int bench_push(struct bench_side *s, void *queue, const u
 	int err;
 
 	while (unlikely((err = push(queue, record)) == -EAGAIN)) {
-		err = bench_wait(s, queue, bench_relax);
+		err = bench_wait(s, queue, *record, bench_relax);
 		if (unlikely(err))
 			break;
 	}
 	return err;
 }
 
-static __always_inline int bench_pop(struct bench_side *s, void *queue, u64 *record,
+/* Message @i. */
+static __always_inline int bench_pop(struct bench_side *s, void *queue, u64 *record, u64 i,
 				     bench_pop_fn pop, bench_relax_fn relax)
 {
 	int err;
 
 	while (unlikely((err = pop(queue, record)) == -EAGAIN)) {
-		err = bench_wait(s, queue, relax);
+		err = bench_wait(s, queue, i, relax);
 		if (unlikely(err))
 			break;
 	}
@@ -92,7 +97,7 @@ static __always_inline int bench_trip(struct bench_side *s, void *out, void *in,
 	err = bench_push(s, out, &i, push);
 	if (unlikely(err))
 		return err;
-	err = bench_pop(s, in, &v, pop, relax);
+	err = bench_pop(s, in, &v, i, pop, relax);
 	if (unlikely(err))
 		return err;
 	return likely(v == i) ? 0 : bench_wrong(s, i, v);
@@ -115,7 +120,7 @@ static __always_inline int bench_trips(struct bench_side *s, void *out, void *in
 			if (stamped)
 				hist_add(s->hist, bench_clock() - stamp);
 		}
-		err = bench_breathe(s);
+		err = bench_breathe(s, i);
 		if (err)
 			return err;
 	}
@@ -146,7 +151,7 @@ static __always_inline int bench_echo_on(struct bench_side *s, void *in, void *o
 	int err;
 
 	for (i = 0; i < 2 * count; i++) {
-		err = bench_pop(s, in, &v, pop, relax);
+		err = bench_pop(s, in, &v, i, pop, relax);
 		if (unlikely(err))
 			return err;
 		if (unlikely(v != i))
@@ -190,7 +195,7 @@ static __always_inline int bench_fill_on(struct bench_side *s, void *queue, u64 
 			if (unlikely(err))
 				return err;
 		}
-		err = bench_breathe(s);
+		err = bench_breathe(s, i);
 		if (err)
 			return err;
 	}
@@ -207,7 +212,7 @@ static __always_inline int bench_drain_on(struct bench_side *s, void *queue, u64
 	s->start = bench_clock();
 	while (i < end) {
 		for (stop = min(i + BENCH_CHUNK, end); i < stop; i++) {
-			err = bench_pop(s, queue, record, pop, relax);
+			err = bench_pop(s, queue, record, i, pop, relax);
 			if (unlikely(err))
 				return err;
 			if (unlikely(record[0] != i))
@@ -215,7 +220,7 @@ static __always_inline int bench_drain_on(struct bench_side *s, void *queue, u64
 			if (unlikely(record[bytes / 8 - 1] != i))
 				return bench_wrong(s, i, record[bytes / 8 - 1]);
 		}
-		err = bench_breathe(s);
+		err = bench_breathe(s, i);
 		if (err)
 			return err;
 	}
@@ -264,7 +269,7 @@ static __always_inline int bench_push_n(struct bench_side *s, void *queue, const
 			n -= some;
 			continue;
 		}
-		err = some == -EAGAIN ? bench_wait(s, queue, bench_relax) : some;
+		err = some == -EAGAIN ? bench_wait(s, queue, *records, bench_relax) : some;
 		if (unlikely(err))
 			return err;
 	}
@@ -288,7 +293,7 @@ static __always_inline int bench_fill_n_on(struct bench_side *s, void *queue,
 			if (unlikely(err))
 				return err;
 		}
-		err = bench_breathe(s);
+		err = bench_breathe(s, i);
 		if (err)
 			return err;
 	}
@@ -309,7 +314,7 @@ static __always_inline int bench_drain_n_on(struct bench_side *s, void *queue,
 		for (stop = min(i + BENCH_CHUNK, end); i < stop;) {
 			some = pop_n(queue, records, min_t(u64, batch, end - i));
 			if (unlikely(some <= 0)) {
-				err = some == -EAGAIN ? bench_wait(s, queue, relax) : some;
+				err = some == -EAGAIN ? bench_wait(s, queue, i, relax) : some;
 				if (unlikely(err))
 					return err;
 				continue;
@@ -319,7 +324,7 @@ static __always_inline int bench_drain_n_on(struct bench_side *s, void *queue,
 					return bench_wrong(s, i + k, records[k]);
 			i += some;
 		}
-		err = bench_breathe(s);
+		err = bench_breathe(s, i);
 		if (err)
 			return err;
 	}
@@ -355,7 +360,7 @@ static __always_inline int bench_began(struct bench_side *s, u64 *t0)
 
 	/* pairs with bench_begin() */
 	while (!(*t0 = smp_load_acquire(&s->run->t0))) {
-		err = bench_wait(s, NULL, bench_relax);
+		err = bench_wait(s, NULL, 0, bench_relax);
 		if (err)
 			return err;
 	}
@@ -383,7 +388,7 @@ static __always_inline int bench_fill_paced(struct bench_side *s, bench_push_fn 
 		}
 		if (likely(++s->spins % BENCH_CHUNK && i < stop))
 			continue;
-		err = bench_breathe(s);
+		err = bench_breathe(s, i);
 		if (err)
 			return err;
 	}
@@ -415,7 +420,7 @@ static __always_inline int bench_drain_paced(struct bench_side *s, bench_pop_fn 
 				return bench_wrong(s, due, v);
 		}
 		if (i == from) {
-			err = err == -EAGAIN ? bench_wait(s, queue, relax) : err;
+			err = err == -EAGAIN ? bench_wait(s, queue, i, relax) : err;
 			if (unlikely(err))
 				return err;
 			continue;
@@ -426,7 +431,7 @@ static __always_inline int bench_drain_paced(struct bench_side *s, bench_pop_fn 
 				hist_add(s->hist, now > v ? (now - v) >> BENCH_FRACTION : 0);
 		if (likely(++s->spins % BENCH_CHUNK))
 			continue;
-		err = bench_breathe(s);
+		err = bench_breathe(s, i);
 		if (err)
 			return err;
 	}
@@ -454,9 +459,9 @@ static __always_inline int bench_fill_stamps(struct bench_side *s, bench_push_fn
 			i++;
 			if (likely(i % BENCH_CHUNK))
 				continue;
-			err = bench_breathe(s);
+			err = bench_breathe(s, i);
 		} else if (err == -EAGAIN) {
-			err = bench_wait(s, queue, bench_relax);
+			err = bench_wait(s, queue, i, bench_relax);
 		}
 		if (unlikely(err))
 			return err;
@@ -475,14 +480,14 @@ static __always_inline int bench_drain_stamps(struct bench_side *s, bench_pop_fn
 	if (err)
 		return err;
 	for (i = 0; i < end; i++) {
-		err = bench_pop(s, queue, &v, pop, relax);
+		err = bench_pop(s, queue, &v, i, pop, relax);
 		if (unlikely(err))
 			return err;
 		if (unlikely(BENCH_NUMBER(v) != BENCH_NUMBER(i)))
 			return bench_wrong(s, BENCH_NUMBER(i), BENCH_NUMBER(v));
 		hist_add(s->hist, bench_clock() - t0 - (v >> BENCH_NUMBER_BITS));
 		if (unlikely(!(i % BENCH_CHUNK))) {
-			err = bench_breathe(s);
+			err = bench_breathe(s, i);
 			if (err)
 				return err;
 		}
@@ -509,7 +514,7 @@ static __always_inline int bench_fill_many(struct bench_side *s, bench_push_fn p
 			if (++k == rings)
 				k = 0;
 		}
-		err = bench_breathe(s);
+		err = bench_breathe(s, i);
 		if (err)
 			return err;
 	}
@@ -528,7 +533,7 @@ static __always_inline int bench_drain_many(struct bench_side *s, bench_pop_fn p
 	s->start = bench_clock();
 	while (i < end) {
 		for (stop = min(i + BENCH_CHUNK, end); i < stop; i++) {
-			err = bench_pop(s, queue[k], &v, pop, relax);
+			err = bench_pop(s, queue[k], &v, i, pop, relax);
 			if (unlikely(err))
 				return err;
 			if (unlikely(v != i))
@@ -536,7 +541,7 @@ static __always_inline int bench_drain_many(struct bench_side *s, bench_pop_fn p
 			if (++k == rings)
 				k = 0;
 		}
-		err = bench_breathe(s);
+		err = bench_breathe(s, i);
 		if (err)
 			return err;
 	}
@@ -572,7 +577,7 @@ static __always_inline int bench_send(struct bench_side *s, void *queue, u64 i, 
 
 	bench_mark(s->records, bytes, i);
 	while (unlikely((err = send(queue, s->records, bytes)) == -EAGAIN)) {
-		err = bench_wait(s, queue, bench_relax);
+		err = bench_wait(s, queue, i, bench_relax);
 		if (unlikely(err))
 			break;
 	}
@@ -588,7 +593,7 @@ static __always_inline int bench_take(struct bench_side *s, void *queue, u64 i,
 	int err;
 
 	while (unlikely((length = take(queue, s->records, LENGTHS_MAX)) == -EAGAIN)) {
-		err = bench_wait(s, queue, relax);
+		err = bench_wait(s, queue, i, relax);
 		if (unlikely(err))
 			return err;
 	}
@@ -610,7 +615,7 @@ static __always_inline int bench_fill_mixed(struct bench_side *s, bench_send_fn 
 			if (unlikely(err))
 				return err;
 		}
-		err = bench_breathe(s);
+		err = bench_breathe(s, i);
 		if (err)
 			return err;
 	}
@@ -632,7 +637,7 @@ static __always_inline int bench_drain_mixed(struct bench_side *s, bench_take_fn
 			if (unlikely(err))
 				return err;
 		}
-		err = bench_breathe(s);
+		err = bench_breathe(s, i);
 		if (err)
 			return err;
 	}
@@ -660,7 +665,7 @@ static __always_inline int bench_trips_mixed(struct bench_side *s, u64 i, u64 en
 			if (stamped)
 				hist_add(s->hist, bench_clock() - stamp);
 		}
-		err = bench_breathe(s);
+		err = bench_breathe(s, i);
 		if (err)
 			return err;
 	}

@@ -16,7 +16,8 @@
 
 #include "report.h"
 
-#define RUN_SECONDS	30
+/* On no machine does a side stand still for as long, but where it hangs. */
+#define STILL_SECONDS	120
 
 /* Larger records: as many bytes to move as patience allows. */
 #define SIZED_ITEM	32
@@ -104,18 +105,22 @@ void bench_release_probe(u64 *word)
 /**
  * bench_breathe() - let others run, and see whether to go on
  * @s: the side
+ * @at: another number whenever it has got on
  *
  * Return: 0; -ECANCELED the other side failed, or the user lost patience;
- * -ETIMEDOUT this run takes too long.
+ * -ETIMEDOUT this side has stood still for STILL_SECONDS.
  */
-int bench_breathe(struct bench_side *s)
+int bench_breathe(struct bench_side *s, u64 at)
 {
 	cond_resched();
 	if (READ_ONCE(s->run->stop))
 		return -ECANCELED;
-	if (time_after(jiffies, s->deadline)) {
-		pr_err("spscring_bench: %s, %s: more than %u s\n", s->run->ops->name,
-		       bench_test_names[s->run->shape.test], RUN_SECONDS);
+	if (s->at != at) {
+		s->at = at;
+		s->since = jiffies;
+	} else if (time_after(jiffies, s->since + STILL_SECONDS * HZ)) {
+		pr_err("spscring_bench: %s, %s: a side has stood still for %u s\n",
+		       s->run->ops->name, bench_test_names[s->run->shape.test], STILL_SECONDS);
 		return -ETIMEDOUT;
 	}
 	return 0;
@@ -145,7 +150,7 @@ static int meet(struct bench_side *s)
 		cpu_relax();
 		if (++s->spins % 65536)
 			continue;
-		err = bench_breathe(s);
+		err = bench_breathe(s, 0);
 		if (err)
 			return err;
 	}
@@ -157,7 +162,7 @@ static int side_thread(void *arg)
 	struct bench_side *s = arg;
 	struct bench_run *run = s->run;
 
-	s->deadline = jiffies + RUN_SECONDS * HZ;
+	s->since = jiffies;
 	s->err = meet(s);
 	if (!s->err)
 		s->loop(s);

@@ -22,10 +22,12 @@ struct record_end {
 	struct spscring_record_consumer c;
 };
 
-/* A second passes only when nothing comes, or when a wake-up is lost. */
+/* In ns: it passes only when nothing comes, or when a wake-up is lost. */
+#define RECORD_PATIENCE	(30 * NSEC_PER_SEC)
+
 static int record_sleep(struct record_end *end, struct spscring_record_run *run)
 {
-	s64 deadline = ktime_get_ns() + NSEC_PER_SEC;
+	s64 deadline = ktime_get_ns() + RECORD_PATIENCE;
 	int err;
 
 	if (run->role == SPSCRING_CONSUMER)
@@ -33,7 +35,8 @@ static int record_sleep(struct record_end *end, struct spscring_record_run *run)
 	else
 		err = spscring_record_wait_room(&end->p, record_need(&run->mover, &end->p),
 						deadline);
-	if (err == -ETIMEDOUT) {
+	/* one whose time is up looks once more: what was lost is not to pass for told */
+	if ((!err && (s64)ktime_get_ns() >= deadline) || err == -ETIMEDOUT) {
 		run->timeouts++;
 		err = 0;
 	}

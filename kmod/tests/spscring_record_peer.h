@@ -73,7 +73,7 @@ struct record_mover {
  * @err:	out: 0 all was pushed, or what ended it: push, pop, a sleep, or -EAGAIN
  *		after @tries.
  * @tries:	give up after so many that failed in a row; 0: never.
- * @timeouts:	out: seconds slept without a wake-up.
+ * @timeouts:	out: sleeps of 30 s, without a wake-up.
  * @count:	until the sequence number is this.
  * @mover:	ways and most are given, the rest comes back.
  *
