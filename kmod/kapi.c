@@ -4,28 +4,12 @@
  */
 #include <linux/export.h>
 #include <linux/file.h>
-#include <linux/fs.h>
-#include <linux/list.h>
-#include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/scatterlist.h>
-#include <linux/slab.h>
 #include <linux/uio.h>
 
 #include "ring.h"
 #include "spscring_kapi.h"
-
-/* A device node of the driver's naming; each open claims the end. */
-struct ring_device {
-	struct list_head all;
-	struct miscdevice misc;
-	struct spscring *ring;
-	u32 role;
-};
-
-static LIST_HEAD(ring_devices);
-static DEFINE_MUTEX(ring_devices_lock);
 
 /**
  * spscring_create() - make a ring
@@ -103,20 +87,7 @@ EXPORT_SYMBOL_GPL(spscring_put);
  */
 void spscring_destroy(struct spscring *ring)
 {
-	struct ring_device *dev, *next;
-
-	mutex_lock(&ring_devices_lock);
-	list_for_each_entry_safe(dev, next, &ring_devices, all) {
-		if (dev->ring != ring)
-			continue;
-		list_del(&dev->all);
-		/* waits for an open in progress */
-		misc_deregister(&dev->misc);
-		ring_put(dev->ring);
-		kfree(dev->misc.name);
-		kfree(dev);
-	}
-	mutex_unlock(&ring_devices_lock);
+	export_remove(ring);
 	spscring_put(ring, SPSCRING_PRODUCER | SPSCRING_CONSUMER);
 }
 EXPORT_SYMBOL_GPL(spscring_destroy);
@@ -601,80 +572,6 @@ int spscring_export_fd(struct spscring *ring, u32 role)
 	return endpoint_fd(ring, role);
 }
 EXPORT_SYMBOL_GPL(spscring_export_fd);
-
-static int device_open(struct inode *inode, struct file *file)
-{
-	struct ring_device *dev = container_of(file->private_data, struct ring_device, misc);
-
-	return endpoint_open(file, dev->ring, dev->role);
-}
-
-/* misc_open() holds a reference to the owner while it calls open */
-static const struct file_operations device_fops = {
-	.owner	= THIS_MODULE,
-	.open	= device_open,
-};
-
-/* misc_register() would say so too, but with a stack trace in the log. */
-static bool device_name_taken(const char *name)
-{
-	struct ring_device *dev;
-
-	list_for_each_entry(dev, &ring_devices, all)
-		if (!strcmp(dev->misc.name, name))
-			return true;
-	return false;
-}
-
-/**
- * spscring_export_device() - an end as a device node
- * @ring: the ring
- * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
- * @name: of the node in /dev
- * @mode: its permissions until a udev rule says otherwise
- *
- * For a ring of spscring_create().  Each open, for reading and writing (-EACCES
- * otherwise), claims the end, so the second gets EBUSY until the first has let
- * go.  The node goes with spscring_destroy().  Context: process, may sleep.
- *
- * Return: 0; -EINVAL a bad role; -ENOMEM; -EEXIST the name is taken; -EBUSY no
- * device number.
- */
-int spscring_export_device(struct spscring *ring, u32 role, const char *name, umode_t mode)
-{
-	struct ring_device *dev;
-	int err = -ENOMEM;
-
-	if (!ring_role_valid(role))
-		return -EINVAL;
-	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
-	if (!dev)
-		return -ENOMEM;
-	dev->misc.name = kstrdup(name, GFP_KERNEL);
-	if (!dev->misc.name)
-		goto err_free;
-	dev->misc.minor = MISC_DYNAMIC_MINOR;
-	dev->misc.fops = &device_fops;
-	dev->misc.mode = mode;
-	dev->ring = ring_get(ring);
-	dev->role = role;
-	mutex_lock(&ring_devices_lock);
-	err = device_name_taken(name) ? -EEXIST : misc_register(&dev->misc);
-	if (!err)
-		list_add(&dev->all, &ring_devices);
-	mutex_unlock(&ring_devices_lock);
-	if (err)
-		goto err_name;
-	return 0;
-
-err_name:
-	ring_put(ring);
-	kfree(dev->misc.name);
-err_free:
-	kfree(dev);
-	return err;
-}
-EXPORT_SYMBOL_GPL(spscring_export_device);
 
 /**
  * spscring_data_sg_table() - the data pages, for DMA

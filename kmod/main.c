@@ -9,13 +9,21 @@ MODULE_PARM_DESC(max_bytes, "Most memory for all rings that users make, in bytes
 
 static int __init spscring_init(void)
 {
-	return chardev_init();
+	int err = export_init();
+
+	if (err)
+		return err;
+	err = chardev_init();
+	if (err)
+		export_exit();
+	return err;
 }
 module_init(spscring_init);
 
 static void __exit spscring_exit(void)
 {
 	chardev_exit();
+	export_exit();
 }
 module_exit(spscring_exit);
 

@@ -161,6 +161,11 @@ int ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c);
 int ring_record_producer_handle(struct spscring *ring, struct spscring_record_producer *p);
 int ring_record_consumer_handle(struct spscring *ring, struct spscring_record_consumer *c);
 
+/* export.c: ends as device nodes */
+void export_remove(struct spscring *ring);
+int export_init(void);
+void export_exit(void);
+
 /* rw.c */
 ssize_t rw_read(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
 		struct iov_iter *to);

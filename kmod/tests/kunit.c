@@ -6,6 +6,7 @@
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
+#include <linux/cred.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -1526,6 +1527,82 @@ static void export_device(struct kunit *test)
 						     "spscring-kunit", 0600), -EEXIST);
 }
 
+/* What is no name for a node, and what another has: refused, and not in the log either. */
+static void export_names(struct kunit *test)
+{
+	static const struct {
+		const char *name;
+		int err;
+	} names[] = {
+		{ "", -EINVAL }, { ".", -EINVAL }, { "..", -EINVAL }, { "a/b", -EINVAL },
+		{ "/a", -EINVAL }, { "a!b", -EINVAL }, { "a b", -EINVAL }, { "a\nb", -EINVAL },
+		{ "\xe9", -EINVAL }, { "null", -EEXIST }, { "spscring", -EEXIST },
+	};
+	struct spscring *ring = make_ring(test, 8, 8);
+	char *longest = kunit_kzalloc(test, NAME_MAX + 2, GFP_KERNEL);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, longest);
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		KUNIT_EXPECT_EQ_MSG(test, spscring_export_device(ring, SPSCRING_CONSUMER,
+								 names[i].name, 0600),
+				    names[i].err, "name \"%s\"", names[i].name);
+	memset(longest, 'x', NAME_MAX + 1);
+	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_CONSUMER, longest, 0600),
+			-EINVAL);
+	longest[NAME_MAX] = 0;
+	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_CONSUMER, longest, 0600), 0);
+	/* names that kobjects would take for a format */
+	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_CONSUMER,
+						     "spscring-%s%n", 0600), 0);
+	KUNIT_EXPECT_EQ(test, open_errno("/dev/spscring-%s%n", O_RDWR), 0);
+	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_CONSUMER,
+						     "spscring-kunit", S_IFBLK | 0600), -EINVAL);
+	KUNIT_EXPECT_EQ(test, open_errno("/dev/spscring-kunit", O_RDWR), -ENOENT);
+}
+
+static umode_t node_mode(struct kunit *test, const char *name)
+{
+	struct file *file = filp_open(name, O_PATH, 0);
+	umode_t mode = 0;
+
+	KUNIT_EXPECT_FALSE(test, IS_ERR(file));
+	if (IS_ERR(file))
+		return 0;
+	mode = file_inode(file)->i_mode;
+	put_now(file);
+	return mode;
+}
+
+static void export_mode(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 8, 8);
+
+	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_CONSUMER,
+						     "spscring-kunit", 0624), 0);
+	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_CONSUMER,
+						     "spscring-kunit-0", 0), 0);
+	KUNIT_EXPECT_EQ(test, node_mode(test, "/dev/spscring-kunit"), S_IFCHR | 0624);
+	KUNIT_EXPECT_EQ(test, node_mode(test, "/dev/spscring-kunit-0"), S_IFCHR | 0600);
+}
+
+/* An inode of a node that is gone, opened again by who has it open. */
+static void export_gone(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 8, 8);
+	struct file *file, *again;
+
+	KUNIT_ASSERT_EQ(test, spscring_export_device(ring, SPSCRING_CONSUMER,
+						     "spscring-kunit", 0600), 0);
+	file = filp_open("/dev/spscring-kunit", O_RDWR, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	/* destroys the first */
+	make_ring(test, 8, 8);
+	again = dentry_open(&file->f_path, O_RDWR, current_cred());
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(again), -ENODEV);
+	put_now(file);
+}
+
 /* The table is the data, all of it, in order. */
 static void sg_table(struct kunit *test)
 {
@@ -1835,6 +1912,9 @@ static struct kunit_case kapi_test_cases[] = {
 	KUNIT_CASE(wait_woken_together),
 	KUNIT_CASE(export_fd),
 	KUNIT_CASE(export_device),
+	KUNIT_CASE(export_names),
+	KUNIT_CASE(export_mode),
+	KUNIT_CASE(export_gone),
 	KUNIT_CASE(sg_table),
 	KUNIT_CASE(data_twice),
 	KUNIT_CASE_PARAM(record_iter, record_mode_gen_params),

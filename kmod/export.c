@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Ends of drivers' rings as device nodes, see spscring_kapi.h.
+ *
+ * They are character devices of a region and a class of their own: misc_open() calls
+ * a device's open with the lock of all misc devices held, and an open here claims,
+ * which may take its time and calls the driver.
+ */
+#include <linux/cdev.h>
+#include <linux/ctype.h>
+#include <linux/device.h>
+#include <linux/export.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/kdev_t.h>
+#include <linux/limits.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/mutex.h>
+#include <linux/path.h>
+#include <linux/slab.h>
+
+#include "ring.h"
+#include "spscring_kapi.h"
+
+#define EXPORT_MINORS	(MINORMASK + 1)
+
+/* A device node of the driver's naming; each open claims the end. */
+struct ring_export {
+	struct list_head all;
+	struct device dev;
+	struct cdev cdev;
+	struct spscring *ring;
+	u32 role;
+	umode_t mode;
+	bool gone;		/* an inode that was opened before may still lead here */
+};
+
+static LIST_HEAD(exports);		/* as long as the name is in use */
+static DEFINE_MUTEX(exports_lock);	/* that list; held across no call */
+static DEFINE_IDA(export_minors);
+static dev_t export_region;
+static struct vfsmount *export_devtmpfs;	/* NULL: the kernel has none */
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+static char *export_devnode(struct device *dev, umode_t *mode)
+#else
+static char *export_devnode(const struct device *dev, umode_t *mode)
+#endif
+{
+	const struct ring_export *export = dev_get_drvdata(dev);
+
+	if (mode)
+		*mode = export->mode;
+	return NULL;
+}
+
+static struct class export_class = {
+	.name		= "spscring",
+	.devnode	= export_devnode,
+};
+
+static int export_open(struct inode *inode, struct file *file)
+{
+	struct ring_export *export = container_of(inode->i_cdev, struct ring_export, cdev);
+
+	if (READ_ONCE(export->gone))
+		return -ENODEV;
+	return endpoint_open(file, export->ring, export->role);
+}
+
+/* chrdev_open() holds a reference to the owner, and the file one to the cdev. */
+static const struct file_operations export_fops = {
+	.owner	= THIS_MODULE,
+	.open	= export_open,
+};
+
+static void export_release(struct device *dev)
+{
+	struct ring_export *export = dev_get_drvdata(dev);
+
+	ida_free(&export_minors, MINOR(dev->devt) - MINOR(export_region));
+	ring_put(export->ring);
+	kfree(export);
+}
+
+/*
+ * A file name that the kernel leaves as it is ('!' is its '/'), and that does no harm in
+ * the line of a log or of a uevent.
+ */
+static bool export_name_valid(const char *name)
+{
+	size_t i;
+
+	if (!strcmp(name, ".") || !strcmp(name, ".."))
+		return false;
+	for (i = 0; i <= NAME_MAX && name[i]; i++)
+		if (!isascii(name[i]) || !isgraph(name[i]) || name[i] == '/' || name[i] == '!')
+			return false;
+	return i && i <= NAME_MAX;
+}
+
+/*
+ * Is what bears the name in devtmpfs another's than @mine?  The kernel itself would not
+ * say so: the device would be there, and its node would not.
+ */
+static bool export_node_taken(const char *name, dev_t mine)
+{
+	struct path root;
+	struct file *file;
+	umode_t mode;
+	bool taken;
+
+	if (!export_devtmpfs)
+		return false;
+	root = (struct path) { .mnt = export_devtmpfs, .dentry = export_devtmpfs->mnt_root };
+	file = file_open_root(&root, name, O_PATH | O_NOFOLLOW, 0);
+	if (IS_ERR(file))
+		return false;
+	mode = file_inode(file)->i_mode;
+	taken = !S_ISCHR(mode) || file_inode(file)->i_rdev != mine;
+	fput(file);
+	return taken;
+}
+
+/* Of two that want a name at once the first has it; device_add() would leave a stack trace. */
+static int export_enlist(struct ring_export *export)
+{
+	const char *name = dev_name(&export->dev);
+	struct ring_export *other;
+	int err = 0;
+
+	mutex_lock(&exports_lock);
+	list_for_each_entry(other, &exports, all) {
+		if (!strcmp(dev_name(&other->dev), name)) {
+			err = -EEXIST;
+			break;
+		}
+	}
+	if (!err)
+		list_add(&export->all, &exports);
+	mutex_unlock(&exports_lock);
+	return err;
+}
+
+static void export_delist(struct ring_export *export)
+{
+	mutex_lock(&exports_lock);
+	list_del(&export->all);
+	mutex_unlock(&exports_lock);
+}
+
+static struct ring_export *export_alloc(struct spscring *ring, u32 role, const char *name,
+					umode_t mode)
+{
+	struct ring_export *export = kzalloc(sizeof(*export), GFP_KERNEL);
+	int minor, err;
+
+	if (!export)
+		return ERR_PTR(-ENOMEM);
+	minor = ida_alloc_max(&export_minors, EXPORT_MINORS - 1, GFP_KERNEL);
+	if (minor < 0) {
+		kfree(export);
+		return ERR_PTR(minor);
+	}
+	export->ring = ring_get(ring);
+	export->role = role;
+	export->mode = mode;
+	cdev_init(&export->cdev, &export_fops);
+	export->cdev.owner = THIS_MODULE;
+	device_initialize(&export->dev);
+	dev_set_drvdata(&export->dev, export);
+	export->dev.class = &export_class;
+	export->dev.release = export_release;
+	export->dev.devt = MKDEV(MAJOR(export_region), MINOR(export_region) + minor);
+	err = dev_set_name(&export->dev, "%s", name);
+	if (err) {
+		put_device(&export->dev);
+		return ERR_PTR(err);
+	}
+	return export;
+}
+
+static int export_add(struct ring_export *export)
+{
+	const char *name = dev_name(&export->dev);
+	int err;
+
+	if (export_node_taken(name, export->dev.devt))
+		return -EEXIST;
+	err = cdev_device_add(&export->cdev, &export->dev);
+	if (err)
+		return err;
+	/* again: another subsystem may have been faster */
+	if (export_node_taken(name, export->dev.devt)) {
+		WRITE_ONCE(export->gone, true);
+		cdev_device_del(&export->cdev, &export->dev);
+		return -EEXIST;
+	}
+	return 0;
+}
+
+/**
+ * spscring_export_device() - an end as a device node
+ * @ring: the ring, of spscring_create()
+ * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
+ * @name: of the node in /dev: 1 to 255 printable ASCII characters, no blank, '/' or '!'
+ * @mode: its permissions until a udev rule says otherwise; 0 is 0600
+ *
+ * Each open, for reading and writing (-EACCES otherwise), claims the end, so the second
+ * gets EBUSY until the first has let go; see spscring_watch() for what a user may do to
+ * it, and for how the driver hears of it.  The node is of class "spscring", and goes with
+ * spscring_destroy().
+ *
+ * Context: process, may sleep; from anywhere, a misc device's open and ioctl and the
+ * callbacks of spscring_watch() too: it takes no lock that an open holds while it claims.
+ *
+ * Return: 0; -EINVAL a bad role, name or mode; -EPERM a ring of spscring_from_fd();
+ * -EEXIST the name is taken, by an export or by whatever else devtmpfs has of it; -ENOSPC
+ * no device number; -ENOMEM.
+ */
+int spscring_export_device(struct spscring *ring, u32 role, const char *name, umode_t mode)
+{
+	struct ring_export *export;
+	int err;
+
+	if (!ring_role_valid(role) || !export_name_valid(name) || mode & ~0777)
+		return -EINVAL;
+	if (ring->of_user)
+		return -EPERM;
+	export = export_alloc(ring, role, name, mode);
+	if (IS_ERR(export))
+		return PTR_ERR(export);
+	err = export_enlist(export);
+	if (err)
+		goto err_put;
+	err = export_add(export);
+	if (err)
+		goto err_delist;
+	return 0;
+
+err_delist:
+	export_delist(export);
+err_put:
+	put_device(&export->dev);
+	return err;
+}
+EXPORT_SYMBOL_GPL(spscring_export_device);
+
+static struct ring_export *export_of(struct spscring *ring)
+{
+	struct ring_export *export, *found = NULL;
+
+	mutex_lock(&exports_lock);
+	list_for_each_entry(export, &exports, all) {
+		if (export->ring == ring) {
+			found = export;
+			break;
+		}
+	}
+	mutex_unlock(&exports_lock);
+	return found;
+}
+
+/**
+ * export_remove() - remove a ring's device nodes
+ * @ring: the ring, which is exported no more
+ *
+ * Waits for no open: one in progress has the end, or gets ENODEV.
+ */
+void export_remove(struct spscring *ring)
+{
+	struct ring_export *export;
+
+	while ((export = export_of(ring))) {
+		WRITE_ONCE(export->gone, true);
+		cdev_device_del(&export->cdev, &export->dev);
+		/* then the name is free */
+		export_delist(export);
+		put_device(&export->dev);
+	}
+}
+
+static void __init export_find_devtmpfs(void)
+{
+	struct file_system_type *type;
+
+	if (!IS_ENABLED(CONFIG_DEVTMPFS))
+		return;
+	type = get_fs_type("devtmpfs");
+	if (!type)
+		return;
+	export_devtmpfs = kern_mount(type);
+	if (IS_ERR(export_devtmpfs))
+		export_devtmpfs = NULL;
+}
+
+int __init export_init(void)
+{
+	int err = alloc_chrdev_region(&export_region, 0, EXPORT_MINORS, "spscring");
+
+	if (err)
+		return err;
+	err = class_register(&export_class);
+	if (err) {
+		unregister_chrdev_region(export_region, EXPORT_MINORS);
+		return err;
+	}
+	export_find_devtmpfs();
+	return 0;
+}
+
+void export_exit(void)
+{
+	if (export_devtmpfs)
+		kern_unmount(export_devtmpfs);
+	class_unregister(&export_class);
+	unregister_chrdev_region(export_region, EXPORT_MINORS);
+	ida_destroy(&export_minors);
+}
