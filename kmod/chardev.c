@@ -235,7 +235,7 @@ static int endpoint_release(struct inode *inode, struct file *file)
 	struct endpoint *end = file->private_data;
 
 	if (end->ring) {
-		ring_end(end->ring, end->role, SPSCRING_DEAD);
+		watch_end(end->ring, end->role);
 		ring_put(end->ring);
 	}
 	kfree(end);
@@ -276,7 +276,7 @@ static int endpoint_claim(struct endpoint *end, struct spscring *ring, u32 role)
 
 	if (!ring_role_valid(role))
 		return -EINVAL;
-	err = ring_claim(ring, role, false);
+	err = watch_claim(ring, role);
 	if (err)
 		return err;
 	end->role = role;
@@ -298,7 +298,7 @@ static struct endpoint *endpoint_alloc(void)
  * @ring: the ring
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
  *
- * Return: the file; or an ERR_PTR as ring_claim(), -EINVAL, -ENOMEM, -ENFILE.
+ * Return: the file; or an ERR_PTR as watch_claim(), -EINVAL, -ENOMEM, -ENFILE.
  */
 struct file *endpoint_file(struct spscring *ring, u32 role)
 {
@@ -353,7 +353,7 @@ int endpoint_fd(struct spscring *ring, u32 role)
  * @ring: the ring
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
  *
- * Return: 0; or a negative errno as ring_claim(), -ENOMEM, -EACCES not opened
+ * Return: 0; or a negative errno as watch_claim(), -ENOMEM, -EACCES not opened
  * for reading and writing.
  */
 int endpoint_open(struct file *file, struct spscring *ring, u32 role)

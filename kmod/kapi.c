@@ -82,12 +82,20 @@ EXPORT_SYMBOL_GPL(spscring_put);
  * @ring: the ring; not to be used any more
  *
  * For a ring of spscring_create(); as spscring_put() of both ends, and the
- * device nodes are gone.  Files and mappings of users stay valid and hold
- * nothing of the driver's, which may be unloaded.  Context: process, may sleep.
+ * device nodes are gone, as is what spscring_watch() set up: no callback runs
+ * once it returns.  Files and mappings of users stay valid and hold nothing of
+ * the driver's, which may be unloaded.  What else the driver does with the ring
+ * (pushes, waits, exports) has ended before.
+ *
+ * Context: process, may sleep; from anywhere, a misc device's open and ioctl
+ * too, but as spscring_unwatch() not from a callback of the ring, nor with a
+ * lock held that one takes: it waits for these.
  */
 void spscring_destroy(struct spscring *ring)
 {
 	export_remove(ring);
+	spscring_unwatch(ring, SPSCRING_PRODUCER);
+	spscring_unwatch(ring, SPSCRING_CONSUMER);
 	spscring_put(ring, SPSCRING_PRODUCER | SPSCRING_CONSUMER);
 }
 EXPORT_SYMBOL_GPL(spscring_destroy);
@@ -285,6 +293,112 @@ int spscring_record_claim_consumer(struct spscring *ring, struct spscring_record
 	return err;
 }
 EXPORT_SYMBOL_GPL(spscring_record_claim_consumer);
+
+/* A handle made anew is what the caller had made of it. */
+static int producer_again(struct spscring_producer_base *p,
+			  const struct spscring_producer_base *was)
+{
+	p->spin_max = was->spin_max;
+	p->spin = was->spin_max;
+	return 0;
+}
+
+static int consumer_again(struct spscring_consumer_base *c,
+			  const struct spscring_consumer_base *was)
+{
+	c->spin_max = was->spin_max;
+	c->spin = was->spin_max;
+	c->peer_is_user = was->peer_is_user;
+	return 0;
+}
+
+/**
+ * spscring_reset_producer() - empty a ring, and mend what its users have broken
+ * @p: the producer's handle, with nothing reserved
+ *
+ * For a ring of spscring_create() whose consumer's end nobody holds: once its user has
+ * closed, see spscring_watch().  What was not read is lost, and is counted as dropped, or
+ * as overrun by who reads next where the ring overwrites; where the user's cursor cannot
+ * be, nobody knows how many these are.  All words are made to say that the ring is empty,
+ * it is broken no more, and the handle works again, also after EPIPE: the next user who
+ * claims the end gets what is pushed from here on.
+ *
+ * Context: process, may sleep; a callback of spscring_watch() too.  No push or wait by @p
+ * at the same time, and no slot or record that is reserved.
+ *
+ * Return: 0; -EBUSY the other end is held, or pages that its last user could write are
+ * pinned by someone; -ESHUTDOWN an end was shut down for good; -EPERM a ring of
+ * spscring_from_fd().
+ */
+int spscring_reset_producer(struct spscring_producer *p)
+{
+	const struct spscring_producer_base was = p->base;
+	int err;
+
+	might_sleep();
+	err = ring_reset(was.ring, SPSCRING_PRODUCER, was.pos, 0) ?:
+		ring_producer_handle(was.ring, p);
+	return err ?: producer_again(&p->base, &was);
+}
+EXPORT_SYMBOL_GPL(spscring_reset_producer);
+
+/**
+ * spscring_record_reset_producer() - the same of records of any size
+ * @p: the producer's handle, with nothing reserved
+ *
+ * What is lost has had its numbers: the next record's tells the reader how many are
+ * missing.  Context and return: as spscring_reset_producer().
+ */
+int spscring_record_reset_producer(struct spscring_record_producer *p)
+{
+	const struct spscring_producer_base was = p->base;
+	int err;
+
+	might_sleep();
+	err = ring_reset(was.ring, SPSCRING_PRODUCER, was.pos, p->sequence) ?:
+		ring_record_producer_handle(was.ring, p);
+	return err ?: producer_again(&p->base, &was);
+}
+EXPORT_SYMBOL_GPL(spscring_record_reset_producer);
+
+/**
+ * spscring_reset_consumer() - empty a ring, and mend what its users have broken
+ * @c: the consumer's handle, with nothing peeked
+ *
+ * As spscring_reset_producer(), of the other end: what the last user has pushed and the
+ * driver has not popped is lost, and the next one begins with an empty ring.
+ *
+ * Context and return: likewise.
+ */
+int spscring_reset_consumer(struct spscring_consumer *c)
+{
+	const struct spscring_consumer_base was = c->base;
+	int err;
+
+	might_sleep();
+	err = ring_reset(was.ring, SPSCRING_CONSUMER, was.pos, 0) ?:
+		ring_consumer_handle(was.ring, c);
+	return err ?: consumer_again(&c->base, &was);
+}
+EXPORT_SYMBOL_GPL(spscring_reset_consumer);
+
+/**
+ * spscring_record_reset_consumer() - the same of records of any size
+ * @c: the consumer's handle, with nothing peeked
+ *
+ * Context and return: as spscring_reset_producer().
+ */
+int spscring_record_reset_consumer(struct spscring_record_consumer *c)
+{
+	const struct spscring_consumer_base was = c->base;
+	int err;
+
+	might_sleep();
+	err = ring_reset(was.ring, SPSCRING_CONSUMER, was.pos, c->sequence) ?:
+		ring_record_consumer_handle(was.ring, c);
+	return err ?: consumer_again(&c->base, &was);
+}
+EXPORT_SYMBOL_GPL(spscring_record_reset_consumer);
 
 /* May kernel code sleep for @n in a ring?  No membarrier makes a user's CPUs fence for it. */
 static int wait_refused(const struct spscring *ring, int over, u64 n)

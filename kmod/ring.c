@@ -219,6 +219,7 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	kref_init(&ring->ref);
 	ring->of_user = for_user;
 	mutex_init(&ring->lock);
+	mutex_init(&ring->watch_lock);
 	ring->producer.role = SPSCRING_PRODUCER;
 	ring->consumer.role = SPSCRING_CONSUMER;
 	ring->producer.ring = ring;
@@ -324,8 +325,8 @@ static void ring_set_state(struct spscring *ring, u32 role, u32 state)
  * @ring: the ring
  * @role: the end that found it, or 0: a claim did
  *
- * Called by the inlines of spscring_ring.h.  Said once for each ring, in a
- * rate-limited line of the log.  Context: any.
+ * Called by the inlines of spscring_ring.h.  Said once for each ring, until it is reset,
+ * in a rate-limited line of the log.  Context: any.
  */
 void spscring_broken(struct spscring *ring, int role)
 {
@@ -652,6 +653,30 @@ static int ring_mend_consumer(struct spscring *ring)
 	return 0;
 }
 
+/*
+ * May an end be claimed that was shut down?  Not where kernel code did that, nor for good
+ * unless the driver wants users to follow each other; nor while its holder has it open.
+ */
+static int ring_shut_down(const struct ring_end *end)
+{
+	if (end->kernel || !end->again)
+		return -ESHUTDOWN;
+	return end->left ? 0 : -EBUSY;
+}
+
+/**
+ * ring_set_again() - may an end be claimed after its user has shut it down and closed?
+ * @ring: the ring
+ * @role: which end
+ * @again: it may
+ */
+void ring_set_again(struct spscring *ring, u32 role, bool again)
+{
+	mutex_lock(&ring->lock);
+	ring_end_of(ring, role)->again = again;
+	mutex_unlock(&ring->lock);
+}
+
 /**
  * ring_expect() - are a ring's records what whoever takes an end takes them for?
  * @ring: the ring
@@ -685,10 +710,10 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 	if (end->state == SPSCRING_HELD)
 		err = -EBUSY;
 	else if (end->state == SPSCRING_SHUT_DOWN)
-		err = -ESHUTDOWN;
-	else if (atomic_read(&ring->broken))
+		err = ring_shut_down(end);
+	if (!err && atomic_read(&ring->broken))
 		err = -EPIPE;
-	if (!err && end->state == SPSCRING_DEAD) {
+	if (!err && end->state != SPSCRING_UNCLAIMED) {
 		err = memmap_pinned(ring, role);
 		if (!err) {
 			err = role == SPSCRING_PRODUCER ? ring_mend_producer(ring) :
@@ -701,6 +726,7 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 	if (!err) {
 		end->generation++;
 		end->kernel = kernel;
+		end->left = false;
 		ring_set_state(ring, role, SPSCRING_HELD);
 		trace_spscring_endpoint(ring, role, end);
 	}
@@ -742,18 +768,23 @@ static void ring_cursors(struct spscring *ring, u64 *head, u64 *tail)
  * @state: SPSCRING_SHUT_DOWN or SPSCRING_DEAD
  *
  * What was shut down stays shut down.
+ *
+ * Return: what it is from here on, until somebody claims it.
  */
-void ring_end(struct spscring *ring, u32 role, u32 state)
+u32 ring_end(struct spscring *ring, u32 role, u32 state)
 {
 	struct ring_end *end = ring_end_of(ring, role);
 	u64 head, tail;
 	bool held;
+	u32 is;
 
 	mutex_lock(&ring->lock);
 	held = end->state == SPSCRING_HELD;
 	/* before another can claim it; after SHUTDOWN as well */
-	if (state == SPSCRING_DEAD)
+	if (state == SPSCRING_DEAD) {
 		wait_forget(end);
+		end->left = true;
+	}
 	if (held) {
 		ring_set_state(ring, role, state);
 		if (state == SPSCRING_SHUT_DOWN) {
@@ -763,12 +794,152 @@ void ring_end(struct spscring *ring, u32 role, u32 state)
 			trace_spscring_death(ring, role, end->generation, head, tail);
 		}
 	}
+	is = end->state;
 	mutex_unlock(&ring->lock);
 	if (!held)
-		return;
+		return is;
 	wait_wake(ring_end_of(ring, ring_peer(role)), false);
 	if (state == SPSCRING_SHUT_DOWN)
 		wait_wake(end, false);
+	return is;
+}
+
+/* ----------------------------------------------------------------- reset */
+
+/* Records of any size from @head to @tail, as their words have it; 0 if @head is at none. */
+static u64 ring_count_records(struct spscring *ring, u64 head, u64 tail)
+{
+	const u64 bits = SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LAP;
+	const struct spscring_geometry *g = &ring->geometry;
+	u64 n = 0;
+
+	while (head != tail) {
+		u64 word = READ_ONCE(*ring_word(ring, head));
+		u64 size = spscring_record_size(g->stride, (u32)word);
+
+		if ((word & bits) >> 32 != spscring_phase(g, head) || size > tail - head)
+			return 0;
+		n += !(word & SPSCRING_WORD_DISCARDED);
+		head += size;
+		cond_resched();
+	}
+	return n;
+}
+
+/* How many the producer has published that the consumer's cursor says it has not read. */
+static u64 ring_count_unread(struct spscring *ring, u64 tail)
+{
+	const struct spscring_geometry *g = &ring->geometry;
+	u64 head = READ_ONCE(ring_consumer_lines(ring)->cursor.word);
+
+	if (tail - head > g->capacity)
+		return 0;
+	if (!ring_has(ring, SPSCRING_CREATE_RECORDS))
+		return tail - head;
+	return head & (g->stride - 1) ? 0 : ring_count_records(ring, head, tail);
+}
+
+/*
+ * What is lost has its numbers all the same: the consumer's next is what it was, if that
+ * can be, so that the next record tells how many are missing.
+ */
+static void ring_reset_consumer(struct spscring *ring, u64 pos, u64 sequence)
+{
+	u64 *drops = &ring_producer_lines(ring)->counters.more[SPSCRING_COUNT_DROPS];
+	u64 *next = &ring_consumer_lines(ring)->cursor.more[0];
+	u64 lost;
+
+	/* one that overwrites has its consumer count */
+	lost = ring_has(ring, SPSCRING_CREATE_OVERWRITE) ? 0 : ring_count_unread(ring, pos);
+	WRITE_ONCE(*drops, *drops + lost);
+	if (ring_has(ring, SPSCRING_CREATE_RECORDS) &&
+	    sequence - READ_ONCE(*next) > SPSCRING_WORD_SEQUENCE_MASK)
+		WRITE_ONCE(*next, sequence - lost);
+}
+
+/* The producer's next number is what it says, if that can be. */
+static void ring_reset_producer(struct spscring *ring, u64 sequence)
+{
+	u64 *next = &ring_producer_lines(ring)->cursor.more[0];
+
+	if (!ring_has(ring, SPSCRING_CREATE_RECORDS))
+		return;
+	if (READ_ONCE(*next) - sequence > SPSCRING_WORD_SEQUENCE_MASK)
+		WRITE_ONCE(*next, sequence);
+	/* the handle may be ahead of what it has told */
+	WRITE_ONCE(ring_consumer_lines(ring)->cursor.more[0], sequence);
+}
+
+/*
+ * Where an empty ring begins: at the end's own position.  A producer that lies can have
+ * taken its consumer near the wrap, if records are of any size: then the place without
+ * its laps.
+ */
+static u64 ring_reset_position(struct spscring *ring, u64 pos)
+{
+	if (ring_has(ring, SPSCRING_CREATE_RECORDS) && pos > S64_MAX / 2)
+		return pos % ring->geometry.data_bytes;
+	return pos;
+}
+
+/* An empty ring's words; what is there yet, as a death would have left it, is mended. */
+static int ring_empty(struct spscring *ring, u64 pos)
+{
+	struct spscring_producer_lines *producer = ring_producer_lines(ring);
+	struct spscring_consumer_lines *consumer = ring_consumer_lines(ring);
+
+	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
+		WRITE_ONCE(*ring_word(ring, pos), 0);
+	else
+		WRITE_ONCE(*ring_tail(ring, pos / ring->geometry.frame_records), pos);
+	WRITE_ONCE(consumer->cursor.word, pos);
+	WRITE_ONCE(consumer->told.word, pos);
+	WRITE_ONCE(producer->oldest.word, pos);
+	WRITE_ONCE(producer->cursor.word, pos);
+	return ring_mend_producer(ring);
+}
+
+/**
+ * ring_reset() - make a ring empty and whole
+ * @ring: the ring
+ * @role: the end that does it, held by kernel code; the other one is held by nobody
+ * @pos: its position
+ * @sequence: where records are of any size, the number of its next
+ *
+ * Its handle is to be made anew.
+ *
+ * Return: 0, or a negative errno, see spscring_reset_producer().
+ */
+int ring_reset(struct spscring *ring, u32 role, u64 pos, u64 sequence)
+{
+	struct ring_end *end = ring_end_of(ring, role);
+	struct ring_end *peer = ring_end_of(ring, ring_peer(role));
+	int err = 0;
+
+	if (ring->of_user)
+		return -EPERM;
+	mutex_lock(&ring->lock);
+	if (end->state != SPSCRING_HELD || !end->kernel)
+		err = -ESHUTDOWN;
+	else if (peer->state == SPSCRING_HELD)
+		err = -EBUSY;
+	else if (peer->state == SPSCRING_SHUT_DOWN)
+		err = ring_shut_down(peer);
+	if (!err)
+		err = memmap_pinned(ring, peer->role);
+	if (!err) {
+		if (role == SPSCRING_PRODUCER)
+			ring_reset_consumer(ring, pos, sequence);
+		else
+			ring_reset_producer(ring, sequence);
+		err = ring_empty(ring, ring_reset_position(ring, pos));
+	}
+	if (!err) {
+		WRITE_ONCE(ring_kernel_lines(ring)->broken.word, 0);
+		atomic_set(&ring->broken, 0);
+	}
+	mutex_unlock(&ring->lock);
+	return err;
 }
 
 /**

@@ -22,6 +22,8 @@ struct spscring_consumer;
 struct spscring_producer;
 struct spscring_record_consumer;
 struct spscring_record_producer;
+struct spscring_watch;
+struct task_struct;
 struct vm_area_struct;
 
 /* Sections of the ring's pages, in the order in which an fd maps them. */
@@ -72,8 +74,11 @@ struct ring_end {
 	u32 state;		/* SPSCRING_UNCLAIMED to SPSCRING_DEAD */
 	u32 generation;
 	bool kernel;		/* held by kernel code */
+	bool left;		/* shut down by a user, who has closed since */
+	bool again;		/* SPSCRING_WATCH_AGAIN */
 	u32 role;
 	struct spscring *ring;
+	const struct spscring_watch *watch;	/* under watch_lock */
 	struct ring_sleep sleep;
 };
 
@@ -81,6 +86,8 @@ struct ring_end {
 struct spscring {
 	struct kref ref;
 	struct mutex lock;	/* ends; held across no user memory access */
+	struct mutex watch_lock; /* outside of it: users' claims and closes of a driver's ring */
+	struct task_struct *watch_caller;	/* in a callback */
 	struct spscring_geometry geometry;
 	u8 name[SPSCRING_NAME_MAX];
 	u64 id;
@@ -132,7 +139,9 @@ void ring_put(struct spscring *ring);
 int ring_expect(const struct spscring *ring, u32 record_size, u64 type_tag);
 int ring_claim(struct spscring *ring, u32 role, bool kernel);
 bool ring_held_by_kernel(struct spscring *ring, u32 role);
-void ring_end(struct spscring *ring, u32 role, u32 state);
+u32 ring_end(struct spscring *ring, u32 role, u32 state);
+void ring_set_again(struct spscring *ring, u32 role, bool again);
+int ring_reset(struct spscring *ring, u32 role, u64 pos, u64 sequence);
 void ring_info(struct spscring *ring, struct spscring_info *info);
 struct ring_end *ring_end_of(struct spscring *ring, u32 role);
 u64 *ring_wants(struct spscring *ring, u32 role);
@@ -160,6 +169,10 @@ int ring_producer_handle(struct spscring *ring, struct spscring_producer *p);
 int ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c);
 int ring_record_producer_handle(struct spscring *ring, struct spscring_record_producer *p);
 int ring_record_consumer_handle(struct spscring *ring, struct spscring_record_consumer *c);
+
+/* watch.c: users' claims and closes, and what a driver hears of them */
+int watch_claim(struct spscring *ring, u32 role);
+void watch_end(struct spscring *ring, u32 role);
 
 /* export.c: ends as device nodes */
 void export_remove(struct spscring *ring);

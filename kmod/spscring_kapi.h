@@ -31,10 +31,59 @@ struct spscring *spscring_from_fd(int fd);
 void spscring_put(struct spscring *ring, u32 roles);
 void spscring_destroy(struct spscring *ring);
 
+#define SPSCRING_WATCH_AGAIN	(1U << 0)	/* who shuts the end down does it for himself */
+
+/**
+ * struct spscring_watch - what becomes of an end that users claim.
+ * @flags:	SPSCRING_WATCH_*; other bits are refused.
+ * @claimed:	a user has taken the end, and can do nothing yet: the call that took it has
+ *		not returned.
+ * @ended:	he has let go of it: he has no fd and no mapping any more.  @how is
+ *		SPSCRING_SHUT_DOWN, or SPSCRING_DEAD without a shutdown.
+ * @broken:	a user claims the end and is to be refused with EPIPE, since the ring is
+ *		broken: by what the last user left in it, or because an end found that out
+ *		before.  If spscring_reset_*() mends it here he is not refused.
+ * @data:	for them.
+ *
+ * Whoever opens an end may shut it down, kill himself, or write words that cannot be,
+ * and does so to all users after him unless the driver sees to it:
+ *
+ *	shutdown	Final, for the end.  With SPSCRING_WATCH_AGAIN the driver's end
+ *			and the user's see SHUT_DOWN until he has closed; then another
+ *			can claim the end and goes on where he was, as after a death.
+ *			EBUSY to whoever claims it earlier.
+ *	a death		Another can claim the end, and goes on where he was.
+ *	a lie		The ring is broken, for good.  The driver learns it from its own
+ *			push or pop (EPIPE), from spscring_get_info(), from @broken.  Once
+ *			the user has closed (@ended) spscring_reset_*() makes the ring
+ *			work again; it may be called by @ended and by @broken.
+ *
+ * Any callback may be NULL.  They are called in process context, with no lock held that
+ * pushes, pops, spscring_reset_*(), _get_info(), _shutdown(), _claim_*(), and
+ * _export_device() take, one at a time for a ring, in the order in which things happened,
+ * by whatever task claims or closes: one that is exiting, or has a signal pending, or a
+ * kernel thread.  They may sleep, but the user's call waits for them, as do others that
+ * claim or close an end of the ring.  They must not wait for such a call, nor make one of
+ * their own: spscring_export_file() and _fd() say -EDEADLK.  A driver's own call of these
+ * two calls @claimed before it returns.
+ */
+struct spscring_watch {
+	u32 flags;
+	void (*claimed)(void *data);
+	void (*ended)(void *data, u32 how);
+	void (*broken)(void *data);
+	void *data;
+};
+
+int spscring_watch(struct spscring *ring, u32 role, const struct spscring_watch *watch);
+void spscring_unwatch(struct spscring *ring, u32 role);
+
 int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p, u32 record_size,
 			    u64 type_tag);
 int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c, u32 record_size,
 			    u64 type_tag);
+int spscring_reset_producer(struct spscring_producer *p);
+int spscring_reset_consumer(struct spscring_consumer *c);
 int spscring_wait_room(struct spscring_producer *p, u64 n, s64 deadline);
 int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline);
 void spscring_shutdown_producer(struct spscring_producer *p);
@@ -44,6 +93,8 @@ int spscring_record_claim_producer(struct spscring *ring, struct spscring_record
 				   u64 type_tag);
 int spscring_record_claim_consumer(struct spscring *ring, struct spscring_record_consumer *c,
 				   u64 type_tag);
+int spscring_record_reset_producer(struct spscring_record_producer *p);
+int spscring_record_reset_consumer(struct spscring_record_consumer *c);
 int spscring_record_wait_room(struct spscring_record_producer *p, u64 bytes, s64 deadline);
 int spscring_record_wait_records(struct spscring_record_consumer *c, u64 bytes, s64 deadline);
 int spscring_record_push_iter(struct spscring_record_producer *p, struct iov_iter *from,

@@ -1603,6 +1603,299 @@ static void export_gone(struct kunit *test)
 	put_now(file);
 }
 
+/* ------------------------------------------------------------------ reset */
+
+struct reset_shape {
+	u32 role;		/* the user's */
+	u64 capacity;
+	u32 size;
+};
+
+static const struct reset_shape reset_shapes[] = {
+	{ SPSCRING_CONSUMER, 1, 8 }, { SPSCRING_CONSUMER, 7, 8 },
+	{ SPSCRING_CONSUMER, 13, 8 }, { SPSCRING_CONSUMER, 64, 8 },
+	{ SPSCRING_CONSUMER, 100, 24 }, { SPSCRING_CONSUMER, 3, 5000 },
+	{ SPSCRING_PRODUCER, 1, 8 }, { SPSCRING_PRODUCER, 7, 8 },
+	{ SPSCRING_PRODUCER, 13, 8 }, { SPSCRING_PRODUCER, 64, 8 },
+	{ SPSCRING_PRODUCER, 100, 24 }, { SPSCRING_PRODUCER, 3, 5000 },
+};
+
+static void reset_desc(const struct reset_shape *shape, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, %llu x %u",
+		 shape->role == SPSCRING_PRODUCER ? "user's producer" : "user's consumer",
+		 shape->capacity, shape->size);
+}
+
+KUNIT_ARRAY_PARAM(reset_shape, reset_shapes, reset_desc);
+
+/* What a user leaves behind; all but the first two break the ring. */
+enum damage { NONE, CURSOR_AHEAD, CURSOR_WILD, HINT_WILD, SAID_SO, DAMAGES };
+
+static void damage(struct fixture *f, u32 role, enum damage what)
+{
+	const struct spscring_geometry *g = &f->info.geometry;
+	u64 wild = what == CURSOR_AHEAD ? 3 * g->capacity : 0x5555555555555555ULL, i;
+
+	if (what == SAID_SO) {
+		spscring_broken(f->ring, role);
+	} else if (role == SPSCRING_CONSUMER) {
+		if (what == HINT_WILD)
+			f->c.base.lines->told.word = f->p.base.pos + 3 * g->capacity;
+		else if (what != NONE)
+			f->c.base.lines->cursor.word = f->p.base.pos + wild;
+	} else if (what == HINT_WILD) {
+		/* nobody looks but a claim */
+		f->p.base.lines->cursor.word = f->c.base.pos + 3 * g->capacity;
+	} else if (what != NONE) {
+		f->p.base.lines->cursor.word = f->c.base.pos + wild;
+		for (i = 0; i < g->frames; i++)
+			*(u64 *)(f->p.base.data + i * g->frame_size) = f->c.base.pos + wild;
+	}
+}
+
+/* The driver hears of it by its own end, or he who comes next does. */
+static void damage_found(struct kunit *test, u32 role, enum damage what)
+{
+	struct fixture *f = test->priv;
+	struct file *file;
+	u32 wrong = 0;
+	long n = 0;
+	int i;
+
+	if (what == NONE || what == SAID_SO || (role == SPSCRING_PRODUCER && what == HINT_WILD)) {
+		file = spscring_export_file(f->ring, role);
+		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(file), what == NONE ? 0 : -EPIPE);
+		if (!IS_ERR(file))
+			put_now(file);
+		return;
+	}
+	for (i = 0; i <= SPSCRING_LOOK_EVERY + f->info.geometry.capacity && n >= -EAGAIN; i++) {
+		n = role == SPSCRING_CONSUMER ? put_one(f, 0, 1) : take_one(f, 0, 1, &wrong);
+		if (n == -EPIPE)
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, n, -EPIPE);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(spscring_export_file(f->ring, role)), -EPIPE);
+}
+
+static int reset_kernel_end(struct fixture *f, u32 user)
+{
+	return user == SPSCRING_CONSUMER ? spscring_reset_producer(&f->p) :
+		spscring_reset_consumer(&f->c);
+}
+
+/* The next user, at the cursor. */
+static struct file *reset_user(struct kunit *test, u32 role)
+{
+	struct fixture *f = test->priv;
+	struct file *file = spscring_export_file(f->ring, role);
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(file), 0);
+	if (IS_ERR(file))
+		return NULL;
+	if (role == SPSCRING_CONSUMER)
+		user_consumer(f);
+	else
+		user_producer(f);
+	return file;
+}
+
+/* From every place in a frame, at every level, whatever was done. */
+static void reset_round(struct kunit *test, u32 role, u32 round)
+{
+	struct fixture *f = test->priv;
+	u64 capacity = f->info.geometry.capacity, drops;
+	u64 in = round * 5 % (capacity + 1), out = round * 3 % (in + 1);
+	enum damage what = round % DAMAGES;
+	struct file *file = reset_user(test, role);
+	u32 wrong = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	KUNIT_ASSERT_EQ(test, put_one(f, 0, in), in);
+	KUNIT_ASSERT_EQ(test, out ? take_one(f, 0, out, &wrong) : 0, out);
+	KUNIT_EXPECT_EQ(test, reset_kernel_end(f, role), -EBUSY);
+	damage(f, role, what);
+	put_now(file);
+	damage_found(test, role, what);
+
+	drops = f->p.base.lines->counters.more[SPSCRING_COUNT_DROPS];
+	KUNIT_ASSERT_EQ(test, reset_kernel_end(f, role), 0);
+	spscring_get_info(f->ring, &f->info);
+	KUNIT_EXPECT_EQ(test, f->info.broken, 0);
+	KUNIT_EXPECT_EQ(test, f->info.length, 0);
+	KUNIT_EXPECT_EQ(test, f->info.head, f->info.tail);
+	if (what == NONE && role == SPSCRING_CONSUMER)
+		KUNIT_EXPECT_EQ(test, f->info.loss.drops - drops, in - out);
+
+	file = reset_user(test, role);
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	KUNIT_EXPECT_EQ(test, take_one(f, 0, 1, &wrong), -EAGAIN);
+	fill_and_drain(test, &ways[0], 0);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	put_now(file);
+}
+
+static void reset_frames(struct kunit *test)
+{
+	const struct reset_shape *shape = test->param_value;
+	struct spscring *ring = make_ring(test, shape->capacity, shape->size);
+	struct fixture *f = test->priv;
+	u32 round;
+
+	f->in = kvmalloc(shape->size, GFP_KERNEL);
+	f->out = kvmalloc(shape->size, GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, f->in && f->out);
+	KUNIT_ASSERT_EQ(test, shape->role == SPSCRING_CONSUMER ?
+			spscring_claim_producer(ring, &f->p, shape->size, 0) :
+			spscring_claim_consumer(ring, &f->c, shape->size, 0), 0);
+	for (round = 0; round < 12 * DAMAGES; round++)
+		reset_round(test, shape->role, round);
+}
+
+/* What a reset is not for. */
+static void reset_refused(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 8, 8);
+
+	/* both ends are the kernel's */
+	KUNIT_EXPECT_EQ(test, spscring_reset_producer(&f->p), -EBUSY);
+	KUNIT_EXPECT_EQ(test, spscring_reset_consumer(&f->c), -EBUSY);
+	spscring_shutdown_consumer(&f->c);
+	KUNIT_EXPECT_EQ(test, spscring_reset_producer(&f->p), -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, spscring_reset_consumer(&f->c), -ESHUTDOWN);
+}
+
+/* ----------------------------------------------------------------- watches */
+
+struct watched {
+	struct spscring *ring;
+	u32 role;
+	int claimed, ended, broken;	/* how often */
+	u32 how;
+	bool order;			/* claimed, ended, claimed, ... */
+	int (*mend)(struct watched *w);
+	int mended, nested;
+	struct spscring_producer *p;
+};
+
+static void watched_claimed(void *data)
+{
+	struct watched *w = data;
+
+	w->order &= w->claimed == w->ended;
+	w->claimed++;
+	w->nested = PTR_ERR_OR_ZERO(spscring_export_file(w->ring, w->role));
+}
+
+static void watched_ended(void *data, u32 how)
+{
+	struct watched *w = data;
+
+	w->ended++;
+	w->order &= w->claimed == w->ended;
+	w->how = how;
+}
+
+static void watched_broken(void *data)
+{
+	struct watched *w = data;
+
+	w->broken++;
+	if (w->p)
+		w->mended = spscring_reset_producer(w->p);
+}
+
+static int watch(struct watched *w, u32 flags)
+{
+	return spscring_watch(w->ring, w->role, &(struct spscring_watch) {
+		.flags = flags, .claimed = watched_claimed, .ended = watched_ended,
+		.broken = watched_broken, .data = w,
+	});
+}
+
+static void watch_refused(struct kunit *test)
+{
+	struct watched w = { .ring = make_ring(test, 8, 8), .role = SPSCRING_CONSUMER };
+
+	KUNIT_EXPECT_EQ(test, watch(&w, 1U << 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, watch(&w, 1U << 31), -EINVAL);
+	w.role = 3;
+	KUNIT_EXPECT_EQ(test, watch(&w, 0), -EINVAL);
+	w.role = SPSCRING_CONSUMER;
+	KUNIT_EXPECT_EQ(test, watch(&w, 0), 0);
+	KUNIT_EXPECT_EQ(test, watch(&w, 0), -EBUSY);
+	spscring_unwatch(w.ring, SPSCRING_PRODUCER);
+	KUNIT_EXPECT_EQ(test, watch(&w, 0), -EBUSY);
+	spscring_unwatch(w.ring, SPSCRING_CONSUMER);
+	KUNIT_EXPECT_EQ(test, watch(&w, 0), 0);
+}
+
+/* Claims, deaths and what is in between come in their order, and to nobody who is gone. */
+static void watch_order(struct kunit *test)
+{
+	struct watched w = { .ring = make_ring(test, 8, 8), .role = SPSCRING_CONSUMER,
+			     .order = true };
+	struct file *file;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, watch(&w, 0), 0);
+	for (i = 0; i < 3; i++) {
+		file = spscring_export_file(w.ring, w.role);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+		KUNIT_EXPECT_EQ(test, w.claimed, i + 1);
+		KUNIT_EXPECT_EQ(test, w.nested, -EDEADLK);
+		KUNIT_EXPECT_EQ(test, spscring_export_fd(w.ring, w.role), -EBUSY);
+		KUNIT_EXPECT_EQ(test, w.ended, i);
+		put_now(file);
+		KUNIT_EXPECT_EQ(test, w.ended, i + 1);
+		KUNIT_EXPECT_EQ(test, w.how, SPSCRING_DEAD);
+	}
+	KUNIT_EXPECT_TRUE(test, w.order);
+	KUNIT_EXPECT_EQ(test, w.broken, 0);
+
+	/* the other end's users are not these */
+	file = spscring_export_file(w.ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	put_now(file);
+	KUNIT_EXPECT_EQ(test, w.claimed, 3);
+
+	file = spscring_export_file(w.ring, w.role);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	spscring_unwatch(w.ring, w.role);
+	put_now(file);
+	KUNIT_EXPECT_EQ(test, w.claimed, 4);
+	KUNIT_EXPECT_EQ(test, w.ended, 3);
+}
+
+/* Who comes to a broken ring gets in if the driver mends it for him, and else does not. */
+static void watch_mends(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 8, 8);
+	struct watched w = { .ring = ring, .role = SPSCRING_CONSUMER, .mended = 1 };
+	struct fixture *f = test->priv;
+	struct file *file;
+
+	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p, 8, 0), 0);
+	KUNIT_ASSERT_EQ(test, watch(&w, 0), 0);
+	file = reset_user(test, w.role);
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	/* nobody has looked when he goes */
+	f->c.base.lines->cursor.word = 5;
+	put_now(file);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(spscring_export_file(ring, w.role)), -EPIPE);
+	KUNIT_EXPECT_EQ(test, w.broken, 1);
+	w.p = &f->p;
+	file = reset_user(test, w.role);
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	KUNIT_EXPECT_EQ(test, w.broken, 2);
+	KUNIT_EXPECT_EQ(test, w.mended, 0);
+	KUNIT_EXPECT_EQ(test, w.claimed, 2);
+	push_u64(test, 0, 8);
+	pop_u64(test, 0, 8);
+	put_now(file);
+}
+
 /* The table is the data, all of it, in order. */
 static void sg_table(struct kunit *test)
 {
@@ -1915,6 +2208,11 @@ static struct kunit_case kapi_test_cases[] = {
 	KUNIT_CASE(export_names),
 	KUNIT_CASE(export_mode),
 	KUNIT_CASE(export_gone),
+	KUNIT_CASE_PARAM(reset_frames, reset_shape_gen_params),
+	KUNIT_CASE(reset_refused),
+	KUNIT_CASE(watch_refused),
+	KUNIT_CASE(watch_order),
+	KUNIT_CASE(watch_mends),
 	KUNIT_CASE(sg_table),
 	KUNIT_CASE(data_twice),
 	KUNIT_CASE_PARAM(record_iter, record_mode_gen_params),

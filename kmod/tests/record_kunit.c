@@ -36,7 +36,14 @@ static void mover_init(struct kunit *test, struct record_mover *m, u32 ways, u32
 	KUNIT_ASSERT_NOT_NULL(test, m->buf);
 }
 
-static struct record_fixture *make_records(struct kunit *test, const struct record_shape *shape)
+/* The last reference of a kernel thread is dropped by a work item. */
+static void put_now(struct file *file)
+{
+	fput(file);
+	flush_delayed_fput();
+}
+
+static struct record_fixture *make_ring(struct kunit *test, const struct record_shape *shape)
 {
 	struct spscring_create want = {
 		.capacity = shape->capacity, .record_align = shape->align,
@@ -49,9 +56,16 @@ static struct record_fixture *make_records(struct kunit *test, const struct reco
 	f->ring = ring;
 	mover_init(test, &f->put, RECORD_PRODUCER_WAYS, shape->most);
 	mover_init(test, &f->take, RECORD_CONSUMER_WAYS, shape->most);
-	KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(ring, &f->p, 0), 0);
-	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(ring, &f->c, 0), 0);
 	spscring_get_info(ring, &f->info);
+	return f;
+}
+
+static struct record_fixture *make_records(struct kunit *test, const struct record_shape *shape)
+{
+	struct record_fixture *f = make_ring(test, shape);
+
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(f->ring, &f->p, 0), 0);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->c, 0), 0);
 	return f;
 }
 
@@ -211,12 +225,182 @@ static void two_threads(struct kunit *test)
 	}
 }
 
+/* ------------------------------------------------------------------ reset */
+
+/* What a user leaves behind; all but the first break the ring. */
+enum damage { NONE, CURSOR_AHEAD, CURSOR_ODD, OLDEST_LATE, SAID_SO, DAMAGES };
+
+/* The pages, by the end that is the kernel's. */
+static void *reset_base(struct record_fixture *f, u32 user)
+{
+	const struct spscring_geometry *g = &f->info.geometry;
+
+	if (user == SPSCRING_CONSUMER)
+		return (void *)f->p.base.lines - g->colour - g->producer_offset;
+	return (void *)f->c.base.lines - g->colour - g->consumer_offset;
+}
+
+static struct file *reset_user(struct kunit *test, u32 role)
+{
+	struct record_fixture *f = test->priv;
+	struct file *file = spscring_export_file(f->ring, role);
+	const struct spscring_geometry *g = &f->info.geometry;
+	void *base = reset_base(f, role), *consumer = base + g->consumer_offset;
+	void *info = base + g->info_offset, *data = base + g->data_offset;
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(file), 0);
+	if (IS_ERR(file))
+		return NULL;
+	if (role == SPSCRING_CONSUMER) {
+		KUNIT_EXPECT_EQ(test, spscring_record_consumer_init(&f->c, g, consumer, info,
+								    data), 0);
+		f->c.base.ring = f->ring;
+	} else {
+		KUNIT_EXPECT_EQ(test, spscring_record_producer_init(&f->p, g, consumer, info,
+								    base + g->producer_offset,
+								    data), 0);
+		f->p.base.ring = f->ring;
+	}
+	f->put.seq = f->p.sequence;
+	f->take.seq = f->c.sequence;
+	return file;
+}
+
+static void damage(struct record_fixture *f, u32 role, enum damage what)
+{
+	const struct spscring_geometry *g = &f->info.geometry;
+	u64 pos = role == SPSCRING_CONSUMER ? f->p.base.pos : f->c.base.pos, i;
+	u64 *cursor = role == SPSCRING_CONSUMER ? &f->c.base.lines->cursor.word :
+		&f->p.base.lines->cursor.word;
+
+	switch (what) {
+	case CURSOR_AHEAD:
+		cursor[0] = pos + 3 * g->data_bytes;
+		cursor[1] = ~0ULL;
+		break;
+	case CURSOR_ODD:
+		cursor[0] = pos | 1;
+		break;
+	case OLDEST_LATE:
+		cursor[0] = 1ULL << 63;
+		f->p.base.lines->oldest.word = S64_MAX & ~(g->stride - 1ULL);
+		break;
+	case SAID_SO:
+		spscring_broken(f->ring, role);
+		break;
+	default:
+		break;
+	}
+	if (what == NONE || role == SPSCRING_CONSUMER)
+		return;
+	/* everywhere a word of either lap, and the next one breaks the ring */
+	for (i = 0; i < g->data_bytes / 8; i++)
+		((u64 *)(f->c.base.data + 8 - g->stride))[i] = record_pattern(what, i);
+	*(u64 *)f->c.base.at = (u64)f->c.phase << 32 | U32_MAX;
+}
+
+static int reset_kernel_end(struct record_fixture *f, u32 user)
+{
+	return user == SPSCRING_CONSUMER ? spscring_record_reset_producer(&f->p) :
+		spscring_record_reset_consumer(&f->c);
+}
+
+/* Nothing is there; then all that is pushed, the first behind the gap. */
+static void reset_works(struct kunit *test)
+{
+	struct record_fixture *f = test->priv;
+	u64 byte = 0x1234;
+
+	KUNIT_EXPECT_EQ(test, record_take(&f->take, &f->c, 1), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, spscring_record_push(&f->p, &byte, 1), 0);
+	KUNIT_EXPECT_EQ(test, spscring_record_pop(&f->c, &byte, sizeof(byte)), 1);
+	KUNIT_EXPECT_EQ(test, byte, 0x1234);
+	KUNIT_EXPECT_EQ(test, spscring_record_sequence(&f->c), f->put.seq);
+	f->put.seq++;
+	f->take.seq = f->put.seq;
+	f->put.moved = 0;
+	f->take.moved = 0;
+	f->take.wrong = 0;
+	KUNIT_EXPECT_EQ(test, record_lockstep(&f->put, &f->p, &f->take, &f->c, 50), 0);
+}
+
+/* At every level, whatever was done; then all that comes arrives, and a gap tells the rest. */
+static void reset_round(struct kunit *test, u32 role, u32 round)
+{
+	struct record_fixture *f = test->priv;
+	struct file *file = reset_user(test, role);
+	enum damage what = round % DAMAGES;
+	u64 drops, missed, unread;
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	for (i = 0; i < round % 8; i++)
+		record_put(&f->put, &f->p, RECORD_BATCH);
+	for (i = 0; i < round % 5 && f->take.seq != f->put.seq; i++)
+		record_take(&f->take, &f->c, RECORD_BATCH);
+	KUNIT_EXPECT_EQ(test, reset_kernel_end(f, role), -EBUSY);
+	unread = f->put.moved - f->take.moved;
+	damage(f, role, what);
+	put_now(file);
+	if (what != NONE && role == SPSCRING_PRODUCER)
+		record_take(&f->take, &f->c, 1);
+	if (what != NONE)
+		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(spscring_export_file(f->ring, role)), -EPIPE);
+
+	drops = f->p.base.lines->counters.more[SPSCRING_COUNT_DROPS];
+	KUNIT_ASSERT_EQ(test, reset_kernel_end(f, role), 0);
+	spscring_get_info(f->ring, &f->info);
+	KUNIT_EXPECT_EQ(test, f->info.broken, 0);
+	KUNIT_EXPECT_EQ(test, f->info.length, 0);
+	KUNIT_EXPECT_EQ(test, f->info.head, f->info.tail);
+	drops = f->info.loss.drops - drops;
+
+	missed = f->put.seq - f->take.seq;
+	file = reset_user(test, role);
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	if (what == NONE) {
+		KUNIT_EXPECT_EQ(test, f->put.seq - f->take.seq, missed);
+		if (role == SPSCRING_CONSUMER && !(f->p.base.flags & SPSCRING_CREATE_OVERWRITE))
+			KUNIT_EXPECT_EQ(test, drops, unread);
+	}
+	KUNIT_EXPECT_LE(test, f->put.seq - f->take.seq, SPSCRING_WORD_SEQUENCE_MASK);
+	reset_works(test);
+	put_now(file);
+}
+
+static void reset_records(struct kunit *test, u32 role)
+{
+	struct record_fixture *f = make_ring(test, test->param_value);
+	u32 round;
+
+	if (role == SPSCRING_CONSUMER)
+		KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(f->ring, &f->p, 0), 0);
+	else
+		KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->c, 0), 0);
+	/* a user may change what is looked at */
+	f->take.ways = RECORD_COPY_WAYS;
+	for (round = 0; round < 12 * DAMAGES; round++)
+		reset_round(test, role, round);
+}
+
+static void reset_producer(struct kunit *test)
+{
+	reset_records(test, SPSCRING_CONSUMER);
+}
+
+static void reset_consumer(struct kunit *test)
+{
+	reset_records(test, SPSCRING_PRODUCER);
+}
+
 static struct kunit_case record_test_cases[] = {
 	KUNIT_CASE_PARAM(every_way, shape_gen_params),
 	KUNIT_CASE(peek),
 	KUNIT_CASE(peek_of_user),
 	KUNIT_CASE(over_the_end),
 	KUNIT_CASE_PARAM(two_threads, shape_gen_params),
+	KUNIT_CASE_PARAM(reset_producer, shape_gen_params),
+	KUNIT_CASE_PARAM(reset_consumer, shape_gen_params),
 	{}
 };
 

@@ -49,7 +49,7 @@
 /* What has become of an end. */
 #define SPSCRING_UNCLAIMED	0	/* nobody has held it yet */
 #define SPSCRING_HELD		1
-#define SPSCRING_SHUT_DOWN	2	/* ended by SHUTDOWN: final */
+#define SPSCRING_SHUT_DOWN	2	/* ended by SHUTDOWN */
 #define SPSCRING_DEAD		3	/* let go of without SHUTDOWN */
 
 /*
@@ -155,7 +155,9 @@ struct spscring_endpoint {
  *		(EPIPE from a push or pop): it says so in the log, and to all.
  *
  * On an endpoint fd.  The consumer drains, then finds the end of the stream.
- * Final; a second call changes nothing, but may still say BROKEN.  Returns 0.
+ * Final for this fd, and for the end: nobody can claim it again, unless the ring is a
+ * driver's who lets users follow each other.  A second call changes nothing, but may
+ * still say BROKEN.  Returns 0.
  * Errors: EPERM not an endpoint fd; EINVAL, E2BIG, EFAULT, EOPNOTSUPP.
  */
 struct spscring_shutdown {
@@ -343,7 +345,8 @@ struct spscring_sleep_counters {
 
 /**
  * struct spscring_loss - what did not arrive, by what the ends write.
- * @drops:	records that the producer gave up, for want of room.
+ * @drops:	records that the producer gave up, for want of room; or a driver, which
+ *		has emptied its ring.
  * @overruns:	records that were overwritten before the consumer came.
  * @high_water:	the most that was in use when the producer asked for room.
  * @sequence:	of the next record: how many were pushed, dropped ones too; of
@@ -372,7 +375,8 @@ struct spscring_loss {
  * @producer_generation: how often the end has been claimed.
  * @consumer_state: likewise.
  * @consumer_generation: likewise.
- * @broken:	1 when an end's words were found impossible.
+ * @broken:	1 when an end's words were found impossible; a driver can mend its
+ *		own ring, once that end is held by nobody.
  * @reserved:	0.
  * @producer_sleep: how the producer has slept.
  * @consumer_sleep: likewise.
