@@ -694,38 +694,6 @@ TEST_F(asleep, bad_event)
 
 /* ---------------------------------------------------------- other modules */
 
-static int unload(const char *name)
-{
-	return negative_errno(syscall(SYS_delete_module, name, O_NONBLOCK));
-}
-
-/* -ENOENT without the module or its folder. */
-static int load(const char *name, const char *params)
-{
-	const char *dir = getenv("SPSCRING_KO_DIR");
-	char path[PATH_MAX];
-	int fd, err;
-
-	if (!dir)
-		return -ENOENT;
-	snprintf(path, sizeof(path), "%s/%s.ko", dir, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	unload(name);	/* what a test that was killed left */
-	err = negative_errno(syscall(SYS_finit_module, fd, params, 0));
-	close(fd);
-	return err;
-}
-
-/* Then the test is skipped. */
-static bool no_module(int err)
-{
-	return err == -ENOENT || err == -EPERM;
-}
-
-#define NO_MODULE	"SPSCRING_KO_DIR is to name the folder of "
-
 static bool loaded(const char *name)
 {
 	char path[PATH_MAX];

@@ -7,6 +7,7 @@
 #define _SPSCRING_SELFTEST_H
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -204,6 +206,39 @@ static inline void pin(bool last)
 	CPU_SET(one, &set);
 	sched_setaffinity(0, sizeof(set), &set);
 }
+
+/* The tests' own modules, from SPSCRING_KO_DIR. */
+static inline int unload(const char *name)
+{
+	return negative_errno(syscall(SYS_delete_module, name, O_NONBLOCK));
+}
+
+/* -ENOENT without the module or its folder. */
+static inline int load(const char *name, const char *params)
+{
+	const char *dir = getenv("SPSCRING_KO_DIR");
+	char path[PATH_MAX];
+	int fd, err;
+
+	if (!dir)
+		return -ENOENT;
+	snprintf(path, sizeof(path), "%s/%s.ko", dir, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	unload(name);	/* what a test that was killed left */
+	err = negative_errno(syscall(SYS_finit_module, fd, params, 0));
+	close(fd);
+	return err;
+}
+
+/* Then the test is skipped. */
+static inline bool no_module(int err)
+{
+	return err == -ENOENT || err == -EPERM;
+}
+
+#define NO_MODULE	"SPSCRING_KO_DIR is to name the folder of "
 
 /* A child that does not outlive its test; it is to _exit(). */
 static inline pid_t fork_child(void)
