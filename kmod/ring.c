@@ -862,12 +862,9 @@ static void ring_reset_producer(struct spscring *ring, u64 sequence)
 {
 	u64 *next = &ring_producer_lines(ring)->cursor.more[0];
 
-	if (!ring_has(ring, SPSCRING_CREATE_RECORDS))
-		return;
-	if (READ_ONCE(*next) - sequence > SPSCRING_WORD_SEQUENCE_MASK)
+	if (ring_has(ring, SPSCRING_CREATE_RECORDS) &&
+	    READ_ONCE(*next) - sequence > SPSCRING_WORD_SEQUENCE_MASK)
 		WRITE_ONCE(*next, sequence);
-	/* the handle may be ahead of what it has told */
-	WRITE_ONCE(ring_consumer_lines(ring)->cursor.more[0], sequence);
 }
 
 /*

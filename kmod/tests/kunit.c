@@ -1701,6 +1701,13 @@ static struct file *reset_user(struct kunit *test, u32 role)
 	return file;
 }
 
+static u64 frame_tail(struct fixture *f, u32 user, u32 frame)
+{
+	char *data = user == SPSCRING_CONSUMER ? f->p.base.data : f->c.base.data;
+
+	return *(u64 *)(data + frame * f->info.geometry.frame_size);
+}
+
 /* From every place in a frame, at every level, whatever was done. */
 static void reset_round(struct kunit *test, u32 role, u32 round)
 {
@@ -1709,7 +1716,7 @@ static void reset_round(struct kunit *test, u32 role, u32 round)
 	u64 in = round * 5 % (capacity + 1), out = round * 3 % (in + 1);
 	enum damage what = round % DAMAGES;
 	struct file *file = reset_user(test, role);
-	u32 wrong = 0;
+	u32 wrong = 0, i;
 
 	KUNIT_ASSERT_NOT_NULL(test, file);
 	KUNIT_ASSERT_EQ(test, put_one(f, 0, in), in);
@@ -1727,9 +1734,16 @@ static void reset_round(struct kunit *test, u32 role, u32 round)
 	KUNIT_EXPECT_EQ(test, f->info.head, f->info.tail);
 	if (what == NONE && role == SPSCRING_CONSUMER)
 		KUNIT_EXPECT_EQ(test, f->info.loss.drops - drops, in - out);
+	for (i = 0; i < f->info.geometry.frames; i++)
+		KUNIT_EXPECT_LE(test, (s64)(frame_tail(f, role, i) - f->info.tail), 0);
 
+	/* a driver need not wait for the next user */
+	if (role == SPSCRING_CONSUMER)
+		KUNIT_EXPECT_EQ(test, put_one(f, 0, capacity + 1), capacity);
 	file = reset_user(test, role);
 	KUNIT_ASSERT_NOT_NULL(test, file);
+	if (role == SPSCRING_CONSUMER)
+		KUNIT_EXPECT_EQ(test, take_one(f, 0, capacity, &wrong), capacity);
 	KUNIT_EXPECT_EQ(test, take_one(f, 0, 1, &wrong), -EAGAIN);
 	fill_and_drain(test, &ways[0], 0);
 	KUNIT_EXPECT_EQ(test, wrong, 0);

@@ -276,7 +276,7 @@ static void damage(struct record_fixture *f, u32 role, enum damage what)
 	switch (what) {
 	case CURSOR_AHEAD:
 		cursor[0] = pos + 3 * g->data_bytes;
-		cursor[1] = ~0ULL;
+		cursor[1] = S64_MAX;
 		break;
 	case CURSOR_ODD:
 		cursor[0] = pos | 1;
@@ -364,6 +364,8 @@ static void reset_round(struct kunit *test, u32 role, u32 round)
 			KUNIT_EXPECT_EQ(test, drops, unread);
 	}
 	KUNIT_EXPECT_LE(test, f->put.seq - f->take.seq, SPSCRING_WORD_SEQUENCE_MASK);
+	if (what == CURSOR_AHEAD)
+		KUNIT_EXPECT_EQ(test, f->put.seq, f->take.seq);
 	reset_works(test);
 	put_now(file);
 }
