@@ -59,13 +59,16 @@ void spscring_destroy(struct spscring *ring);
  *			work again; it may be called by @ended and by @broken.
  *
  * Any callback may be NULL.  They are called in process context, with no lock held that
- * pushes, pops, spscring_reset_*(), _get_info(), _shutdown(), _claim_*(), and
+ * pushes, pops, spscring_reset_*(), _shutdown_*(), _claim_*(), _get_info(), and
  * _export_device() take, one at a time for a ring, in the order in which things happened,
  * by whatever task claims or closes: one that is exiting, or has a signal pending, or a
  * kernel thread.  They may sleep, but the user's call waits for them, as do others that
  * claim or close an end of the ring.  They must not wait for such a call, nor make one of
  * their own: spscring_export_file() and _fd() say -EDEADLK.  A driver's own call of these
  * two calls @claimed before it returns.
+ *
+ * A callback that resets uses the driver's handle, so nothing else of the driver's may at
+ * that time: no push or pop, and no shutdown before spscring_unwatch().
  */
 struct spscring_watch {
 	u32 flags;

@@ -3,12 +3,13 @@
  * Drivers' rings as device nodes: what a user may do to the users after him, what the
  * driver hears of it, and that no open of a node holds up anybody else.
  *
- * SPSCRING_KO_DIR	where spscring_driver.ko is
+ * SPSCRING_KO_DIR	where spscring_driver.ko and examples/events/spscring_events.ko are
  */
 #include <pthread.h>
 #include <stdio.h>
 
 #include "selftest.h"
+#include "../examples/events/spscring_events.h"
 
 #define NODE	"/dev/spscring-driver"
 #define LATE	"/dev/spscring-driver-late"	/* open: there is a */
@@ -486,6 +487,63 @@ TEST_F(users, driver_unloaded)
 	EXPECT_EQ(open_errno(NODE, O_RDWR), -ENOENT);
 	EXPECT_EQ(state_of(u->end, u->role), SPSCRING_HELD);
 	user_close(u);
+}
+
+/* -------------------------------------------------------------- the example */
+
+#define EVENTS		"/dev/spscring-events0"
+
+static int events_open(struct spscring_record_consumer *c, struct spscring_mapping *map, int *end)
+{
+	*end = negative_errno(open(EVENTS, O_RDWR | O_CLOEXEC));
+	return *end < 0 ? *end : spscring_record_map_consumer(*end, c, SPSCRING_EVENTS_TAG, map);
+}
+
+/* A process ends, and that is an event. */
+static bool event_comes(const void *consumer)
+{
+	struct spscring_record_consumer *c = (struct spscring_record_consumer *)consumer;
+	char event[SPSCRING_EVENT_MAX];
+
+	wait_child(fork_child() ?: (_exit(0), 0));
+	return spscring_record_pop(c, event, sizeof(event)) > 0;
+}
+
+static void events_survive(struct __test_metadata *_metadata, const char *params)
+{
+	struct spscring_record_consumer c;
+	struct spscring_mapping map;
+	int err, i, end;
+
+	err = load("examples/events/spscring_events", params);
+	if (no_module(err))
+		SKIP(return, NO_MODULE "examples/events/spscring_events.ko");
+	ASSERT_EQ(err, 0);
+	for (i = 0; i < 4; i++) {
+		err = events_open(&c, &map, &end);
+		EXPECT_EQ(err, 0)
+			TH_LOG("open %d, %s", i, params);
+		if (err)
+			break;
+		EXPECT_TRUE(within_patience(event_comes, &c));
+		if (i % 2) {
+			EXPECT_EQ(spscring_shutdown(end, 0), 0);
+		} else {
+			WRITE_ONCE(c.base.lines->cursor.word, c.base.pos + (1 << 30));
+		}
+		close_fd(&end);
+		spscring_unmap(&map);
+	}
+	EXPECT_EQ(unload("spscring_events"), 0);
+}
+
+/* Written as drivers are to be: what one user does, the next does not feel. */
+TEST(example)
+{
+	SKIP_WITHOUT_DEVICE();
+	pin(false);
+	events_survive(_metadata, "overwrite=0");
+	events_survive(_metadata, "overwrite=1");
 }
 
 TEST_HARNESS_MAIN

@@ -14,11 +14,19 @@
  * the consumer.  If there is no room the event is lost and its sequence number with it,
  * so that the consumer knows how many it has not got; with overwrite=1, a flight
  * recorder, the oldest go instead, and a consumer may come when it is worth a look.
+ *
+ * A consumer is whoever may open the node, and no more trusted than that: if it shuts the
+ * ring down it does so for itself, and if it leaves words behind that cannot be, the ring
+ * is emptied before the next one has it.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/binfmts.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/ratelimit.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
@@ -44,6 +52,8 @@ struct events_cpu {
 	struct spscring *ring;
 	struct spscring_record_producer producer;
 	u64 produced;		/* lost ones too */
+	u64 missed;		/* while stopped: to be given their numbers */
+	bool stopped;		/* the producer is another's for a while */
 };
 
 static DEFINE_PER_CPU(struct events_cpu, events);
@@ -57,6 +67,14 @@ static struct spscring_event *event_begin(struct events_cpu *cpu, u32 type, u32 
 	void *rec;
 
 	cpu->produced++;
+	if (smp_load_acquire(&cpu->stopped)) {	/* as ring_broken() left it */
+		cpu->missed++;
+		return NULL;
+	}
+	if (cpu->missed) {
+		spscring_record_drop(&cpu->producer, cpu->missed);
+		cpu->missed = 0;
+	}
 	if (spscring_record_reserve(&cpu->producer, sizeof(*event) + length, &rec))
 		return NULL;
 	event = rec;
@@ -236,6 +254,32 @@ MODULE_PARM_DESC(produced, "Events that have happened, a line a CPU");
 
 /* ------------------------------------------------------------------ rings */
 
+/*
+ * Somebody opens a node whose last consumer has broken the ring; without a reset he would
+ * be refused, as would all after him.  Nobody pushes meanwhile: each that does not see
+ * "stopped" has preemption off.
+ */
+static void ring_broken(void *data)
+{
+	struct events_cpu *cpu = data;
+	int err;
+
+	WRITE_ONCE(cpu->stopped, true);
+	synchronize_rcu();
+	err = spscring_record_reset_producer(&cpu->producer);
+	if (err)
+		pr_warn_ratelimited("a ring stays broken: %d\n", err);
+	/* the handle, then that it may be used */
+	smp_store_release(&cpu->stopped, false);
+}
+
+static int ring_watch(struct events_cpu *cpu)
+{
+	return spscring_watch(cpu->ring, SPSCRING_CONSUMER, &(struct spscring_watch) {
+		.flags = SPSCRING_WATCH_AGAIN, .broken = ring_broken, .data = cpu,
+	});
+}
+
 static int ring_init(struct events_cpu *cpu, int number)
 {
 	struct spscring_create want = {
@@ -254,6 +298,8 @@ static int ring_init(struct events_cpu *cpu, int number)
 		return err;
 	}
 	err = spscring_record_claim_producer(cpu->ring, &cpu->producer, SPSCRING_EVENTS_TAG);
+	if (!err)
+		err = ring_watch(cpu);
 	if (err)
 		return err;
 	return spscring_export_device(cpu->ring, SPSCRING_CONSUMER, want.name, 0600);
@@ -268,6 +314,8 @@ static void rings_destroy(void)
 
 		if (!its->ring)
 			continue;
+		/* no reset any more: the producer is ours alone */
+		spscring_unwatch(its->ring, SPSCRING_CONSUMER);
 		/* who reads it gets all there is, and then the end */
 		spscring_record_shutdown_producer(&its->producer);
 		spscring_destroy(its->ring);
