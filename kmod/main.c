@@ -24,6 +24,7 @@ static void __exit spscring_exit(void)
 {
 	chardev_exit();
 	export_exit();
+	memory_exit();
 }
 module_exit(spscring_exit);
 

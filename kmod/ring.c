@@ -1,178 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A ring's life: its memory, its ends, and what becomes of them.
+ * A ring's life: its ends, and what becomes of them.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/atomic.h>
-#include <linux/capability.h>
-#include <linux/cred.h>
 #include <linux/ctype.h>
 #include <linux/export.h>
-#include <linux/log2.h>
-#include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/ratelimit.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/user.h>
 #include <linux/slab.h>
 #include <linux/spscring_record.h>
-#include <linux/vmalloc.h>
 
 #include "ring.h"
 #include "trace.h"
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
-#define MAX_PAGE_ORDER	(MAX_ORDER - 1)
-#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
-#define MAX_PAGE_ORDER	MAX_ORDER
-#endif
-
-/* The largest chunk of memory: no mapping has a use for more than a PMD's. */
-#define RING_CHUNK_ORDER	min_t(unsigned int, RING_HUGE_ORDER, MAX_PAGE_ORDER)
-
 static atomic64_t ring_ids;
-static atomic_long_t ring_bytes;
 
-/* ---------------------------------------------------------------- memory */
+/* ------------------------------------------------------------------ life */
 
-/*
- * Locked memory is charged to the user as io_uring does it.  The credentials
- * hold the user: free_uid() is not for modules in all kernels.
- */
-static int ring_charge_user(struct spscring *ring)
-{
-	const struct cred *cred;
-	long limit, now, then;
-
-	if (capable(CAP_IPC_LOCK))
-		return 0;
-
-	cred = get_current_cred();
-	limit = min_t(unsigned long, rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT, LONG_MAX);
-	now = atomic_long_read(&cred->user->locked_vm);
-	do {
-		then = now + ring->nr_pages;
-		if (then > limit) {
-			pr_info_ratelimited("a ring of %llu bytes refused: user %u has %llu of them locked, and RLIMIT_MEMLOCK is %lu\n",
-					    ring->geometry.memory,
-					    from_kuid(&init_user_ns, cred->uid),
-					    (u64)now << PAGE_SHIFT, rlimit(RLIMIT_MEMLOCK));
-			put_cred(cred);
-			return -EDQUOT;
-		}
-	} while (!atomic_long_try_cmpxchg(&cred->user->locked_vm, &now, then));
-	ring->payer = cred;
-	return 0;
-}
-
-static void ring_uncharge(struct spscring *ring)
-{
-	if (ring->payer) {
-		atomic_long_sub(ring->nr_pages, &ring->payer->user->locked_vm);
-		put_cred(ring->payer);
-		ring->payer = NULL;
-	}
-	if (ring->counted) {
-		atomic_long_sub(ring->geometry.memory, &ring_bytes);
-		ring->counted = false;
-	}
-}
-
-static int ring_charge(struct spscring *ring)
-{
-	unsigned long max = READ_ONCE(ring_max_bytes);
-	long bytes = atomic_long_read(&ring_bytes);
-	int err;
-
-	do {
-		if (max && bytes + ring->geometry.memory > max) {
-			pr_info_ratelimited("a ring of %llu bytes refused: users' rings have %ld, and max_bytes is %lu\n",
-					    ring->geometry.memory, bytes, max);
-			return -ENOSPC;
-		}
-	} while (!atomic_long_try_cmpxchg(&ring_bytes, &bytes,
-					  bytes + ring->geometry.memory));
-	ring->counted = true;
-	err = ring_charge_user(ring);
-	if (err)
-		ring_uncharge(ring);
-	return err;
-}
-
-static void ring_free_pages(struct spscring *ring)
-{
-	unsigned long i, n;
-
-	if (ring->base)
-		vunmap(ring->base);
-	for (i = 0; ring->pages && i < ring->nr_pages && ring->pages[i]; i += n) {
-		n = compound_nr(ring->pages[i]);
-		put_page(ring->pages[i]);
-		cond_resched();
-	}
-	kvfree(ring->pages);
-}
-
-/*
- * A chunk of at most 2^@order pages: what is to be had at once, and of this node;
- * for a single page there is more patience.  RETRY_MAYFAIL: a memory cgroup at its
- * limit answers ENOMEM and does not wake its OOM killer.
- */
-static struct page *ring_alloc_chunk(int node, gfp_t gfp, unsigned int order)
-{
-	struct page *page;
-
-	for (; order; order--) {
-		page = alloc_pages_node(node, gfp | __GFP_NORETRY | __GFP_THISNODE | __GFP_COMP,
-					order);
-		if (page)
-			return page;
-	}
-	return alloc_pages_node(node, gfp | __GFP_RETRY_MAYFAIL, 0);
-}
-
-/* By chunks, so that a large ring can be interrupted by a kill. */
-static int ring_alloc_pages(struct spscring *ring, int node, bool for_user)
-{
-	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN;
-	unsigned int most = RING_CHUNK_ORDER, order;
-	unsigned long i, n, k;
-
-	/* vmap() would say so, in the end */
-	if (ring->nr_mapped > totalram_pages())
-		return -ENOMEM;
-	if (for_user)
-		gfp |= __GFP_ACCOUNT;
-	ring->pages = kvcalloc(ring->nr_mapped, sizeof(*ring->pages), gfp | __GFP_RETRY_MAYFAIL);
-	if (!ring->pages)
-		return -ENOMEM;
-	for (i = 0; i < ring->nr_pages; i += n) {
-		struct page *page;
-
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		/* the control pages have rights of their own, so they are single */
-		order = i < RING_PAGE_DATA ? 0 : min_t(unsigned int, most,
-						       ilog2(ring->nr_pages - i));
-		page = ring_alloc_chunk(node, gfp | __GFP_ZERO, order);
-		if (!page)
-			return -ENOMEM;
-		n = compound_nr(page);
-		/* what failed once is not asked for again */
-		if (n < 1UL << order)
-			most = ilog2(n);
-		for (k = 0; k < n; k++)
-			ring->pages[i + k] = page + k;
-		cond_resched();
-	}
-	memcpy(ring->pages + ring->nr_pages, ring->pages + RING_PAGE_DATA,
-	       (ring->nr_mapped - ring->nr_pages) * sizeof(*ring->pages));
-	ring->base = vmap(ring->pages, ring->nr_mapped, VM_MAP, PAGE_KERNEL);
-	return ring->base ? 0 : -ENOMEM;
-}
-
-static int ring_check(const struct spscring_create *want, int *node)
+static int ring_check(const struct spscring_create *want, bool for_user, int *node)
 {
 	const u32 wakes = SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_ASYMMETRIC;
 	const u32 fulls = SPSCRING_CREATE_DROP | SPSCRING_CREATE_OVERWRITE;
@@ -186,6 +34,8 @@ static int ring_check(const struct spscring_create *want, int *node)
 	if (want->flags & SPSCRING_CREATE_NUMA_NODE) {
 		*node = want->numa_node;
 		if (*node < 0 || *node >= MAX_NUMNODES || !node_online(*node))
+			return -EINVAL;
+		if (for_user && !memory_node_allowed(*node))
 			return -EINVAL;
 	} else if (want->numa_node) {
 		return -EINVAL;
@@ -210,7 +60,7 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	struct spscring *ring;
 	int node, err;
 
-	err = ring_check(want, &node);
+	err = ring_check(want, for_user, &node);
 	if (err)
 		return ERR_PTR(err);
 	ring = kzalloc(sizeof(*ring), for_user ? GFP_KERNEL_ACCOUNT : GFP_KERNEL);
@@ -236,11 +86,11 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	memcpy(ring->name, want->name, sizeof(ring->name));
 
 	if (for_user) {
-		err = ring_charge(ring);
+		err = memory_charge(ring);
 		if (err)
 			goto err_free;
 	}
-	err = ring_alloc_pages(ring, node, for_user);
+	err = memory_alloc(ring, node);
 	if (err)
 		goto err_pages;
 	memmap_lay_out(ring);
@@ -255,8 +105,7 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	return ring;
 
 err_pages:
-	ring_free_pages(ring);
-	ring_uncharge(ring);
+	memory_free(ring);
 err_free:
 	kfree(ring);
 	return ERR_PTR(err);
@@ -274,8 +123,7 @@ static void ring_free(struct kref *ref)
 
 	wait_exit(&ring->producer);
 	wait_exit(&ring->consumer);
-	ring_free_pages(ring);
-	ring_uncharge(ring);
+	memory_free(ring);
 	kfree(ring);
 }
 

@@ -14,10 +14,10 @@
 #include <linux/version.h>
 #include <linux/wait.h>
 
-struct cred;
 struct file;
 struct iov_iter;
 struct kiocb;
+struct memory_account;
 struct spscring_consumer;
 struct spscring_producer;
 struct spscring_record_consumer;
@@ -105,10 +105,7 @@ struct spscring {
 	unsigned long pgoff;		/* of the first, in an fd */
 	void *base;
 
-	/* who pays; NULL for a driver's ring and for CAP_IPC_LOCK */
-	const struct cred *payer;
-	bool counted;		/* against max_bytes */
-
+	struct memory_account *account;	/* who pays; NULL: a driver's ring */
 	bool of_user;		/* made by CREATE, so users may claim its ends */
 };
 
@@ -184,6 +181,13 @@ ssize_t rw_read(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
 		struct iov_iter *to);
 ssize_t rw_write(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
 		 struct iov_iter *from);
+
+/* memory.c: who pays, and for what */
+int memory_charge(struct spscring *ring);
+bool memory_node_allowed(int node);
+int memory_alloc(struct spscring *ring, int node);
+void memory_free(struct spscring *ring);
+void memory_exit(void);
 
 /* memmap.c: who may map what */
 bool memmap_writable(u32 role, unsigned long first, unsigned long n);

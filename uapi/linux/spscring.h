@@ -86,8 +86,9 @@
  * @frame_size:	 power of two, SPSCRING_FRAME_MIN to SPSCRING_FRAME_MAX, with
  *		 room for one record; or 0: the smallest that wastes at most
  *		 13 %, less if @capacity records fit in less.
- * @numa_node:	 where the pages come from, with SPSCRING_CREATE_NUMA_NODE;
- *		 otherwise 0, and they come from the caller's node.
+ * @numa_node:	 where the pages come from, with SPSCRING_CREATE_NUMA_NODE, a node of
+ *		 the caller's cpuset; otherwise 0, and they come from the caller's node.
+ *		 Where it has no more, another node of the cpuset gives.
  * @type_tag:	 what the records are, in the user's own terms; an end that
  *		 names another tag is refused.
  * @name:	 for people and tools; printable ASCII, padded with zeros.
@@ -98,6 +99,11 @@
  * says so (EAGAIN) and it is the producer's to wait; with SPSCRING_CREATE_DROP the
  * record is lost, and counted (ENOBUFS); with SPSCRING_CREATE_OVERWRITE the oldest
  * make room, whether they were read or not.
+ *
+ * The ring's pages are charged to who made it until they are free: as long as an fd, a
+ * mapping or a driver has the ring, and then what I/O in flight or a pipe (vmsplice())
+ * holds of its chunks, see below.  The module cannot be unloaded meanwhile; it looks at
+ * least once a second whether these are free, and before CREATE says EDQUOT or ENOSPC.
  *
  * Returns 0.  Errors: EEXIST the fd has its ring; EINVAL a bad value; E2BIG
  * more data than SPSCRING_DATA_MAX, or a longer struct than known; EFAULT;

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A ring's memory: who pays for it, for how long, and where it comes from.
+ *
+ * The charge is that of the pages, not of the ring: a pipe that was vmsplice()d to, or
+ * I/O in flight, may hold some when the ring is gone.  What these keep of it remains
+ * charged, and is looked at again until it is free.  What the kernel needs beside the
+ * pages (struct spscring, the array of its pages) the memory cgroup pays alone.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/atomic.h>
+#include <linux/capability.h>
+#include <linux/cpuset.h>
+#include <linux/cred.h>
+#include <linux/list.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/nodemask.h>
+#include <linux/ratelimit.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include <linux/workqueue.h>
+
+#include "ring.h"
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define MAX_PAGE_ORDER	(MAX_ORDER - 1)
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define MAX_PAGE_ORDER	MAX_ORDER
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define system_dfl_wq	system_unbound_wq
+#endif
+
+/* The largest chunk of memory: no mapping has a use for more than a PMD's. */
+#define MEMORY_CHUNK_ORDER	min_t(unsigned int, RING_HUGE_ORDER, MAX_PAGE_ORDER)
+
+/* How long until what remains is looked at again: doubled while nothing has changed. */
+#define MEMORY_LOOK_MIN		msecs_to_jiffies(10)
+#define MEMORY_LOOK_MAX		msecs_to_jiffies(1000)
+
+/* What users' rings have, and what remains of those that are gone. */
+static atomic_long_t memory_bytes;
+
+/*
+ * Of a user's ring: who pays, until the last of its pages is free.  Once the ring is
+ * gone it is one of the remains, and holds a reference to the module.
+ */
+struct memory_account {
+	struct list_head all;		/* of the remains */
+	struct list_head chunks;	/* of the ring that is gone, by their lru */
+	const struct cred *payer;	/* NULL: CAP_IPC_LOCK */
+};
+
+static LIST_HEAD(memory_remains);
+static DEFINE_SPINLOCK(memory_remains_lock);	/* the list */
+static DEFINE_MUTEX(memory_sweeping);		/* who has taken the list's accounts off */
+
+/* ---------------------------------------------------------------- charge */
+
+/*
+ * Locked memory is charged to the user as io_uring does it.  The credentials
+ * hold the user: free_uid() is not for modules in all kernels.
+ */
+static int memory_charge_user(struct memory_account *account, unsigned long pages, bool say)
+{
+	const struct cred *cred;
+	long limit, now, then;
+
+	if (capable(CAP_IPC_LOCK))
+		return 0;
+
+	cred = get_current_cred();
+	limit = min_t(unsigned long, rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT, LONG_MAX);
+	now = atomic_long_read(&cred->user->locked_vm);
+	do {
+		then = now + pages;
+		if (then > limit) {
+			if (say)
+				pr_info_ratelimited("a ring of %llu bytes refused: user %u has %llu of them locked, and RLIMIT_MEMLOCK is %lu\n",
+						    (u64)pages << PAGE_SHIFT,
+						    from_kuid(&init_user_ns, cred->uid),
+						    (u64)now << PAGE_SHIFT, rlimit(RLIMIT_MEMLOCK));
+			put_cred(cred);
+			return -EDQUOT;
+		}
+	} while (!atomic_long_try_cmpxchg(&cred->user->locked_vm, &now, then));
+	account->payer = cred;
+	return 0;
+}
+
+static int memory_try_charge(struct memory_account *account, unsigned long pages, bool say)
+{
+	unsigned long max = READ_ONCE(ring_max_bytes);
+	long bytes = atomic_long_read(&memory_bytes);
+	u64 more = (u64)pages << PAGE_SHIFT;
+	int err;
+
+	do {
+		if (max && bytes + more > max) {
+			if (say)
+				pr_info_ratelimited("a ring of %llu bytes refused: users' rings have %ld, and max_bytes is %lu\n",
+						    more, bytes, max);
+			return -ENOSPC;
+		}
+	} while (!atomic_long_try_cmpxchg(&memory_bytes, &bytes, bytes + more));
+	err = memory_charge_user(account, pages, say);
+	if (err)
+		atomic_long_sub(more, &memory_bytes);
+	return err;
+}
+
+static void memory_uncharge(struct memory_account *account, unsigned long pages)
+{
+	if (account->payer)
+		atomic_long_sub(pages, &account->payer->user->locked_vm);
+	atomic_long_sub(pages << PAGE_SHIFT, &memory_bytes);
+}
+
+static void memory_account_free(struct memory_account *account)
+{
+	if (account->payer)
+		put_cred(account->payer);
+	kfree(account);
+}
+
+/* --------------------------------------------------------------- remains */
+
+/*
+ * Free and uncharge the chunks that nobody else holds.  No mapping of them is left, so
+ * a reference can only be handed on by who has one: what has none but the ring's own
+ * gets no other, but for a moment.  Return: whether that were all.
+ */
+static bool memory_free_unheld(struct memory_account *account)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, &account->chunks, lru) {
+		unsigned long n = compound_nr(page);
+
+		cond_resched();
+		if (page_ref_count(page) > 1)
+			continue;
+		list_del(&page->lru);
+		put_page(page);
+		memory_uncharge(account, n);
+	}
+	return list_empty(&account->chunks);
+}
+
+/* Return: whether any remain. */
+static bool memory_sweep(void)
+{
+	struct memory_account *account, *next;
+	LIST_HEAD(taken);
+	bool remain;
+
+	lockdep_assert_held(&memory_sweeping);
+	spin_lock(&memory_remains_lock);
+	list_splice_init(&memory_remains, &taken);
+	spin_unlock(&memory_remains_lock);
+	list_for_each_entry_safe(account, next, &taken, all) {
+		if (fatal_signal_pending(current))
+			break;
+		if (!memory_free_unheld(account))
+			continue;
+		list_del(&account->all);
+		memory_account_free(account);
+		/* memory_exit() waits for the work, and a file holds the module as well */
+		module_put(THIS_MODULE);
+	}
+	spin_lock(&memory_remains_lock);
+	list_splice(&taken, &memory_remains);
+	remain = !list_empty(&memory_remains);
+	spin_unlock(&memory_remains_lock);
+	return remain;
+}
+
+static void memory_look_again(struct work_struct *work)
+{
+	static unsigned long delay;
+	long before = atomic_long_read(&memory_bytes);
+	bool remain;
+
+	mutex_lock(&memory_sweeping);
+	remain = memory_sweep();
+	mutex_unlock(&memory_sweeping);
+	delay = atomic_long_read(&memory_bytes) != before ? MEMORY_LOOK_MIN :
+		clamp(2 * delay, MEMORY_LOOK_MIN, MEMORY_LOOK_MAX);
+	if (remain)
+		queue_delayed_work(system_dfl_wq, to_delayed_work(work), delay);
+}
+
+static DECLARE_DELAYED_WORK(memory_work, memory_look_again);
+
+static void memory_remain(struct memory_account *account)
+{
+	/* somebody who has the module called */
+	__module_get(THIS_MODULE);
+	spin_lock(&memory_remains_lock);
+	list_add_tail(&account->all, &memory_remains);
+	spin_unlock(&memory_remains_lock);
+	queue_delayed_work(system_dfl_wq, &memory_work, MEMORY_LOOK_MIN);
+}
+
+/**
+ * memory_exit() - the module goes
+ *
+ * Nothing remains: it would hold the module.
+ */
+void memory_exit(void)
+{
+	cancel_delayed_work_sync(&memory_work);
+}
+
+/**
+ * memory_charge() - charge a ring to the calling user and to max_bytes
+ * @ring: the ring, which has no pages yet
+ *
+ * Who has no quota left because of what remains of other rings has it back as soon as
+ * nobody holds that: it is looked at before anybody is refused.  Context: may sleep.
+ *
+ * Return: 0; -EDQUOT, -ENOSPC, -ENOMEM, -EINTR.
+ */
+int memory_charge(struct spscring *ring)
+{
+	struct memory_account *account = kzalloc(sizeof(*account), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!account)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&account->chunks);
+	err = memory_try_charge(account, ring->nr_pages, false);
+	if (err) {
+		err = mutex_lock_killable(&memory_sweeping);
+		if (!err) {
+			memory_sweep();
+			mutex_unlock(&memory_sweeping);
+			err = memory_try_charge(account, ring->nr_pages, true);
+		}
+	}
+	if (err) {
+		kfree(account);
+		return err;
+	}
+	ring->account = account;
+	return 0;
+}
+
+/* ----------------------------------------------------------------- pages */
+
+/*
+ * A chunk of at most 2^@order pages: what is to be had at once, and of this node;
+ * for a single page there is more patience.  RETRY_MAYFAIL: a memory cgroup at its
+ * limit answers ENOMEM and does not wake its OOM killer.
+ */
+static struct page *memory_alloc_chunk(int node, gfp_t gfp, unsigned int order)
+{
+	struct page *page;
+
+	for (; order; order--) {
+		page = alloc_pages_node(node, gfp | __GFP_NORETRY | __GFP_THISNODE | __GFP_COMP,
+					order);
+		if (page)
+			return page;
+	}
+	return alloc_pages_node(node, gfp | __GFP_RETRY_MAYFAIL, 0);
+}
+
+/**
+ * memory_node_allowed() - may the calling process have memory of a node?
+ * @node: the node, online
+ *
+ * Return: whether its cpuset has it.
+ */
+bool memory_node_allowed(int node)
+{
+	unsigned int seq;
+	bool allowed;
+
+	do {
+		seq = read_mems_allowed_begin();
+		allowed = node_isset(node, cpuset_current_mems_allowed);
+	} while (read_mems_allowed_retry(seq));
+	return allowed;
+}
+
+/**
+ * memory_alloc() - allocate a ring's pages, and map them for the kernel
+ * @ring: the ring; on failure the pages so far are memory_free()'s
+ * @node: where from, or NUMA_NO_NODE
+ *
+ * By chunks, so that a large ring can be interrupted by a kill.
+ *
+ * Return: 0; -ENOMEM, -EINTR.
+ */
+int memory_alloc(struct spscring *ring, int node)
+{
+	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN;
+	unsigned int most = MEMORY_CHUNK_ORDER, order;
+	unsigned long i, n, k;
+
+	/* vmap() would say so, in the end */
+	if (ring->nr_mapped > totalram_pages())
+		return -ENOMEM;
+	/* HARDWALL: not a page of a node that is not in the cpuset, however little is left */
+	if (ring->of_user)
+		gfp |= __GFP_ACCOUNT | __GFP_HARDWALL;
+	ring->pages = kvcalloc(ring->nr_mapped, sizeof(*ring->pages), gfp | __GFP_RETRY_MAYFAIL);
+	if (!ring->pages)
+		return -ENOMEM;
+	for (i = 0; i < ring->nr_pages; i += n) {
+		struct page *page;
+
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		/* the control pages have rights of their own, so they are single */
+		order = i < RING_PAGE_DATA ? 0 : min_t(unsigned int, most,
+						       ilog2(ring->nr_pages - i));
+		page = memory_alloc_chunk(node, gfp | __GFP_ZERO, order);
+		if (!page)
+			return -ENOMEM;
+		n = compound_nr(page);
+		/* what failed once is not asked for again */
+		if (n < 1UL << order)
+			most = ilog2(n);
+		for (k = 0; k < n; k++)
+			ring->pages[i + k] = page + k;
+		cond_resched();
+	}
+	memcpy(ring->pages + ring->nr_pages, ring->pages + RING_PAGE_DATA,
+	       (ring->nr_mapped - ring->nr_pages) * sizeof(*ring->pages));
+	ring->base = vmap(ring->pages, ring->nr_mapped, VM_MAP, PAGE_KERNEL);
+	return ring->base ? 0 : -ENOMEM;
+}
+
+/**
+ * memory_free() - give a ring's pages back, and what was charged for them
+ * @ring: the ring; no mapping of it is left
+ *
+ * A driver's are charged to nobody: whoever holds one frees it.  Context: may sleep.
+ */
+void memory_free(struct spscring *ring)
+{
+	struct memory_account *account = ring->account;
+	unsigned long i = 0, n;
+
+	if (ring->base)
+		vunmap(ring->base);
+	for (; ring->pages && i < ring->nr_pages && ring->pages[i]; i += n) {
+		struct page *page = ring->pages[i];
+
+		n = compound_nr(page);
+		/* nobody else has a use for its lru: it was never on one */
+		if (account)
+			list_add(&page->lru, &account->chunks);
+		else
+			put_page(page);
+		cond_resched();
+	}
+	kvfree(ring->pages);
+	if (!account)
+		return;
+	memory_uncharge(account, ring->nr_pages - i);
+	if (memory_free_unheld(account))
+		memory_account_free(account);
+	else
+		memory_remain(account);
+}
