@@ -7,6 +7,7 @@
 #include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 
 #include "ring.h"
 
@@ -94,6 +95,25 @@ static struct page *memmap_page(const struct spscring *ring, unsigned long pgoff
 }
 
 /*
+ * A chunk's lock, of the kind that every folio has, is held while a mapping of it, and
+ * the reference that goes with it, is added: here, and by core code for the page that
+ * .fault returns.  memmap_chunk_pinned() takes it, so that none comes while it looks.
+ */
+
+/*
+ * No entry was added, since there is one: another thread was faster, and the access finds
+ * it.  But what was there when the fault began, and is no page (userfaultfd's marker of a
+ * write-protected page, say), stays there; kernel code would take this fault for ever, and
+ * not see its signals meanwhile.
+ */
+static vm_fault_t memmap_busy(const struct vm_fault *vmf)
+{
+	if (vmf->flags & FAULT_FLAG_ORIG_PTE_VALID && !pte_none(vmf->orig_pte))
+		return VM_FAULT_SIGBUS;
+	return fatal_signal_pending(current) ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
+}
+
+/*
  * A page that MADV_DONTNEED dropped comes back.  The mapping holds the file,
  * and the file the ring.
  *
@@ -106,13 +126,15 @@ static vm_fault_t memmap_fault(struct vm_fault *vmf)
 	struct page *page = memmap_page(vmf->vma->vm_private_data, vmf->pgoff);
 	int err;
 
-	if (!page)
+	if (!page || folio_lock_killable(page_folio(page)))
 		return VM_FAULT_SIGBUS;
 	err = vm_insert_page(vmf->vma, vmf->address, page);
+	folio_unlock(page_folio(page));
+	if (err == -EBUSY)
+		return memmap_busy(vmf);
 	if (err == -ENOMEM)
 		return VM_FAULT_OOM;
-	/* EBUSY: another thread was faster */
-	return err && err != -EBUSY ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
+	return err ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
 }
 
 static const struct vm_operations_struct memmap_vm_ops = {
@@ -140,6 +162,7 @@ static vm_fault_t memmap_huge_fault(struct vm_fault *vmf, unsigned int order)
 	struct vm_area_struct *vma = vmf->vma;
 	unsigned long at = vmf->address & PMD_MASK;
 	struct page *page;
+	vm_fault_t ret;
 
 	if (order != RING_HUGE_ORDER || at < vma->vm_start || at + PMD_SIZE > vma->vm_end)
 		return VM_FAULT_FALLBACK;
@@ -147,7 +170,11 @@ static vm_fault_t memmap_huge_fault(struct vm_fault *vmf, unsigned int order)
 	/* not where the mapping's address does not agree with its offset */
 	if (!page || compound_order(page) != RING_HUGE_ORDER)
 		return VM_FAULT_FALLBACK;
-	return vmf_insert_folio_pmd(vmf, page_folio(page), vmf->flags & FAULT_FLAG_WRITE);
+	if (folio_lock_killable(page_folio(page)))
+		return VM_FAULT_SIGBUS;
+	ret = vmf_insert_folio_pmd(vmf, page_folio(page), vmf->flags & FAULT_FLAG_WRITE);
+	folio_unlock(page_folio(page));
+	return ret == VM_FAULT_NOPAGE && fatal_signal_pending(current) ? VM_FAULT_SIGBUS : ret;
 }
 #endif
 
@@ -158,6 +185,26 @@ static const struct vm_operations_struct memmap_huge_vm_ops = {
 #endif
 };
 
+/* All pages at once; each chunk's while it is locked. */
+static int memmap_insert(struct vm_area_struct *vma, struct page **pages, unsigned long n)
+{
+	unsigned long at = vma->vm_start, some, left;
+	int err = 0;
+
+	for (; n && !err; n -= some, pages += some, at += some << PAGE_SHIFT) {
+		struct folio *folio = page_folio(*pages);
+
+		cond_resched();
+		if (fatal_signal_pending(current) || folio_lock_killable(folio))
+			return -EINTR;
+		some = min(n, folio_nr_pages(folio) - folio_page_idx(folio, *pages));
+		left = some;
+		err = vm_insert_pages(vma, at, pages, &left);
+		folio_unlock(folio);
+	}
+	return err;
+}
+
 /**
  * memmap_mmap() - map a part of a ring
  * @ring: the ring
@@ -165,7 +212,7 @@ static const struct vm_operations_struct memmap_huge_vm_ops = {
  * @vma: what is asked
  *
  * Return: 0; -EINVAL a private mapping; -EACCES rights that the role has not;
- * -ENXIO before the first page or past the end; -ENOMEM.
+ * -ENXIO before the first page or past the end; -ENOMEM; -EINTR killed.
  */
 int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma)
 {
@@ -192,7 +239,7 @@ int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma)
 		return 0;
 	}
 	vma->vm_ops = &memmap_vm_ops;
-	return vm_insert_pages(vma, vma->vm_start, ring->pages + first, &n);
+	return memmap_insert(vma, ring->pages + first, n);
 }
 
 /* How many page table entries map a chunk, or any of its pages: a reference each. */
@@ -214,22 +261,43 @@ static int memmap_mapcount(struct page *page)
 #endif
 }
 
+/* In a row, each of which must find nothing. */
+#define MEMMAP_LOOKS	8
+
 /*
  * More references than the ring's own one and the mappings' explain: somebody
  * else (a pipe that was vmsplice()d to, I/O in flight) may still write it.
+ *
+ * The two counts are two moments, so the references are read first: a mapping has its
+ * reference before it is counted, and loses it after.  While the chunk is locked none is
+ * added, so of the references that were read those of mappings are no fewer than the
+ * mappings counted later: what is left over can only be too many, and a pin, whose reference
+ * is handed on but never let go of in between, is always among them.  What unmaps meanwhile
+ * (munmap(), mremap(), the split of a PMD entry) looks like a pin for a moment.
+ *
+ * Only fork() copies page tables without the lock, and only after MADV_DOFORK, which
+ * kernels came to refuse to such a mapping.  It would have to fall between the two counts
+ * in each look, by as many pages as are pinned, with as many unmapped between each two.
  */
 static bool memmap_chunk_pinned(struct page *page)
 {
-	int mapped = memmap_mapcount(page), refs;
+	int looks, refs, mapped, before = INT_MAX;
+	bool pinned = false;
 
-	/*
-	 * The peer maps and unmaps meanwhile: only what stood still counts.  No
-	 * pair: its barriers are those of rmap and of put_page().
-	 */
-	smp_rmb(); /* mapcount, then references */
-	refs = page_ref_count(page);
-	smp_rmb(); /* references, then mapcount */
-	return memmap_mapcount(page) != mapped || refs - mapped > 1;
+	/* being mapped, say */
+	if (!folio_trylock(page_folio(page)))
+		return true;
+	for (looks = 0; looks < MEMMAP_LOOKS && !pinned; looks++) {
+		refs = page_ref_count(compound_head(page));
+		/* No pair: its barriers are those of rmap and of put_page() */
+		smp_rmb(); /* references, then mapcount */
+		mapped = memmap_mapcount(page);
+		pinned = refs - mapped != 1 || mapped > before;
+		before = mapped;
+		smp_rmb(); /* this look, then the next */
+	}
+	folio_unlock(page_folio(page));
+	return pinned;
 }
 
 /**
@@ -240,7 +308,7 @@ static bool memmap_chunk_pinned(struct page *page)
  * An unmapping in progress looks the same for a moment, so it asks again for
  * a few milliseconds.  Context: may sleep.
  *
- * Return: 0, or -EBUSY.
+ * Return: 0, -EBUSY, or -EINTR the caller is killed.
  */
 int memmap_pinned(struct spscring *ring, u32 role)
 {
@@ -256,6 +324,8 @@ int memmap_pinned(struct spscring *ring, u32 role)
 			usleep_range(500, 1000);
 		}
 		cond_resched();
+		if (fatal_signal_pending(current))
+			return -EINTR;
 	}
 	return 0;
 }

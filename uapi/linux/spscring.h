@@ -262,7 +262,7 @@ struct spscring_notify {
  * mmap() takes any page-aligned part, MAP_SHARED only (EINVAL otherwise).
  * PROT_WRITE over anything that the fd may not write is EACCES, PROT_EXEC
  * always (EPERM where the kernel itself refuses it first, as on a noexec
- * mount); ENXIO past the end.  So an end maps twice:
+ * mount); ENXIO past the end; EINTR killed.  So an end maps twice:
  *
  *	producer	[consumer, info] read-only, [producer, data] writable
  *	consumer	[consumer] writable, [info, producer, data] read-only
@@ -277,7 +277,9 @@ struct spscring_notify {
  * multiple as the offset is, gets such entries as it is touched, or at once with
  * MAP_POPULATE, if the system lets it: see FilePmdMapped in /proc/PID/smaps, and
  * /sys/kernel/mm/transparent_hugepage/enabled for "never".  In any other mapping, and
- * without the feature, mmap() maps all pages before it returns.
+ * without the feature, mmap() maps all pages before it returns.  What MADV_DONTNEED
+ * dropped comes back at the next access; in such a mapping not where userfaultfd had
+ * write-protected it, which is a SIGBUS, or EFAULT of a system call.
  */
 
 /**
