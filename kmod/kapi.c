@@ -202,10 +202,12 @@ static int claimed(struct spscring *ring, u32 role, int err)
  * @record_size: what the caller takes the records for, in bytes: what each push reads
  * @type_tag: likewise
  *
- * Context: process, may sleep.
+ * What a dead holder left is mended first: of a large ring that takes seconds, ended by
+ * a kill of the calling process.  Context: process, may sleep.
  *
  * Return: 0; -EPROTOTYPE the ring's records are others; -EBUSY the end is held, or its
- * dead holder's pages are pinned; -ESHUTDOWN it was shut down; -EPIPE the ring is broken.
+ * dead holder's pages are pinned; -EINTR killed, and the end is as it was; -ESHUTDOWN it
+ * was shut down; -EPIPE the ring is broken.
  */
 int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p, u32 record_size,
 			    u64 type_tag)

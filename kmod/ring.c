@@ -70,6 +70,7 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	ring->of_user = for_user;
 	mutex_init(&ring->lock);
 	mutex_init(&ring->watch_lock);
+	mutex_init(&ring->claiming);
 	ring->producer.role = SPSCRING_PRODUCER;
 	ring->consumer.role = SPSCRING_CONSUMER;
 	ring->producer.ring = ring;
@@ -292,29 +293,37 @@ int ring_peer_ended(struct spscring *ring, u32 role)
 	return spscring_ended(role == SPSCRING_PRODUCER ? &lines->consumer : &lines->producer);
 }
 
+/* A walk over a large ring takes seconds: it is left once the caller is killed. */
+static int ring_walk_on(void)
+{
+	cond_resched();
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
 /*
  * The tails are stored before the cursor, so a producer that was killed in
- * between has published more than its cursor says: on from there while the
- * tails lie beyond, to at most @bound.
+ * between has published more than its cursor says: @pos goes on from there while
+ * the tails lie beyond, to at most @bound.  Return: 0, or -EINTR.
  */
-static u64 ring_published(struct spscring *ring, u64 pos, u64 bound)
+static int ring_published(struct spscring *ring, u64 *pos, u64 bound)
 {
 	const struct spscring_geometry *g = &ring->geometry;
+	int err = 0;
 
-	while (pos != bound) {
-		u64 frame = pos / g->frame_records;
-		u64 end = min((frame + 1) * g->frame_records - pos, bound - pos);
+	while (!err && *pos != bound) {
+		u64 frame = *pos / g->frame_records;
+		u64 end = min((frame + 1) * g->frame_records - *pos, bound - *pos);
 		/* (B) pairs with (A) */
-		u64 n = smp_load_acquire(ring_tail(ring, frame)) - pos;
+		u64 n = smp_load_acquire(ring_tail(ring, frame)) - *pos;
 
 		if ((s64)n <= 0 || n > g->capacity)
 			break;
-		pos += min(n, end);
+		*pos += min(n, end);
 		if (n < end)
 			break;
-		cond_resched();
+		err = ring_walk_on();
 	}
-	return pos;
+	return err;
 }
 
 static u64 *ring_word(struct spscring *ring, u64 pos)
@@ -329,26 +338,27 @@ static u64 *ring_word(struct spscring *ring, u64 pos)
  * The same of records of any size, whose words are stored before the cursor.  With
  * @sequence the number of the next record, as stored between the two, follows.
  */
-static u64 ring_published_records(struct spscring *ring, u64 pos, u64 bound, u64 *sequence)
+static int ring_published_records(struct spscring *ring, u64 *pos, u64 bound, u64 *sequence)
 {
 	const struct spscring_geometry *g = &ring->geometry;
 	const u64 bits = SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LAP;
+	int err = 0;
 
-	while (pos != bound) {
+	while (!err && *pos != bound) {
 		/* (Q) pairs with (P) */
-		u64 word = smp_load_acquire(ring_word(ring, pos));
+		u64 word = smp_load_acquire(ring_word(ring, *pos));
 		u64 size = spscring_record_size(g->stride, (u32)word);
 
-		if ((word & bits) >> 32 != spscring_phase(g, pos) || size > bound - pos)
+		if ((word & bits) >> 32 != spscring_phase(g, *pos) || size > bound - *pos)
 			break;
-		pos += size;
+		*pos += size;
 		/* what was dropped behind them has numbers as well */
 		if (sequence && !(word & SPSCRING_WORD_DISCARDED) &&
 		    (s64)(spscring_sequence_of(word, *sequence) - *sequence) >= 0)
 			*sequence = spscring_sequence_of(word, *sequence) + 1;
-		cond_resched();
+		err = ring_walk_on();
 	}
-	return pos;
+	return err;
 }
 
 /* Where what a producer may not write any more begins. */
@@ -362,7 +372,7 @@ static u64 ring_oldest(struct spscring *ring)
 }
 
 /*
- * Where the ends are, by their cursors and the tails: 0, or -EPIPE if these lie.
+ * Where the ends are, by their cursors and the tails: 0, or -EPIPE if these lie, or -EINTR.
  * A producer that lives may go on by a lap between its cursor and the tails; for
  * that it asked for room, by the told head and by the exact one at most, as its
  * consumer is dead.  Hence three looks.
@@ -371,7 +381,7 @@ static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequ
 {
 	bool records = ring_has(ring, SPSCRING_CREATE_RECORDS);
 	u64 capacity = ring->geometry.capacity;
-	int looks;
+	int looks, err;
 
 	*head = ring_oldest(ring);
 	for (looks = 0; looks < 3; looks++) {
@@ -385,9 +395,11 @@ static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequ
 		/* within a batch the consumer may be ahead of the cursor */
 		if (*tail - *head + capacity > 2 * capacity)
 			break;
-		*tail = records ?
-			ring_published_records(ring, *tail, *head + capacity, sequence) :
-			ring_published(ring, *tail, *head + capacity);
+		err = records ?
+			ring_published_records(ring, tail, *head + capacity, sequence) :
+			ring_published(ring, tail, *head + capacity);
+		if (err)
+			return err;
 		if ((s64)(*tail - *head) >= 0)
 			return 0;
 	}
@@ -453,7 +465,9 @@ static int ring_mend_producer(struct spscring *ring)
 		if (READ_ONCE(*ring_tail(ring, frame)) != want)
 			/* (A): the records are older still */
 			smp_store_release(ring_tail(ring, frame), want);
-		cond_resched();
+		err = ring_walk_on();
+		if (err)
+			return err;
 	}
 	/* (G) */
 	smp_store_release(&ring_producer_lines(ring)->cursor.word, tail);
@@ -468,7 +482,7 @@ static int ring_mend_late(struct spscring *ring)
 {
 	/* (D) pairs with (C) */
 	u64 head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word), tail;
-	int looks;
+	int looks, err;
 
 	if ((s64)head < 0 || head & (ring->geometry.stride - 1))
 		return -EPIPE;
@@ -478,7 +492,9 @@ static int ring_mend_late(struct spscring *ring)
 		if ((s64)tail < 0 || tail & (ring->geometry.stride - 1))
 			break;
 		/* the consumer may be ahead of the cursor */
-		tail = ring_published_records(ring, tail, tail + ring->geometry.capacity, NULL);
+		err = ring_published_records(ring, &tail, tail + ring->geometry.capacity, NULL);
+		if (err)
+			return err;
 		if (head <= tail)
 			return 0;
 	}
@@ -541,44 +557,75 @@ int ring_expect(const struct spscring *ring, u32 record_size, u64 type_tag)
 	return g->record_size == record_size && g->type_tag == type_tag ? 0 : -EPROTOTYPE;
 }
 
+/*
+ * A dead end's words are made fit for the next holder: 0, or -EBUSY, -EPIPE, -EINTR.
+ * What it stores is what its walk found, the cursor last: left before that, it has
+ * stored nothing that a second walk, from the same cursor, would not find again.
+ */
+static int ring_recover(struct spscring *ring, u32 role)
+{
+	int err;
+
+	lockdep_assert_held(&ring->claiming);
+	err = memmap_pinned(ring, role);
+	if (err)
+		return err;
+	err = role == SPSCRING_PRODUCER ? ring_mend_producer(ring) : ring_mend_consumer(ring);
+	/* whose words lie cannot be told */
+	if (err == -EPIPE)
+		spscring_broken(ring, 0);
+	return err;
+}
+
+/* May it be claimed?  An end that nobody holds stays as it is but for a claim. */
+static int ring_claimable(struct spscring *ring, u32 role, u32 *state)
+{
+	const struct ring_end *end = ring_end_of(ring, role);
+	int err = 0;
+
+	mutex_lock(&ring->lock);
+	*state = end->state;
+	if (*state == SPSCRING_HELD)
+		err = -EBUSY;
+	else if (*state == SPSCRING_SHUT_DOWN)
+		err = ring_shut_down(end);
+	mutex_unlock(&ring->lock);
+	if (!err && atomic_read(&ring->broken))
+		err = -EPIPE;
+	return err;
+}
+
 /**
  * ring_claim() - take an end
  * @ring: the ring
  * @role: which end
  * @kernel: for kernel code
  *
+ * One claim of a ring at a time; what its recovery takes no one else waits for.
+ *
  * Return: 0, or a negative errno, see struct spscring_endpoint.
  */
 int ring_claim(struct spscring *ring, u32 role, bool kernel)
 {
 	struct ring_end *end = ring_end_of(ring, role);
-	int err = 0;
+	u32 state;
+	int err;
 
-	mutex_lock(&ring->lock);
-	if (end->state == SPSCRING_HELD)
-		err = -EBUSY;
-	else if (end->state == SPSCRING_SHUT_DOWN)
-		err = ring_shut_down(end);
-	if (!err && atomic_read(&ring->broken))
-		err = -EPIPE;
-	if (!err && end->state != SPSCRING_UNCLAIMED) {
-		err = memmap_pinned(ring, role);
-		if (!err) {
-			err = role == SPSCRING_PRODUCER ? ring_mend_producer(ring) :
-				ring_mend_consumer(ring);
-			/* whose words lie cannot be told */
-			if (err)
-				spscring_broken(ring, 0);
-		}
-	}
+	if (mutex_lock_killable(&ring->claiming))
+		return -EINTR;
+	err = ring_claimable(ring, role, &state);
+	if (!err && state != SPSCRING_UNCLAIMED)
+		err = ring_recover(ring, role);
 	if (!err) {
+		mutex_lock(&ring->lock);
 		end->generation++;
 		end->kernel = kernel;
 		end->left = false;
 		ring_set_state(ring, role, SPSCRING_HELD);
 		trace_spscring_endpoint(ring, role, end);
+		mutex_unlock(&ring->lock);
 	}
-	mutex_unlock(&ring->lock);
+	mutex_unlock(&ring->claiming);
 	return err;
 }
 
@@ -744,6 +791,25 @@ static int ring_empty(struct spscring *ring, u64 pos)
 	return ring_mend_producer(ring);
 }
 
+/* The other end is nobody's, and stays so while no claim is under way. */
+static int ring_resettable(struct spscring *ring, u32 role)
+{
+	struct ring_end *end = ring_end_of(ring, role);
+	struct ring_end *peer = ring_end_of(ring, ring_peer(role));
+	int err = 0;
+
+	lockdep_assert_held(&ring->claiming);
+	mutex_lock(&ring->lock);
+	if (end->state != SPSCRING_HELD || !end->kernel)
+		err = -ESHUTDOWN;
+	else if (peer->state == SPSCRING_HELD)
+		err = -EBUSY;
+	else if (peer->state == SPSCRING_SHUT_DOWN)
+		err = ring_shut_down(peer);
+	mutex_unlock(&ring->lock);
+	return err;
+}
+
 /**
  * ring_reset() - make a ring empty and whole
  * @ring: the ring
@@ -757,21 +823,13 @@ static int ring_empty(struct spscring *ring, u64 pos)
  */
 int ring_reset(struct spscring *ring, u32 role, u64 pos, u64 sequence)
 {
-	struct ring_end *end = ring_end_of(ring, role);
-	struct ring_end *peer = ring_end_of(ring, ring_peer(role));
-	int err = 0;
+	int err;
 
 	if (ring->of_user)
 		return -EPERM;
-	mutex_lock(&ring->lock);
-	if (end->state != SPSCRING_HELD || !end->kernel)
-		err = -ESHUTDOWN;
-	else if (peer->state == SPSCRING_HELD)
-		err = -EBUSY;
-	else if (peer->state == SPSCRING_SHUT_DOWN)
-		err = ring_shut_down(peer);
-	if (!err)
-		err = memmap_pinned(ring, peer->role);
+	if (mutex_lock_killable(&ring->claiming))
+		return -EINTR;
+	err = ring_resettable(ring, role) ?: memmap_pinned(ring, ring_peer(role));
 	if (!err) {
 		if (role == SPSCRING_PRODUCER)
 			ring_reset_consumer(ring, pos, sequence);
@@ -783,7 +841,7 @@ int ring_reset(struct spscring *ring, u32 role, u64 pos, u64 sequence)
 		WRITE_ONCE(ring_kernel_lines(ring)->broken.word, 0);
 		atomic_set(&ring->broken, 0);
 	}
-	mutex_unlock(&ring->lock);
+	mutex_unlock(&ring->claiming);
 	return err;
 }
 

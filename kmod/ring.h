@@ -85,9 +85,10 @@ struct ring_end {
 /* A ring.  It lives as long as a file or a driver refers to it. */
 struct spscring {
 	struct kref ref;
-	struct mutex lock;	/* ends; held across no user memory access */
 	struct mutex watch_lock; /* outside of it: users' claims and closes of a driver's ring */
 	struct task_struct *watch_caller;	/* in a callback */
+	struct mutex claiming;	/* one claim at a time, its recovery included; lock nests in it */
+	struct mutex lock;	/* ends; held briefly, and across no user memory access */
 	struct spscring_geometry geometry;
 	u8 name[SPSCRING_NAME_MAX];
 	u64 id;

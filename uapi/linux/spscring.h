@@ -140,8 +140,10 @@ struct spscring_create {
  * Returns a close-on-exec endpoint fd.  An end whose holder died can be
  * claimed again: what it had published is kept, its cursor is mended first.
  * Errors: EBUSY the end is held, or pages that its dead holder could write
- * are still pinned by someone; ESHUTDOWN it was shut down; EPROTOTYPE another
- * record size or type tag; EPIPE the ring is broken; EPERM not a ring fd; EBADFD CREATE has
+ * are still pinned by someone; EINTR killed while another claim of the ring, or the
+ * mending of a large one, took its time: the end is as dead as before, and can be
+ * claimed again; ESHUTDOWN it was shut down; EPROTOTYPE another record size or
+ * type tag; EPIPE the ring is broken; EPERM not a ring fd; EBADFD CREATE has
  * not been called; EINVAL, E2BIG, EFAULT, EMFILE, ENFILE, ENOMEM, EOPNOTSUPP.
  */
 struct spscring_endpoint {
