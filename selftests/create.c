@@ -2,7 +2,9 @@
 /*
  * CREATE: every bad parameter and its errno, and what a good one gives.
  */
+#include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "selftest.h"
 
@@ -190,6 +192,114 @@ TEST_F(create, numa_node)
 	EXPECT_EQ(CREATE(.capacity = 1, .record_size = 1,
 			 .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = 0), 0);
 	EXPECT_EQ(info_of(self->fd).geometry.flags, SPSCRING_CREATE_NUMA_NODE);
+}
+
+/* ------------------------------------------------------------------- cpuset */
+
+#define CGROUPS	"/sys/fs/cgroup"
+
+static int write_file(const char *dir, const char *name, const char *text)
+{
+	char path[128];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = negative_errno(write(fd, text, strlen(text)));
+	close(fd);
+	return ret < 0 ? ret : 0;
+}
+
+/* A group of processes with the memory of one node, where there are two. */
+FIXTURE(cpuset)
+{
+	char dir[64];
+};
+
+FIXTURE_SETUP(cpuset)
+{
+	int err;
+
+	SKIP_WITHOUT_DEVICE();
+	if (access("/sys/devices/system/node/node1/meminfo", R_OK))
+		SKIP(return, "one memory node");
+	err = write_file(CGROUPS, "cgroup.subtree_control", "+cpuset");
+	if (err)
+		SKIP(return, "no cpuset controller: %s", strerror(-err));
+	snprintf(self->dir, sizeof(self->dir), CGROUPS "/spscring-%d", getpid());
+	ASSERT_EQ(mkdir(self->dir, 0700), 0);
+}
+
+FIXTURE_TEARDOWN(cpuset)
+{
+	int tries;
+
+	for (tries = 0; tries < 3000 && rmdir(self->dir) && errno == EBUSY; tries++)
+		sleep_ms(10);
+}
+
+/* A child whose memory is that node's. */
+static pid_t fork_on(const char *dir, const char *node)
+{
+	pid_t pid = fork_child();
+
+	if (!pid && (write_file(dir, "cpuset.mems", node) || write_file(dir, "cgroup.procs", "0")))
+		_exit(200);
+	return pid;
+}
+
+static int create_on(int node)
+{
+	int fd = device_open(), err;
+
+	err = do_ioctl(fd, SPSCRING_CREATE,
+		       RING(.capacity = 1000, .record_size = 8,
+			    .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = node));
+	close(fd);
+	return err;
+}
+
+/* A node that is there, but not for this process, is refused. */
+TEST_F(cpuset, numa_node)
+{
+	pid_t pid;
+
+	EXPECT_EQ(create_on(1), 0);
+	pid = fork_on(self->dir, "0");
+	if (!pid) {
+		if (create_on(0))
+			_exit(1);
+		_exit(create_on(1) == -EINVAL ? 0 : 2);
+	}
+	EXPECT_EQ(wait_child(pid), 0);
+}
+
+/* Nor is another node's memory taken where this one's does not suffice. */
+TEST_F(cpuset, more_than_a_node_has)
+{
+	char line[128];
+	long long kb = 0;
+	pid_t pid;
+	FILE *f;
+
+	f = fopen("/sys/devices/system/node/node1/meminfo", "r");
+	ASSERT_NE(f, NULL);
+	while (fgets(line, sizeof(line), f) && sscanf(line, "Node 1 MemTotal: %lld kB", &kb) != 1)
+		;
+	fclose(f);
+	ASSERT_GT(kb, 0);
+	/* larger than the node, and the other one has it */
+	pid = fork_on(self->dir, "1");
+	if (!pid) {
+		int fd = device_open();
+
+		_exit(-do_ioctl(fd, SPSCRING_CREATE,
+				RING(.capacity = (kb + kb / 2) * 1024 / 4096 * 4096,
+				     .flags = SPSCRING_CREATE_RECORDS)));
+	}
+	EXPECT_EQ(wait_child(pid), ENOMEM);
 }
 
 TEST_F(create, once)

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 
 #include "selftest.h"
 
@@ -868,6 +869,198 @@ TEST_F(mend, consumer_cursor_too_far_back)
 	WRITE_ONCE(*self->e.c.base.cursor, self->at - 1);
 	consumer_dies(_metadata, &self->e);
 	impossible(_metadata, self, SPSCRING_CONSUMER);
+}
+
+/* ------------------------------------------------------- killed while it claims */
+
+#define WALK_BYTES	(128ULL << 20)
+
+/* A ring so large that its mending takes a while. */
+FIXTURE(walk)
+{
+	int ring;
+	__u64 records;
+	bool any_size;
+	bool *claims;		/* the child is about to */
+	struct spscring_mapping p_map, c_map;
+	struct spscring_producer p;
+	struct spscring_consumer c;
+	struct spscring_record_producer rp;
+	struct spscring_record_consumer rc;
+};
+
+FIXTURE_VARIANT(walk)
+{
+	__u32 role;
+	__u32 flags;
+};
+
+FIXTURE_VARIANT_ADD(walk, producer) { SPSCRING_PRODUCER, 0 };
+FIXTURE_VARIANT_ADD(walk, consumer) { SPSCRING_CONSUMER, 0 };
+FIXTURE_VARIANT_ADD(walk, producer_of_records) {
+	SPSCRING_PRODUCER, SPSCRING_CREATE_RECORDS };
+FIXTURE_VARIANT_ADD(walk, consumer_of_records) {
+	SPSCRING_CONSUMER, SPSCRING_CREATE_RECORDS };
+
+#define walk_t		FIXTURE_DATA(walk)
+
+static int walk_up(walk_t *self, __u32 role)
+{
+	int end = claim_end(self->ring, role, 0), err;
+
+	if (end < 0)
+		return end;
+	if (role == SPSCRING_PRODUCER)
+		err = self->any_size ? record_map_producer(end, &self->rp, &self->p_map) :
+			map_producer(end, &self->p, &self->p_map);
+	else
+		err = self->any_size ? record_map_consumer(end, &self->rc, &self->c_map) :
+			map_consumer(end, &self->c, &self->c_map);
+	close(end);
+	return err;
+}
+
+static bool walk_dies(walk_t *self, __u32 role)
+{
+	spscring_unmap(role == SPSCRING_PRODUCER ? &self->p_map : &self->c_map);
+	return wait_state(self->ring, role, SPSCRING_DEAD);
+}
+
+FIXTURE_SETUP(walk)
+{
+	struct spscring_create frames = {
+		.size = sizeof(frames), .capacity = WALK_BYTES / 64 * 7, .record_size = 8,
+	}, records = {
+		.size = sizeof(records), .capacity = WALK_BYTES, .flags = SPSCRING_CREATE_RECORDS,
+	};
+	struct sysinfo machine;
+
+	SKIP_WITHOUT_DEVICE();
+	ASSERT_EQ(sysinfo(&machine), 0);
+	ASSERT_GT(machine.freeram * machine.mem_unit, 2 * WALK_BYTES);
+	self->any_size = variant->flags;
+	self->ring = spscring_open(self->any_size ? &records : &frames);
+	ASSERT_GE(self->ring, 0);
+	self->claims = mmap(NULL, sizeof(bool), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(self->claims, MAP_FAILED);
+	ASSERT_EQ(walk_up(self, SPSCRING_PRODUCER), 0);
+	ASSERT_EQ(walk_up(self, SPSCRING_CONSUMER), 0);
+	while (!(self->any_size ? spscring_record_push(&self->rp, &self->records, 8) :
+		 spscring_push(&self->p, &self->records)))
+		self->records++;
+}
+
+FIXTURE_TEARDOWN(walk)
+{
+	munmap(self->claims, sizeof(bool));
+	close_fd(&self->ring);
+}
+
+/* All is published, and the producer's cursor says nothing is: a walk as long as it gets. */
+static void rewind_cursor(walk_t *self)
+{
+	struct spscring_line *cursor = self->any_size ? &self->rp.base.lines->cursor :
+		&self->p.base.lines->cursor;
+
+	WRITE_ONCE(cursor->more[0], 0);
+	WRITE_ONCE(cursor->word, 0);
+}
+
+/* What a process has run, in ns. */
+static __u64 has_run(pid_t pid)
+{
+	struct timespec t = {};
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
+		return 0;
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* A child that claims, once it is well into it: no other work takes it so long. */
+static pid_t fork_claimer(walk_t *self, __u32 role)
+{
+	siginfo_t info = {};
+	__u64 before = 0;
+	pid_t pid;
+
+	*self->claims = false;
+	pid = fork_child();
+	if (!pid) {
+		if (nice(19) < 0)
+			_exit(1);
+		WRITE_ONCE(*self->claims, true);
+		_exit(claim_end(self->ring, role, 0) < 0);
+	}
+	while (pid > 0 && waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       !info.si_pid &&
+	       (!before || has_run(pid) < before + 3000000)) {
+		if (!before && READ_ONCE(*self->claims))
+			before = has_run(pid);
+		sched_yield();
+	}
+	return pid;
+}
+
+/* As before the claim that was cut short, and the next one finds all of it. */
+static void claims_again(struct __test_metadata *_metadata, walk_t *self, __u32 role)
+{
+	__u64 i, v;
+
+	ASSERT_EQ(walk_up(self, role), 0);
+	EXPECT_EQ(info_of(self->ring).broken, 0);
+	for (i = 0; i < self->records; i++) {
+		ASSERT_EQ(self->any_size ? spscring_record_pop(&self->rc, &v, 8) :
+			  spscring_pop(&self->c, &v), self->any_size ? 8 : 0)
+			TH_LOG("record %ju", (uintmax_t)i);
+		ASSERT_EQ(v, i);
+	}
+}
+
+/* Dead, and not claimed since. */
+static bool still_dead(walk_t *self, const struct spscring_info *before, __u32 role)
+{
+	const struct spscring_info now = info_of(self->ring);
+
+	if (role == SPSCRING_PRODUCER)
+		return now.producer_state == SPSCRING_DEAD &&
+			now.producer_generation == before->producer_generation;
+	return now.consumer_state == SPSCRING_DEAD &&
+		now.consumer_generation == before->consumer_generation;
+}
+
+/*
+ * INFO of a ring waits for no claim of its ends; a kill ends the claim, and the end is
+ * dead as before.  A claim that was over too early shows neither, so some tries.
+ */
+TEST_F(walk, killed)
+{
+	const __u32 role = variant->role;
+	bool answered = false, cut = false;
+	struct spscring_info before;
+	int tries;
+	pid_t pid;
+
+	for (tries = 0; tries < 20 && !(answered && cut); tries++) {
+		if (tries) {
+			ASSERT_EQ(walk_up(self, role), 0);
+		}
+		rewind_cursor(self);
+		ASSERT_TRUE(walk_dies(self, role));
+		before = info_of(self->ring);
+		pid = fork_claimer(self, role);
+		ASSERT_GT(pid, 0);
+		answered |= still_dead(self, &before, role);
+		kill(pid, SIGKILL);
+		if (wait_child(pid) == -SIGKILL)
+			cut |= still_dead(self, &before, role);
+		ASSERT_TRUE(wait_state(self->ring, role, SPSCRING_DEAD));
+		ASSERT_EQ(info_of(self->ring).broken, 0);
+	}
+	EXPECT_TRUE(answered);
+	EXPECT_TRUE(cut);
+	claims_again(_metadata, self, role);
 }
 
 /* ------------------------------------------------------ killed at any point */

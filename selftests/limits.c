@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
+#include <sys/uio.h>
 
 #include "selftest.h"
 
@@ -45,6 +46,39 @@ static int try_ring(int fd, __u64 bytes)
 {
 	return do_ioctl(fd, SPSCRING_CREATE, RING_OF(bytes));
 }
+
+/* As long as its pages take to be free: not long, but on no clock. */
+static int try_until_free(int fd, __u64 bytes)
+{
+	int tries, err = -EBUSY;
+
+	for (tries = 0; tries < 6000; tries++) {
+		err = try_ring(fd, bytes);
+		if (err != -EDQUOT && err != -ENOSPC)
+			break;
+		sleep_ms(10);
+	}
+	return err;
+}
+
+/* What a pipe holds of a ring: a byte, and by it the chunk with the @nth page. */
+static bool pin_page(int ring, int pipe, int nth)
+{
+	const struct spscring_geometry g = info_of(ring).geometry;
+	struct iovec iov = { .iov_len = 1 };
+	long got;
+
+	iov.iov_base = mmap(NULL, g.page_size, PROT_READ, MAP_SHARED, ring,
+			    g.consumer_offset + (__u64)nth * g.page_size);
+	if (iov.iov_base == MAP_FAILED)
+		return false;
+	got = vmsplice(pipe, &iov, 1, SPLICE_F_NONBLOCK);
+	munmap(iov.iov_base, g.page_size);
+	return got == 1;
+}
+
+#define CONTROL_PAGE	0	/* a chunk of one page */
+#define DATA_PAGE	3
 
 /* ---------------------------------------------------------- memory cgroup */
 
@@ -388,6 +422,106 @@ TEST_F(memlock, the_maker_pays)
 	EXPECT_EQ(wait_child(pid), 0);
 }
 
+/*
+ * A child that is another user, and has @n fds for its own, so that its close of one is
+ * the last.
+ */
+static pid_t fork_owner(int *fd, size_t n, __u64 bytes)
+{
+	int go[2];
+	size_t i;
+	pid_t pid;
+
+	if (pipe(go))
+		return -1;
+	pid = fork_somebody(bytes);
+	if (!pid) {
+		char byte;
+
+		close(go[1]);
+		if (read(go[0], &byte, 1))
+			_exit(201);
+		close(go[0]);
+		return 0;
+	}
+	for (i = 0; i < n; i++)
+		close_fd(&fd[i]);
+	close(go[0]);
+	close(go[1]);
+	return pid;
+}
+
+/* What others hold of a ring that is gone is charged as before, and nothing else of it. */
+TEST_F(memlock, pinned_pages_are_charged)
+{
+	pid_t pid = fork_owner(self->fd, ARRAY_SIZE(self->fd), self->one);
+	int held[2], *fd = self->fd;
+
+	if (!pid) {
+		if (pipe(held) || try_ring(fd[0], MIB) || !pin_page(fd[0], held[1], CONTROL_PAGE))
+			_exit(1);
+		close(fd[0]);
+		if (try_ring(fd[1], MIB) != -EDQUOT)
+			_exit(2);
+		/* one page is held, and one page is left of the limit but for this ring */
+		if (try_until_free(fd[1], MIB - getpagesize()))
+			_exit(3);
+		close(fd[1]);
+		if (try_ring(fd[2], MIB) != -EDQUOT)
+			_exit(4);
+		close(held[1]);
+		close(held[0]);
+		_exit(-try_until_free(fd[2], MIB));
+	}
+	EXPECT_EQ(wait_child(pid), 0);
+}
+
+/* So the limit bounds what can be held, by however many rings. */
+TEST_F(memlock, pinned_pages_add_up)
+{
+	int held[2], fd[20], rings, err = 0;
+	pid_t pid;
+
+	for (rings = 0; rings < (int)ARRAY_SIZE(fd); rings++) {
+		fd[rings] = device_open();
+		ASSERT_GE(fd[rings], 0);
+	}
+	pid = fork_owner(fd, ARRAY_SIZE(fd), self->one + 10 * getpagesize());
+	if (!pid) {
+		if (pipe(held))
+			_exit(201);
+		for (rings = 0; rings < (int)ARRAY_SIZE(fd); rings++) {
+			err = try_ring(fd[rings], MIB);
+			if (err)
+				break;
+			if (!pin_page(fd[rings], held[1], CONTROL_PAGE))
+				_exit(202);
+			close(fd[rings]);
+		}
+		_exit(err == -EDQUOT ? rings : 203);
+	}
+	EXPECT_EQ(wait_child(pid), 11);
+}
+
+/* Whatever its size: what holds a chunk of the data holds all of that, and no more. */
+TEST_F(memlock, pinned_chunks_are_charged)
+{
+	pid_t pid = fork_owner(self->fd, ARRAY_SIZE(self->fd), self->one);
+	int held[2], *fd = self->fd;
+
+	if (!pid) {
+		if (pipe(held) || try_ring(fd[0], MIB) || !pin_page(fd[0], held[1], DATA_PAGE))
+			_exit(1);
+		close(fd[0]);
+		if (try_ring(fd[1], MIB) != -EDQUOT)
+			_exit(2);
+		close(held[0]);
+		close(held[1]);
+		_exit(-try_until_free(fd[1], MIB));
+	}
+	EXPECT_EQ(wait_child(pid), 0);
+}
+
 /* A failure after the charge gives it back. */
 TEST_F(memlock, a_failure_costs_nothing)
 {
@@ -543,6 +677,23 @@ TEST_F(max_bytes, given_back_once)
 		self->fd[1] = device_open();
 		ASSERT_GE(self->fd[1], 0);
 	}
+}
+
+/* What a pipe holds of a ring that is gone counts. */
+TEST_F(max_bytes, pinned_pages_count)
+{
+	int held[2];
+
+	ASSERT_EQ(pipe(held), 0);
+	ASSERT_EQ(set_max_bytes(2 * self->one), 0);
+	ASSERT_EQ(try_ring(self->fd[1], MIB), 0);
+	ASSERT_TRUE(pin_page(self->fd[1], held[1], CONTROL_PAGE));
+	close(self->fd[1]);
+	self->fd[1] = device_open();
+	EXPECT_EQ(try_ring(self->fd[1], MIB), -ENOSPC);
+	close(held[0]);
+	close(held[1]);
+	EXPECT_EQ(try_until_free(self->fd[1], MIB), 0);
 }
 
 /* Root and CAP_IPC_LOCK are not exempt from this one; a refusal by the other limit is free. */

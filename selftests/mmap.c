@@ -2,6 +2,7 @@
 /*
  * Mappings: who may map what, and that no other way leads around it.
  */
+#include <linux/userfaultfd.h>
 #include <sys/personality.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -759,6 +760,91 @@ TEST_F(mmap, mappings_are_no_pins)
 	end = claim_end(ring, SPSCRING_PRODUCER, 0);
 	EXPECT_GE(end, 0);
 	close(end);
+}
+
+/* ---------------------------------------------------------------- userfaultfd */
+
+#ifndef UFFD_FEATURE_WP_ASYNC
+#define UFFD_FEATURE_WP_ASYNC	(1 << 15)
+#endif
+
+/* A userfaultfd that takes mappings of any kind; or a negative errno. */
+static int any_userfaultfd(void)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_WP_ASYNC };
+	int fd = negative_errno(syscall(SYS_userfaultfd, O_CLOEXEC)), err;
+
+	if (fd < 0)
+		return fd;
+	err = do_ioctl(fd, UFFDIO_API, &api);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+/* Write-protect what is there, and drop it: what is left are userfaultfd's own entries. */
+static int drop_protected(int uffd, char *at, size_t size)
+{
+	struct uffdio_register reg = {
+		.range = { (unsigned long)at, size }, .mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	struct uffdio_writeprotect protect = {
+		.range = reg.range, .mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	int err = do_ioctl(uffd, UFFDIO_REGISTER, &reg);
+
+	if (!err)
+		err = do_ioctl(uffd, UFFDIO_WRITEPROTECT, &protect);
+	return err ? err : negative_errno(madvise(at, size, MADV_DONTNEED));
+}
+
+/* Of a child that has a minute to end: how, or 255 and it may be there for ever. */
+static int end_of_child(pid_t pid)
+{
+	int tries, status;
+
+	for (tries = 0; tries < 6000; tries++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+		sleep_ms(10);
+	}
+	kill(pid, SIGKILL);
+	return 255;
+}
+
+/*
+ * The kernel's access to a page whose entry in the page table is none that the module
+ * knows ends, with or without an error; and so does the process's own.
+ */
+TEST_F(mmap, foreign_entries)
+{
+	int uffd = any_userfaultfd(), fds[2], err;
+	char *at;
+	pid_t pid;
+
+	if (uffd < 0)
+		SKIP(return, "no userfaultfd of any mapping: %s", strerror(-uffd));
+	close(uffd);
+	pid = fork_child();
+	if (!pid) {
+		at = map_section(self, PRODUCER_FD, self->g.data_offset, WRITE);
+		uffd = any_userfaultfd();
+		if (at == MAP_FAILED || uffd < 0 || pipe(fds) || write(fds[1], "byte", 4) != 4)
+			_exit(1);
+		*at = 0;
+		if (drop_protected(uffd, at, self->page))
+			_exit(2);
+		err = negative_errno(read(fds[0], at, 1));
+		if (err != 1 && err != -EFAULT)
+			_exit(3);
+		err = negative_errno(write(fds[1], at, 1));
+		if (err != 1 && err != -EFAULT)
+			_exit(4);
+		err = touch(at, true);
+		_exit(err && err != SIGBUS ? 5 : 0);
+	}
+	EXPECT_EQ(end_of_child(pid), 0);
 }
 
 /* --------------------------------------------------------- a read-only open */

@@ -12,7 +12,9 @@
 #include <linux/fs.h>
 #include <linux/irq_work.h>
 #include <linux/kthread.h>
+#include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
 #include <linux/scatterlist.h>
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
@@ -1259,6 +1261,34 @@ static void consumer_mended(struct kunit *test)
 	pop_u64(test, 13, 51);
 }
 
+/*
+ * The look for pins sees each chunk while nobody maps it: not while another holds its
+ * lock.  A reference that is nobody's mapping is a pin.
+ */
+static void mapped_or_pinned(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 4096, 8);
+	struct page *page = ring->pages[RING_PAGE_DATA];
+	struct fixture *f = test->priv;
+	struct file *file;
+
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
+	file = spscring_export_file(ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_producer(f);
+	push_u64(test, 0, 10);
+	put_now(file);
+
+	folio_lock(page_folio(page));
+	KUNIT_EXPECT_EQ(test, claim_producer(f, &f->p), -EBUSY);
+	folio_unlock(page_folio(page));
+	get_page(page);
+	KUNIT_EXPECT_EQ(test, claim_producer(f, &f->p), -EBUSY);
+	put_page(page);
+	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
+	pop_u64(test, 0, 10);
+}
+
 /* ------------------------------------------------------------------ sleep */
 
 /* A tail that lies about a later frame does not have its waiter go round for ever. */
@@ -2212,6 +2242,7 @@ static struct kunit_case kapi_test_cases[] = {
 	KUNIT_CASE(wild_tails_mended),
 	KUNIT_CASE(wild_cursor_refused),
 	KUNIT_CASE(consumer_mended),
+	KUNIT_CASE(mapped_or_pinned),
 	KUNIT_CASE(wait_lying_tail),
 	KUNIT_CASE(wait_spin_adapts),
 	KUNIT_CASE(wait_spins),

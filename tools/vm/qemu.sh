@@ -118,12 +118,17 @@ qemu_setup() {
 	fi
 }
 
-# qemu_run SCRIPT: boot with the host's files as root; SCRIPT runs as root there.
+# qemu_run SCRIPT: boot with the host's files as root; SCRIPT runs as root there.  A small
+# second memory node, so that there is one to keep out of.
 qemu_run() {
+	local node=$((128 << 20)) all
+	all=$(numfmt --from=iec "${MEM:-1G}")
 	mkdir -p "$top/out"
 	timeout --foreground -k 5 "${TIMEOUT:-1200}" qemu-system-x86_64 \
 		-nodefaults -no-user-config -no-reboot -display none -serial stdio \
 		-accel tcg -cpu max -smp "${CPUS:-2}" -m "${MEM:-1G}" \
+		-object "memory-backend-ram,id=node0,size=$((all - node))" -numa node,memdev=node0 \
+		-object "memory-backend-ram,id=node1,size=$node" -numa node,memdev=node1 \
 		-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
 		-virtfs "local,path=$top/out,mount_tag=out,security_model=none" \
 		-kernel "$qemu_dir/vmlinuz" -initrd "$qemu_dir/initramfs.cpio" \
