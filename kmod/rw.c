@@ -206,10 +206,11 @@ static ssize_t rw_write_frames(struct spscring *ring, struct iov_iter *from, boo
 	struct spscring_producer p;
 	int err;
 
-	if (iov_iter_count(from) % size)
+	/* it may have been longer, and cut on its way here by whoever knows of no records */
+	if (iov_iter_count(from) && iov_iter_count(from) < size)
 		return -EINVAL;
 	err = ring_producer_handle(ring, &p);
-	while (!err && iov_iter_count(from)) {
+	while (!err && iov_iter_count(from) >= size) {
 		err = rw_refused(ring) ?: rw_push(&p, from, size);
 		if (!err)
 			done += size;
@@ -246,7 +247,7 @@ static ssize_t rw_write_record(struct spscring *ring, struct iov_iter *from, boo
 }
 
 /**
- * rw_write() - push records; of any size one, of all bytes
+ * rw_write() - push as many records as are whole; of any size one, of all bytes
  * @ring: the ring, whose producer the caller is
  * @lock: of the end's calls
  * @iocb: the call
@@ -256,8 +257,8 @@ static ssize_t rw_write_record(struct spscring *ring, struct iov_iter *from, boo
  * drops or overwrites.  No bytes are an empty record where these are of any size; poll
  * says that there is room once there is for the one that had to wait.
  *
- * Return: bytes, of whole records, fewer than asked when something came between;
- * -EINVAL not a multiple of the record size; -EMSGSIZE more than the ring can hold;
+ * Return: bytes, of whole records: fewer than asked when something came between, or what
+ * is left is not a whole one; -EINVAL not even one; -EMSGSIZE more than the ring can hold;
  * -ENOBUFS dropped; -ESHUTDOWN the consumer has shut down; -EPIPE it has died, or the
  * ring is broken (there is no SIGPIPE); otherwise as rw_read().  One that drops has room
  * for some whose reader has ended, and one that overwrites for all.
