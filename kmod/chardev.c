@@ -15,6 +15,7 @@
 #include <linux/spscring_ring.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
+#include <asm/ioctls.h>
 
 #include "ring.h"
 
@@ -110,6 +111,32 @@ static void show_fdinfo(struct seq_file *m, struct spscring *ring, u32 role)
 		   ring_counters(ring, SPSCRING_CONSUMER));
 }
 
+/*
+ * All files are streams, as a pipe is.  The kernel's sendfile() would drop what it had
+ * taken from one that says it can seek, and others seek back to give some of it back.
+ */
+static void make_stream(struct file *file)
+{
+	stream_open(file_inode(file), file);
+}
+
+/* There is nothing behind the memory that msync() could write to; fsync() is a pipe's. */
+static int stream_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	return end == LLONG_MAX ? -EINVAL : 0;
+}
+
+static int stream_fadvise(struct file *file, loff_t offset, loff_t len, int advice)
+{
+	return -ESPIPE;
+}
+
+/* Locks are the inode's, and that is one for all anonymous files of the kernel. */
+static int stream_lock(struct file *file, int cmd, struct file_lock *lock)
+{
+	return -ENOLCK;
+}
+
 #ifdef CONFIG_COMPAT
 static long no_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
@@ -165,6 +192,11 @@ static long ioctl_notify(struct endpoint *end, void __user *arg)
 	return wait_notify(end->ring, end->role, &want);
 }
 
+static long ioctl_readable(struct endpoint *end, int __user *arg)
+{
+	return put_user((int)min_t(u64, ring_next_bytes(end->ring), INT_MAX), arg);
+}
+
 static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct endpoint *end = file->private_data;
@@ -183,6 +215,8 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		return show_info(end->ring, (void __user *)arg);
 	case SPSCRING_SHUTDOWN:
 		return ioctl_shutdown(end, (void __user *)arg);
+	case FIONREAD:
+		return ioctl_readable(end, (int __user *)arg);
 	case SPSCRING_CREATE:
 	case SPSCRING_ENDPOINT:
 		return -EPERM;
@@ -265,9 +299,12 @@ static const struct file_operations endpoint_fops = {
 	.poll		= endpoint_poll,
 	.mmap		= endpoint_mmap,
 	.get_unmapped_area = thp_get_unmapped_area,
+	.fsync		= stream_fsync,
+	.fadvise	= stream_fadvise,
+	.lock		= stream_lock,
+	.flock		= stream_lock,
 	.show_fdinfo	= endpoint_fdinfo,
 	.release	= endpoint_release,
-	.llseek		= noop_llseek,
 };
 
 static int endpoint_claim(struct endpoint *end, struct spscring *ring, u32 role)
@@ -314,6 +351,7 @@ struct file *endpoint_file(struct spscring *ring, u32 role)
 		kfree(end);
 		return file;
 	}
+	make_stream(file);
 	file->f_mode |= FMODE_NOWAIT;
 	/* last, since it cannot be taken back unseen */
 	err = endpoint_claim(end, ring, role);
@@ -353,18 +391,20 @@ int endpoint_fd(struct spscring *ring, u32 role)
  * @ring: the ring
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
  *
- * Return: 0; or a negative errno as watch_claim(), -ENOMEM, -EACCES not opened
- * for reading and writing.
+ * Return: 0; or a negative errno as watch_claim(), -ENOMEM, -EINVAL O_DIRECT, -EACCES the
+ * consumer's not opened for reading, or the producer's not for writing.
  */
 int endpoint_open(struct file *file, struct spscring *ring, u32 role)
 {
-	const fmode_t both = FMODE_READ | FMODE_WRITE;
+	const fmode_t needs = role == SPSCRING_PRODUCER ? FMODE_WRITE : FMODE_READ;
 	struct endpoint *end;
 	int err;
 
-	/* either end maps a part to read and a part to write */
-	if ((file->f_mode & both) != both)
+	if (!(file->f_mode & needs))
 		return -EACCES;
+	/* it will be refused once this returns, and the end would have died of it */
+	if (file->f_flags & O_DIRECT)
+		return -EINVAL;
 	end = endpoint_alloc();
 	if (!end)
 		return -ENOMEM;
@@ -374,6 +414,7 @@ int endpoint_open(struct file *file, struct spscring *ring, u32 role)
 		return err;
 	}
 	file->private_data = end;
+	make_stream(file);
 	file->f_mode |= FMODE_NOWAIT;
 	file->f_op = &endpoint_fops;	/* of the same owner: its reference stays */
 	return 0;
@@ -390,6 +431,7 @@ static struct spscring *file_ring(struct file *file)
 static int ring_open(struct inode *inode, struct file *file)
 {
 	file->private_data = NULL;	/* misc_open() left its device here */
+	make_stream(file);
 	return 0;
 }
 
@@ -478,9 +520,12 @@ static const struct file_operations ring_fops = {
 	.compat_ioctl	= no_compat_ioctl,
 	.mmap		= ring_mmap,
 	.get_unmapped_area = thp_get_unmapped_area,
+	.fsync		= stream_fsync,
+	.fadvise	= stream_fadvise,
+	.lock		= stream_lock,
+	.flock		= stream_lock,
 	.show_fdinfo	= ring_fdinfo,
 	.release	= ring_release,
-	.llseek		= noop_llseek,
 };
 
 /**

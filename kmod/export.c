@@ -209,9 +209,10 @@ static int export_add(struct ring_export *export)
  * @name: of the node in /dev: 1 to 255 printable ASCII characters, no blank, '/' or '!'
  * @mode: its permissions until a udev rule says otherwise; 0 is 0600
  *
- * Each open, for reading and writing (-EACCES otherwise), claims the end, so the second
- * gets EBUSY until the first has let go; see spscring_watch() for what a user may do to
- * it, and for how the driver hears of it.  The node is of class "spscring", and goes with
+ * Each open claims the end, so the second gets EBUSY until the first has let go; see
+ * spscring_watch() for what a user may do to it, and for how the driver hears of it.
+ * EACCES: the consumer's was not opened for reading, or the producer's not for writing; who
+ * maps its pages needs both.  The node is of class "spscring", and goes with
  * spscring_destroy().
  *
  * Context: process, may sleep; from anywhere, a misc device's open and ioctl and the

@@ -882,3 +882,58 @@ void ring_info(struct spscring *ring, struct spscring_info *info)
 	info->loss.high_water = READ_ONCE(drops[SPSCRING_COUNT_HIGH_WATER]);
 	info->loss.sequence = READ_ONCE(ring_producer_lines(ring)->cursor.more[0]);
 }
+
+/*
+ * The length of the next record of any size, without taking it: on from the consumer's
+ * cursor, a user's word, past what is discarded, to no more of it than a pop passes by.
+ */
+static u64 ring_next_length(struct spscring *ring)
+{
+	const struct spscring_geometry *g = &ring->geometry;
+	const u64 bits = SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LAP;
+	bool overwrites = ring_has(ring, SPSCRING_CREATE_OVERWRITE);
+	/* (D) pairs with (C) */
+	u64 pos = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word), word;
+	int looks;
+
+	for (looks = 0; looks < SPSCRING_DISCARDED_MAX; looks++) {
+		if (overwrites)
+			pos = max_t(s64, pos, ring_oldest(ring));
+		if (pos & (g->stride - 1))
+			break;
+		/* (Q) pairs with (P) */
+		word = smp_load_acquire(ring_word(ring, pos));
+		/* (S) pairs with (R): it was no record's any more */
+		smp_rmb();
+		if (overwrites &&
+		    (s64)(READ_ONCE(ring_producer_lines(ring)->oldest.word) - pos) > 0)
+			continue;
+		if ((word & bits) >> 32 != spscring_phase(g, pos))
+			break;
+		if (!(word & SPSCRING_WORD_DISCARDED))
+			return word & SPSCRING_WORD_LENGTH;
+		pos += spscring_record_size(g->stride, (u32)word);
+	}
+	return 0;
+}
+
+/**
+ * ring_next_bytes() - how much a read would find
+ * @ring: the ring
+ *
+ * All that can be read; where records are of any size, the next one.  What a user wrote
+ * there can make it wrong, but nothing is addressed by it unchecked.  Context: any.
+ *
+ * Return: bytes; 0 there is nothing, or an empty record.
+ */
+u64 ring_next_bytes(struct spscring *ring)
+{
+	const struct spscring_geometry *g = &ring->geometry;
+	u64 head;
+
+	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
+		return ring_next_length(ring);
+	/* (D) pairs with (C) */
+	head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
+	return min(ring_seen(ring, SPSCRING_CONSUMER, head) - head, g->capacity) * g->record_size;
+}

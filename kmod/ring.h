@@ -141,6 +141,7 @@ u32 ring_end(struct spscring *ring, u32 role, u32 state);
 void ring_set_again(struct spscring *ring, u32 role, bool again);
 int ring_reset(struct spscring *ring, u32 role, u64 pos, u64 sequence);
 void ring_info(struct spscring *ring, struct spscring_info *info);
+u64 ring_next_bytes(struct spscring *ring);
 struct ring_end *ring_end_of(struct spscring *ring, u32 role);
 u64 *ring_wants(struct spscring *ring, u32 role);
 u64 ring_cursor(struct spscring *ring, u32 role);

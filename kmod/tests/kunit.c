@@ -1547,7 +1547,10 @@ static void export_device(struct kunit *test)
 						     "spscring-kunit", 0600), 0);
 	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_PRODUCER,
 						     "spscring-kunit-p", 0600), 0);
-	KUNIT_EXPECT_EQ(test, open_errno("/dev/spscring-kunit", O_RDONLY), -EACCES);
+	KUNIT_EXPECT_EQ(test, open_errno("/dev/spscring-kunit", O_WRONLY), -EACCES);
+	KUNIT_EXPECT_EQ(test, open_errno("/dev/spscring-kunit-p", O_RDONLY), -EACCES);
+	KUNIT_EXPECT_EQ(test, open_errno("/dev/spscring-kunit", O_RDONLY), 0);
+	KUNIT_EXPECT_EQ(test, open_errno("/dev/spscring-kunit-p", O_WRONLY), 0);
 	KUNIT_EXPECT_EQ(test, open_errno("/dev/spscring-kunit", O_RDWR), 0);
 	/* both names are free again with the ring */
 	ring = make_ring(test, 8, 8);

@@ -154,6 +154,42 @@ struct spscring_endpoint {
 	__u64 type_tag;
 };
 
+/*
+ * The fds as a pipe's.  An endpoint fd is a stream, as an end of a pipe is, but of
+ * whole records.  So is a device node that a driver exports an end by: the consumer's
+ * is opened O_RDONLY or O_RDWR, the producer's O_WRONLY or O_RDWR (EACCES otherwise;
+ * EINVAL with O_DIRECT).  mmap() needs O_RDONLY for what is read-only and O_RDWR for
+ * the rest (EACCES), so who maps an end opens it O_RDWR.
+ *
+ *	read, readv	of the consumer: as many records as there are and there is
+ *			room for; of any size one.  EINVAL, or EMSGSIZE of any size:
+ *			no room for one, which stays.  0 is the end of the stream,
+ *			or an empty record; EPIPE the producer has died
+ *	write, writev	of the producer: as many records as are whole, of any size one
+ *			of all bytes.  EINVAL: not even one is.  ESHUTDOWN, EPIPE the
+ *			consumer has ended, without a SIGPIPE
+ *	splice		as read and write, by copies.  What is no whole record stays
+ *			in the pipe; EINVAL if there is nothing else in it
+ *	sendfile	from an end as splice: to a pipe, EINVAL to anything else.  To
+ *			an end as write, in pieces of the kernel's choice, 64 KiB at
+ *			most: what is no whole record stays in the file, EINVAL if
+ *			the piece holds none
+ *	FIONREAD	of either end: bytes that a read would find, at most INT_MAX;
+ *			of any size, those of the next record, 0 also of an empty one
+ *	poll, select	see SPSCRING_NOTIFY
+ *	O_NONBLOCK	by F_SETFL, FIONBIO, and RWF_NOWAIT for a call; EAGAIN
+ *	lseek, pread, pwrite, posix_fadvise, sync_file_range	ESPIPE
+ *	fsync, fdatasync, ftruncate, readahead, copy_file_range, tee, and F_SETFL with
+ *			O_DIRECT	EINVAL
+ *	vmsplice, F_GETPIPE_SZ, F_SETPIPE_SZ	EBADF
+ *	fallocate	ENODEV
+ *	flock, F_SETLK	ENOLCK: such a lock is the inode's, which other files share
+ *	msync		of a mapping: 0, there is nothing behind the memory
+ *
+ * A read of the producer's end is EBADF, as is a write of the consumer's.  A ring fd
+ * is no end: its read and write are EINVAL, FIONREAD ENOTTY; the rest is the same.
+ */
+
 #define SPSCRING_SHUTDOWN_BROKEN (1U << 0) /* the peer's words were impossible */
 
 /**

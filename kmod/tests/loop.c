@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Both ends of a ring as nodes, for programs that know nothing of rings: what is
+ * written to spscring-loop-in is read from spscring-loop-out.
+ */
+#include <linux/module.h>
+
+#include "spscring_kapi.h"
+
+static struct spscring_create want = { .capacity = 4096, .record_size = 1, .name = "loop" };
+module_param_named(capacity, want.capacity, ullong, 0444);
+MODULE_PARM_DESC(capacity, "Of the ring, in records");
+module_param_named(record_size, want.record_size, uint, 0444);
+MODULE_PARM_DESC(record_size, "In bytes");
+module_param_named(flags, want.flags, uint, 0444);
+MODULE_PARM_DESC(flags, "SPSCRING_CREATE_*");
+
+static struct spscring *ring;
+
+static int __init loop_init(void)
+{
+	int err;
+
+	ring = spscring_create(&want);
+	if (IS_ERR(ring))
+		return PTR_ERR(ring);
+	err = spscring_export_device(ring, SPSCRING_PRODUCER, "spscring-loop-in", 0600);
+	if (!err)
+		err = spscring_export_device(ring, SPSCRING_CONSUMER, "spscring-loop-out", 0600);
+	if (err)
+		spscring_destroy(ring);
+	return err;
+}
+module_init(loop_init);
+
+static void __exit loop_exit(void)
+{
+	spscring_destroy(ring);
+}
+module_exit(loop_exit);
+
+MODULE_DESCRIPTION("spscring: both ends of a ring as device nodes");
+MODULE_AUTHOR("The spscring authors");
+MODULE_LICENSE("GPL");
