@@ -15,6 +15,7 @@
 #include <linux/spscring_ring.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
+#include <linux/wait.h>
 #include <asm/ioctls.h>
 
 #include "ring.h"
@@ -22,14 +23,18 @@
 /* Of the first version. */
 #define INFO_SIZE_1	offsetof(struct spscring_info, producer_sleep)
 
-/*
- * What an endpoint file holds; ring is NULL until the end is claimed.  A ring
- * file holds the ring itself, NULL until CREATE.
- */
+/* What an endpoint file holds; ring is NULL until the end is claimed. */
 struct endpoint {
 	struct spscring *ring;
 	u32 role;
 	struct mutex io;	/* of read() and write() */
+};
+
+/* What a ring file holds; ring is NULL until CREATE. */
+struct ring_file {
+	struct spscring *ring;
+	wait_queue_head_t pollers;	/* who polls may have come before the ring */
+	struct wait_queue_entry relay;	/* from the ring's ends to the pollers */
 };
 
 /*
@@ -425,25 +430,45 @@ int endpoint_open(struct file *file, struct spscring *ring, u32 role)
 /* Set once, by CREATE; what it points to is reached through it alone. */
 static struct spscring *file_ring(struct file *file)
 {
-	return READ_ONCE(file->private_data);
+	struct ring_file *f = file->private_data;
+
+	return READ_ONCE(f->ring);
+}
+
+static int ring_relay(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key)
+{
+	wake_up_all(&container_of(entry, struct ring_file, relay)->pollers);
+	return 0;
 }
 
 static int ring_open(struct inode *inode, struct file *file)
 {
-	file->private_data = NULL;	/* misc_open() left its device here */
+	struct ring_file *f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
+
+	if (!f)
+		return -ENOMEM;
+	init_waitqueue_head(&f->pollers);
+	init_waitqueue_func_entry(&f->relay, ring_relay);
+	file->private_data = f;		/* misc_open() left its device here */
 	make_stream(file);
 	return 0;
 }
 
 static int ring_release(struct inode *inode, struct file *file)
 {
-	if (file->private_data)
-		ring_put(file->private_data);
+	struct ring_file *f = file->private_data;
+
+	if (f->ring) {
+		remove_wait_queue(&f->ring->ends, &f->relay);
+		ring_put(f->ring);
+	}
+	kfree(f);
 	return 0;
 }
 
 static long ioctl_create(struct file *file, void __user *arg)
 {
+	struct ring_file *f = file->private_data;
 	struct spscring_create want;
 	struct spscring *ring;
 	int err;
@@ -457,11 +482,28 @@ static long ioctl_create(struct file *file, void __user *arg)
 	if (IS_ERR(ring))
 		return PTR_ERR(ring);
 	/* the winner of two at once publishes a complete ring: full ordering */
-	if (cmpxchg(&file->private_data, NULL, ring)) {
+	if (cmpxchg(&f->ring, NULL, ring)) {
 		ring_put(ring);
 		return -EEXIST;
 	}
+	add_wait_queue(&ring->ends, &f->relay);
+	wake_up_all(&f->pollers);
 	return 0;
+}
+
+/* No fd is kept from others while it waits. */
+static int endpoint_fd_wait(struct spscring *ring, u32 role)
+{
+	long pause = 0;
+	int ret;
+
+	do {
+		ret = endpoint_fd(ring, role);
+		if (ret != -EBUSY)
+			return ret;
+		ret = ring_wait_end(ring, role, &pause);
+	} while (!ret);
+	return ret;
 }
 
 static long ioctl_endpoint(struct spscring *ring, void __user *arg)
@@ -472,9 +514,13 @@ static long ioctl_endpoint(struct spscring *ring, void __user *arg)
 	err = copy_from_caller(&want, sizeof(want), sizeof(want), arg);
 	if (err)
 		return err;
-	if (want.flags || !ring_role_valid(want.role))
+	if (want.flags & ~SPSCRING_ENDPOINT_WAIT || !ring_role_valid(want.role))
 		return -EINVAL;
-	return ring_expect(ring, want.record_size, want.type_tag) ?: endpoint_fd(ring, want.role);
+	err = ring_expect(ring, want.record_size, want.type_tag);
+	if (err)
+		return err;
+	return want.flags & SPSCRING_ENDPOINT_WAIT ? endpoint_fd_wait(ring, want.role) :
+		endpoint_fd(ring, want.role);
 }
 
 static long ring_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -496,6 +542,16 @@ static long ring_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	default:
 		return -ENOTTY;
 	}
+}
+
+static __poll_t ring_poll(struct file *file, poll_table *table)
+{
+	struct ring_file *f = file->private_data;
+	struct spscring *ring;
+
+	poll_wait(file, &f->pollers, table);
+	ring = file_ring(file);
+	return ring ? ring_ends_mask(ring) : EPOLLERR;
 }
 
 static int ring_mmap(struct file *file, struct vm_area_struct *vma)
@@ -520,6 +576,7 @@ static const struct file_operations ring_fops = {
 	.compat_ioctl	= no_compat_ioctl,
 	.mmap		= ring_mmap,
 	.get_unmapped_area = thp_get_unmapped_area,
+	.poll		= ring_poll,
 	.fsync		= stream_fsync,
 	.fadvise	= stream_fadvise,
 	.lock		= stream_lock,

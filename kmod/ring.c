@@ -46,6 +46,12 @@ static int ring_check(const struct spscring_create *want, bool for_user, int *no
 	return memchr_inv(want->name + i, 0, SPSCRING_NAME_MAX - i) ? -EINVAL : 0;
 }
 
+/* Who waits for an end is not to wait for one of a ring that is broken. */
+static void ring_broken_work(struct irq_work *work)
+{
+	wake_up_all(&container_of(work, struct spscring, broken_work)->ends);
+}
+
 /**
  * ring_create() - make a ring
  * @want: what it is to be
@@ -77,6 +83,8 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	ring->consumer.ring = ring;
 	wait_init(&ring->producer);
 	wait_init(&ring->consumer);
+	init_waitqueue_head(&ring->ends);
+	init_irq_work(&ring->broken_work, ring_broken_work);
 	err = spscring_geometry_init(&ring->geometry, want, PAGE_SIZE);
 	if (err)
 		goto err_free;
@@ -122,6 +130,9 @@ static void ring_free(struct kref *ref)
 {
 	struct spscring *ring = container_of(ref, struct spscring, ref);
 
+	/* where it has no interrupt of its own this takes a grace period */
+	if (ring->broken_worked)
+		irq_work_sync(&ring->broken_work);
 	wait_exit(&ring->producer);
 	wait_exit(&ring->consumer);
 	memory_free(ring);
@@ -164,9 +175,10 @@ static void ring_set_state(struct spscring *ring, u32 role, u32 state)
 	u64 *word = role == SPSCRING_PRODUCER ? &lines->producer.word : &lines->consumer.word;
 
 	lockdep_assert_held(&ring->lock);
-	end->state = state;
+	WRITE_ONCE(end->state, state);
 	/* (I) pairs with (J): what the end did, then that it ended */
 	smp_store_release(word, (u64)end->generation << 32 | state);
+	wake_up_all(&ring->ends);
 }
 
 /**
@@ -186,6 +198,8 @@ void spscring_broken(struct spscring *ring, int role)
 	/* nobody is to wait for ever */
 	spscring_kick(ring, SPSCRING_CONSUMER, 0);
 	spscring_kick(ring, SPSCRING_PRODUCER, 0);
+	WRITE_ONCE(ring->broken_worked, true);
+	irq_work_queue(&ring->broken_work);
 	if (!role) {
 		pr_warn_ratelimited("ring %llu \"%.*s\" is broken: its cursors and tails contradict each other\n",
 				    ring->id, SPSCRING_NAME_MAX, ring->name);
@@ -627,6 +641,59 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 	}
 	mutex_unlock(&ring->claiming);
 	return err;
+}
+
+static bool ring_end_is_held(struct spscring *ring, u32 role)
+{
+	return READ_ONCE(ring_end_of(ring, role)->state) == SPSCRING_HELD;
+}
+
+/**
+ * ring_wait_end() - after ring_claim() said EBUSY: sleep until it is worth another try
+ * @ring: the ring
+ * @role: which end
+ * @pause: how long the last wait for pinned pages was, in jiffies; 0 at first
+ *
+ * Until an end that is held changes hands.  Nothing tells of pages that are pinned: those
+ * are asked for again, less and less often.
+ *
+ * Return: 0; -EPIPE the ring is broken; -ERESTARTSYS.
+ */
+int ring_wait_end(struct spscring *ring, u32 role, long *pause)
+{
+	long err;
+
+	if (ring_end_is_held(ring, role)) {
+		err = wait_event_interruptible(ring->ends, !ring_end_is_held(ring, role) ||
+					       atomic_read(&ring->broken));
+		*pause = 0;
+	} else {
+		*pause = clamp(2 * *pause, (long)msecs_to_jiffies(10), (long)HZ);
+		err = wait_event_interruptible_timeout(ring->ends,
+						       ring_end_is_held(ring, role) ||
+						       atomic_read(&ring->broken), *pause);
+	}
+	if (err < 0)
+		return err;
+	return atomic_read(&ring->broken) ? -EPIPE : 0;
+}
+
+/**
+ * ring_ends_mask() - f_op->poll of a ring fd
+ * @ring: the ring
+ *
+ * Return: EPOLLIN nobody holds the consumer's end, EPOLLOUT nobody the producer's;
+ * EPOLLERR the ring is broken.
+ */
+__poll_t ring_ends_mask(struct spscring *ring)
+{
+	__poll_t mask = atomic_read(&ring->broken) ? EPOLLERR : 0;
+
+	if (!ring_end_is_held(ring, SPSCRING_CONSUMER))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (!ring_end_is_held(ring, SPSCRING_PRODUCER))
+		mask |= EPOLLOUT | EPOLLWRNORM;
+	return mask;
 }
 
 /**

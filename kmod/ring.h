@@ -95,6 +95,9 @@ struct spscring {
 	atomic_t broken;
 	struct ring_end producer;
 	struct ring_end consumer;
+	wait_queue_head_t ends;		/* woken when an end changes hands, or the ring breaks */
+	struct irq_work broken_work;	/* wakes them for a context that cannot */
+	bool broken_worked;		/* it has been queued */
 
 	/*
 	 * The pages, as they are mapped by an fd and at base by the kernel: where
@@ -136,6 +139,8 @@ void ring_put(struct spscring *ring);
 
 int ring_expect(const struct spscring *ring, u32 record_size, u64 type_tag);
 int ring_claim(struct spscring *ring, u32 role, bool kernel);
+int ring_wait_end(struct spscring *ring, u32 role, long *pause);
+__poll_t ring_ends_mask(struct spscring *ring);
 bool ring_held_by_kernel(struct spscring *ring, u32 role);
 u32 ring_end(struct spscring *ring, u32 role, u32 state);
 void ring_set_again(struct spscring *ring, u32 role, bool again);

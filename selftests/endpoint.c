@@ -121,7 +121,7 @@ TEST_F(endpoint, bad)
 		{ -EINVAL, { .role = 3, .record_size = 8, .type_tag = TAG } },
 		{ -EINVAL, { .role = ~0U, .record_size = 8, .type_tag = TAG } },
 		{ -EINVAL, { .role = SPSCRING_PRODUCER, .record_size = 8, .type_tag = TAG,
-			     .flags = 1 } },
+			     .flags = 2 } },
 		{ -EINVAL, { .role = SPSCRING_PRODUCER, .record_size = 8, .type_tag = TAG,
 			     .flags = 1U << 31 } },
 		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .record_size = 9, .type_tag = TAG } },

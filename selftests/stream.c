@@ -98,8 +98,8 @@ FIXTURE_SETUP(fds)
 	self->fd[EMPTY] = device_open();
 	self->fd[RING] = spscring_open(RING(.capacity = CAPACITY, .record_size = SIZE));
 	ASSERT_GE(self->fd[RING], 0);
-	self->fd[PRODUCER] = spscring_claim(self->fd[RING], SPSCRING_PRODUCER, 0);
-	self->fd[CONSUMER] = spscring_claim(self->fd[RING], SPSCRING_CONSUMER, 0);
+	self->fd[PRODUCER] = claim_end(self->fd[RING], SPSCRING_PRODUCER, 0);
+	self->fd[CONSUMER] = claim_end(self->fd[RING], SPSCRING_CONSUMER, 0);
 	self->fd[NODE_IN] = open(LOOP_IN, O_RDWR | O_CLOEXEC);
 	self->fd[NODE_OUT] = open(LOOP_OUT, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->fd[NODE_OUT], 0);
@@ -472,8 +472,8 @@ FIXTURE_SETUP(mover)
 				   RING(.capacity = 8192, .record_size = variant->record_size) :
 				   RING(.capacity = 1 << 19, .flags = SPSCRING_CREATE_RECORDS));
 	ASSERT_GE(self->ring, 0);
-	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
-	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
+	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	ASSERT_GE(self->out, 0);
 	ASSERT_EQ(pipe(self->pipe), 0);
 	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, self->socket), 0);
@@ -558,8 +558,8 @@ FIXTURE_SETUP(pieces)
 	SKIP_WITHOUT_DEVICE();
 	self->ring = spscring_open(RING(.capacity = CAPACITY, .record_size = SIZE));
 	ASSERT_GE(self->ring, 0);
-	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
-	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
+	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	ASSERT_GE(self->out, 0);
 	ASSERT_EQ(pipe(self->pipe), 0);
 	nonblock(self->out);	/* what has not come is not waited for */
@@ -742,9 +742,9 @@ TEST_F(pieces, readable)
 	EXPECT_EQ(readable(self->out), (CAPACITY - 3) * SIZE);
 	EXPECT_EQ(negative_errno(ioctl(self->out, FIONREAD, 8)), -EFAULT);
 	/* whatever the consumer says of itself: no more than the ring holds */
-	ASSERT_EQ(spscring_map_consumer(self->out, &c, NULL), 0);
+	ASSERT_EQ(map_consumer(self->out, &c, NULL), 0);
 	for (i = 0; i < 64; i++) {
-		WRITE_ONCE(*c.cursor, random_word() >> i);
+		WRITE_ONCE(*c.base.cursor, random_word() >> i);
 		EXPECT_GE(readable(self->in), 0);
 		EXPECT_LE(readable(self->in), CAPACITY * SIZE);
 	}
@@ -757,10 +757,10 @@ TEST_F(pieces, readable_behind_cursor)
 	__u64 was;
 
 	ASSERT_EQ(put(self->in, 0, SIZE), SIZE);
-	ASSERT_EQ(spscring_map_producer(self->in, &p, NULL), 0);
-	was = *p.cursor;
+	ASSERT_EQ(map_producer(self->in, &p, NULL), 0);
+	was = *p.base.cursor;
 	ASSERT_EQ(put(self->in, SIZE, 2 * SIZE), 2 * SIZE);
-	WRITE_ONCE(*p.cursor, was);
+	WRITE_ONCE(*p.base.cursor, was);
 	EXPECT_EQ(readable(self->out), 3 * SIZE);
 	EXPECT_EQ(get(self->out, 0, ROOM), 3 * SIZE);
 	EXPECT_EQ(readable(self->out), 0);
@@ -784,8 +784,8 @@ FIXTURE_SETUP(next)
 	self->ring = spscring_open(RING(.capacity = 1 << 17,
 					.flags = variant->flags | SPSCRING_CREATE_RECORDS));
 	ASSERT_GE(self->ring, 0);
-	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 0);
-	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 0);
+	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
+	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	ASSERT_GE(self->out, 0);
 	nonblock(self->in);
 	nonblock(self->out);
@@ -842,11 +842,11 @@ TEST_F(next, lost)
 /* What was given up is none, but not so much is passed by that it took for ever. */
 TEST_F(next, discarded)
 {
-	struct spscring_producer p;
+	struct spscring_record_producer p;
 	void *rec[SPSCRING_DISCARDED_MAX + 1], *last;
 	int i, n;
 
-	ASSERT_EQ(spscring_map_producer(self->in, &p, NULL), 0);
+	ASSERT_EQ(record_map_producer(self->in, &p, NULL), 0);
 	for (n = 1; n <= SPSCRING_DISCARDED_MAX + 1; n += SPSCRING_DISCARDED_MAX - 1) {
 		for (i = 0; i < n; i++)
 			ASSERT_EQ(spscring_record_reserve(&p, 8, &rec[i]), 0);
@@ -867,33 +867,33 @@ TEST_F(next, discarded)
 /* Nothing is believed of words that are a user's, and none addresses anything unchecked. */
 TEST_F(next, hostile)
 {
-	struct spscring_producer p;
-	struct spscring_consumer c;
+	struct spscring_record_producer p;
+	struct spscring_record_consumer c;
 	int i;
 
-	ASSERT_EQ(spscring_map_producer(self->in, &p, NULL), 0);
-	ASSERT_EQ(spscring_map_consumer(self->out, &c, NULL), 0);
+	ASSERT_EQ(record_map_producer(self->in, &p, NULL), 0);
+	ASSERT_EQ(record_map_consumer(self->out, &c, NULL), 0);
 	ASSERT_EQ(put(self->in, 0, 100), 100);
 	for (i = 0; i < 64; i++) {
-		WRITE_ONCE(*c.cursor, random_word() >> i);
-		WRITE_ONCE(p.lines->oldest.word, random_word() >> i);
+		WRITE_ONCE(*c.base.cursor, random_word() >> i);
+		WRITE_ONCE(p.base.lines->oldest.word, random_word() >> i);
 		EXPECT_GE(readable(self->out), 0);
 	}
-	WRITE_ONCE(p.lines->oldest.word, 0);
-	WRITE_ONCE(*c.cursor, 0);
+	WRITE_ONCE(p.base.lines->oldest.word, 0);
+	WRITE_ONCE(*c.base.cursor, 0);
 	EXPECT_EQ(readable(self->out), 100);
 	/* as if a record began at every byte */
-	memset(p.data, 1, 64);
+	memset(p.base.data, 1, 64);
 	for (i = 0; i < 16; i++) {
-		WRITE_ONCE(*c.cursor, i);
+		WRITE_ONCE(*c.base.cursor, i);
 		EXPECT_EQ(readable(self->out), i % 8 ? 0 : 0x01010101);
 	}
-	WRITE_ONCE(*c.cursor, 0);
+	WRITE_ONCE(*c.base.cursor, 0);
 	/* longer than an int can say, and than the ring */
-	WRITE_ONCE(*(__u64 *)p.data, SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LENGTH);
+	WRITE_ONCE(*(__u64 *)p.base.data, SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LENGTH);
 	EXPECT_EQ(readable(self->out), INT_MAX);
 	/* discarded ones that lead back to where they began */
-	WRITE_ONCE(*(__u64 *)p.data, SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_DISCARDED |
+	WRITE_ONCE(*(__u64 *)p.base.data, SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_DISCARDED |
 		   ((2 << 17) - 8));
 	EXPECT_EQ(readable(self->out), 0);
 	EXPECT_EQ(info_of(self->ring).broken, 0);

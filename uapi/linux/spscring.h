@@ -125,10 +125,12 @@ struct spscring_create {
 	__u8  name[SPSCRING_NAME_MAX];
 };
 
+#define SPSCRING_ENDPOINT_WAIT	(1U << 0)	/* sleep instead of EBUSY */
+
 /**
  * struct spscring_endpoint - SPSCRING_ENDPOINT: claim one end of a ring fd's ring.
  * @size:	sizeof(struct spscring_endpoint).
- * @flags:	0.
+ * @flags:	SPSCRING_ENDPOINT_*.
  * @role:	SPSCRING_PRODUCER or SPSCRING_CONSUMER.
  * @record_size: what the caller takes the records for: of this size, in bytes, or
  *		SPSCRING_ANY_SIZE.  Must be the ring's.
@@ -139,12 +141,18 @@ struct spscring_create {
  *
  * Returns a close-on-exec endpoint fd.  An end whose holder died can be
  * claimed again: what it had published is kept, its cursor is mended first.
- * Errors: EBUSY the end is held, or pages that its dead holder could write
- * are still pinned by someone; EINTR killed while another claim of the ring, or the
+ * A holder that is killed may let go of its end some time after waitpid() has
+ * told of it, where it had an io_uring: WAIT, or poll() the ring fd.
+ *
+ * Errors: EBUSY the end is held, or pages that its dead holder could write are
+ * still pinned by someone; EINTR killed while another claim of the ring, or the
  * mending of a large one, took its time: the end is as dead as before, and can be
  * claimed again; ESHUTDOWN it was shut down; EPROTOTYPE another record size or
  * type tag; EPIPE the ring is broken; EPERM not a ring fd; EBADFD CREATE has
- * not been called; EINVAL, E2BIG, EFAULT, EMFILE, ENFILE, ENOMEM, EOPNOTSUPP.
+ * not been called; EINVAL, E2BIG, EFAULT, EMFILE, ENFILE, ENOMEM, EOPNOTSUPP.  With WAIT
+ * it sleeps instead of EBUSY, whatever O_NONBLOCK says, and for ever if the
+ * caller holds the end itself; EINTR a signal's handler ran that does not restart
+ * system calls (SA_RESTART restarts).
  */
 struct spscring_endpoint {
 	__u32 size;
@@ -187,7 +195,15 @@ struct spscring_endpoint {
  *	msync		of a mapping: 0, there is nothing behind the memory
  *
  * A read of the producer's end is EBADF, as is a write of the consumer's.  A ring fd
- * is no end: its read and write are EINVAL, FIONREAD ENOTTY; the rest is the same.
+ * is no end: its read and write are EINVAL, FIONREAD ENOTTY; the rest is the same.  Its
+ * poll tells of the ends:
+ *
+ *	EPOLLIN		nobody holds the consumer's: it is unclaimed, dead or shut down
+ *	EPOLLOUT	nobody holds the producer's, likewise
+ *	EPOLLERR	the ring is broken, or CREATE has not been called
+ *
+ * So a supervisor that waits for an end to be let go of waits for its bit, and an
+ * edge-triggered epoll is woken whenever an end changes hands.
  */
 
 #define SPSCRING_SHUTDOWN_BROKEN (1U << 0) /* the peer's words were impossible */
