@@ -165,7 +165,12 @@ static long ioctl_shutdown(struct endpoint *end, void __user *arg)
 		return -EINVAL;
 	if (down.flags & SPSCRING_SHUTDOWN_BROKEN)
 		spscring_broken(end->ring, end->role);
+	/* no record comes after the end: a write() in progress finishes its own, and no more */
+	ring_over(end->ring, end->role);
+	if (mutex_lock_interruptible(&end->io))
+		return -ERESTARTSYS;
 	ring_end(end->ring, end->role, SPSCRING_SHUT_DOWN);
+	mutex_unlock(&end->io);
 	return 0;
 }
 
@@ -255,6 +260,13 @@ static __poll_t endpoint_poll(struct file *file, poll_table *table)
 	return wait_poll(end->ring, end->role, file, table);
 }
 
+static int endpoint_fasync(int fd, struct file *file, int on)
+{
+	struct endpoint *end = file->private_data;
+
+	return wait_fasync(end->ring, end->role, fd, file, on);
+}
+
 static int endpoint_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct endpoint *end = file->private_data;
@@ -302,6 +314,7 @@ static const struct file_operations endpoint_fops = {
 	.splice_read	= endpoint_splice_read,
 	.splice_write	= iter_file_splice_write,
 	.poll		= endpoint_poll,
+	.fasync		= endpoint_fasync,
 	.mmap		= endpoint_mmap,
 	.get_unmapped_area = thp_get_unmapped_area,
 	.fsync		= stream_fsync,

@@ -402,14 +402,17 @@ int spscring_record_reset_consumer(struct spscring_record_consumer *c)
 }
 EXPORT_SYMBOL_GPL(spscring_record_reset_consumer);
 
-/* May kernel code sleep for @n in a ring?  No membarrier makes a user's CPUs fence for it. */
-static int wait_refused(const struct spscring *ring, int over, u64 n)
+/* May an end of kernel code sleep for @n?  Before a look, which is to find only what counts. */
+static int wait_refused(const struct spscring *ring, u32 role, int over, u64 n)
 {
+	/* no membarrier makes a user's CPUs fence for kernel code */
 	const u32 not = SPSCRING_CREATE_ASYMMETRIC | SPSCRING_CREATE_BUSY_POLL;
 
 	if (!n || n > ring->geometry.capacity)
 		return -EINVAL;
-	return ring->geometry.flags & not ? -EOPNOTSUPP : over;
+	if (ring->geometry.flags & not)
+		return -EOPNOTSUPP;
+	return over || !ring_is_over(ring, role) ? over : -ESHUTDOWN;
 }
 
 static int wait_room(struct spscring_producer_base *p, u64 n, s64 deadline)
@@ -417,7 +420,7 @@ static int wait_room(struct spscring_producer_base *p, u64 n, s64 deadline)
 	int err;
 
 	might_sleep();
-	err = wait_refused(p->ring, p->over, n);
+	err = wait_refused(p->ring, SPSCRING_PRODUCER, p->over, n);
 	if (err || spscring_base_spin_room(p, n))
 		return err;
 	return wait_sleep(p->ring, SPSCRING_PRODUCER, p->pos + n, deadline);
@@ -466,7 +469,8 @@ EXPORT_SYMBOL_GPL(spscring_record_wait_room);
  *
  * Context: process, may sleep; interruptible.
  *
- * Return: as spscring_wait_room().
+ * Return: as spscring_wait_room(); 0 with fewer than @n there, but not none, where
+ * struct spscring_notify says that what is there is enough.
  */
 int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline)
 {
@@ -474,7 +478,7 @@ int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline)
 	int err;
 
 	might_sleep();
-	err = wait_refused(b->ring, b->over, n);
+	err = wait_refused(b->ring, SPSCRING_CONSUMER, b->over, n);
 	if (err)
 		return err;
 	if (!spscring_spin_records(c, n))
@@ -494,7 +498,7 @@ EXPORT_SYMBOL_GPL(spscring_wait_records);
  *
  * Context: process, may sleep; interruptible.
  *
- * Return: as spscring_wait_room().
+ * Return: as spscring_wait_records().
  */
 int spscring_record_wait_records(struct spscring_record_consumer *c, u64 bytes, s64 deadline)
 {
@@ -502,7 +506,7 @@ int spscring_record_wait_records(struct spscring_record_consumer *c, u64 bytes, 
 	int err;
 
 	might_sleep();
-	err = wait_refused(b->ring, b->over, bytes);
+	err = wait_refused(b->ring, SPSCRING_CONSUMER, b->over, bytes);
 	if (err)
 		return err;
 	if (!spscring_record_spin_records(c, bytes))

@@ -251,6 +251,12 @@ const u64 *ring_counters(struct spscring *ring, u32 role)
 		 &ring_consumer_lines(ring)->counters)->word;
 }
 
+/* Where the producer says that it found no room: a head + 1, or 0; a user's word. */
+u64 ring_full_at(struct spscring *ring)
+{
+	return READ_ONCE(ring_producer_lines(ring)->counters.more[SPSCRING_COUNT_FULL_AT]);
+}
+
 /*
  * How far the end can go from @cursor, and no less than its peer had come when it
  * last kicked: an index behind that may be one that it has kicked for already.
@@ -635,6 +641,7 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 		end->generation++;
 		end->kernel = kernel;
 		end->left = false;
+		WRITE_ONCE(end->over, false);
 		ring_set_state(ring, role, SPSCRING_HELD);
 		trace_spscring_endpoint(ring, role, end);
 		mutex_unlock(&ring->lock);
@@ -724,12 +731,30 @@ static void ring_cursors(struct spscring *ring, u64 *head, u64 *tail)
 }
 
 /**
+ * ring_over() - an end's holder wants no more of it
+ * @ring: the ring
+ * @role: which end, held by the caller
+ *
+ * The first step of a SHUTDOWN: its verbs are refused from here on, and who sleeps in
+ * one is woken.  The peer is told by ring_end(), once those that had begun are done.
+ */
+void ring_over(struct spscring *ring, u32 role)
+{
+	struct ring_end *end = ring_end_of(ring, role);
+
+	if (READ_ONCE(end->over))
+		return;
+	WRITE_ONCE(end->over, true);
+	wait_wake(end, false);
+}
+
+/**
  * ring_end() - an end is over
  * @ring: the ring
  * @role: which end
  * @state: SPSCRING_SHUT_DOWN or SPSCRING_DEAD
  *
- * What was shut down stays shut down.
+ * What was shut down stays shut down, and who was about to say so has said it.
  *
  * Return: what it is from here on, until somebody claims it.
  */
@@ -740,6 +765,8 @@ u32 ring_end(struct spscring *ring, u32 role, u32 state)
 	bool held;
 	u32 is;
 
+	if (state == SPSCRING_SHUT_DOWN)
+		ring_over(ring, role);
 	mutex_lock(&ring->lock);
 	held = end->state == SPSCRING_HELD;
 	/* before another can claim it; after SHUTDOWN as well */
@@ -747,6 +774,8 @@ u32 ring_end(struct spscring *ring, u32 role, u32 state)
 		wait_forget(end);
 		end->left = true;
 	}
+	if (end->over)
+		state = SPSCRING_SHUT_DOWN;
 	if (held) {
 		ring_set_state(ring, role, state);
 		if (state == SPSCRING_SHUT_DOWN) {
@@ -758,11 +787,8 @@ u32 ring_end(struct spscring *ring, u32 role, u32 state)
 	}
 	is = end->state;
 	mutex_unlock(&ring->lock);
-	if (!held)
-		return is;
-	wait_wake(ring_end_of(ring, ring_peer(role)), false);
-	if (state == SPSCRING_SHUT_DOWN)
-		wait_wake(end, false);
+	if (held)
+		wait_wake(ring_end_of(ring, ring_peer(role)), false);
 	return is;
 }
 

@@ -41,20 +41,24 @@ enum ring_page {
 struct ring_sleep {
 	wait_queue_head_t queue;	/* pollers */
 	struct list_head waiters;	/* struct ring_waiter */
+	/* these four are read without the lock as well, see wait_for_room() */
 	u32 waiting;			/* of them, at most SPSCRING_WAITERS_MAX */
 	u64 armed;			/* where to wake the pollers; 0: nowhere */
+	bool less;			/* a poll that was not ready has armed it */
 	u64 asked;			/* the same, by WAIT_ARM; the least */
 	bool unfenced;			/* asymmetric: told lower, and no membarrier asked for */
 	bool trickle;			/* WAIT came back for the next, and it was not there */
 	u64 ahead;			/* told for a WAIT to come; 0: nothing */
 	u64 next;			/* of the last that was woken, where it comes next */
-	u64 late_at;			/* the cursor when late was set */
 	u32 records;			/* their watermark */
 	u64 need;			/* bytes of a write that found no room; 0: none */
-	bool late;			/* they have waited for it long enough */
+	u64 late_at;			/* where they have waited for it long enough; cursor + 1 */
+	u64 now_at;			/* where a kick with NOW came; likewise */
 	ktime_t timeout;		/* 0: for ever */
 	struct hrtimer timer;
+	u64 timer_at;			/* whose first record it times; likewise, 0: it is off */
 	struct eventfd_ctx *eventfd;
+	struct fasync_struct *fasync;	/* its own locks */
 	struct irq_work work;		/* wakes for a context that cannot */
 	bool worked;			/* it has been queued */
 	int work_now;			/* with SPSCRING_KICK_NOW */
@@ -76,6 +80,7 @@ struct ring_end {
 	bool kernel;		/* held by kernel code */
 	bool left;		/* shut down by a user, who has closed since */
 	bool again;		/* SPSCRING_WATCH_AGAIN */
+	bool over;		/* its holder has asked for SHUTDOWN: no verb begins any more */
 	u32 role;
 	struct spscring *ring;
 	const struct spscring_watch *watch;	/* under watch_lock */
@@ -128,6 +133,12 @@ static inline void *ring_page(const struct spscring *ring, enum ring_page page)
 	return ring->base + page * PAGE_SIZE;
 }
 
+/* May a verb of this end still begin?  Told by each before it moves a record. */
+static inline bool ring_is_over(const struct spscring *ring, u32 role)
+{
+	return READ_ONCE((role == SPSCRING_PRODUCER ? &ring->producer : &ring->consumer)->over);
+}
+
 static inline u32 ring_peer(u32 role)
 {
 	return role == SPSCRING_PRODUCER ? SPSCRING_CONSUMER : SPSCRING_PRODUCER;
@@ -142,6 +153,7 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel);
 int ring_wait_end(struct spscring *ring, u32 role, long *pause);
 __poll_t ring_ends_mask(struct spscring *ring);
 bool ring_held_by_kernel(struct spscring *ring, u32 role);
+void ring_over(struct spscring *ring, u32 role);
 u32 ring_end(struct spscring *ring, u32 role, u32 state);
 void ring_set_again(struct spscring *ring, u32 role, bool again);
 int ring_reset(struct spscring *ring, u32 role, u64 pos, u64 sequence);
@@ -151,6 +163,7 @@ struct ring_end *ring_end_of(struct spscring *ring, u32 role);
 u64 *ring_wants(struct spscring *ring, u32 role);
 u64 ring_cursor(struct spscring *ring, u32 role);
 const u64 *ring_counters(struct spscring *ring, u32 role);
+u64 ring_full_at(struct spscring *ring);
 u64 ring_seen(struct spscring *ring, u32 role, u64 cursor);
 bool ring_reached(struct spscring *ring, u32 role, u64 index);
 int ring_peer_ended(struct spscring *ring, u32 role);
@@ -167,6 +180,7 @@ void wait_need(struct ring_end *end, u64 bytes);
 void wait_forget(struct ring_end *end);
 void wait_count(struct ring_end *end, struct spscring_sleep_counters *count);
 __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table);
+int wait_fasync(struct spscring *ring, u32 role, int fd, struct file *file, int on);
 
 /* kapi.c: the kernel's handles, at the ends' cursors */
 int ring_producer_handle(struct spscring *ring, struct spscring_producer *p);

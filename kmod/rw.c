@@ -76,6 +76,12 @@ static int rw_producer(struct spscring *ring, struct spscring_record_producer *p
 	return 0;
 }
 
+/* Before each record, so that none is moved once SHUTDOWN has been asked for. */
+static int rw_over(struct spscring *ring, u32 role)
+{
+	return ring_is_over(ring, role) ? -ESHUTDOWN : 0;
+}
+
 /*
  * Room is no use without a reader.  Who overwrites or drops does not ask for one: there
  * what is lost is to have its number.
@@ -85,6 +91,8 @@ static int rw_refused(struct spscring *ring)
 	const u32 lossy = SPSCRING_CREATE_OVERWRITE | SPSCRING_CREATE_DROP;
 	int ended = ring_peer_ended(ring, SPSCRING_PRODUCER);
 
+	if (rw_over(ring, SPSCRING_PRODUCER))
+		return -ESHUTDOWN;
 	if (ring->geometry.flags & lossy && !atomic_read(&ring->broken))
 		return 0;
 	return ended == -EAGAIN ? 0 : ended;
@@ -136,7 +144,7 @@ static ssize_t rw_read_frames(struct spscring *ring, struct iov_iter *to, bool n
 		return -EINVAL;
 	err = ring_consumer_handle(ring, &c);
 	while (!err && iov_iter_count(to) >= size) {
-		err = rw_pop(&c, to, size);
+		err = rw_over(ring, SPSCRING_CONSUMER) ?: rw_pop(&c, to, size);
 		if (!err)
 			done += size;
 		else if (err == -EAGAIN && !done)
@@ -153,7 +161,8 @@ static ssize_t rw_read_record(struct spscring *ring, struct iov_iter *to, bool n
 	long ret;
 
 	do {
-		ret = rw_consumer(ring, &c) ?: spscring_record_pop_iter(&c, to);
+		ret = rw_over(ring, SPSCRING_CONSUMER) ?: rw_consumer(ring, &c) ?:
+			spscring_record_pop_iter(&c, to);
 		if (ret != -EAGAIN && (ret != -EBUSY || nonblock))
 			return ret;
 		/* words come before the cursor that tells of them */
@@ -177,7 +186,7 @@ static ssize_t rw_read_record(struct spscring *ring, struct iov_iter *to, bool n
  * length.  Of a ring that overwrites it is the oldest that is left.
  *
  * Return: bytes, of whole records; 0 the producer has shut down and all is read;
- * -EAGAIN; -EINVAL no room for a record, -EMSGSIZE not for this one of any size, which
+ * -ESHUTDOWN this end has; -EAGAIN; -EINVAL no room for a record, -EMSGSIZE not for this one of any size, which
  * stays; -EPIPE the producer has died, or the ring is broken; -EFAULT; -EOPNOTSUPP it
  * would sleep on a ring that is BUSY_POLL or ASYMMETRIC; -EBUSY it may not wait, there is
  * more, and it has tried long enough; -ERESTARTSYS.
@@ -197,7 +206,7 @@ ssize_t rw_read(struct spscring *ring, struct mutex *lock, struct kiocb *iocb, s
 	else
 		ret = rw_read_frames(ring, to, nonblock);
 	mutex_unlock(lock);
-	return ret == -ESHUTDOWN ? 0 : ret;
+	return ret == -ESHUTDOWN && !ring_is_over(ring, SPSCRING_CONSUMER) ? 0 : ret;
 }
 
 static ssize_t rw_write_frames(struct spscring *ring, struct iov_iter *from, bool nonblock)
@@ -259,9 +268,10 @@ static ssize_t rw_write_record(struct spscring *ring, struct iov_iter *from, boo
  *
  * Return: bytes, of whole records: fewer than asked when something came between, or what
  * is left is not a whole one; -EINVAL not even one; -EMSGSIZE more than the ring can hold;
- * -ENOBUFS dropped; -ESHUTDOWN the consumer has shut down; -EPIPE it has died, or the
+ * -ENOBUFS dropped; -ESHUTDOWN this end or the consumer has shut down; -EPIPE it has died, or the
  * ring is broken (there is no SIGPIPE); otherwise as rw_read().  One that drops has room
- * for some whose reader has ended, and one that overwrites for all.
+ * for some whose reader has ended, and one that overwrites for all.  A call that a
+ * SHUTDOWN in another thread finds in progress moves the record that it is at, at most.
  */
 ssize_t rw_write(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
 		 struct iov_iter *from)

@@ -10,6 +10,11 @@
  *
  * poll always arms, ready or not: an edge-triggered epoll does not ask again
  * before it sleeps.  Where the end is ready, it arms right behind what is seen.
+ *
+ * A ring that is full, for who pushes, ends the consumer's wait for more than is
+ * there: the producer tells by a word of its own that it has found no room, and
+ * kicks; or it sleeps, which either end sees of the other, by the same rule: tell,
+ * fence, look.
  */
 #include <linux/hardirq.h>
 #include <linux/ktime.h>
@@ -22,6 +27,9 @@
 #include "trace.h"
 
 #define REAP_ROUNDS	4
+
+/* An index as far behind its end's cursor as this is none. */
+#define WAIT_BEHIND	(1LL << 62)
 
 struct ring_waiter {
 	struct list_head list;		/* empty when woken */
@@ -43,11 +51,51 @@ static u64 wait_least(u64 a, u64 b)
 	return (s64)(a - b) < 0 ? a : b;
 }
 
+/* Does the producer sleep until there is more room?  Its lock may be another's. */
+static bool wait_for_room(struct spscring *ring)
+{
+	struct ring_sleep *s = &ring->producer.sleep;
+	u64 asked = READ_ONCE(s->asked);
+
+	return READ_ONCE(s->waiting) ||
+		(asked && !ring_reached(ring, SPSCRING_PRODUCER, asked)) ||
+		(READ_ONCE(s->less) &&
+		 !ring_reached(ring, SPSCRING_PRODUCER, READ_ONCE(s->armed)));
+}
+
+/*
+ * Is what is there enough for the consumer, however much it waits for?  No more comes
+ * while the producer waits for room, or has found none since the cursor moved; or the
+ * producer wants it told now.
+ */
+static bool wait_enough(struct ring_end *end)
+{
+	struct spscring *ring = end->ring;
+	u64 next;
+
+	if (end->role != SPSCRING_CONSUMER)
+		return false;
+	next = ring_cursor(ring, SPSCRING_CONSUMER) + 1;
+	return (ring_full_at(ring) == next || READ_ONCE(end->sleep.now_at) == next ||
+		wait_for_room(ring)) &&
+		ring_reached(ring, SPSCRING_CONSUMER, next);
+}
+
+/* Can who waits for @index go on?  Of WAIT, ARM and poll alike. */
+static bool wait_reached(struct ring_end *end, u64 index)
+{
+	return ring_reached(end->ring, end->role, index) || wait_enough(end);
+}
+
+/* Nothing is to be waited for: this end is over, or its peer has ended. */
+static bool wait_final(struct ring_end *end)
+{
+	return READ_ONCE(end->over) || ring_peer_ended(end->ring, end->role) != -EAGAIN;
+}
+
 static bool wait_over(struct ring_end *end, u64 index)
 {
-	return ring_reached(end->ring, end->role, index) ||
-		READ_ONCE(end->state) == SPSCRING_SHUT_DOWN ||
-		ring_peer_ended(end->ring, end->role) != -EAGAIN;
+	return wait_reached(end, index) || wait_final(end);
 }
 
 /* The peer is told the least index, or one that is never reached. */
@@ -79,15 +127,55 @@ static u64 wait_watermark(struct ring_end *end, u64 cursor)
 	return cursor + max3((u64)end->sleep.records, end->sleep.need, 1ULL);
 }
 
-/* Until it takes something: poll is not to eat it, as it may be asked twice (nested epoll). */
+/*
+ * Whatever the watermark.  Until it takes something: poll is not to eat it, as it may be
+ * asked twice (nested epoll).
+ */
 static bool wait_late(const struct ring_end *end)
 {
-	return end->sleep.late && end->sleep.late_at == ring_cursor(end->ring, end->role);
+	u64 next = ring_cursor(end->ring, end->role) + 1;
+
+	return end->sleep.late_at == next || end->sleep.now_at == next;
+}
+
+/* Are those who sleep until armed to be told?  Who was ready knows of what is there. */
+static bool wait_pollers_over(struct ring_end *end)
+{
+	struct ring_sleep *s = &end->sleep;
+
+	if (!s->armed)
+		return false;
+	return s->less ? wait_over(end, s->armed) :
+		ring_reached(end->ring, end->role, s->armed) || wait_final(end);
+}
+
+static void wait_arm_at(struct ring_sleep *s, u64 index, bool less)
+{
+	WRITE_ONCE(s->armed, index);
+	WRITE_ONCE(s->less, less);
 }
 
 static bool wait_has_timeout(const struct ring_sleep *s)
 {
 	return s->timeout && s->records > 1;
+}
+
+/* The time of the first record at @cursor begins, unless it runs. */
+static void wait_timer_start(struct ring_sleep *s, u64 cursor)
+{
+	lockdep_assert_held(&s->queue.lock);
+	if (s->timer_at == cursor + 1)
+		return;
+	s->timer_at = cursor + 1;
+	hrtimer_start(&s->timer, s->timeout, HRTIMER_MODE_REL_SOFT);
+}
+
+/* One that has expired already finds out when it gets the lock. */
+static void wait_timer_stop(struct ring_sleep *s)
+{
+	lockdep_assert_held(&s->queue.lock);
+	s->timer_at = 0;
+	hrtimer_try_to_cancel(&s->timer);
 }
 
 /*
@@ -101,15 +189,18 @@ static void wait_arm_poll(struct ring_end *end, u64 cursor, bool ready)
 
 	lockdep_assert_held(&s->queue.lock);
 	if (ready) {
-		/* another poller's that was reached just now stays: its kick is owed */
+		/*
+		 * another poller's that was reached just now stays: its kick is owed; and
+		 * so is that of one who found less
+		 */
 		if (!s->armed || (s64)(seen - s->armed) < 0)
-			s->armed = seen + 1;
+			wait_arm_at(s, seen + 1, s->less);
 	} else if (wait_has_timeout(s) && (s64)(seen - cursor) <= 0) {
-		s->armed = cursor + 1;
+		wait_arm_at(s, cursor + 1, true);
 	} else {
-		s->armed = wait_watermark(end, cursor);
-		if (wait_has_timeout(s) && !hrtimer_is_queued(&s->timer))
-			hrtimer_start(&s->timer, s->timeout, HRTIMER_MODE_REL_SOFT);
+		wait_arm_at(s, wait_watermark(end, cursor), true);
+		if (wait_has_timeout(s))
+			wait_timer_start(s, cursor);
 	}
 }
 
@@ -119,7 +210,7 @@ static bool wait_fire(struct ring_end *end, bool now)
 	struct ring_sleep *s = &end->sleep;
 	u64 cursor = ring_cursor(end->ring, end->role);
 
-	s->armed = 0;
+	wait_arm_at(s, 0, false);
 	if (!now && wait_has_timeout(s) &&
 	    !wait_over(end, wait_watermark(end, cursor))) {
 		wait_arm_poll(end, cursor, false);
@@ -149,7 +240,7 @@ static bool wait_reap_once(struct ring_end *end, bool all)
 	struct ring_sleep *s = &end->sleep;
 	struct ring_waiter *w, *next;
 	u64 wakes = s->count.wakes;
-	bool pollers = false;
+	bool pollers = false, late;
 
 	if (s->ahead && wait_over(end, s->ahead))
 		s->ahead = 0;
@@ -159,17 +250,17 @@ static bool wait_reap_once(struct ring_end *end, bool all)
 		if (wait_is_asymmetric(end))
 			wait_go_ahead(end, w);
 		list_del_init(&w->list);
-		s->waiting--;
+		WRITE_ONCE(s->waiting, s->waiting - 1);
 		wake_up_process(w->task);
 		s->count.wakes++;
 	}
-	all |= wait_late(end);
-	if (s->armed && (all || wait_over(end, s->armed)) && wait_fire(end, all)) {
+	late = all || (s->less && wait_late(end));
+	if (s->armed && (late || wait_pollers_over(end)) && wait_fire(end, late)) {
 		pollers = true;
 		s->count.wakes++;
 	}
-	if (s->asked && (all || wait_over(end, s->asked))) {
-		s->asked = 0;
+	if (s->asked && (all || wait_late(end) || wait_over(end, s->asked))) {
+		WRITE_ONCE(s->asked, 0);
 		pollers = true;
 	}
 	if (s->count.wakes != wakes)
@@ -186,7 +277,7 @@ static bool wait_anyone_over(struct ring_end *end)
 	list_for_each_entry(w, &s->waiters, list)
 		if (wait_over(end, w->index))
 			return true;
-	return (s->armed && wait_over(end, s->armed)) || (s->asked && wait_over(end, s->asked));
+	return wait_pollers_over(end) || (s->asked && wait_over(end, s->asked));
 }
 
 /*
@@ -207,58 +298,176 @@ static bool wait_reap(struct ring_end *end)
 	return pollers;
 }
 
-static void wait_wake_locked(struct ring_end *end)
+static __poll_t wait_mask(struct ring_end *end, bool ready)
+{
+	__poll_t ends = 0;
+
+	switch (ring_peer_ended(end->ring, end->role)) {
+	case -ESHUTDOWN:
+		ends = EPOLLRDHUP;
+		break;
+	case -EPIPE:
+		ends = atomic_read(&end->ring->broken) ? EPOLLERR : EPOLLHUP;
+		break;
+	}
+	if (READ_ONCE(end->over)) {
+		ends |= EPOLLHUP | EPOLLRDHUP;
+		ready = true;
+	}
+	/* an answer, if only that there is none: the end of the file, a refusal */
+	if (end->role == SPSCRING_CONSUMER)
+		return ends | (ready || ends & EPOLLRDHUP ? EPOLLIN | EPOLLRDNORM : 0);
+	return ends | (ready || ends ? EPOLLOUT | EPOLLWRNORM : 0);
+}
+
+/* Arms, and looks: whether the end is ready by its pollers' watermark. */
+static bool wait_arm_and_look(struct ring_end *end, u64 cursor, u64 mark, bool ready)
+{
+	wait_arm_poll(end, cursor, ready);
+	trace_spscring_arm(end->ring, end->role, end->sleep.armed, ready);
+	wait_tell(end);
+	/* (M), (O) */
+	smp_mb();
+	return wait_reached(end, mark);
+}
+
+/* What poll says of the end; if that is nothing, there will be a wake-up. */
+static __poll_t wait_look(struct ring_end *end)
+{
+	struct ring_sleep *s = &end->sleep;
+	u64 cursor = ring_cursor(end->ring, end->role), mark;
+	bool ready;
+
+	lockdep_assert_held(&s->queue.lock);
+	/* once the peer has ended nothing more will come: what is there is worth a look */
+	mark = wait_late(end) || wait_final(end) ? cursor + 1 : wait_watermark(end, cursor);
+	ready = wait_reached(end, mark);
+	trace_spscring_poll(end->ring, end->role, mark, ready);
+	ready = wait_arm_and_look(end, cursor, mark, ready);
+	/* a first record came meanwhile: its time begins */
+	if (!ready && ring_reached(end->ring, end->role, s->armed))
+		ready = wait_arm_and_look(end, cursor, mark, false);
+	if (ready)
+		wait_timer_stop(s);
+	return wait_mask(end, ready);
+}
+
+/*
+ * O_ASYNC.  Nobody asks again before the next signal, so the end is armed as a poll
+ * would arm it before the signal is sent.  Where the end is ready that is right behind
+ * what is seen, and told, and fenced for: what the peer does not kick for is there by
+ * then, for who gets the signal and goes on until EAGAIN.  Where it is not, that was a
+ * look, and the signal is to come.  True if there is something to tell.
+ */
+static bool wait_arm_async(struct ring_end *end)
+{
+	return READ_ONCE(end->sleep.fasync) && wait_look(end);
+}
+
+/* True if wait_told() is to send the signal. */
+static bool wait_wake_locked(struct ring_end *end)
 {
 	struct ring_sleep *s = &end->sleep;
 
 	if (!wait_reap(end))
-		return;
+		return false;
 	/* without a mask, or io_uring's multishot poll would believe it, and not arm again */
 	wake_up_all_locked(&s->queue);
 	if (s->eventfd)
 		ring_signal(s->eventfd);
+	return wait_arm_async(end);
 }
 
-/* What is there has waited long enough, whatever the watermark. */
-static void wait_now(struct ring_end *end)
+static void wait_signal(struct ring_end *end, bool signal)
 {
-	struct ring_sleep *s = &end->sleep;
+	if (signal)
+		kill_fasync(&end->sleep.fasync, SIGIO,
+			    end->role == SPSCRING_CONSUMER ? POLL_IN : POLL_OUT);
+}
 
-	s->late = true;
-	s->late_at = ring_cursor(end->ring, end->role);
+/*
+ * The producer sleeps until there is more room, has told so and fenced: either the
+ * consumer, which does the same, sees it, or it is seen here.
+ */
+static void wait_tell_consumer(struct spscring *ring)
+{
+	struct ring_end *end = &ring->consumer;
+	struct ring_sleep *s = &end->sleep;
+	unsigned long flags;
+	bool signal = false;
+
+	if (!READ_ONCE(s->waiting) && !READ_ONCE(s->asked) && !READ_ONCE(s->less))
+		return;
+	spin_lock_irqsave(&s->queue.lock, flags);
+	if (wait_anyone_over(end))
+		signal = wait_wake_locked(end);
+	spin_unlock_irqrestore(&s->queue.lock, flags);
+	wait_signal(end, signal);
+}
+
+/* Behind the lock, whoever was woken: what takes other locks. */
+static void wait_told(struct ring_end *end, bool signal)
+{
+	wait_signal(end, signal);
+	if (end->role == SPSCRING_PRODUCER && wait_for_room(end->ring))
+		wait_tell_consumer(end->ring);
+}
+
+/* What is there has waited long enough; if that has been taken, there is no such thing. */
+static void wait_no_longer(struct ring_end *end, u64 *at)
+{
+	u64 next = ring_cursor(end->ring, end->role) + 1;
+
+	if (ring_reached(end->ring, end->role, next))
+		WRITE_ONCE(*at, next);
 }
 
 /**
  * wait_wake() - look who of an end need not sleep any longer
  * @end: the end
- * @now: its pollers need not wait for their watermark
+ * @now: what is there is enough for its pollers, and for the consumer's WAITs
  *
  * Context: any but NMI, and on PREEMPT_RT any that can be preempted; not under
- * what waking a task takes.
+ * what waking a task takes, or sending it a signal.
  */
 void wait_wake(struct ring_end *end, bool now)
 {
 	struct ring_sleep *s = &end->sleep;
 	unsigned long flags;
+	bool signal;
 
 	spin_lock_irqsave(&s->queue.lock, flags);
 	s->count.kicks++;
 	if (now)
-		wait_now(end);
-	wait_wake_locked(end);
+		wait_no_longer(end, &s->now_at);
+	signal = wait_wake_locked(end);
 	spin_unlock_irqrestore(&s->queue.lock, flags);
+	wait_told(end, signal);
 }
 
 static enum hrtimer_restart wait_timer(struct hrtimer *timer)
 {
 	struct ring_end *end = container_of(timer, struct ring_end, sleep.timer);
 	struct ring_sleep *s = &end->sleep;
+	bool signal = false;
 	unsigned long flags;
+	u64 cursor;
 
 	spin_lock_irqsave(&s->queue.lock, flags);
-	wait_now(end);
-	wait_wake_locked(end);
+	/* while it waited for the lock it was stopped, or started anew */
+	if (!s->timer_at || hrtimer_is_queued(timer))
+		goto unlock;
+	cursor = ring_cursor(end->ring, end->role);
+	if (s->timer_at == cursor + 1)
+		wait_no_longer(end, &s->late_at);
+	s->timer_at = 0;
+	/* its record was taken: who sleeps does so for another, whose time may have begun */
+	if (s->less && !wait_late(end))
+		wait_arm_poll(end, cursor, false);
+	signal = wait_wake_locked(end);
+unlock:
 	spin_unlock_irqrestore(&s->queue.lock, flags);
+	wait_told(end, signal);
 	return HRTIMER_NORESTART;
 }
 
@@ -276,7 +485,8 @@ static void wait_work(struct irq_work *work)
  * @flags: 0, or SPSCRING_KICK_NOW
  *
  * Called by the inlines of spscring_ring.h.  Context: any, NMI too, but not under
- * the locks that waking a task takes, nor from a tracer's hook in that.
+ * the locks that waking a task, or sending it a signal, takes, nor from a tracer's
+ * hook in that.
  */
 void spscring_kick(struct spscring *ring, int role, u32 flags)
 {
@@ -301,27 +511,28 @@ EXPORT_SYMBOL_GPL(spscring_kick);
  * @role: the end
  * @index: as far as this
  *
- * Return: 0; -EAGAIN not yet; or as ring_peer_ended(), never.
+ * Return: 0; -EAGAIN not yet; or as ring_peer_ended(), never; -ESHUTDOWN this end is
+ * over.
  */
 int wait_ready(struct spscring *ring, u32 role, u64 index)
 {
 	int ended = ring_peer_ended(ring, role);
 
-	/* what the peer did before it ended counts */
-	if (ring_reached(ring, role, index))
-		return 0;
-	if (ended == -EAGAIN && READ_ONCE(ring_end_of(ring, role)->state) == SPSCRING_SHUT_DOWN)
+	if (ring_is_over(ring, role))
 		return -ESHUTDOWN;
-	return ended;
+	/* what the peer did before it ended counts */
+	return wait_reached(ring_end_of(ring, role), index) ? 0 : ended;
 }
 
 static int wait_check(struct spscring *ring, u32 role, u64 index)
 {
+	s64 ahead = index - ring_cursor(ring, role);
+
 	if (ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
 		return -EOPNOTSUPP;
-	if ((s64)(index - ring_cursor(ring, role)) > (s64)ring->geometry.capacity)
+	if (ahead > (s64)ring->geometry.capacity || ahead <= -WAIT_BEHIND)
 		return -EINVAL;
-	return 0;
+	return ring_is_over(ring, role) ? -ESHUTDOWN : 0;
 }
 
 /*
@@ -352,7 +563,7 @@ static int wait_add(struct ring_end *end, struct ring_waiter *w)
 	int ret = 0;
 
 	spin_lock_irq(&s->queue.lock);
-	if (ring_reached(end->ring, end->role, w->index)) {
+	if (wait_reached(end, w->index)) {
 		ret = 1;
 	} else if (s->waiting == SPSCRING_WAITERS_MAX) {
 		ret = -EBUSY;
@@ -360,7 +571,7 @@ static int wait_add(struct ring_end *end, struct ring_waiter *w)
 		ret = -EAGAIN;
 	} else {
 		list_add(&w->list, &s->waiters);
-		s->waiting++;
+		WRITE_ONCE(s->waiting, s->waiting + 1);
 		s->count.sleeps++;
 		wait_tell(end);
 	}
@@ -372,11 +583,13 @@ static int wait_add(struct ring_end *end, struct ring_waiter *w)
 static void wait_look_for_all(struct ring_end *end)
 {
 	struct ring_sleep *s = &end->sleep;
+	bool signal = false;
 
 	spin_lock_irq(&s->queue.lock);
 	if (wait_anyone_over(end))
-		wait_wake_locked(end);
+		signal = wait_wake_locked(end);
 	spin_unlock_irq(&s->queue.lock);
+	wait_told(end, signal);
 }
 
 /* Who has not seen the new index kicks at this one, too early for those that are left. */
@@ -387,7 +600,7 @@ static void wait_remove(struct ring_end *end, struct ring_waiter *w)
 	spin_lock_irq(&s->queue.lock);
 	if (!list_empty(&w->list)) {
 		list_del_init(&w->list);
-		s->waiting--;
+		WRITE_ONCE(s->waiting, s->waiting - 1);
 		wait_tell(end);
 	}
 	spin_unlock_irq(&s->queue.lock);
@@ -436,6 +649,8 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 		}
 		/* (M), (O) */
 		smp_mb();
+		if (role == SPSCRING_PRODUCER)
+			wait_tell_consumer(ring);
 		err = wait_ready(ring, role, index);
 		if (err != -EAGAIN)
 			break;
@@ -472,6 +687,7 @@ int wait_arm(struct spscring *ring, u32 role, u64 index)
 {
 	struct ring_end *end = ring_end_of(ring, role);
 	struct ring_sleep *s = &end->sleep;
+	bool signal = false;
 	int err;
 
 	err = wait_check(ring, role, index);
@@ -480,9 +696,9 @@ int wait_arm(struct spscring *ring, u32 role, u64 index)
 	spin_lock_irq(&s->queue.lock);
 	/* its kick is on its way, and would take this one off with it */
 	if (s->asked && wait_over(end, s->asked))
-		wait_wake_locked(end);
+		signal = wait_wake_locked(end);
 	if (!s->asked || (s64)(index - s->asked) < 0)
-		s->asked = index;
+		WRITE_ONCE(s->asked, index);
 	/* what is reached is not told, as in wait_add() */
 	if (!wait_over(end, index)) {
 		wait_tell(end);
@@ -490,43 +706,15 @@ int wait_arm(struct spscring *ring, u32 role, u64 index)
 		smp_mb();
 	}
 	if (wait_over(end, index)) {
-		wait_wake_locked(end);
+		signal |= wait_wake_locked(end);
 	} else if (s->unfenced) {
 		/* who is answered so fences, and arms again */
 		s->unfenced = false;
 		err = -EAGAIN;
 	}
 	spin_unlock_irq(&s->queue.lock);
+	wait_told(end, signal);
 	return err;
-}
-
-static __poll_t wait_mask(struct ring_end *end, bool ready)
-{
-	__poll_t ends = 0;
-
-	switch (ring_peer_ended(end->ring, end->role)) {
-	case -ESHUTDOWN:
-		ends = EPOLLRDHUP;
-		break;
-	case -EPIPE:
-		ends = atomic_read(&end->ring->broken) ? EPOLLERR : EPOLLHUP;
-		break;
-	}
-	/* an answer, if only that there is none: the end of the file, a refusal */
-	if (end->role == SPSCRING_CONSUMER)
-		return ends | (ready || ends & EPOLLRDHUP ? EPOLLIN | EPOLLRDNORM : 0);
-	return ends | (ready || ends ? EPOLLOUT | EPOLLWRNORM : 0);
-}
-
-/* Arms, and looks: whether the end is ready by its pollers' watermark. */
-static bool wait_arm_and_look(struct ring_end *end, u64 cursor, u64 mark, bool ready)
-{
-	wait_arm_poll(end, cursor, ready);
-	trace_spscring_arm(end->ring, end->role, end->sleep.armed, ready);
-	wait_tell(end);
-	/* (M), (O) */
-	smp_mb();
-	return ring_reached(end->ring, end->role, mark);
 }
 
 /**
@@ -537,39 +725,57 @@ static bool wait_arm_and_look(struct ring_end *end, u64 cursor, u64 mark, bool r
  * @table: who asks
  *
  * Return: EPOLLIN or EPOLLOUT with its NORM, at the watermark or when a call would
- * be refused; EPOLLRDHUP the peer has shut down; EPOLLHUP it has died; EPOLLERR the
- * ring is broken, or BUSY_POLL.
+ * be refused; EPOLLRDHUP the peer has shut down; EPOLLHUP it has died; both of them this
+ * end is over; EPOLLERR the ring is broken, or BUSY_POLL.
  */
 __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table)
 {
 	struct ring_end *end = ring_end_of(ring, role);
 	struct ring_sleep *s = &end->sleep;
-	u64 cursor, mark;
 	__poll_t mask;
-	bool ready;
 
 	if (ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
 		return EPOLLERR;
 	poll_wait(file, &s->queue, table);
 
 	spin_lock_irq(&s->queue.lock);
-	cursor = ring_cursor(ring, role);
-	/* once the peer has ended nothing more will come: what is there is worth a look */
-	mark = wait_late(end) || ring_peer_ended(ring, role) != -EAGAIN ? cursor + 1 :
-		wait_watermark(end, cursor);
-	ready = ring_reached(ring, role, mark);
-	trace_spscring_poll(ring, role, mark, ready);
-	ready = wait_arm_and_look(end, cursor, mark, ready);
-	/* a first record came meanwhile: its time begins */
-	if (!ready && ring_reached(ring, role, s->armed))
-		ready = wait_arm_and_look(end, cursor, mark, false);
-	mask = wait_mask(end, ready);
-	if (ready)
-		hrtimer_try_to_cancel(&s->timer);
-	else if (!mask)
+	mask = wait_look(end);
+	if (!mask)
 		s->count.polls++;
 	spin_unlock_irq(&s->queue.lock);
+	wait_told(end, false);
 	return mask;
+}
+
+/**
+ * wait_fasync() - f_op->fasync of an endpoint: SIGIO for its file's owner, or no more
+ * @ring: the ring
+ * @role: the end
+ * @fd: of the file
+ * @file: the file
+ * @on: whether
+ *
+ * Context: process, may sleep.
+ *
+ * Return: as fasync_helper(); -EOPNOTSUPP a BUSY_POLL ring.
+ */
+int wait_fasync(struct spscring *ring, u32 role, int fd, struct file *file, int on)
+{
+	struct ring_end *end = ring_end_of(ring, role);
+	struct ring_sleep *s = &end->sleep;
+	int ret;
+
+	if (on && ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
+		return -EOPNOTSUPP;
+	ret = fasync_helper(fd, file, on, &s->fasync);
+	if (ret < 0 || !on)
+		return ret;
+	/* what is there is not told, as a pipe does not */
+	spin_lock_irq(&s->queue.lock);
+	wait_look(end);
+	spin_unlock_irq(&s->queue.lock);
+	wait_told(end, false);
+	return ret;
 }
 
 /**
@@ -584,13 +790,17 @@ __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_tabl
  */
 int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *want)
 {
-	struct ring_sleep *s = &ring_end_of(ring, role)->sleep;
+	struct ring_end *end = ring_end_of(ring, role);
+	struct ring_sleep *s = &end->sleep;
 	struct eventfd_ctx *eventfd = NULL;
+	bool signal = false;
 
 	if (ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
 		return -EOPNOTSUPP;
 	if (want->flags || want->records > ring->geometry.capacity || want->eventfd < -1)
 		return -EINVAL;
+	if (ring_is_over(ring, role))
+		return -ESHUTDOWN;
 	if (want->eventfd >= 0) {
 		eventfd = eventfd_ctx_fdget(want->eventfd);
 		if (IS_ERR(eventfd))
@@ -600,10 +810,16 @@ int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *w
 	swap(s->eventfd, eventfd);
 	s->records = want->records;
 	s->timeout = ns_to_ktime(min_t(u64, want->timeout, KTIME_MAX));
-	s->late = false;
-	if (s->armed)
-		wake_up_all_locked(&s->queue);	/* poll anew, by the new watermark */
+	s->late_at = 0;
+	WRITE_ONCE(s->now_at, 0);
+	wait_timer_stop(s);
+	if (s->armed) {
+		/* poll anew, by the new watermark */
+		wake_up_all_locked(&s->queue);
+		signal = wait_arm_async(end);
+	}
 	spin_unlock_irq(&s->queue.lock);
+	wait_told(end, signal);
 	if (eventfd)
 		eventfd_ctx_put(eventfd);
 	return 0;
@@ -640,13 +856,15 @@ void wait_forget(struct ring_end *end)
 
 	spin_lock_irq(&s->queue.lock);
 	swap(s->eventfd, eventfd);
-	s->armed = 0;
-	s->asked = 0;
+	wait_arm_at(s, 0, false);
+	WRITE_ONCE(s->asked, 0);
 	s->ahead = 0;
 	s->records = 0;
 	WRITE_ONCE(s->need, 0);
 	s->timeout = 0;
-	s->late = false;
+	s->late_at = 0;
+	WRITE_ONCE(s->now_at, 0);
+	wait_timer_stop(s);
 	wait_tell(end);
 	spin_unlock_irq(&s->queue.lock);
 	hrtimer_cancel(&s->timer);

@@ -511,13 +511,6 @@ TEST_F(record, begins_beside)
 
 /* ---------------------------------------------------------- sleep, in bytes */
 
-static int poll_one(int fd, short events)
-{
-	struct pollfd p = { fd, events, 0 };
-
-	return poll(&p, 1, 0) < 0 ? -errno : p.revents;
-}
-
 TEST_F(record, watermark)
 {
 	struct epoll_event event;
@@ -530,11 +523,11 @@ TEST_F(record, watermark)
 	/* 4 times 24 are less, 5 times more */
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(push(self->p, 16), 0);
-		EXPECT_EQ(poll_one(self->out.fd, POLLIN), 0);
+		EXPECT_EQ(poll_one(self->out.fd, POLLIN, 0), 0);
 		EXPECT_EQ(epoll_wait(self->out.epoll, &event, 1, 0), 0);
 	}
 	ASSERT_EQ(push(self->p, 16), 0);
-	EXPECT_EQ(poll_one(self->out.fd, POLLIN), POLLIN);
+	EXPECT_EQ(poll_one(self->out.fd, POLLIN, 0), POLLIN);
 	EXPECT_EQ(epoll_wait(self->out.epoll, &event, 1, 0), 1);
 	EXPECT_EQ(epoll_wait(self->out.epoll, &event, 1, 0), 0);
 	ASSERT_EQ(push(self->p, 0), 0);
@@ -542,11 +535,11 @@ TEST_F(record, watermark)
 
 	/* 128 are used: 896 free */
 	ASSERT_EQ(spscring_notify(self->in.fd, 905, 0, -1), 0);
-	EXPECT_EQ(poll_one(self->in.fd, POLLOUT), 0);
+	EXPECT_EQ(poll_one(self->in.fd, POLLOUT, 0), 0);
 	ASSERT_EQ(pop(self->c, 16), 16);
-	EXPECT_EQ(poll_one(self->in.fd, POLLOUT), POLLOUT);
+	EXPECT_EQ(poll_one(self->in.fd, POLLOUT, 0), POLLOUT);
 	ASSERT_EQ(push(self->p, 904), 0);
-	EXPECT_EQ(poll_one(self->in.fd, POLLOUT), 0);
+	EXPECT_EQ(poll_one(self->in.fd, POLLOUT, 0), 0);
 	close(self->out.epoll);
 }
 

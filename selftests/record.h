@@ -6,13 +6,8 @@
 #ifndef _SPSCRING_SELFTEST_RECORD_H
 #define _SPSCRING_SELFTEST_RECORD_H
 
-#include <poll.h>
-#include <sys/epoll.h>
-
-#include "selftest.h"
+#include "sleep.h"
 #include "spscring_record_peer.h"
-
-#define LONG	30000	/* ms: no wake-up is as late as this, but a lost one */
 
 /* What rings of records of any size do when full. */
 #define WAITS		SPSCRING_CREATE_RECORDS
@@ -70,14 +65,6 @@ static inline int end_watch(struct record_end *end, __u32 role)
 
 	end->epoll = epoll_create1(EPOLL_CLOEXEC);
 	return negative_errno(epoll_ctl(end->epoll, EPOLL_CTL_ADD, end->fd, &event));
-}
-
-static inline __s64 now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
 /* Sleep until there is a record, or room for @bytes. */

@@ -732,6 +732,8 @@ static void reserved_lines(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pop_verdict(f), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, p->counters.more[SPSCRING_COUNT_HIGH_WATER], 64);
 	p->counters.more[SPSCRING_COUNT_HIGH_WATER] = 0;
+	KUNIT_EXPECT_EQ(test, p->counters.more[SPSCRING_COUNT_FULL_AT], 1);
+	p->counters.more[SPSCRING_COUNT_FULL_AT] = 0;
 	for (i = 0; i < ARRAY_SIZE(lines); i++)
 		KUNIT_EXPECT_NULL(test, memchr_inv(lines[i]->more, 0, sizeof(lines[i]->more)));
 	KUNIT_EXPECT_EQ(test, p->oldest.word, 0);
@@ -1349,6 +1351,29 @@ static void push_in_interrupt(struct irq_work *work)
 	spscring_push(container_of(work, struct interrupt, work)->p, &v);
 }
 
+/* How many no ring holds is refused, and does no harm. */
+static void wait_counts(struct kunit *test)
+{
+	static const u64 counts[] = { 0, 65, 1ULL << 62, 1ULL << 63, (1ULL << 63) + 65, ~0ULL };
+	struct fixture *f = make_pair(test, 64, 8);
+	int i;
+
+	push_u64(test, 0, 1);
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		KUNIT_EXPECT_EQ(test, spscring_wait_room(&f->p, counts[i], 1), -EINVAL);
+		KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, counts[i], 1), -EINVAL);
+		KUNIT_EXPECT_EQ(test, spscring_has_room(&f->p, counts[i]), !counts[i]);
+		KUNIT_EXPECT_EQ(test, spscring_has_records(&f->c, counts[i]), !counts[i]);
+	}
+	KUNIT_EXPECT_EQ(test, spscring_wait_room(&f->p, 63, -1), 0);
+	pop_u64(test, 0, 1);
+	KUNIT_EXPECT_EQ(test, spscring_wait_room(&f->p, 64, -1), 0);
+	spscring_get_info(f->ring, &f->info);
+	KUNIT_EXPECT_EQ(test, f->info.broken, 0);
+	spscring_shutdown(f->ring, SPSCRING_CONSUMER);
+	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, -1), -ESHUTDOWN);
+}
+
 /* What comes while an end looks is not slept for. */
 static void wait_spins(struct kunit *test)
 {
@@ -1429,6 +1454,8 @@ static void push_unseen(void *data, const struct spscring *ring, u32 role)
 
 struct sleeper {
 	struct spscring_consumer c;
+	struct spscring_record_consumer rc;	/* where records are of any size */
+	bool any_size;
 	u64 n;
 	int err;
 	struct completion woken;
@@ -1439,7 +1466,8 @@ static int sleep_for(void *data)
 	struct sleeper *s = data;
 	s64 until = ktime_get_ns() + PATIENCE;
 
-	s->err = spscring_wait_records(&s->c, s->n, until);
+	s->err = s->any_size ? spscring_record_wait_records(&s->rc, s->n, until) :
+		spscring_wait_records(&s->c, s->n, until);
 	if (!s->err && (s64)ktime_get_ns() >= until)
 		s->err = -ETIMEDOUT;	/* by its last look */
 	kthread_complete_and_exit(&s->woken, 0);
@@ -1451,9 +1479,20 @@ static void sleeper_start(struct kunit *test, struct sleeper *s, u64 n)
 
 	s->c = f->c;
 	s->c.base.spin = 0;
+	s->rc = f->rc;
+	s->rc.base.spin = 0;
+	s->any_size = f->info.geometry.flags & SPSCRING_CREATE_RECORDS;
 	s->n = n;
 	init_completion(&s->woken);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(sleep_for, s, "spscring_sleeper")));
+}
+
+static void until_asleep(struct fixture *f, u64 sleeps)
+{
+	do {
+		cond_resched();
+		spscring_get_info(f->ring, &f->info);
+	} while (f->info.consumer_sleep.sleeps < sleeps);
 }
 
 /* False where the first was not asleep yet, and found its record by itself. */
@@ -1468,10 +1507,7 @@ static bool two_woken(struct kunit *test, struct race *race, struct sleeper *s)
 	sleeps = f->info.consumer_sleep.sleeps + 2;
 	sleeper_start(test, &s[0], 1);
 	sleeper_start(test, &s[1], 2);
-	do {
-		cond_resched();
-		spscring_get_info(f->ring, &f->info);
-	} while (f->info.consumer_sleep.sleeps < sleeps);
+	until_asleep(f, sleeps);
 	push_u64(test, 0, 1);
 	woken = race->met;
 	if (!woken)
@@ -2016,6 +2052,35 @@ static void three_parts(struct iov_iter *iter, struct kvec *parts, bool from, u8
 	iov_iter_kvec(iter, from ? ITER_SOURCE : ITER_DEST, parts, 3, size);
 }
 
+/* A kernel consumer waits for more than fits beside the next record, of a kernel producer. */
+static void wait_full(struct kunit *test)
+{
+	struct sleeper *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	u32 mode = *(const u32 *)test->param_value;
+	struct fixture *f = test->priv;
+	const u64 need = 8000;
+	static u8 rec[1000];
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	if (mode & SPSCRING_CREATE_OVERWRITE)
+		return;	/* it finds room always */
+	make_records(test, need, mode);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(f->ring, &f->rp, 0), 0);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 0), 0);
+	sleeper_start(test, s, need);
+	until_asleep(f, 1);
+	do
+		err = spscring_record_push(&f->rp, rec, sizeof(rec));
+	while (!err);
+	KUNIT_EXPECT_EQ(test, err, mode & SPSCRING_CREATE_DROP ? -ENOBUFS : -EAGAIN);
+	wait_for_completion(&s->woken);
+	KUNIT_EXPECT_EQ(test, s->err, 0);
+	KUNIT_EXPECT_FALSE(test, spscring_record_has_records(&f->rc, need));
+	/* the same, of one that is full before */
+	KUNIT_EXPECT_EQ(test, spscring_record_wait_records(&f->rc, need, -1), 0);
+}
+
 static void record_iter(struct kunit *test)
 {
 	static const u32 sizes[] = { 0, 1, 8, 100, 1000, 4096, 7992 };
@@ -2248,7 +2313,9 @@ static struct kunit_case kapi_test_cases[] = {
 	KUNIT_CASE(mapped_or_pinned),
 	KUNIT_CASE(wait_lying_tail),
 	KUNIT_CASE(wait_spin_adapts),
+	KUNIT_CASE(wait_counts),
 	KUNIT_CASE(wait_spins),
+	KUNIT_CASE_PARAM(wait_full, record_mode_gen_params),
 	KUNIT_CASE(wait_woken_early),
 	KUNIT_CASE(wait_woken_together),
 	KUNIT_CASE(export_fd),

@@ -440,11 +440,13 @@ int spscring_record_arm_room(struct spscring_record_producer *p, uint64_t bytes)
 	return arm_room(&p->base, bytes);
 }
 
-int spscring_notify(int endpoint_fd, uint32_t records, uint64_t timeout, int eventfd)
+int spscring_notify(int endpoint_fd, uint64_t records, uint64_t timeout, int eventfd)
 {
 	struct spscring_notify want = {
 		.size = sizeof(want), .records = records, .eventfd = eventfd, .timeout = timeout,
 	};
 
+	if (records > UINT32_MAX)
+		return -EINVAL;
 	return ioctl(endpoint_fd, SPSCRING_NOTIFY, &want) ? -errno : 0;
 }

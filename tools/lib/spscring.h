@@ -202,8 +202,9 @@ long spscring_record_popv(struct spscring_record_consumer *c, const struct iovec
  * Looks for a while, then sleeps.  How long it looks follows what came of it, up to
  * @c->base.spin_max, which is 0 where there is one CPU and may be set.
  *
- * Return: 0, or a negative errno, see struct spscring_wait: -EINVAL @n is 0, or more than
- * the capacity.
+ * Return: 0, also with fewer than @n there, but not none, where these are enough (see
+ * "Sleep" in <linux/spscring.h>); or a negative errno, see struct spscring_wait: -EINVAL
+ * @n is 0, or more than the capacity.
  */
 int spscring_wait_records(struct spscring_consumer *c, uint64_t n, int64_t deadline);
 int spscring_record_wait_records(struct spscring_record_consumer *c, uint64_t bytes,
@@ -247,13 +248,13 @@ int spscring_record_arm_room(struct spscring_record_producer *p, uint64_t bytes)
 /**
  * spscring_notify() - how poll and an eventfd tell of an end
  * @endpoint_fd: the end
- * @records: poll's watermark
+ * @records: poll's watermark, at most the capacity, and less than 2^32
  * @timeout: in ns, see struct spscring_notify
  * @eventfd: an eventfd, or -1
  *
  * Return: 0, or a negative errno.
  */
-int spscring_notify(int endpoint_fd, uint32_t records, uint64_t timeout, int eventfd);
+int spscring_notify(int endpoint_fd, uint64_t records, uint64_t timeout, int eventfd);
 
 #ifdef __cplusplus
 }

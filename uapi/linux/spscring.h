@@ -215,10 +215,15 @@ struct spscring_endpoint {
  *		(EPIPE from a push or pop): it says so in the log, and to all.
  *
  * On an endpoint fd.  The consumer drains, then finds the end of the stream.
- * Final for this fd, and for the end: nobody can claim it again, unless the ring is a
- * driver's who lets users follow each other.  A second call changes nothing, but may
- * still say BROKEN.  Returns 0.
- * Errors: EPERM not an endpoint fd; EINVAL, E2BIG, EFAULT, EOPNOTSUPP.
+ * Final, for the caller as well: WAIT, NOTIFY, read() and write() of this end are
+ * ESHUTDOWN from here on, in all threads; those asleep in one return; and poll says
+ * POLLHUP, POLLRDHUP and that the call that is refused does not block.  A record that a
+ * write() in another thread is at comes before the end of the stream, none after it:
+ * SHUTDOWN waits for such a call's copy.  And final for the end: nobody can claim it again,
+ * unless the ring is a driver's who lets users follow each other.  A second SHUTDOWN changes nothing, but may
+ * still say BROKEN.  Returns 0.  Errors: EINTR a signal came while it waited: this end is
+ * over, and its peer is told by the next SHUTDOWN or the last close; EPERM not an
+ * endpoint fd; EINVAL, E2BIG, EFAULT, EOPNOTSUPP.
  */
 struct spscring_shutdown {
 	__u32 size;
@@ -241,6 +246,14 @@ struct spscring_shutdown {
  *			more look.  The peer's process has registered itself
  *			(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED), or fences; it
  *			KICKs in the thread that publishes, before it publishes more.
+ *
+ * Who waits for more than one record does not wait for what cannot come.  While the
+ * producer waits for room (in WAIT, ARM or write(), or since a poll that was not ready),
+ * or has found none by a push, or dropped a record, since the consumer's cursor last
+ * moved, whatever is there is enough for the consumer: WAIT and ARM for any number are
+ * done, and poll is ready, whatever its watermark.  So is what is there when the
+ * producer kicks with KICK_NOW.  A watermark, or two of both ends, may so be larger than
+ * what the ring can hold beside the next record.  A ring that overwrites finds room always.
  */
 #define SPSCRING_WAIT_ARM	(1U << 0)	/* tell the index, and return */
 #define SPSCRING_WAITERS_MAX	64		/* WAITs on an end at once */
@@ -250,19 +263,20 @@ struct spscring_shutdown {
  * @size:	sizeof(struct spscring_wait).
  * @flags:	SPSCRING_WAIT_*.
  * @index:	of the consumer: wake when the records before it are published; of
- *		the producer: when the slots before it are free.  At most the
- *		end's own cursor + capacity: so cursor + n waits for n.
+ *		the producer: when the slots before it are free.  So cursor + n waits
+ *		for n, 0 to the capacity; what lies 2^62 or more behind is refused too.
  * @deadline:	CLOCK_MONOTONIC in ns, absolute; negative: none.  With ARM -1.
  *
  * On an endpoint fd.  Several may wait at once, each for its own index.  Returns
- * 0 once @index is reached; with ARM at once: pollers and the eventfd are woken
- * at the least of the indices armed.  Errors: ETIMEDOUT; ESHUTDOWN the peer or
- * this end has shut down, or EPIPE the peer has died or the ring is broken, and
+ * 0 once @index is reached; of the consumer also with fewer records there, but not none,
+ * where these are enough, see above; with ARM at once: pollers and the eventfd are woken
+ * at the least of the indices armed.  Errors: ETIMEDOUT; ESHUTDOWN this end has shut
+ * down, or the peer has, or EPIPE the peer has died or the ring is broken, and then
  * @index will not be reached; EINTR a signal's handler ran that does not restart
  * system calls (SA_RESTART restarts: the deadline stays what it was); EAGAIN of
  * an ASYMMETRIC ring: @index is told, but its peer has not fenced for it; EBUSY
  * SPSCRING_WAITERS_MAX wait already; EOPNOTSUPP a BUSY_POLL ring; EPERM not an
- * endpoint fd; EINVAL, E2BIG, EFAULT.
+ * endpoint fd; EINVAL also an index out of range; E2BIG, EFAULT.
  */
 struct spscring_wait {
 	__u32 size;
@@ -276,21 +290,35 @@ struct spscring_wait {
  * endpoint fd, with the flags for its argument.  The inlines call it; by itself it
  * does no harm.  Returns 0.  Errors: EINVAL unknown flags; EPERM not an endpoint fd.
  */
-#define SPSCRING_KICK_NOW	(1U << 0)	/* pollers below their watermark as well */
+#define SPSCRING_KICK_NOW	(1U << 0)	/* what is there is enough for the peer's pollers,
+						 * and for a consumer's WAITs
+						 */
 
 /**
  * struct spscring_notify - SPSCRING_NOTIFY: how this end is told by poll and eventfd.
  * @size:	sizeof(struct spscring_notify).
  * @flags:	0.
- * @records:	poll's watermark: records, or slots, until it says ready; 0 is 1.  In
- *		bytes where records are of any size.
+ * @records:	poll's watermark: records, or slots, until it says ready, or fewer records
+ *		where these are enough, see "Sleep"; 0 is 1.  In bytes where records are
+ *		of any size.
  * @eventfd:	an eventfd that is signalled where poll, or ARM, has armed the end,
  *		or -1 for none.
  * @timeout:	in ns: with a watermark, how long a first record may wait for the
- *		rest until poll says ready all the same; 0: for ever.
+ *		rest until poll says ready all the same; 0: for ever.  Counted, from
+ *		when a poll sleeps for it, for each first record anew.
  *
- * On an endpoint fd; takes the place of what was told before, and holds for as
- * long as the end.  Returns 0.  Errors: EBADF no such fd, EINVAL not an eventfd, or a
+ * On an endpoint fd; takes the place of what was told before, a time that runs
+ * included, and holds for as long as the end.  Returns 0.
+ *
+ * poll says POLLIN or POLLOUT at the watermark; and POLLRDHUP once the peer has shut
+ * down, POLLHUP once it has died, both once this end is over, POLLERR in a broken ring.
+ * Each of these has POLLOUT with it, and POLLRDHUP has POLLIN: the next call does not
+ * block.  With O_ASYNC (fcntl(F_SETFL), F_SETOWN, F_SETSIG) the owner is sent SIGIO, or
+ * that signal with POLL_IN or POLL_OUT, when poll would say any of it, and again for
+ * what is published or released after that: as with a pipe, read or write until EAGAIN
+ * once O_ASYNC is on, and after each signal.  EOPNOTSUPP in a BUSY_POLL ring.
+ *
+ * Errors: ESHUTDOWN this end has shut down; EBADF no such fd, EINVAL not an eventfd, or a
  * watermark beyond the capacity; EOPNOTSUPP a BUSY_POLL ring; EPERM not an
  * endpoint fd; E2BIG, EFAULT.
  */
@@ -484,6 +512,9 @@ struct spscring_line {
 #define SPSCRING_COUNT_OVERRUNS		2	/* of the consumer */
 #define SPSCRING_COUNT_DROPS		2	/* of the producer */
 #define SPSCRING_COUNT_HIGH_WATER	3	/* of the producer */
+#define SPSCRING_COUNT_FULL_AT		4	/* of the producer: no count, but the consumer's
+						 * cursor at which it last found no room, + 1
+						 */
 
 /**
  * struct spscring_consumer_lines - written by the consumer, at the colour.

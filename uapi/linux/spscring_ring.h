@@ -29,6 +29,10 @@
  *	wake			wake
  *	  FENCE	 (L)		  FENCE	 (N)
  *	  LOAD	 consumer_wants	  LOAD	 producer_wants
+ *	no room
+ *	  STORE	 full_at
+ *	  FENCE	 (L)
+ *	  LOAD	 consumer_wants
  *
  *	kernel
  *	------
@@ -49,13 +53,17 @@
  *	I-J	all that an end published is there before its end is, so that
  *		"ended and empty" is final
  *	L-M	either the producer sees what the consumer wants, or the consumer
- *		sees the tail: no sleep is slept through
+ *		sees the tail: no sleep is slept through; and the same of full_at
  *	N-O	the same of the consumer's cursor and what the producer wants
+ *	M-O	not both ends sleep, one for room and one for more records: either
+ *		the kernel sees, for the consumer, that the producer does, or for
+ *		the producer that the consumer does
  *
  * Of frames ahead that are free, the producer now and then stores the tail that
  * says "nothing yet", to have their lines before it needs them.
  *
- * L and N are the only full fences, one a publish or release, and none in a ring
+ * L and N are the only full fences, one a publish or release (and one where a push
+ * finds no room, at a cursor at which it has not yet), and none in a ring
  * that is only polled; in an asymmetric one the sleeper has the peer's CPUs make
  * them, see struct spscring_wait.  The two cursors are private stores: each is on
  * a line that the peer reads only when it would otherwise report full.
@@ -325,6 +333,37 @@ static SPSCRING_INLINE void spscring_high_water(struct spscring_producer_base *p
 		spscring_write_once(*most, used);
 }
 
+static SPSCRING_COLD int spscring_kick_consumer(struct spscring_producer_base *p,
+						__u64 want)
+{
+	p->kicked = want;
+	spscring_kick_peer(p, SPSCRING_CONSUMER, 0);
+	return 0;
+}
+
+/*
+ * No room by the exact @head: a consumer that is there waits no longer for more than
+ * there is, as no more comes.  Said once for each head, of which the kernel knows then.
+ */
+static SPSCRING_COLD void spscring_tell_full(struct spscring_producer_base *p, __u64 head)
+{
+	__u64 *full_at = &p->lines->counters.more[SPSCRING_COUNT_FULL_AT], want;
+
+	if (*full_at == head + 1)
+		return;
+	spscring_write_once(*full_at, head + 1);
+	if (!(p->after & ~SPSCRING_AFTER_TOUCH))
+		return;
+	spscring_mb();	/* (L) pairs with (M): full_at, then what it wants */
+	want = spscring_read_once(*p->wants);
+	if (want == SPSCRING_NOBODY)
+		return;
+	if ((__s64)(want - p->pos) > 0)
+		spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
+	else if (want != p->kicked)	/* published with NOWAKE, and no later one comes */
+		spscring_kick_consumer(p, want);
+}
+
 /*
  * Fewer than the @n wanted slots are known to be free: ask again.  The told head
  * is a hint and may lag; the exact cursor is read before this reports full, the
@@ -378,6 +417,7 @@ static SPSCRING_COLD int spscring_refresh(struct spscring_producer_base *p, __u6
 	if (p->limit - p->pos < n) {
 		if (p->fails == 1 && spscring_traced(full))
 			spscring_trace_full(p);
+		spscring_tell_full(p, head);
 		return ended;
 	}
 	p->fails = 0;
@@ -474,14 +514,6 @@ static SPSCRING_INLINE void spscring_publish_cursor(struct spscring_producer_bas
 {
 	/* (G) pairs with (H): every tail, then the cursor */
 	spscring_store_release(p->cursor, p->pos);
-}
-
-static SPSCRING_COLD int spscring_kick_consumer(struct spscring_producer_base *p,
-						__u64 want)
-{
-	p->kicked = want;
-	spscring_kick_peer(p, SPSCRING_CONSUMER, 0);
-	return 0;
 }
 
 /*
@@ -1230,7 +1262,7 @@ static inline int spscring_base_spin_room(struct spscring_producer_base *p, __u6
 /**
  * spscring_spin_room() - look for a while whether slots are free, before a sleep
  * @p: the producer
- * @n: how many, at most the capacity
+ * @n: how many, as of spscring_has_room()
  *
  * Return: whether they are.
  */
@@ -1242,7 +1274,7 @@ static inline int spscring_spin_room(struct spscring_producer *p, __u64 n)
 /**
  * spscring_spin_records() - look for a while whether records are there, before a sleep
  * @c: the consumer
- * @n: how many, at most the capacity
+ * @n: how many, as of spscring_has_records()
  *
  * Return: whether they are.
  */

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the suites of sleep share: time, and one look of each poller.
+ */
+#ifndef _SPSCRING_SELFTEST_SLEEP_H
+#define _SPSCRING_SELFTEST_SLEEP_H
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "selftest.h"
+
+#define NEVER	(-1LL)
+#define LONG	30000	/* ms: no wake-up is as late as this, but a lost one */
+
+static inline __s64 now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static inline __s64 in_ms(unsigned int ms)
+{
+	return now_ns() + ms * 1000000LL;
+}
+
+/* What looks once more when its time is up is not to pass for woken. */
+static inline int in_time(int err, __s64 deadline)
+{
+	return now_ns() < deadline ? err : -ETIMEDOUT;
+}
+
+static inline int poll_one(int fd, short events, int ms)
+{
+	struct pollfd one = { .fd = fd, .events = events };
+	int n = poll(&one, 1, ms);
+
+	return n < 0 ? -errno : n ? one.revents : 0;
+}
+
+static inline int epoll_of(int fd, __u32 events)
+{
+	struct epoll_event event = { .events = events };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : epoll;
+}
+
+/* What it tells next; 0 when there is nothing in time. */
+static inline int epoll_next(int epoll, int ms)
+{
+	struct epoll_event got;
+	int n = epoll_wait(epoll, &got, 1, ms);
+
+	return n > 0 ? (int)got.events : negative_errno(n);
+}
+
+/* By a wake-up, or at once, but not by the last look. */
+static inline int epoll_in_time(int epoll)
+{
+	__s64 until = in_ms(LONG);
+
+	return in_time(epoll_next(epoll, LONG), until);
+}
+
+static inline int nonblock(int fd)
+{
+	return negative_errno(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK));
+}
+
+#endif
