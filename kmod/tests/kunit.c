@@ -1370,7 +1370,7 @@ static void wait_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, spscring_wait_room(&f->p, 64, -1), 0);
 	spscring_get_info(f->ring, &f->info);
 	KUNIT_EXPECT_EQ(test, f->info.broken, 0);
-	spscring_shutdown(f->ring, SPSCRING_CONSUMER);
+	spscring_shutdown_consumer(&f->c);
 	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, -1), -ESHUTDOWN);
 }
 
