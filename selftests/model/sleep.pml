@@ -25,6 +25,10 @@
 #define POLL_ONCE	4
 #define ARM_ONCE	5
 #define POLL		6
+/* How a producer does. */
+#define ROOM		7		/* sleeps until there is room for some */
+#define ROOM_POLL	8		/* by poll, and its watermark */
+#define PAIRS		9		/* does not sleep, but tries: two records or none */
 
 #define NEVER		200		/* S64_MAX */
 
@@ -44,7 +48,12 @@
 #define TOLD		(FRAMES + 2)
 #define WANTS(role)	(FRAMES + 3 + (role))
 #define SLOT(i)		(FRAMES + 5 + (i) % SLOTS)
+#ifdef ENOUGH_RULE			/* of a full ring, see wait_enough() */
+#define FULL_AT		(FRAMES + 5 + SLOTS)
+#define WORDS		(FRAMES + 6 + SLOTS)
+#else
 #define WORDS		(FRAMES + 5 + SLOTS)
+#endif
 
 byte mem[WORDS];
 byte buf[PROCS * WORDS];		/* 0: nothing, else the value + 1 */
@@ -149,6 +158,11 @@ inline unlock(p, role)
 #else
 #define FENCE_POLL(p)	FENCE(p)
 #endif
+#ifdef WITHOUT_FULL_FENCE		/* spscring_tell_full(): (L) */
+#define FENCE_FULL(p)	skip
+#else
+#define FENCE_FULL(p)	FENCE(p)
+#endif
 #ifdef WITHOUT_A
 #define RELEASE_A(p, w, v) STORE(p, w, v)
 #else
@@ -160,6 +174,7 @@ inline unlock(p, role)
 bit ended[2];				/* SHUT_DOWN or DEAD */
 bit dead, second_done;			/* for the ring's other users */
 byte armed[2], asked[2];
+bit less[2];				/* a poll that was not ready has armed it */
 bit late[2], timer[2];
 byte late_at[2];
 bit unfenced[2];
@@ -182,7 +197,25 @@ bit role_of[PROCS];
 #define REACHED(p, role, i) (role == CONSUMER -> LOAD(p, TAIL((i) - 1)) >= (i) : \
 						 LOAD(p, CURSOR_C) + CAP >= (i))
 #define ENDED(role)	(ended[role] || ended[PEER(role)])
-#define OVER(p, role, i) (ENDED(role) || REACHED(p, role, i))
+#ifdef ENOUGH_RULE
+/* wait_for_room(), wait_enough(); the producer is P alone */
+#define FOR_ROOM(p)	(waits[P] || less[PRODUCER] && !REACHED(p, PRODUCER, armed[PRODUCER]))
+#define IS_ENOUGH(p, sleeps) (REACHED(p, CONSUMER, LOAD(p, CURSOR_C) + 1) && \
+			 (LOAD(p, FULL_AT) == LOAD(p, CURSOR_C) + 1 || (sleeps)))
+#define ENOUGH(p, role)	(role == CONSUMER && IS_ENOUGH(p, FOR_ROOM(p)))
+#else
+#define ENOUGH(p, role)	false
+#endif
+#ifdef BUG_CONSUMER_BLIND		/* who comes to sleep does not look at the producer */
+#define LOOK(p, role, i) (REACHED(p, role, i) || role == CONSUMER && IS_ENOUGH(p, false))
+#else
+#define LOOK(p, role, i) (REACHED(p, role, i) || ENOUGH(p, role))
+#endif
+#define OVER(p, role, i) (ENDED(role) || REACHED(p, role, i) || ENOUGH(p, role))
+/* wait_pollers_over() */
+#define POLLERS_OVER(p, role) (armed[role] && (ENDED(role) || REACHED(p, role, armed[role]) || \
+						less[role] && ENOUGH(p, role)))
+#define MARK_OF(role)	(role == CONSUMER -> MARK : P_MARK)
 #define CURSOR(p, role)	(role == CONSUMER -> LOAD(p, CURSOR_C) : LOAD(p, CURSOR_P))
 #define LATE(p, role)	(late[role] && late_at[role] == CURSOR(p, role))
 #define ASYM(role)	(ASYMMETRIC == 2 || ASYMMETRIC && role == CONSUMER)
@@ -269,10 +302,11 @@ inline arm_poll(p, role, is_ready)
 		if
 		:: seen <= cursor -> armed[role] = cursor + 1
 		:: else -> armed[role] = cursor + MARK; timer[role] = 1
-		fi
+		fi;
 #else
-		armed[role] = cursor + MARK
+		armed[role] = cursor + MARK_OF(role);
 #endif
+		less[role] = 1
 	fi;
 	seen = 0
 }
@@ -281,6 +315,7 @@ inline arm_poll(p, role, is_ready)
 inline fire(p, role)
 {
 	armed[role] = 0;
+	less[role] = 0;
 #ifdef TIMEOUT
 	kept = cursor;
 	cursor = CURSOR(p, role);
@@ -299,7 +334,7 @@ inline fire(p, role)
 inline anyone_over(p, role)
 {
 	atomic {
-		again = armed[role] && OVER(p, role, armed[role]);
+		again = POLLERS_OVER(p, role);
 		again = again || asked[role] && OVER(p, role, asked[role]);
 		do
 		:: q < PROCS ->
@@ -363,7 +398,7 @@ inline reap(p, role)
 	   od;
 	   atomic {
 		if
-		:: armed[role] && (all || LATE(p, role) || OVER(p, role, armed[role])) -> fire(p, role)
+		:: armed[role] && (all || LATE(p, role)) || POLLERS_OVER(p, role) -> fire(p, role)
 		:: else
 		fi
 	   };
@@ -414,12 +449,32 @@ inline wake(p, role)
 	unlock(p, role)
 }
 
+/* wait_tell_consumer(), of a producer that sleeps, has told so and fenced */
+inline tell_consumer(p, role)
+{
+#if defined(ENOUGH_RULE) && !defined(BUG_PRODUCER_SILENT)
+	if
+	:: role == PRODUCER && (waits[C] || less[CONSUMER]) ->
+		lock(p, CONSUMER);
+		anyone_over(p, CONSUMER);
+		if
+		:: again -> again = 0; wake_locked(p, CONSUMER)
+		:: else
+		fi;
+		unlock(p, CONSUMER)
+	:: else
+	fi
+#else
+	skip
+#endif
+}
+
 /* wait_ready(): the ends first, then the index */
 inline look(p, role, i)
 {
 	over = ENDED(role);
 	atomic {
-		reached = REACHED(p, role, i);
+		reached = LOOK(p, role, i);
 		over = over || reached
 	}
 }
@@ -453,7 +508,7 @@ inline wait_add(p, role, i)
 {
 	lock(p, role);
 #ifndef BUG_ADDS_REACHED
-	reached = REACHED(p, role, i);
+	reached = LOOK(p, role, i);
 #endif
 	if
 	:: reached -> over = 1
@@ -535,6 +590,7 @@ inline wait_sleep(p, role, i, may_leave)
 		   asleep[p] = 1;
 #endif
 		   FENCE_SLEEP(p);
+		   tell_consumer(p, role);
 		   look(p, role, i);
 		   if
 		   :: over -> break
@@ -647,7 +703,7 @@ inline arm_and_look(p, role, is_ready)
 	};
 	tell(p, role);
 	FENCE_POLL(p);
-	mask = REACHED(p, role, mark)
+	mask = LOOK(p, role, mark)
 }
 
 /* wait_poll(): mask says ready, or ended */
@@ -656,9 +712,9 @@ inline wait_poll(p, role)
 	lock(p, role);
 	atomic {
 		cursor = CURSOR(p, role);
-		mark = (LATE(p, role) || ended[PEER(role)] -> cursor + 1 : cursor + MARK)
+		mark = (LATE(p, role) || ended[PEER(role)] -> cursor + 1 : cursor + MARK_OF(role))
 	};
-	mask = REACHED(p, role, mark);
+	mask = LOOK(p, role, mark);
 	arm_and_look(p, role, mask);
 #ifndef BUG_FIRST_UNSEEN
 	if
@@ -673,7 +729,11 @@ inline wait_poll(p, role)
 		fi;
 		cursor = 0; mark = 0
 	};
-	unlock(p, role)
+	unlock(p, role);
+	if
+	:: !mask -> tell_consumer(p, role)
+	:: else
+	fi
 }
 
 /* epoll_wait(), poll(): asks only when it was woken; of an edge-triggered one that is all */
@@ -703,6 +763,7 @@ inline wait_forget(p, role)
 {
 	lock(p, role);
 	armed[role] = 0;
+	less[role] = 0;
 	asked[role] = 0;
 #if ASYMMETRIC
 	ahead[role] = 0;
@@ -826,6 +887,38 @@ inline push(p, may_die)
 	wake_peer(p, CONSUMER)
 }
 
+#if P_HOW == PAIRS
+/*
+ * spscring_tell_full(), where there is no room for two by the exact cursor, and again for
+ * each cursor: NOW is what FULL_AT is at that
+ */
+inline find_room(p)
+{
+	do
+	:: atomic { LOAD(p, CURSOR_C) + CAP >= pos + 2 -> limit = pos + 2 }; break
+	:: atomic { LOAD(p, CURSOR_C) + CAP < pos + 2 -> slept = LOAD(p, CURSOR_C) };
+		STORE(p, FULL_AT, slept + 1);
+		FENCE_FULL(p);
+		atomic {
+			want = LOAD(p, WANTS(CONSUMER));
+			if
+			:: want == NEVER || want <= pos -> want = 0
+			:: else
+			fi
+		};
+#ifndef BUG_FULL_UNTOLD
+		if
+		:: want -> kick(p, CONSUMER)
+		:: else
+		fi;
+#endif
+		want = 0;
+		LOAD(p, CURSOR_C) != slept
+	od;
+	slept = 0
+}
+#endif
+
 /* Pushes all that is left, and sleeps while there is no room. */
 inline produce(p, may_die)
 {
@@ -833,6 +926,27 @@ inline produce(p, may_die)
 #if P_HOW == EDGE
 	epoll_add(p, PRODUCER);
 #endif
+#if P_HOW == ROOM
+	do
+	:: pos == N -> break
+	:: else -> sleep_on(p, PRODUCER, pos + P_MARK, false); limit = pos + 1; push(p, may_die)
+	od
+#elif P_HOW == ROOM_POLL
+	do
+	:: pos == N -> break
+	:: else ->
+		edge[p] = 0;
+		epoll_add(p, PRODUCER);
+		epoll_wait(p, PRODUCER);
+		polls[p] = 0;
+		push(p, may_die)
+	od
+#elif P_HOW == PAIRS
+	do
+	:: pos == N -> break
+	:: else -> find_room(p); push(p, may_die); push(p, may_die)
+	od
+#else
 	do
 	:: pos == N -> break
 	:: pos != N && pos != limit -> push(p, may_die)
@@ -848,6 +962,7 @@ inline produce(p, may_die)
 #endif
 		fi
 	od
+#endif
 }
 
 /* spscring_pop(), where there is a record */
