@@ -397,6 +397,7 @@ TEST_F(memlock, given_back_once)
 /* As long as somebody has it, its maker's user is charged. */
 TEST_F(memlock, the_maker_pays)
 {
+	const long page = sysconf(_SC_PAGESIZE);
 	int end;
 	void *at;
 	pid_t pid = fork_somebody(self->one);
@@ -406,7 +407,7 @@ TEST_F(memlock, the_maker_pays)
 	ASSERT_EQ(wait_child(pid), 0);
 	end = claim_end(self->fd[0], SPSCRING_CONSUMER, 0);
 	ASSERT_GE(end, 0);
-	at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, end, 0);
+	at = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, end, 0);
 	ASSERT_NE(at, MAP_FAILED);
 	close_fd(&self->fd[0]);
 	close(end);
@@ -415,7 +416,7 @@ TEST_F(memlock, the_maker_pays)
 	if (!pid)
 		_exit(-try_ring(self->fd[1], MIB));
 	EXPECT_EQ(wait_child(pid), EDQUOT);
-	munmap(at, 4096);
+	munmap(at, page);
 	pid = fork_somebody(self->one);
 	if (!pid)
 		_exit(-try_ring(self->fd[1], MIB));

@@ -41,6 +41,8 @@ FIXTURE_SETUP(mmap)
 
 	SKIP_WITHOUT_DEVICE();
 	want.size = sizeof(want);
+	/* as many pages, of whatever size */
+	want.capacity *= sysconf(_SC_PAGESIZE) / 4096;
 	self->fd[RING_FD] = spscring_open(&want);
 	ASSERT_GE(self->fd[RING_FD], 0);
 	self->fd[PRODUCER_FD] = claim_end(self->fd[RING_FD], SPSCRING_PRODUCER, 0);
@@ -69,7 +71,9 @@ FIXTURE_TEARDOWN(mmap)
 static const FIXTURE_VARIANT(mmap) of_frames = OF_FRAMES, of_records = OF_RECORDS;
 
 /* The sections, and spans of them, in pages; n 0: to the end. */
-#define AGAIN	1000	/* as first: of the data's second half */
+#define AGAIN		1000	/* as first: of the data's second half */
+#define LAST		(AGAIN - 1)
+#define LAST_AGAIN	2000
 
 static const struct span {
 	const char *name;
@@ -90,12 +94,14 @@ static const struct span {
 	{ "everything", 0, 0, {} },
 	{ "first of data again", AGAIN, 1, { [PRODUCER_FD] = true } },
 	{ "data again", AGAIN, 0, { [PRODUCER_FD] = true } },
-	{ "last of data, first again", AGAIN - 1, 2, { [PRODUCER_FD] = true } },
+	{ "last of data, first again", LAST, 2, { [PRODUCER_FD] = true } },
 };
 
 static __u64 span_from(mmap_t *self, const struct span *s)
 {
-	if (s->first < AGAIN - 1)
+	if (s->first == LAST_AGAIN)
+		return self->end - self->page;
+	if (s->first < LAST)
 		return s->first * self->page;
 	return self->g.memory + (s->first - AGAIN) * self->page;
 }
@@ -130,7 +136,7 @@ TEST_F(mmap, rights)
 	long at;
 
 	for (s = spans; s < spans + ARRAY_SIZE(spans); s++) {
-		if (s->first >= AGAIN - 1 && self->end == self->g.memory)
+		if (s->first >= LAST && self->end == self->g.memory)
 			continue;
 		for (i = 0; i < ARRAY_SIZE(prots) * FDS * 2; i++) {
 			int prot = prots[i / FDS / 2];
@@ -694,9 +700,9 @@ FIXTURE_VARIANT(pin)
 };
 
 FIXTURE_VARIANT_ADD(pin, first_of_data) { PRODUCER_FD, SPSCRING_PRODUCER, 3 };
-FIXTURE_VARIANT_ADD(pin, last_of_data) { PRODUCER_FD, SPSCRING_PRODUCER, 9 };
+FIXTURE_VARIANT_ADD(pin, last_of_data) { PRODUCER_FD, SPSCRING_PRODUCER, LAST };
 FIXTURE_VARIANT_ADD(pin, first_of_data_again) { PRODUCER_FD, SPSCRING_PRODUCER, AGAIN };
-FIXTURE_VARIANT_ADD(pin, last_of_data_again) { PRODUCER_FD, SPSCRING_PRODUCER, AGAIN + 6 };
+FIXTURE_VARIANT_ADD(pin, last_of_data_again) { PRODUCER_FD, SPSCRING_PRODUCER, LAST_AGAIN };
 FIXTURE_VARIANT_ADD(pin, producer_page) { PRODUCER_FD, SPSCRING_PRODUCER, 2 };
 FIXTURE_VARIANT_ADD(pin, consumer_page) { CONSUMER_FD, SPSCRING_CONSUMER, 0 };
 

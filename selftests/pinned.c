@@ -183,13 +183,13 @@ TEST_F(pinned, by_a_mapping_of_an_end)
 
 TEST_F(pinned, by_a_mapping_of_the_ring)
 {
-	void *at = mmap(NULL, 4096, PROT_READ, MAP_SHARED, self->ring, 0);
+	void *at = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, self->ring, 0);
 
 	ASSERT_NE(at, MAP_FAILED);
 	close_fd(&self->ring);
 	close_fd(&self->producer);
 	EXPECT_TRUE(stays());
-	munmap(at, 4096);
+	munmap(at, sysconf(_SC_PAGESIZE));
 	EXPECT_TRUE(goes());
 }
 

@@ -11,7 +11,11 @@
 
 #include "rival.h"
 
+#ifdef __x86_64__
 #define PAGE		4096
+#else
+#define PAGE		65536	/* whole pages on any machine */
+#endif
 #define BUSY		(1U << 31)
 #define DISCARD		(1U << 30)
 #define HEADER		sizeof(struct header)
