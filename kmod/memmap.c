@@ -197,7 +197,9 @@ static int memmap_insert(struct vm_area_struct *vma, struct page **pages, unsign
 		cond_resched();
 		if (fatal_signal_pending(current) || folio_lock_killable(folio))
 			return -EINTR;
-		some = min(n, folio_nr_pages(folio) - folio_page_idx(folio, *pages));
+		/* 6.1's folio_page_idx() is signed */
+		some = min_t(unsigned long, n,
+			     folio_nr_pages(folio) - folio_page_idx(folio, *pages));
 		left = some;
 		err = vm_insert_pages(vma, at, pages, &left);
 		folio_unlock(folio);
