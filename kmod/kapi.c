@@ -15,7 +15,8 @@
  * spscring_create() - make a ring
  * @want: what it is to be; @want->size is not looked at
  *
- * Its memory is the driver's: charged to nobody.  Context: process, may sleep.
+ * Its memory is the driver's: charged to nobody.  A driver that makes one for each user
+ * who asks bounds their number and size itself.  Context: process, may sleep.
  *
  * Return: the ring, to be given to spscring_destroy(); or an ERR_PTR: -EINVAL a
  * bad value, -E2BIG, -ENOMEM, -EINTR, as struct spscring_create tells.
@@ -33,6 +34,7 @@ EXPORT_SYMBOL_GPL(spscring_create);
  * The ring stays the user's, who can claim each end that kernel code has not, and who
  * has chosen all that it is: its record size, its capacity, what it does when it is full,
  * and what memory it costs.  So the claim says what the caller takes its records for.
+ * Of one that is BUSY_POLL or ASYMMETRIC no wait works (-EOPNOTSUPP).
  * Context: process.
  *
  * Return: the ring, to be given to spscring_put(); or an ERR_PTR: -EBADF no
@@ -84,8 +86,9 @@ EXPORT_SYMBOL_GPL(spscring_put);
  * For a ring of spscring_create(); as spscring_put() of both ends, and the
  * device nodes are gone, as is what spscring_watch() set up: no callback runs
  * once it returns.  Files and mappings of users stay valid and hold nothing of
- * the driver's, which may be unloaded.  What else the driver does with the ring
- * (pushes, waits, exports) has ended before.
+ * the driver's, which may be unloaded.  All else that the driver does with the
+ * ring has ended before: pushes and pops, from interrupts and timers too, waits
+ * and exports.
  *
  * Context: process, may sleep; from anywhere, a misc device's open and ioctl
  * too, but as spscring_unwatch() not from a callback of the ring, nor with a
@@ -203,7 +206,11 @@ static int claimed(struct spscring *ring, u32 role, int err)
  * @type_tag: likewise
  *
  * What a dead holder left is mended first: of a large ring that takes seconds, ended by
- * a kill of the calling process.  Context: process, may sleep.
+ * a kill of the calling process.
+ *
+ * Every byte of a record that is pushed is the consumer's to read, padding of a struct
+ * too: clear it.  What was reserved and not written is what the ring had there before.
+ * Context: process, may sleep; a callback of spscring_watch() too.
  *
  * Return: 0; -EPROTOTYPE the ring's records are others; -EBUSY the end is held, or its
  * dead holder's pages are pinned; -EINTR killed, and the end is as it was; -ESHUTDOWN it
@@ -234,9 +241,10 @@ static bool peer_is_user(struct spscring *ring)
  * @record_size: what the caller takes the records for, in bytes: what each pop writes
  * @type_tag: likewise
  *
- * In-kernel peek() works only where no user can be the producer: on a ring of
- * spscring_create() whose producer kernel code claimed before.  Context:
- * process, may sleep.
+ * What a user has pushed is any bytes: a pop's copy is looked at before it is used, and
+ * nobody changes it any more.  In-kernel peek() works only where no user can be the
+ * producer: on a ring of spscring_create() whose producer kernel code claimed before.
+ * Context: process, may sleep; a callback of spscring_watch() too.
  *
  * Return: as spscring_claim_producer().
  */
@@ -433,7 +441,10 @@ static int wait_room(struct spscring_producer_base *p, u64 n, s64 deadline)
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
  * Looks for some tens of microseconds first where it was worth it the last times;
- * @p->base.spin_max and @p->base.spin 0: not at all.
+ * @p->base.spin_max and @p->base.spin 0: not at all.  A user who holds the other end can
+ * have it wait for ever.  While nobody holds that it comes back at once, with what became
+ * of the last holder (-ESHUTDOWN, -EPIPE): who tries again waits for the next one first,
+ * see @claimed of struct spscring_watch.
  *
  * Context: process, may sleep; interruptible.
  *
@@ -651,7 +662,9 @@ EXPORT_SYMBOL_GPL(spscring_record_shutdown_consumer);
  * @ring: the ring
  * @info: the result
  *
- * Context: process, may sleep.
+ * What a user's end has written (@head or @tail, and so @length and @free, and @loss) is
+ * what he wrote: to be shown, not to be counted on.  Context: process, may sleep; a
+ * callback of spscring_watch() too.
  */
 void spscring_get_info(struct spscring *ring, struct spscring_info *info)
 {
@@ -666,10 +679,13 @@ EXPORT_SYMBOL_GPL(spscring_get_info);
  * @ring: the ring
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
  *
- * Claims the end; the last fput() lets it die.  Context: process, may sleep.
+ * Claims the end for whoever gets the file; the last fput(), once no mapping is left
+ * either, lets it die.  Of a ring of spscring_create() see spscring_watch(): @claimed is
+ * called before it returns, so no lock is held that this takes.  Context: process, may
+ * sleep; not a callback of the ring's.
  *
- * Return: the file, or an ERR_PTR: as spscring_claim_producer(), -ENOMEM,
- * -ENFILE, -EINVAL a bad role.
+ * Return: the file, or an ERR_PTR: as spscring_claim_producer(), -ENOMEM, -ENFILE,
+ * -EINVAL a bad role, -EDEADLK called by a callback.
  */
 struct file *spscring_export_file(struct spscring *ring, u32 role)
 {
@@ -683,7 +699,7 @@ EXPORT_SYMBOL_GPL(spscring_export_file);
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
  *
  * For the last step of an ioctl: once it returns, the fd is the user's.
- * Context: process, may sleep.
+ * Context: as spscring_export_file().
  *
  * Return: the fd, or a negative errno: as spscring_export_file(), -EMFILE.
  */
@@ -696,12 +712,13 @@ EXPORT_SYMBOL_GPL(spscring_export_fd);
 /**
  * spscring_data_sg_table() - the data pages, for DMA
  * @ring: the ring
- * @sgt: the result, to be freed by sg_free_table() before spscring_destroy()
+ * @sgt: the result, to be freed by sg_free_table() before spscring_destroy() or _put()
  *
  * A device may write records into slots that reserve_n() gave, or read those
  * that peek_n() gave; tails and cursors are the driver's, stored by commit_n()
  * and release_n() once the DMA is complete.  A slot's place in the table is its
- * address less that of the data.  Context: process, may sleep.
+ * address less that of the data.  No DMA goes on when the ring is reset or let go of.
+ * Context: process, may sleep.
  *
  * Return: 0, or -ENOMEM.
  */

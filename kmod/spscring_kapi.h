@@ -14,6 +14,11 @@
  *	spscring_push(&p, &record);			(any context, one at a time)
  *	...
  *	spscring_destroy(ring);
+ *
+ * Whoever holds the other end is not trusted: he can send any bytes, refuse to read or
+ * write, end the stream, or break the ring, which the driver's own calls then tell
+ * (EPIPE), and no more than that.  What that does to the users after him is the driver's
+ * choice: spscring_watch().  Every call here can fail, and says how.
  */
 #ifndef _SPSCRING_KAPI_H
 #define _SPSCRING_KAPI_H
