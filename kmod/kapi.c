@@ -334,7 +334,8 @@ static int consumer_again(struct spscring_consumer_base *c,
  * claims the end gets what is pushed from here on.
  *
  * Context: process, may sleep; a callback of spscring_watch() too.  No push or wait by @p
- * at the same time, and no slot or record that is reserved.
+ * at the same time, and no slot or record that is reserved.  It walks the ring, and is not
+ * cut short by a kill of whoever calls it, as a claim is.
  *
  * Return: 0; -EBUSY the other end is held, or pages that its last user could write are
  * pinned by someone; -ESHUTDOWN an end was shut down for good; -EPERM a ring of

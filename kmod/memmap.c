@@ -326,7 +326,7 @@ int memmap_pinned(struct spscring *ring, u32 role)
 			usleep_range(500, 1000);
 		}
 		cond_resched();
-		if (fatal_signal_pending(current))
+		if (ring_killed(ring))
 			return -EINTR;
 	}
 	return 0;

@@ -9,7 +9,6 @@
 #include <linux/export.h>
 #include <linux/nodemask.h>
 #include <linux/ratelimit.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spscring_record.h>
 
@@ -314,10 +313,10 @@ int ring_peer_ended(struct spscring *ring, u32 role)
 }
 
 /* A walk over a large ring takes seconds: it is left once the caller is killed. */
-static int ring_walk_on(void)
+static int ring_walk_on(const struct spscring *ring)
 {
 	cond_resched();
-	return fatal_signal_pending(current) ? -EINTR : 0;
+	return ring_killed(ring) ? -EINTR : 0;
 }
 
 /*
@@ -341,7 +340,7 @@ static int ring_published(struct spscring *ring, u64 *pos, u64 bound)
 		*pos += min(n, end);
 		if (n < end)
 			break;
-		err = ring_walk_on();
+		err = ring_walk_on(ring);
 	}
 	return err;
 }
@@ -376,7 +375,7 @@ static int ring_published_records(struct spscring *ring, u64 *pos, u64 bound, u6
 		if (sequence && !(word & SPSCRING_WORD_DISCARDED) &&
 		    (s64)(spscring_sequence_of(word, *sequence) - *sequence) >= 0)
 			*sequence = spscring_sequence_of(word, *sequence) + 1;
-		err = ring_walk_on();
+		err = ring_walk_on(ring);
 	}
 	return err;
 }
@@ -485,7 +484,7 @@ static int ring_mend_producer(struct spscring *ring)
 		if (READ_ONCE(*ring_tail(ring, frame)) != want)
 			/* (A): the records are older still */
 			smp_store_release(ring_tail(ring, frame), want);
-		err = ring_walk_on();
+		err = ring_walk_on(ring);
 		if (err)
 			return err;
 	}
@@ -920,8 +919,9 @@ int ring_reset(struct spscring *ring, u32 role, u64 pos, u64 sequence)
 
 	if (ring->of_user)
 		return -EPERM;
-	if (mutex_lock_killable(&ring->claiming))
-		return -EINTR;
+	mutex_lock(&ring->claiming);
+	/* the driver's, whoever is the caller */
+	ring->resetting = true;
 	err = ring_resettable(ring, role) ?: memmap_pinned(ring, ring_peer(role));
 	if (!err) {
 		if (role == SPSCRING_PRODUCER)
@@ -934,6 +934,7 @@ int ring_reset(struct spscring *ring, u32 role, u64 pos, u64 sequence)
 		WRITE_ONCE(ring_kernel_lines(ring)->broken.word, 0);
 		atomic_set(&ring->broken, 0);
 	}
+	ring->resetting = false;
 	mutex_unlock(&ring->claiming);
 	return err;
 }

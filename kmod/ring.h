@@ -10,6 +10,7 @@
 #include <linux/mutex.h>
 #include <linux/pgtable.h>
 #include <linux/poll.h>
+#include <linux/sched/signal.h>
 #include <linux/spscring.h>
 #include <linux/version.h>
 #include <linux/wait.h>
@@ -93,6 +94,7 @@ struct spscring {
 	struct mutex watch_lock; /* outside of it: users' claims and closes of a driver's ring */
 	struct task_struct *watch_caller;	/* in a callback */
 	struct mutex claiming;	/* one claim at a time, its recovery included; lock nests in it */
+	bool resetting;		/* under claiming */
 	struct mutex lock;	/* ends; held briefly, and across no user memory access */
 	struct spscring_geometry geometry;
 	u8 name[SPSCRING_NAME_MAX];
@@ -137,6 +139,12 @@ static inline void *ring_page(const struct spscring *ring, enum ring_page page)
 static inline bool ring_is_over(const struct spscring *ring, u32 role)
 {
 	return READ_ONCE((role == SPSCRING_PRODUCER ? &ring->producer : &ring->consumer)->over);
+}
+
+/* A claim ends with him who makes it; a reset is the driver's, in whose process it may be. */
+static inline bool ring_killed(const struct spscring *ring)
+{
+	return !ring->resetting && fatal_signal_pending(current);
 }
 
 static inline u32 ring_peer(u32 role)

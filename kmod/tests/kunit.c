@@ -16,6 +16,7 @@
 #include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/scatterlist.h>
+#include <linux/sched/signal.h>
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
 
@@ -1849,6 +1850,29 @@ static void reset_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, spscring_reset_consumer(&f->c), -ESHUTDOWN);
 }
 
+/* A user who is killed closes, and it is in his process that the driver resets. */
+static void reset_of_the_killed(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 1000, 8);
+	struct fixture *f = test->priv;
+	struct file *file;
+	int claim, reset;
+
+	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p, 8, 0), 0);
+	file = reset_user(test, SPSCRING_CONSUMER);
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	put_now(file);
+	allow_signal(SIGKILL);
+	send_sig(SIGKILL, current, 1);
+	reset = spscring_reset_producer(&f->p);
+	claim = spscring_claim_consumer(ring, &f->c, 8, 0);
+	flush_signals(current);
+	disallow_signal(SIGKILL);
+	KUNIT_EXPECT_EQ(test, reset, 0);
+	/* he himself gets nothing any more */
+	KUNIT_EXPECT_EQ(test, claim, -EINTR);
+}
+
 /* ----------------------------------------------------------------- watches */
 
 struct watched {
@@ -2325,6 +2349,7 @@ static struct kunit_case kapi_test_cases[] = {
 	KUNIT_CASE(export_gone),
 	KUNIT_CASE_PARAM(reset_frames, reset_shape_gen_params),
 	KUNIT_CASE(reset_refused),
+	KUNIT_CASE(reset_of_the_killed),
 	KUNIT_CASE(watch_refused),
 	KUNIT_CASE(watch_order),
 	KUNIT_CASE(watch_mends),
