@@ -20,6 +20,7 @@
 #include <linux/nodemask.h>
 #include <linux/ratelimit.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -280,13 +281,12 @@ static struct page *memory_alloc_chunk(int node, gfp_t gfp, unsigned int order)
  */
 bool memory_node_allowed(int node)
 {
-	unsigned int seq;
 	bool allowed;
 
-	do {
-		seq = read_mems_allowed_begin();
-		allowed = node_isset(node, cpuset_current_mems_allowed);
-	} while (read_mems_allowed_retry(seq));
+	/* as who changes its cpuset: that seqcount's readers are not for modules */
+	task_lock(current);
+	allowed = node_isset(node, cpuset_current_mems_allowed);
+	task_unlock(current);
 	return allowed;
 }
 
