@@ -186,7 +186,8 @@ static ssize_t rw_read_record(struct spscring *ring, struct iov_iter *to, bool n
  * length.  Of a ring that overwrites it is the oldest that is left.
  *
  * Return: bytes, of whole records; 0 the producer has shut down and all is read;
- * -ESHUTDOWN this end has; -EAGAIN; -EINVAL no room for a record, -EMSGSIZE not for this one of any size, which
+ * -ESHUTDOWN this end has; -EAGAIN; -EINVAL no room for a record, -EMSGSIZE not for this
+ * one of any size, which
  * stays; -EPIPE the producer has died, or the ring is broken; -EFAULT; -EOPNOTSUPP it
  * would sleep on a ring that is BUSY_POLL or ASYMMETRIC; -EBUSY it may not wait, there is
  * more, and it has tried long enough; -ERESTARTSYS.

@@ -1043,9 +1043,7 @@ TEST_F(walk, killed)
 	pid_t pid;
 
 	for (tries = 0; tries < 20 && !(answered && cut); tries++) {
-		if (tries) {
-			ASSERT_EQ(walk_up(self, role), 0);
-		}
+		ASSERT_EQ(tries ? walk_up(self, role) : 0, 0);
 		rewind_cursor(self);
 		ASSERT_TRUE(walk_dies(self, role));
 		before = info_of(self->ring);

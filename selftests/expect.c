@@ -102,10 +102,10 @@ TEST(map)
 		if (!err)
 			spscring_unmap(&map);
 		/* no record has that size */
-		EXPECT_EQ(spscring_map_producer(in, &p, SPSCRING_ANY_SIZE, rings[i].type_tag, &map),
-			  -EINVAL);
-		EXPECT_EQ(spscring_map_consumer(out, &c, SPSCRING_ANY_SIZE, rings[i].type_tag, &map),
-			  -EINVAL);
+		EXPECT_EQ(spscring_map_producer(in, &p, SPSCRING_ANY_SIZE, rings[i].type_tag,
+						&map), -EINVAL);
+		EXPECT_EQ(spscring_map_consumer(out, &c, SPSCRING_ANY_SIZE, rings[i].type_tag,
+						&map), -EINVAL);
 		close(in);
 		close(out);
 		close(ring);

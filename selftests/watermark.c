@@ -705,7 +705,7 @@ TEST_F(marks, counts)
 	size_t i;
 
 	ASSERT_EQ(push_u64s(&self->p, 5), 0);
-	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
 		EXPECT_EQ(spscring_wait_records(&self->c, counts[i], 1), -EINVAL);
 		EXPECT_EQ(spscring_wait_room(&self->p, counts[i], 1), -EINVAL);
 		EXPECT_EQ(spscring_arm_records(&self->c, counts[i]), -EINVAL);
