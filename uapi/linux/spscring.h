@@ -221,9 +221,11 @@ struct spscring_endpoint {
  * write() in another thread is at comes before the end of the stream, none after it:
  * SHUTDOWN waits for such a call's copy.  And final for the end: nobody can claim it
  * again, unless the ring is a driver's who lets users follow each other.  A second
- * SHUTDOWN changes nothing, but may still say BROKEN.  Returns 0.  Errors: EINTR a signal came while it waited: this end is
- * over, and its peer is told by the next SHUTDOWN or the last close; EPERM not an
- * endpoint fd; EINVAL, E2BIG, EFAULT, EOPNOTSUPP.
+ * SHUTDOWN changes nothing, but may still say BROKEN.  Returns 0.
+ *
+ * Errors: EINTR a signal came while it waited: this end is over, and its peer is told by
+ * the next SHUTDOWN or the last close; EPERM not an endpoint fd; EINVAL, E2BIG, EFAULT,
+ * EOPNOTSUPP.
  */
 struct spscring_shutdown {
 	__u32 size;

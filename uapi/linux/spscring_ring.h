@@ -73,6 +73,13 @@
  * this end (-EPIPE), and it becomes a count bounded by this frame, never an
  * index.  So a hostile peer can send garbage or nothing, and that is all.
  *
+ * Nor is the ring's creator.  He chooses the shape, the record size, the capacity, what
+ * a full ring does, and whether anybody can sleep: so a claim, and a handle, say what
+ * record size and type tag they expect (-EPROTOTYPE if the ring's are others), and the
+ * geometry comes from the kernel, which has checked it.  What is left to him is to
+ * starve: a small ring, one that drops, or one that is only polled (-EOPNOTSUPP of a wait).
+ * He holds the ring fd, so he can claim an end that falls free, and be the peer.
+ *
  * Frames that carry their own tail, and the absolute index that makes a stale
  * one harmless: a wider form of the sequence number per slot of D. Vyukov's
  * bounded queue.  Batching what the consumer tells: MCRingBuffer (Lee, Bu,
