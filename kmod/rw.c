@@ -187,10 +187,9 @@ static ssize_t rw_read_record(struct spscring *ring, struct iov_iter *to, bool n
  *
  * Return: bytes, of whole records; 0 the producer has shut down and all is read;
  * -ESHUTDOWN this end has; -EAGAIN; -EINVAL no room for a record, -EMSGSIZE not for this
- * one of any size, which
- * stays; -EPIPE the producer has died, or the ring is broken; -EFAULT; -EOPNOTSUPP it
- * would sleep on a ring that is BUSY_POLL or ASYMMETRIC; -EBUSY it may not wait, there is
- * more, and it has tried long enough; -ERESTARTSYS.
+ * one of any size, which stays; -EPIPE the producer has died, or the ring is broken;
+ * -EFAULT; -EOPNOTSUPP it would sleep on a ring that is BUSY_POLL or ASYMMETRIC; -EBUSY it
+ * may not wait, there is more, and it has tried long enough; -ERESTARTSYS.
  */
 ssize_t rw_read(struct spscring *ring, struct mutex *lock, struct kiocb *iocb, struct iov_iter *to)
 {

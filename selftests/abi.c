@@ -269,6 +269,7 @@ TEST_F(pages, reserved_stays_zero)
 		g->colour + WORD(spscring_producer_lines, cursor),
 		g->colour + WORD(spscring_producer_lines, counters),
 		g->colour + COUNTER(spscring_producer_lines, SPSCRING_COUNT_HIGH_WATER),
+		g->colour + COUNTER(spscring_producer_lines, SPSCRING_COUNT_FULL_AT),
 	};
 	const size_t states[] = {
 		lines + WORD(spscring_kernel_lines, consumer_wants),
@@ -295,8 +296,8 @@ TEST_F(pages, reserved_stays_zero)
 			;
 		ASSERT_EQ(pop_answer(&c, &v), -EAGAIN);
 	}
-	EXPECT_EQ(not_zero(self->all + g->consumer_offset, 0, g->page_size, consumer, 3), -1);
-	EXPECT_EQ(not_zero(self->all + g->producer_offset, 0, g->page_size, producer, 3), -1);
+	EXPECT_EQ(not_zero(self->all + g->consumer_offset, 0, g->page_size, consumer, ARRAY_SIZE(consumer)), -1);
+	EXPECT_EQ(not_zero(self->all + g->producer_offset, 0, g->page_size, producer, ARRAY_SIZE(producer)), -1);
 	EXPECT_EQ(not_zero(self->all + g->info_offset, sizeof(struct spscring_info_page),
 			   g->page_size, states, 4), -1);
 
@@ -330,6 +331,7 @@ TEST(records_reserved_stays_zero)
 		WORD(spscring_producer_lines, counters),
 		COUNTER(spscring_producer_lines, SPSCRING_COUNT_DROPS),
 		COUNTER(spscring_producer_lines, SPSCRING_COUNT_HIGH_WATER),
+		COUNTER(spscring_producer_lines, SPSCRING_COUNT_FULL_AT),
 	};
 	struct spscring_geometry g;
 	struct spscring_record_producer p;

@@ -116,6 +116,24 @@ TEST_F(uring, write)
 	EXPECT_EQ(info_of(self->ring).length, 8);
 }
 
+/* SHUTDOWN of the own end completes what waits on it, and refuses what comes. */
+TEST_F(uring, over)
+{
+	__u64 v = 0, full[8] = {};
+
+	io_uring_prep_read(io_uring_get_sqe(&self->loop), self->out, &v, sizeof(v), -1);
+	ASSERT_EQ(io_uring_submit(&self->loop), 1);
+	ASSERT_EQ(spscring_shutdown(self->out, 0), 0);
+	EXPECT_EQ(completion(&self->loop, LONG, NULL), -ESHUTDOWN);
+	io_uring_prep_read(io_uring_get_sqe(&self->loop), self->out, &v, sizeof(v), -1);
+	ASSERT_EQ(io_uring_submit(&self->loop), 1);
+	EXPECT_EQ(completion(&self->loop, LONG, NULL), -ESHUTDOWN);
+	ASSERT_EQ(spscring_shutdown(self->in, 0), 0);
+	io_uring_prep_write(io_uring_get_sqe(&self->loop), self->in, full, sizeof(full), -1);
+	ASSERT_EQ(io_uring_submit(&self->loop), 1);
+	EXPECT_EQ(completion(&self->loop, LONG, NULL), -ESHUTDOWN);
+}
+
 /*
  * The first of two writes wakes a read that waits: that looks like a signal to the
  * second.  How many of the three have moved 8 bytes.
