@@ -65,7 +65,10 @@ static bool got_byte(int fd)
 
 static int claim(int ring, __u32 role, __u32 flags)
 {
-	struct spscring_endpoint want = { .size = sizeof(want), .role = role, .flags = flags };
+	struct spscring_endpoint want = {
+		.size = sizeof(want), .role = role, .flags = flags,
+		.record_size = info_of(ring).geometry.record_size,
+	};
 
 	return do_ioctl(ring, SPSCRING_ENDPOINT, &want);
 }
