@@ -447,6 +447,7 @@ FIXTURE_VARIANT_ADD(grow, create)
 FIXTURE_VARIANT_ADD(grow, endpoint)
 {
 	.cmd = SPSCRING_ENDPOINT, .size = sizeof(struct spscring_endpoint), .ring = true,
+	.flags = SPSCRING_ENDPOINT_WAIT,
 	.good.endpoint = { .role = SPSCRING_CONSUMER, .record_size = 1 },
 };
 
