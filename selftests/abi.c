@@ -296,8 +296,10 @@ TEST_F(pages, reserved_stays_zero)
 			;
 		ASSERT_EQ(pop_answer(&c, &v), -EAGAIN);
 	}
-	EXPECT_EQ(not_zero(self->all + g->consumer_offset, 0, g->page_size, consumer, ARRAY_SIZE(consumer)), -1);
-	EXPECT_EQ(not_zero(self->all + g->producer_offset, 0, g->page_size, producer, ARRAY_SIZE(producer)), -1);
+	EXPECT_EQ(not_zero(self->all + g->consumer_offset, 0, g->page_size, consumer,
+			   ARRAY_SIZE(consumer)), -1);
+	EXPECT_EQ(not_zero(self->all + g->producer_offset, 0, g->page_size, producer,
+			   ARRAY_SIZE(producer)), -1);
 	EXPECT_EQ(not_zero(self->all + g->info_offset, sizeof(struct spscring_info_page),
 			   g->page_size, states, 4), -1);
 
