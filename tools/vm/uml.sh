@@ -70,7 +70,7 @@ uml_run() {
 	[ "$vm" = uml-debug ] && mem=2G
 	mapfile -t env < <(guest_env "$1")
 	# UML keeps its memory in a file of TMPDIR: a tmpfs where there is room.
-	TMPDIR=$(uml_tmp) timeout --foreground -k 5 "${TIMEOUT:-1200}" "$(uml_kdir)/linux" \
+	TMPDIR=$(uml_tmp) timeout --foreground -k 5 "${TIMEOUT:-2400}" "$(uml_kdir)/linux" \
 		quiet "mem=${MEM:-$mem}" "ncpus=${CPUS:-2}" seccomp=on \
 		root=none rootfstype=hostfs rootflags=/ rw "init=$top/tools/vm/init" \
 		"${env[@]}" con=null con0=fd:0,fd:1 </dev/null
