@@ -103,10 +103,11 @@ static bool export_name_valid(const char *name)
 }
 
 /*
- * Is what bears the name in devtmpfs another's than @mine?  The kernel itself would not
- * say so: the device would be there, and its node would not.
+ * -EEXIST if what bears the name in devtmpfs is another's than @mine, 0 if nothing is, or
+ * why it cannot be told.  The kernel itself would not say so: the device would be there,
+ * and its node would not.
  */
-static bool export_node_taken(const char *name, dev_t mine)
+static int export_node_taken(const char *name, dev_t mine)
 {
 	struct path root;
 	struct file *file;
@@ -114,15 +115,15 @@ static bool export_node_taken(const char *name, dev_t mine)
 	bool taken;
 
 	if (!export_devtmpfs)
-		return false;
+		return 0;
 	root = (struct path) { .mnt = export_devtmpfs, .dentry = export_devtmpfs->mnt_root };
 	file = file_open_root(&root, name, O_PATH | O_NOFOLLOW, 0);
 	if (IS_ERR(file))
-		return false;
+		return PTR_ERR(file) == -ENOENT ? 0 : PTR_ERR(file);
 	mode = file_inode(file)->i_mode;
 	taken = !S_ISCHR(mode) || file_inode(file)->i_rdev != mine;
 	fput(file);
-	return taken;
+	return taken ? -EEXIST : 0;
 }
 
 /* Of two that want a name at once the first has it; device_add() would leave a stack trace. */
@@ -188,18 +189,24 @@ static int export_add(struct ring_export *export)
 	const char *name = dev_name(&export->dev);
 	int err;
 
-	if (export_node_taken(name, export->dev.devt))
-		return -EEXIST;
-	err = cdev_device_add(&export->cdev, &export->dev);
+	err = export_node_taken(name, export->dev.devt);
 	if (err)
 		return err;
+	err = cdev_device_add(&export->cdev, &export->dev);
+	if (err)
+		goto err_gone;
 	/* again: another subsystem may have been faster */
-	if (export_node_taken(name, export->dev.devt)) {
-		WRITE_ONCE(export->gone, true);
+	err = export_node_taken(name, export->dev.devt);
+	if (err) {
 		cdev_device_del(&export->cdev, &export->dev);
-		return -EEXIST;
+		goto err_gone;
 	}
 	return 0;
+
+err_gone:
+	/* its number could be opened for a moment, by an inode of somebody's making */
+	WRITE_ONCE(export->gone, true);
+	return err;
 }
 
 /**

@@ -212,7 +212,8 @@ static int claimed(struct spscring *ring, u32 role, int err)
  * too: clear it.  What was reserved and not written is what the ring had there before.
  * Context: process, may sleep; a callback of spscring_watch() too.
  *
- * Return: 0; -EPROTOTYPE the ring's records are others; -EBUSY the end is held, or its
+ * Return: 0; -EPROTOTYPE the ring's records are others; -EINVAL @record_size is
+ * SPSCRING_ANY_SIZE; -EBUSY the end is held, or its
  * dead holder's pages are pinned; -EINTR killed, and the end is as it was; -ESHUTDOWN it
  * was shut down; -EPIPE the ring is broken.
  */

@@ -166,6 +166,9 @@ static vm_fault_t memmap_huge_fault(struct vm_fault *vmf, unsigned int order)
 
 	if (order != RING_HUGE_ORDER || at < vma->vm_start || at + PMD_SIZE > vma->vm_end)
 		return VM_FAULT_FALLBACK;
+	/* userfaultfd's bit would stay in an entry that is made writable: page by page */
+	if (pmd_uffd_wp(vmf->orig_pmd))
+		return VM_FAULT_FALLBACK;
 	page = memmap_page(vma->vm_private_data, linear_page_index(vma, at));
 	/* not where the mapping's address does not agree with its offset */
 	if (!page || compound_order(page) != RING_HUGE_ORDER)
@@ -307,6 +310,9 @@ static bool memmap_chunk_pinned(struct page *page)
  * @ring: the ring
  * @role: the end that has no holder
  *
+ * Of a driver's ring, whose users follow each other, nor may one who has left read what
+ * the next one is sent: there all of the data are looked at.
+ *
  * An unmapping in progress looks the same for a moment, so it asks again for
  * a few milliseconds.  Context: may sleep.
  *
@@ -318,7 +324,7 @@ int memmap_pinned(struct spscring *ring, u32 role)
 	int tries = 10;
 
 	for (i = 0; i < ring->nr_pages; i += compound_nr(ring->pages[i])) {
-		if (!memmap_writable(role, i, 1))
+		if (!memmap_writable(role, i, 1) && (ring->of_user || i < RING_PAGE_DATA))
 			continue;
 		while (memmap_chunk_pinned(ring->pages[i])) {
 			if (!tries--)

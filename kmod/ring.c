@@ -669,6 +669,9 @@ int ring_wait_end(struct spscring *ring, u32 role, long *pause)
 {
 	long err;
 
+	/* others may take and leave the end between any two looks at it */
+	if (signal_pending(current))
+		return -ERESTARTSYS;
 	if (ring_end_is_held(ring, role)) {
 		err = wait_event_interruptible(ring->ends, !ring_end_is_held(ring, role) ||
 					       atomic_read(&ring->broken));

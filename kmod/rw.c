@@ -21,12 +21,14 @@ static bool rw_nonblock(const struct kiocb *iocb)
 
 /*
  * A long call is one that others may come between.  After its first try: io_uring's may
- * have a signal pending that is none.
+ * have a signal pending that is none, and one that may not wait is asked again by poll.
  */
-static int rw_breathe(void)
+static int rw_breathe(bool nonblock)
 {
 	cond_resched();
-	return signal_pending(current) ? -ERESTARTSYS : 0;
+	if (!signal_pending(current))
+		return 0;
+	return nonblock ? -EAGAIN : -ERESTARTSYS;
 }
 
 static int rw_lock(struct mutex *lock, bool nonblock)
@@ -149,7 +151,7 @@ static ssize_t rw_read_frames(struct spscring *ring, struct iov_iter *to, bool n
 			done += size;
 		else if (err == -EAGAIN && !done)
 			err = rw_wait(ring, SPSCRING_CONSUMER, c.base.pos + 1, nonblock);
-		err = err ?: rw_breathe();
+		err = err ?: rw_breathe(nonblock);
 	}
 	return done ?: err;
 }
@@ -169,7 +171,8 @@ static ssize_t rw_read_record(struct spscring *ring, struct iov_iter *to, bool n
 		if (ret == -EAGAIN && c.base.pos == waited)
 			return spscring_consumer_broken(&c.base);
 		waited = ret == -EAGAIN ? c.base.pos : U64_MAX;
-		ret = rw_wait(ring, SPSCRING_CONSUMER, c.base.pos + 1, nonblock) ?: rw_breathe();
+		ret = rw_wait(ring, SPSCRING_CONSUMER, c.base.pos + 1, nonblock) ?:
+			rw_breathe(nonblock);
 	} while (!ret);
 	return ret;
 }
@@ -225,9 +228,29 @@ static ssize_t rw_write_frames(struct spscring *ring, struct iov_iter *from, boo
 			done += size;
 		else if (err == -EAGAIN)
 			err = rw_wait(ring, SPSCRING_PRODUCER, p.base.pos + 1, nonblock);
-		err = err ?: rw_breathe();
+		/* it was told of room by the exact cursor, which the next try is to read */
+		p.base.fails = 0;
+		err = err ?: rw_breathe(nonblock);
 	}
 	return done ?: err;
+}
+
+/* In a ring that overwrites: so much at once makes room, between two looks for a kill. */
+#define RW_OVERWRITE	(1ULL << 20)
+
+/* A record of @size may lie over very many small ones: the first of them out of its way. */
+static int rw_overwrite(struct spscring_record_producer *p, u64 size, bool nonblock)
+{
+	const struct spscring_producer_base *b = &p->base;
+	u64 end = b->pos + size;
+	int err = 0;
+
+	if (!(b->flags & SPSCRING_CREATE_OVERWRITE) || size > b->capacity)
+		return 0;
+	while (!err && (s64)(b->limit + RW_OVERWRITE - end) < 0)
+		err = spscring_record_overwrite(p, b->limit + RW_OVERWRITE) ?:
+			rw_breathe(nonblock);
+	return err;
 }
 
 static ssize_t rw_write_record(struct spscring *ring, struct iov_iter *from, bool nonblock)
@@ -244,13 +267,14 @@ static ssize_t rw_write_record(struct spscring *ring, struct iov_iter *from, boo
 	size = spscring_record_size(ring->geometry.stride, length);
 	do {
 		err = rw_refused(ring) ?: rw_producer(ring, &p) ?:
+			rw_overwrite(&p, size, nonblock) ?:
 			spscring_record_push_iter(&p, from, length);
 		wait_need(end, err == -EAGAIN ? size : 0);
 		if (!err)
 			return length;
 		if (err == -EAGAIN)
 			err = rw_wait(ring, SPSCRING_PRODUCER, p.base.pos + size, nonblock);
-		err = err ?: rw_breathe();
+		err = err ?: rw_breathe(nonblock);
 	} while (!err);
 	return err;
 }

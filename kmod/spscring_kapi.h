@@ -44,7 +44,9 @@ void spscring_destroy(struct spscring *ring);
  * @claimed:	a user has taken the end, and can do nothing yet: the call that took it has
  *		not returned.
  * @ended:	he has let go of it: he has no fd and no mapping any more.  @how is
- *		SPSCRING_SHUT_DOWN, or SPSCRING_DEAD without a shutdown.
+ *		SPSCRING_SHUT_DOWN, or SPSCRING_DEAD without a shutdown.  What he holds of
+ *		the pages by other means (a pipe that he vmsplice()d to) he could write or
+ *		read on: until he lets go of that the next claim, and a reset, are EBUSY.
  * @broken:	a user claims the end and is to be refused with EPIPE, since the ring is
  *		broken: by what the last user left in it, or because an end found that out
  *		before.  If spscring_reset_*() mends it here he is not refused.
@@ -70,7 +72,8 @@ void spscring_destroy(struct spscring *ring);
  * kernel thread.  They may sleep, but the user's call waits for them, as do others that
  * claim or close an end of the ring.  They must not wait for such a call, nor make one of
  * their own: spscring_export_file() and _fd() say -EDEADLK.  A driver's own call of these
- * two calls @claimed before it returns.
+ * two calls @claimed before it returns.  Where the callbacks of one ring destroy or unwatch
+ * another, those of the other must not do so to the first.
  *
  * A callback that resets uses the driver's handle, so nothing else of the driver's may at
  * that time: no push or pop, and no shutdown before spscring_unwatch().

@@ -437,6 +437,39 @@ TEST_F(record, one_a_call)
 	EXPECT_EQ(get_record(self->out, 1, ROOM), 20);
 }
 
+/* One that lies over all that was there, however many these were. */
+TEST(record_over_all)
+{
+	const size_t size = 8 << 20, length = size - 4096;
+	unsigned char *bytes, *came, small[8] = {};
+	int ring, in, out, i;
+
+	SKIP_WITHOUT_DEVICE();
+	bytes = malloc(size);
+	came = malloc(size);
+	ASSERT_TRUE(bytes && came);
+	ring = record_ring(size, 0, SPSCRING_CREATE_OVERWRITE);
+	in = claim_end(ring, SPSCRING_PRODUCER, 0);
+	out = claim_end(ring, SPSCRING_CONSUMER, 0);
+	ASSERT_GE(in, 0);
+	ASSERT_GE(out, 0);
+	for (i = 0; i < 100000; i++)
+		ASSERT_EQ(write(in, small, i % 8), i % 8);
+	for (i = 0; i < 3; i++) {
+		fill(bytes, i, length);
+		ASSERT_EQ(write(in, bytes, length), length);
+	}
+	ASSERT_EQ(read(out, came, size), length);
+	EXPECT_EQ(memcmp(bytes, came, length), 0);
+	EXPECT_EQ(info_of(ring).loss.overruns, 100002);
+	EXPECT_EQ(info_of(ring).broken, 0);
+	free(bytes);
+	free(came);
+	close(in);
+	close(out);
+	close(ring);
+}
+
 /* In pieces: by readv() and writev(), and by the library. */
 TEST_F(record, pieces)
 {

@@ -117,6 +117,30 @@ FIXTURE_TEARDOWN(fds)
 	unload("spscring_loop");
 }
 
+/* Who has read a node's data does not read on in those of the next: a pipe may hold them. */
+TEST_F(fds, not_for_the_last_reader)
+{
+	struct spscring_geometry g = info_of(self->fd[NODE_OUT]).geometry;
+	char *data = mmap(NULL, g.page_size, PROT_READ, MAP_SHARED, self->fd[NODE_OUT],
+			  g.data_offset);
+	struct iovec first = { data, 1 };
+	struct patience p = {};
+	char taken;
+	int err;
+
+	ASSERT_NE(data, MAP_FAILED);
+	ASSERT_EQ(negative_errno(vmsplice(self->pipe[1], &first, 1, 0)), 1);
+	munmap(data, g.page_size);
+	close_fd(&self->fd[NODE_OUT]);
+	EXPECT_EQ(negative_errno(open(LOOP_OUT, O_RDWR | O_CLOEXEC)), -EBUSY);
+	ASSERT_EQ(read(self->pipe[0], &taken, 1), 1);
+	do
+		err = negative_errno(open(LOOP_OUT, O_RDWR | O_CLOEXEC));
+	while (err == -EBUSY && patient(&p, 0));
+	EXPECT_GE(err, 0);
+	self->fd[NODE_OUT] = err;
+}
+
 static char byte[1];
 static struct iovec iov = { byte, 1 };
 static loff_t nowhere;

@@ -320,10 +320,11 @@ static SPSCRING_INLINE void spscring_record_cursor(struct spscring_record_produc
 
 static SPSCRING_INLINE int spscring_record_published(struct spscring_record_producer *p)
 {
+	__u32 after = p->base.after;
 	__u64 want = 0;
 
 	spscring_record_cursor(p);
-	if (!p->base.after || !spscring_reached(&p->base, &want))
+	if (!after || !spscring_reached(&p->base, after, &want))
 		return 0;
 	return spscring_kick_consumer(&p->base, want);
 }

@@ -187,7 +187,8 @@ struct spscring_producer_base {
 	__s64 fd;		/* the endpoint, to KICK by and to WAIT on */
 #endif
 	__u64 limit;		/* pos may grow to here without asking the peer */
-	/* each time: together with what follows the base */
+	__u64 spare[2];
+	/* each time: together with what follows the base, in two lines */
 	__u64 pos;		/* index of the next record */
 	__u64 stop;		/* pos grows to here: end of the frame, or of the room */
 	char *at;		/* slot of pos, or its word */
@@ -528,13 +529,14 @@ static SPSCRING_INLINE void spscring_publish_cursor(struct spscring_producer_bas
  * Not "has this publish crossed its index": one that arrives late is honoured by the
  * next publish.
  */
-static SPSCRING_INLINE int spscring_reached(const struct spscring_producer_base *p, __u64 *want)
+static SPSCRING_INLINE int spscring_reached(const struct spscring_producer_base *p, __u32 after,
+					    __u64 *want)
 {
-	if (p->after & SPSCRING_WAKE_FENCE)
+	if (after & SPSCRING_WAKE_FENCE)
 		spscring_mb();	/* (L) pairs with (M) */
 	else
 		spscring_barrier();	/* (L) is the sleeper's to make */
-	if (!(p->after & ~SPSCRING_AFTER_TOUCH))
+	if (!(after & ~SPSCRING_AFTER_TOUCH))
 		return 0;
 	*want = spscring_read_once(*p->wants);
 	return spscring_unlikely(*want != p->kicked && (__s64)(p->pos - *want) >= 0);
@@ -542,13 +544,14 @@ static SPSCRING_INLINE int spscring_reached(const struct spscring_producer_base 
 
 static SPSCRING_INLINE int spscring_published(struct spscring_producer *p)
 {
+	__u32 after = p->base.after;	/* read before the fence */
 	__u64 want = 0;
 
-	if (!p->base.after)
+	if (!after)
 		return 0;
-	if (spscring_reached(&p->base, &want))
+	if (spscring_reached(&p->base, after, &want))
 		return spscring_kick_consumer(&p->base, want);
-	return p->base.after & SPSCRING_AFTER_TOUCH ? spscring_touch(p) : 0;
+	return after & SPSCRING_AFTER_TOUCH ? spscring_touch(p) : 0;
 }
 
 /**
