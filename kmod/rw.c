@@ -226,10 +226,11 @@ static ssize_t rw_write_frames(struct spscring *ring, struct iov_iter *from, boo
 		err = rw_refused(ring) ?: rw_push(&p, from, size);
 		if (!err)
 			done += size;
-		else if (err == -EAGAIN)
+		if (err == -EAGAIN) {
 			err = rw_wait(ring, SPSCRING_PRODUCER, p.base.pos + 1, nonblock);
-		/* it was told of room by the exact cursor, which the next try is to read */
-		p.base.fails = 0;
+			/* told of room by the exact cursor, which the next try is to read */
+			p.base.fails = 0;
+		}
 		err = err ?: rw_breathe(nonblock);
 	}
 	return done ?: err;

@@ -10,6 +10,17 @@
 
 #define SIGNAL	(SIGRTMIN + 1)
 
+/* They wait to be taken by sigtimedwait(). */
+static int block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGNAL);
+	sigaddset(&set, SIGIO);
+	return sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 FIXTURE(sigio) {
 	int ring, in, out;
 	struct spscring_producer p;
@@ -19,13 +30,8 @@ FIXTURE(sigio) {
 
 FIXTURE_SETUP(sigio)
 {
-	sigset_t set;
-
 	SKIP_WITHOUT_DEVICE();
-	sigemptyset(&set);
-	sigaddset(&set, SIGNAL);
-	sigaddset(&set, SIGIO);
-	ASSERT_EQ(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+	ASSERT_EQ(block_signals(), 0);
 	self->ring = spscring_open(RING(.capacity = 4, .record_size = 8));
 	ASSERT_GE(self->ring, 0);
 	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
@@ -311,13 +317,8 @@ FIXTURE_VARIANT_ADD(signalled, some) { .capacity = 3 };
 
 FIXTURE_SETUP(signalled)
 {
-	sigset_t set;
-
 	SKIP_WITHOUT_DEVICE();
-	sigemptyset(&set);
-	sigaddset(&set, SIGNAL);
-	sigaddset(&set, SIGIO);
-	ASSERT_EQ(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+	ASSERT_EQ(block_signals(), 0);
 	self->ring = spscring_open(RING(.capacity = variant->capacity, .record_size = 8));
 	ASSERT_GE(self->ring, 0);
 }
