@@ -385,6 +385,19 @@ static void wait_signal(struct ring_end *end, bool signal)
 			    end->role == SPSCRING_CONSUMER ? POLL_IN : POLL_OUT);
 }
 
+/* Without a kick: who of an end need not sleep any longer?  As wait_wake_locked(). */
+static bool wait_look_for_all(struct ring_end *end)
+{
+	unsigned long flags;
+	bool signal = false;
+
+	spin_lock_irqsave(&end->sleep.queue.lock, flags);
+	if (wait_anyone_over(end))
+		signal = wait_wake_locked(end);
+	spin_unlock_irqrestore(&end->sleep.queue.lock, flags);
+	return signal;
+}
+
 /*
  * The producer sleeps until there is more room, has told so and fenced: either the
  * consumer, which does the same, sees it, or it is seen here.
@@ -393,16 +406,9 @@ static void wait_tell_consumer(struct spscring *ring)
 {
 	struct ring_end *end = &ring->consumer;
 	struct ring_sleep *s = &end->sleep;
-	unsigned long flags;
-	bool signal = false;
 
-	if (!READ_ONCE(s->waiting) && !READ_ONCE(s->asked) && !READ_ONCE(s->less))
-		return;
-	spin_lock_irqsave(&s->queue.lock, flags);
-	if (wait_anyone_over(end))
-		signal = wait_wake_locked(end);
-	spin_unlock_irqrestore(&s->queue.lock, flags);
-	wait_signal(end, signal);
+	if (READ_ONCE(s->waiting) || READ_ONCE(s->asked) || READ_ONCE(s->less))
+		wait_signal(end, wait_look_for_all(end));
 }
 
 /* Behind the lock, whoever was woken: what takes other locks. */
@@ -579,19 +585,6 @@ static int wait_add(struct ring_end *end, struct ring_waiter *w)
 	return ret;
 }
 
-/* Who comes again has had an asymmetric peer fence, maybe for others that were told before. */
-static void wait_look_for_all(struct ring_end *end)
-{
-	struct ring_sleep *s = &end->sleep;
-	bool signal = false;
-
-	spin_lock_irq(&s->queue.lock);
-	if (wait_anyone_over(end))
-		signal = wait_wake_locked(end);
-	spin_unlock_irq(&s->queue.lock);
-	wait_told(end, signal);
-}
-
 /* Who has not seen the new index kicks at this one, too early for those that are left. */
 static void wait_remove(struct ring_end *end, struct ring_waiter *w)
 {
@@ -632,7 +625,8 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 	if (err)
 		return err;
 	if (wait_is_asymmetric(end))
-		wait_look_for_all(end);
+		/* who comes again has had an asymmetric peer fence, maybe for others, too */
+		wait_told(end, wait_look_for_all(end));
 	err = wait_ready(ring, role, index);
 	if (err != -EAGAIN)
 		return err;
