@@ -85,6 +85,9 @@ static void show_sleep(struct seq_file *m, const char *role, const char *fails,
 	seq_printf(m, "%s-kicks:\t%llu\n", role, count->kicks);
 	seq_printf(m, "%s-wakes:\t%llu\n", role, count->wakes);
 	seq_printf(m, "%s-needless:\t%llu\n", role, needless);
+	seq_printf(m, "%s-interrupts:\t%llu\n", role, count->interrupts);
+	seq_printf(m, "%s-clears:\t%llu\n", role, count->clears);
+	seq_printf(m, "%s-refused:\t%llu\n", role, count->refused);
 }
 
 static void show_fdinfo(struct seq_file *m, struct spscring *ring, u32 role)

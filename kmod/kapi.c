@@ -34,7 +34,7 @@ EXPORT_SYMBOL_GPL(spscring_create);
  * The ring stays the user's, who can claim each end that kernel code has not, and who
  * has chosen all that it is: its record size, its capacity, what it does when it is full,
  * and what memory it costs.  So the claim says what the caller takes its records for.
- * Of one that is BUSY_POLL or ASYMMETRIC no wait works (-EOPNOTSUPP).
+ * Of one that is BUSY_POLL no wait works (-EOPNOTSUPP).
  * Context: process.
  *
  * Return: the ring, to be given to spscring_put(); or an ERR_PTR: -EBADF no
@@ -103,13 +103,6 @@ void spscring_destroy(struct spscring *ring)
 }
 EXPORT_SYMBOL_GPL(spscring_destroy);
 
-/* Kernel code fences in an asymmetric ring too: no membarrier reaches it. */
-static u32 wake_of(const struct spscring *ring)
-{
-	return ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL ? SPSCRING_WAKE_NEVER :
-		SPSCRING_WAKE_FENCE;
-}
-
 static u32 spin_max(void)
 {
 	return num_online_cpus() > 1 ? SPSCRING_SPIN_MAX : 0;
@@ -118,7 +111,6 @@ static u32 spin_max(void)
 static void producer_begins(struct spscring *ring, struct spscring_producer_base *p)
 {
 	p->ring = ring;
-	spscring_producer_wakes(p, wake_of(ring));
 	p->spin_max = spin_max();
 	p->spin = p->spin_max;
 }
@@ -126,7 +118,6 @@ static void producer_begins(struct spscring *ring, struct spscring_producer_base
 static void consumer_begins(struct spscring *ring, struct spscring_consumer_base *c)
 {
 	c->ring = ring;
-	spscring_consumer_wakes(c, wake_of(ring));
 	c->spin_max = spin_max();
 	c->spin = c->spin_max;
 }
@@ -415,12 +406,9 @@ EXPORT_SYMBOL_GPL(spscring_record_reset_consumer);
 /* May an end of kernel code sleep for @n?  Before a look, which is to find only what counts. */
 static int wait_refused(const struct spscring *ring, u32 role, int over, u64 n)
 {
-	/* no membarrier makes a user's CPUs fence for kernel code */
-	const u32 not = SPSCRING_CREATE_ASYMMETRIC | SPSCRING_CREATE_BUSY_POLL;
-
 	if (!n || n > ring->geometry.capacity)
 		return -EINVAL;
-	if (ring->geometry.flags & not)
+	if (ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
 		return -EOPNOTSUPP;
 	return over || !ring_is_over(ring, role) ? over : -ESHUTDOWN;
 }
@@ -451,8 +439,7 @@ static int wait_room(struct spscring_producer_base *p, u64 n, s64 deadline)
  * Context: process, may sleep; interruptible.
  *
  * Return: 0; -EINVAL @n is 0 or more than the capacity; or as struct
- * spscring_wait tells, with -EOPNOTSUPP in an asymmetric ring as well; and
- * -ERESTARTSYS a signal is pending.
+ * spscring_wait tells; and -ERESTARTSYS a signal is pending.
  */
 int spscring_wait_room(struct spscring_producer *p, u64 n, s64 deadline)
 {

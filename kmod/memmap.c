@@ -137,7 +137,36 @@ static vm_fault_t memmap_fault(struct vm_fault *vmf)
 	return err ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
 }
 
+/* Whose words a mapping may write, if any: its end is the consumer's page, or all that follows. */
+static struct ring_end *memmap_writes(struct vm_area_struct *vma)
+{
+	struct spscring *ring = vma->vm_private_data;
+
+	if (!(vma->vm_flags & VM_MAYWRITE))
+		return NULL;
+	return vma->vm_pgoff - ring->pgoff == RING_PAGE_CONSUMER ? &ring->consumer :
+		&ring->producer;
+}
+
+static void memmap_open(struct vm_area_struct *vma)
+{
+	struct ring_end *end = memmap_writes(vma);
+
+	if (end)
+		fence_map(end, vma->vm_mm);
+}
+
+static void memmap_close(struct vm_area_struct *vma)
+{
+	struct ring_end *end = memmap_writes(vma);
+
+	if (end)
+		fence_unmap(end, vma->vm_mm);
+}
+
 static const struct vm_operations_struct memmap_vm_ops = {
+	.open = memmap_open,
+	.close = memmap_close,
 	.fault = memmap_fault,
 };
 
@@ -182,6 +211,8 @@ static vm_fault_t memmap_huge_fault(struct vm_fault *vmf, unsigned int order)
 #endif
 
 static const struct vm_operations_struct memmap_huge_vm_ops = {
+	.open = memmap_open,
+	.close = memmap_close,
 	.fault = memmap_huge_fault_page,
 #if MEMMAP_HUGE_FAULT
 	.huge_fault = memmap_huge_fault,
@@ -223,6 +254,7 @@ int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma)
 {
 	unsigned long first = vma->vm_pgoff - ring->pgoff, n = vma_pages(vma);
 	bool writable;
+	int err;
 
 	/* a read-only open has VM_MAYSHARE and no VM_SHARED */
 	if (!(vma->vm_flags & VM_MAYSHARE))
@@ -237,6 +269,7 @@ int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma)
 	/* DONTCOPY: a fork does not keep writing */
 	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = ring;
+	memmap_open(vma);
 	if (ring->geometry.features & SPSCRING_FEATURE_HUGE && n >= RING_HUGE_PAGES) {
 		/* as if by madvise(): the chunks are there already */
 		vm_flags_set(vma, VM_HUGEPAGE);
@@ -244,7 +277,11 @@ int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma)
 		return 0;
 	}
 	vma->vm_ops = &memmap_vm_ops;
-	return memmap_insert(vma, ring->pages + first, n);
+	err = memmap_insert(vma, ring->pages + first, n);
+	/* nobody else does, of a mapping that fails */
+	if (err)
+		memmap_close(vma);
+	return err;
 }
 
 /* How many page table entries map a chunk, or any of its pages: a reference each. */

@@ -21,7 +21,7 @@ static atomic64_t ring_ids;
 
 static int ring_check(const struct spscring_create *want, bool for_user, int *node)
 {
-	const u32 wakes = SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_ASYMMETRIC;
+	const u32 wakes = SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_FENCE;
 	const u32 fulls = SPSCRING_CREATE_DROP | SPSCRING_CREATE_OVERWRITE;
 	size_t i = 0;
 
@@ -43,6 +43,12 @@ static int ring_check(const struct spscring_create *want, bool for_user, int *no
 	while (i < SPSCRING_NAME_MAX && isascii(want->name[i]) && isprint(want->name[i]))
 		i++;
 	return memchr_inv(want->name + i, 0, SPSCRING_NAME_MAX - i) ? -EINVAL : 0;
+}
+
+static struct spscring_kernel_lines *ring_kernel_lines(struct spscring *ring)
+{
+	return (struct spscring_kernel_lines *)
+		spscring_kernel_lines(&ring->geometry, ring_page(ring, RING_PAGE_INFO));
 }
 
 /* Who waits for an end is not to wait for one of a ring that is broken. */
@@ -71,6 +77,9 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	ring = kzalloc(sizeof(*ring), for_user ? GFP_KERNEL_ACCOUNT : GFP_KERNEL);
 	if (!ring)
 		return ERR_PTR(-ENOMEM);
+	err = spscring_geometry_init(&ring->geometry, want, PAGE_SIZE);
+	if (err)
+		goto err_free;
 	kref_init(&ring->ref);
 	ring->of_user = for_user;
 	mutex_init(&ring->lock);
@@ -84,19 +93,21 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	wait_init(&ring->consumer);
 	init_waitqueue_head(&ring->ends);
 	init_irq_work(&ring->broken_work, ring_broken_work);
-	err = spscring_geometry_init(&ring->geometry, want, PAGE_SIZE);
-	if (err)
-		goto err_free;
 	ring->id = atomic64_inc_return(&ring_ids);
 	ring->geometry.colour = ring->id % SPSCRING_COLOURS * SPSCRING_LINE;
 	ring->nr_pages = ring->geometry.memory >> PAGE_SHIFT;
 	ring->nr_mapped = spscring_mapped_bytes(&ring->geometry) >> PAGE_SHIFT;
 	memcpy(ring->name, want->name, sizeof(ring->name));
+	ring->budget = fence_budget_get(for_user);
+	if (!ring->budget) {
+		err = -ENOMEM;
+		goto err_free;
+	}
 
 	if (for_user) {
 		err = memory_charge(ring);
 		if (err)
-			goto err_free;
+			goto err_budget;
 	}
 	err = memory_alloc(ring, node);
 	if (err)
@@ -107,13 +118,14 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	info->geometry = ring->geometry;
 	memcpy(info->name, ring->name, sizeof(info->name));
 	info->magic = SPSCRING_MAGIC;
-	*ring_wants(ring, SPSCRING_CONSUMER) = SPSCRING_NOBODY;
-	*ring_wants(ring, SPSCRING_PRODUCER) = SPSCRING_NOBODY;
+	spscring_kernel_lines_init(ring_kernel_lines(ring), ring->geometry.flags);
 	trace_spscring_create(ring);
 	return ring;
 
 err_pages:
 	memory_free(ring);
+err_budget:
+	fence_budget_put(ring->budget);
 err_free:
 	kfree(ring);
 	return ERR_PTR(err);
@@ -134,6 +146,7 @@ static void ring_free(struct kref *ref)
 		irq_work_sync(&ring->broken_work);
 	wait_exit(&ring->producer);
 	wait_exit(&ring->consumer);
+	fence_budget_put(ring->budget);
 	memory_free(ring);
 	kfree(ring);
 }
@@ -148,12 +161,6 @@ void ring_put(struct spscring *ring)
 struct ring_end *ring_end_of(struct spscring *ring, u32 role)
 {
 	return role == SPSCRING_PRODUCER ? &ring->producer : &ring->consumer;
-}
-
-static struct spscring_kernel_lines *ring_kernel_lines(struct spscring *ring)
-{
-	return (struct spscring_kernel_lines *)
-		spscring_kernel_lines(&ring->geometry, ring_page(ring, RING_PAGE_INFO));
 }
 
 static struct spscring_consumer_lines *ring_consumer_lines(struct spscring *ring)
@@ -236,11 +243,40 @@ u64 *ring_wants(struct spscring *ring, u32 role)
 		&lines->consumer_wants.word;
 }
 
-/* The end's own cursor, a user's word: it goes into sums and moduli only. */
+/*
+ * What of a frame is published beyond @pos, which lies in it: a tail of the next lap says
+ * that all of it is.
+ */
+static u64 ring_frame_published(struct spscring *ring, u64 pos)
+{
+	const struct spscring_geometry *g = &ring->geometry;
+	u64 frame = pos / g->frame_records;
+	u64 end = (frame + 1) * g->frame_records - pos;
+	/* (B) pairs with (A) */
+	s64 n = smp_load_acquire(ring_tail(ring, frame)) - pos;
+
+	return n > 0 ? min_t(u64, n, end) : 0;
+}
+
+/*
+ * How far the producer has come, by its cursor, a user's word: with records of one size the
+ * cursor tells the frame, and that frame's tail the rest.  Within a batch it is further.
+ */
+static u64 ring_producer_position(struct spscring *ring)
+{
+	/* (H) pairs with (G) */
+	u64 pos = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+
+	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
+		return pos;
+	return pos + ring_frame_published(ring, pos);
+}
+
+/* The end's own position, by what a user wrote: it goes into sums and moduli only. */
 u64 ring_cursor(struct spscring *ring, u32 role)
 {
-	return READ_ONCE(*(role == SPSCRING_PRODUCER ? &ring_producer_lines(ring)->cursor.word :
-			   &ring_consumer_lines(ring)->cursor.word));
+	return role == SPSCRING_PRODUCER ? ring_producer_position(ring) :
+		READ_ONCE(ring_consumer_lines(ring)->cursor.word);
 }
 
 /* What an end counts by itself: its tries that failed, then the library's words. */
@@ -263,7 +299,7 @@ u64 ring_full_at(struct spscring *ring)
 u64 ring_seen(struct spscring *ring, u32 role, u64 cursor)
 {
 	const struct spscring_geometry *g = &ring->geometry;
-	u64 frame, end, tail, seen;
+	u64 tail, seen;
 
 	/* who overwrites always finds room */
 	if (role == SPSCRING_PRODUCER && ring_has(ring, SPSCRING_CREATE_OVERWRITE))
@@ -271,19 +307,11 @@ u64 ring_seen(struct spscring *ring, u32 role, u64 cursor)
 	if (role == SPSCRING_PRODUCER)
 		/* (D) pairs with (C) */
 		return smp_load_acquire(&ring_consumer_lines(ring)->cursor.word) + g->capacity;
-	/* (H) pairs with (G); within a batch the tails are ahead of it */
-	seen = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
-	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
-		return (s64)(seen - cursor) < 0 ? cursor : seen;
-	frame = cursor / g->frame_records;
-	end = (frame + 1) * g->frame_records;
-	/* (B) pairs with (A) */
-	tail = smp_load_acquire(ring_tail(ring, frame));
-	if ((s64)(tail - end) > 0)
-		tail = end;
-	if ((s64)(seen - tail) < 0)
-		seen = tail;
-	return (s64)(seen - cursor) < 0 ? cursor : seen;
+	seen = ring_producer_position(ring);
+	/* within a batch the tails are ahead of it */
+	tail = ring_has(ring, SPSCRING_CREATE_RECORDS) ? cursor :
+		cursor + ring_frame_published(ring, cursor);
+	return (s64)(seen - tail) < 0 ? tail : seen;
 }
 
 /* Can the end go as far as @index? */
@@ -404,8 +432,7 @@ static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequ
 
 	*head = ring_oldest(ring);
 	for (looks = 0; looks < 3; looks++) {
-		/* (H) pairs with (G) */
-		*tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+		*tail = ring_producer_position(ring);
 		/* no honest cursor comes near the wrap, where frames do not follow */
 		if ((s64)*head < 0 || (s64)*tail < 0)
 			break;
@@ -477,7 +504,8 @@ static int ring_mend_producer(struct spscring *ring)
 
 		if (frame < last)
 			want = (frame + 1) * g->frame_records;
-		else if (frame == last && tail != last * g->frame_records)
+		else if (frame == last)
+			/* its next holder begins there, maybe with nothing in it yet */
 			want = tail;
 		else if (frame >= g->frames)
 			want = (frame - g->frames + 1) * g->frame_records;
@@ -644,6 +672,8 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 		ring_set_state(ring, role, SPSCRING_HELD);
 		trace_spscring_endpoint(ring, role, end);
 		mutex_unlock(&ring->lock);
+		/* its publishes, or releases, are to do without a fence some time */
+		wait_begin(ring_end_of(ring, ring_peer(role)));
 	}
 	mutex_unlock(&ring->claiming);
 	return err;
@@ -728,8 +758,7 @@ static void ring_cursors(struct spscring *ring, u64 *head, u64 *tail)
 {
 	/* (D) pairs with (C) */
 	*head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
-	/* (H) pairs with (G) */
-	*tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+	*tail = ring_producer_position(ring);
 }
 
 /**

@@ -15,10 +15,12 @@
 #include <linux/version.h>
 #include <linux/wait.h>
 
+struct fence_budget;
 struct file;
 struct iov_iter;
 struct kiocb;
 struct memory_account;
+struct mm_struct;
 struct spscring_consumer;
 struct spscring_producer;
 struct spscring_record_consumer;
@@ -35,6 +37,29 @@ enum ring_page {
 	RING_PAGE_DATA,		/* the first of many */
 };
 
+/* Of the word that tells an end's peer when to wake it: its bit SPSCRING_FENCE, see fence.c. */
+struct ring_fence {
+	bool set;			/* it is in the word */
+	bool done;			/* and all CPUs of the peer have made a fence since */
+	bool timing;			/* the timer runs */
+	unsigned int interrupting;	/* who have interrupts of theirs in flight */
+	ktime_t armed_at;		/* when somebody was told by the word last */
+	struct hrtimer timer;
+};
+
+/* Processes that may write an end, each with how often it has mapped it. */
+#define RING_WRITERS	4
+
+struct ring_writers {
+	spinlock_t lock;		/* of all but cpu */
+	struct {
+		struct mm_struct *mm;	/* NULL: none; stays while it has a mapping */
+		unsigned int mappings;
+	} mms[RING_WRITERS];
+	unsigned int more;		/* mappings of further ones */
+	int cpu;			/* where kernel code stored last; -1: nowhere */
+};
+
 /*
  * Who of an end sleeps, and until where; an index is one of the end's own
  * positions.  The lock of queue guards it all, and the end's "wants" word.
@@ -47,10 +72,6 @@ struct ring_sleep {
 	u64 armed;			/* where to wake the pollers; 0: nowhere */
 	bool less;			/* a poll that was not ready has armed it */
 	u64 asked;			/* the same, by WAIT_ARM; the least */
-	bool unfenced;			/* asymmetric: told lower, and no membarrier asked for */
-	bool trickle;			/* WAIT came back for the next, and it was not there */
-	u64 ahead;			/* told for a WAIT to come; 0: nothing */
-	u64 next;			/* of the last that was woken, where it comes next */
 	u32 records;			/* their watermark */
 	u64 need;			/* bytes of a write that found no room; 0: none */
 	u64 late_at;			/* where they have waited for it long enough; cursor + 1 */
@@ -63,6 +84,7 @@ struct ring_sleep {
 	struct irq_work work;		/* wakes for a context that cannot */
 	bool worked;			/* it has been queued */
 	int work_now;			/* with SPSCRING_KICK_NOW */
+	struct ring_fence fence;
 	struct spscring_sleep_counters count;
 };
 
@@ -72,6 +94,17 @@ static inline void ring_signal(struct eventfd_ctx *eventfd)
 	eventfd_signal(eventfd, 1);
 #else
 	eventfd_signal(eventfd);
+#endif
+}
+
+static inline void ring_timer_setup(struct hrtimer *timer,
+				    enum hrtimer_restart (*function)(struct hrtimer *))
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
+	timer->function = function;
+#else
+	hrtimer_setup(timer, function, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
 #endif
 }
 
@@ -86,6 +119,7 @@ struct ring_end {
 	struct spscring *ring;
 	const struct spscring_watch *watch;	/* under watch_lock */
 	struct ring_sleep sleep;
+	struct ring_writers writers;
 };
 
 /* A ring.  It lives as long as a file or a driver refers to it. */
@@ -117,6 +151,7 @@ struct spscring {
 	void *base;
 
 	struct memory_account *account;	/* who pays; NULL: a driver's ring */
+	struct fence_budget *budget;	/* of interrupts */
 	bool of_user;		/* made by CREATE, so users may claim its ends */
 };
 
@@ -124,6 +159,8 @@ struct spscring {
 #define RING_HUGE_ORDER	(PMD_SHIFT - PAGE_SHIFT)
 
 extern unsigned long ring_max_bytes;
+extern unsigned int fence_max_interrupts;
+extern unsigned int fence_quiet_us;
 
 static inline bool ring_role_valid(u32 role)
 {
@@ -179,6 +216,7 @@ int ring_peer_ended(struct spscring *ring, u32 role);
 /* wait.c: sleep and wake */
 void wait_init(struct ring_end *end);
 void wait_exit(struct ring_end *end);
+void wait_begin(struct ring_end *end);
 void wait_wake(struct ring_end *end, bool now);
 int wait_ready(struct spscring *ring, u32 role, u64 index);
 int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline);
@@ -189,6 +227,18 @@ void wait_forget(struct ring_end *end);
 void wait_count(struct ring_end *end, struct spscring_sleep_counters *count);
 __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table);
 int wait_fasync(struct spscring *ring, u32 role, int fd, struct file *file, int on);
+
+/* fence.c: the peer's fence, made only where somebody sleeps */
+void fence_init(void);
+struct fence_budget *fence_budget_get(bool for_user);
+void fence_budget_put(struct fence_budget *budget);
+void fence_map(struct ring_end *end, struct mm_struct *mm);
+void fence_unmap(struct ring_end *end, struct mm_struct *mm);
+bool fence_arm(struct ring_end *end);
+void fence_interrupt(struct ring_end *end);
+void fence_idle(struct ring_end *end);
+void fence_begin(struct ring_end *end);
+void fence_end(struct ring_end *end);
 
 /* kapi.c: the kernel's handles, at the ends' cursors */
 int ring_producer_handle(struct spscring *ring, struct spscring_producer *p);

@@ -43,14 +43,17 @@ static int rw_wait(struct spscring *ring, u32 role, u64 index, bool nonblock)
 {
 	if (nonblock)
 		return wait_ready(ring, role, index);
-	/* nobody fences, or no membarrier reaches the peer for us */
-	if (ring->geometry.flags & (SPSCRING_CREATE_ASYMMETRIC | SPSCRING_CREATE_BUSY_POLL)) {
+	/* nobody fences */
+	if (ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL) {
 		int err = wait_ready(ring, role, index);
 
 		return err == -EAGAIN ? -EOPNOTSUPP : err;
 	}
 	return wait_sleep(ring, role, index, -1);
 }
+
+/* A handle of a call always fences: its process may map nothing, and so not be interrupted. */
+static const u64 rw_fence = SPSCRING_FENCE;
 
 /*
  * A user that maps may have scribbled over its own page before it calls: records from an
@@ -64,15 +67,19 @@ static int rw_broken(struct spscring *ring)
 
 static int rw_consumer(struct spscring *ring, struct spscring_record_consumer *c)
 {
-	return ring_record_consumer_handle(ring, c) ? rw_broken(ring) : 0;
+	if (ring_record_consumer_handle(ring, c))
+		return rw_broken(ring);
+	c->base.wants = &rw_fence;
+	return 0;
 }
 
 static int rw_producer(struct spscring *ring, struct spscring_record_producer *p)
 {
-	const struct spscring_producer_base *b = &p->base;
+	struct spscring_producer_base *b = &p->base;
 
 	if (ring_record_producer_handle(ring, p))
 		return rw_broken(ring);
+	b->wants = &rw_fence;
 	if (b->flags & SPSCRING_CREATE_OVERWRITE && b->pos - p->oldest > b->capacity)
 		return rw_broken(ring);
 	return 0;
@@ -145,6 +152,7 @@ static ssize_t rw_read_frames(struct spscring *ring, struct iov_iter *to, bool n
 	if (iov_iter_count(to) < size)
 		return -EINVAL;
 	err = ring_consumer_handle(ring, &c);
+	c.base.wants = &rw_fence;
 	while (!err && iov_iter_count(to) >= size) {
 		err = rw_over(ring, SPSCRING_CONSUMER) ?: rw_pop(&c, to, size);
 		if (!err)
@@ -191,7 +199,7 @@ static ssize_t rw_read_record(struct spscring *ring, struct iov_iter *to, bool n
  * Return: bytes, of whole records; 0 the producer has shut down and all is read;
  * -ESHUTDOWN this end has; -EAGAIN; -EINVAL no room for a record, -EMSGSIZE not for this
  * one of any size, which stays; -EPIPE the producer has died, or the ring is broken;
- * -EFAULT; -EOPNOTSUPP it would sleep on a ring that is BUSY_POLL or ASYMMETRIC; -EBUSY it
+ * -EFAULT; -EOPNOTSUPP it would sleep on a ring that is BUSY_POLL; -EBUSY it
  * may not wait, there is more, and it has tried long enough; -ERESTARTSYS.
  */
 ssize_t rw_read(struct spscring *ring, struct mutex *lock, struct kiocb *iocb, struct iov_iter *to)
@@ -222,6 +230,7 @@ static ssize_t rw_write_frames(struct spscring *ring, struct iov_iter *from, boo
 	if (iov_iter_count(from) && iov_iter_count(from) < size)
 		return -EINVAL;
 	err = ring_producer_handle(ring, &p);
+	p.base.wants = &rw_fence;
 	while (!err && iov_iter_count(from) >= size) {
 		err = rw_refused(ring) ?: rw_push(&p, from, size);
 		if (!err)

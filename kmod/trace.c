@@ -57,15 +57,20 @@ long spscring_trace_push_n(struct spscring_producer *p, u32 n)
 	if (!n)
 		return 0;
 	if (b->pos == b->limit) {
-		int err = spscring_refresh(b, 1);
+		int err;
 
+		/* whatever room it finds, the cursor is to be no more than a capacity behind */
+		spscring_publish_cursor(b, b->pos);
+		err = spscring_refresh(b, 1);
 		if (err)
 			return err;
 	}
 	/* (D) pairs with (C) */
 	head = smp_load_acquire(b->peer_cursor);
-	if (b->pos - head <= b->capacity && (s64)(head + b->capacity - b->limit) > 0)
+	if (b->pos - head <= b->capacity && (s64)(head + b->capacity - b->limit) > 0) {
+		spscring_publish_cursor(b, b->pos);
 		b->limit = head + b->capacity;
+	}
 	n = min_t(u64, n, b->limit - b->pos);
 	spscring_trace_push(b, n);
 	return n;

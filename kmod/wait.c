@@ -6,7 +6,8 @@
  *
  * Who waits tells first, then fences, then looks a last time; who publishes does
  * it the other way round (spscring_ring.h, L to O).  So whatever becomes true of
- * the ring is seen by one of the two.
+ * the ring is seen by one of the two.  Who publishes does without the fence while
+ * nobody waits: then who begins to has it made for him first, see fence.c.
  *
  * poll always arms, ready or not: an edge-triggered epoll does not ask again
  * before it sleeps.  Where the end is ready, it arms right behind what is seen.
@@ -35,13 +36,7 @@ struct ring_waiter {
 	struct list_head list;		/* empty when woken */
 	struct task_struct *task;
 	u64 index;
-	u64 next;			/* the same distance further on */
 };
-
-static bool wait_is_asymmetric(const struct ring_end *end)
-{
-	return end->ring->geometry.flags & SPSCRING_CREATE_ASYMMETRIC;
-}
 
 /* Of two indices, of which 0 is none. */
 static u64 wait_least(u64 a, u64 b)
@@ -107,17 +102,18 @@ static void wait_tell(struct ring_end *end)
 	u64 least;
 
 	lockdep_assert_held(&s->queue.lock);
-	least = wait_least(wait_least(s->armed, s->asked), s->ahead);
+	least = wait_least(s->armed, s->asked);
 	list_for_each_entry(w, &s->waiters, list)
 		least = wait_least(least, w->index);
 	if (!least)
 		least = SPSCRING_NOBODY;
 	else if (end->role == SPSCRING_PRODUCER)
 		least -= end->ring->geometry.capacity;
-	/* whoever told it: an asymmetric peer has not fenced for a lower one */
-	if (wait_is_asymmetric(end) && (s64)(least - *wants) < 0)
-		s->unfenced = true;
-	WRITE_ONCE(*wants, least);
+	/* an index that nobody fences for might be missed */
+	WARN_ON_ONCE(least != SPSCRING_NOBODY && !s->fence.set);
+	WRITE_ONCE(*wants, (least & ~SPSCRING_FENCE) | (s->fence.set ? SPSCRING_FENCE : 0));
+	if (least == SPSCRING_NOBODY)
+		fence_idle(end);
 }
 
 /* ---------------------------------------------------------------- pollers */
@@ -221,19 +217,6 @@ static bool wait_fire(struct ring_end *end, bool now)
 
 /* ------------------------------------------------------------------- wake */
 
-/*
- * Of an asymmetric ring, at a trickle: its next WAIT is told for it, in place of the
- * index that was reached.  A raise needs no fence, so that WAIT can sleep at once.
- */
-static void wait_go_ahead(struct ring_end *end, const struct ring_waiter *w)
-{
-	struct ring_sleep *s = &end->sleep;
-
-	s->next = w->next;
-	if (s->trickle && !wait_over(end, s->next))
-		s->ahead = s->next;
-}
-
 /* All who need not wait any longer, or just @all, are woken; true if pollers are among them. */
 static bool wait_reap_once(struct ring_end *end, bool all)
 {
@@ -242,13 +225,9 @@ static bool wait_reap_once(struct ring_end *end, bool all)
 	u64 wakes = s->count.wakes;
 	bool pollers = false, late;
 
-	if (s->ahead && wait_over(end, s->ahead))
-		s->ahead = 0;
 	list_for_each_entry_safe(w, next, &s->waiters, list) {
 		if (!all && !wait_over(end, w->index))
 			continue;
-		if (wait_is_asymmetric(end))
-			wait_go_ahead(end, w);
 		list_del_init(&w->list);
 		WRITE_ONCE(s->waiting, s->waiting - 1);
 		wake_up_process(w->task);
@@ -451,6 +430,21 @@ void wait_wake(struct ring_end *end, bool now)
 	wait_told(end, signal);
 }
 
+/*
+ * Somebody has told an index and is about to look a last time.  Where the peer's CPUs were
+ * made to fence first (@interrupt: fence_arm() said so), for all who have told one meanwhile.
+ */
+static void wait_fence(struct ring_end *end, bool interrupt)
+{
+	if (!interrupt) {
+		/* (M), (O) */
+		smp_mb();
+		return;
+	}
+	fence_interrupt(end);
+	wait_told(end, wait_look_for_all(end));
+}
+
 static enum hrtimer_restart wait_timer(struct hrtimer *timer)
 {
 	struct ring_end *end = container_of(timer, struct ring_end, sleep.timer);
@@ -542,28 +536,11 @@ static int wait_check(struct spscring *ring, u32 role, u64 index)
 }
 
 /*
- * An asymmetric ring's index is told first, and its WAIT comes again once the peer
- * has fenced.  True if it has not; the caller is the one to see to it.
+ * 0, and then @interrupt is for wait_fence(); 1 it is reached: an index that the peer may
+ * have kicked for is not told, or it would keep quiet of larger ones; -EBUSY too many wait,
+ * all of which each kick looks at.
  */
-static bool wait_tell_ahead(struct ring_end *end, const struct ring_waiter *w)
-{
-	struct ring_sleep *s = &end->sleep;
-	bool unfenced;
-
-	s->trickle = w->index == s->next;
-	s->ahead = wait_least(s->ahead, w->index);
-	wait_tell(end);
-	unfenced = s->unfenced;
-	s->unfenced = false;
-	return unfenced;
-}
-
-/*
- * 0; 1 it is reached: an index that the peer may have kicked for is not told, or
- * it would keep quiet of larger ones; -EAGAIN it is told, but an asymmetric peer has
- * not fenced; -EBUSY too many wait, all of which each kick looks at.
- */
-static int wait_add(struct ring_end *end, struct ring_waiter *w)
+static int wait_add(struct ring_end *end, struct ring_waiter *w, bool *interrupt)
 {
 	struct ring_sleep *s = &end->sleep;
 	int ret = 0;
@@ -573,12 +550,11 @@ static int wait_add(struct ring_end *end, struct ring_waiter *w)
 		ret = 1;
 	} else if (s->waiting == SPSCRING_WAITERS_MAX) {
 		ret = -EBUSY;
-	} else if (wait_is_asymmetric(end) && wait_tell_ahead(end, w)) {
-		ret = -EAGAIN;
 	} else {
 		list_add(&w->list, &s->waiters);
 		WRITE_ONCE(s->waiting, s->waiting + 1);
 		s->count.sleeps++;
+		*interrupt = fence_arm(end);
 		wait_tell(end);
 	}
 	spin_unlock_irq(&s->queue.lock);
@@ -615,7 +591,6 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 	struct ring_end *end = ring_end_of(ring, role);
 	struct ring_waiter w = {
 		.list = LIST_HEAD_INIT(w.list), .task = current, .index = index,
-		.next = 2 * index - ring_cursor(ring, role),
 	};
 	ktime_t until = deadline, *timeout = deadline < 0 ? NULL : &until;
 	int err;
@@ -624,25 +599,23 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 	err = wait_check(ring, role, index);
 	if (err)
 		return err;
-	if (wait_is_asymmetric(end))
-		/* who comes again has had an asymmetric peer fence, maybe for others, too */
-		wait_told(end, wait_look_for_all(end));
 	err = wait_ready(ring, role, index);
 	if (err != -EAGAIN)
 		return err;
 	for (;;) {
+		bool interrupt = false;
+
 		/* before the list: who takes it off wakes it, too */
 		set_current_state(TASK_INTERRUPTIBLE);
 		if (list_empty_careful(&w.list)) {
-			err = wait_add(end, &w);
+			err = wait_add(end, &w, &interrupt);
 			if (err) {
 				err = min(err, 0);
 				break;
 			}
 			trace_spscring_sleep(ring, role, index);
 		}
-		/* (M), (O) */
-		smp_mb();
+		wait_fence(end, interrupt);
 		if (role == SPSCRING_PRODUCER)
 			wait_tell_consumer(ring);
 		err = wait_ready(ring, role, index);
@@ -674,14 +647,15 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
  * @role: the end
  * @index: where to wake them
  *
- * Return: 0; -EAGAIN it is armed, but an asymmetric peer has not fenced since; or
- * a negative errno, see struct spscring_wait.
+ * Context: process.
+ *
+ * Return: 0, or a negative errno, see struct spscring_wait.
  */
 int wait_arm(struct spscring *ring, u32 role, u64 index)
 {
 	struct ring_end *end = ring_end_of(ring, role);
 	struct ring_sleep *s = &end->sleep;
-	bool signal = false;
+	bool interrupt = false, signal = false;
 	int err;
 
 	err = wait_check(ring, role, index);
@@ -695,20 +669,37 @@ int wait_arm(struct spscring *ring, u32 role, u64 index)
 		WRITE_ONCE(s->asked, index);
 	/* what is reached is not told, as in wait_add() */
 	if (!wait_over(end, index)) {
+		interrupt = fence_arm(end);
 		wait_tell(end);
 		/* (M), (O) */
 		smp_mb();
 	}
-	if (wait_over(end, index)) {
+	if (wait_over(end, index))
 		signal |= wait_wake_locked(end);
-	} else if (s->unfenced) {
-		/* who is answered so fences, and arms again */
-		s->unfenced = false;
-		err = -EAGAIN;
-	}
 	spin_unlock_irq(&s->queue.lock);
+	if (interrupt)
+		wait_fence(end, true);
 	wait_told(end, signal);
-	return err;
+	return 0;
+}
+
+/* Arms the end as poll does, and says what poll says. */
+static __poll_t wait_arm_and_poll(struct ring_end *end)
+{
+	struct ring_sleep *s = &end->sleep;
+	bool interrupt;
+	__poll_t mask;
+
+	do {
+		spin_lock_irq(&s->queue.lock);
+		interrupt = fence_arm(end);
+		mask = wait_look(end);
+		spin_unlock_irq(&s->queue.lock);
+		if (interrupt)
+			wait_fence(end, true);
+	} while (interrupt && !mask);
+	wait_told(end, false);
+	return mask;
 }
 
 /**
@@ -732,12 +723,12 @@ __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_tabl
 		return EPOLLERR;
 	poll_wait(file, &s->queue, table);
 
-	spin_lock_irq(&s->queue.lock);
-	mask = wait_look(end);
-	if (!mask)
+	mask = wait_arm_and_poll(end);
+	if (!mask) {
+		spin_lock_irq(&s->queue.lock);
 		s->count.polls++;
-	spin_unlock_irq(&s->queue.lock);
-	wait_told(end, false);
+		spin_unlock_irq(&s->queue.lock);
+	}
 	return mask;
 }
 
@@ -756,19 +747,15 @@ __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_tabl
 int wait_fasync(struct spscring *ring, u32 role, int fd, struct file *file, int on)
 {
 	struct ring_end *end = ring_end_of(ring, role);
-	struct ring_sleep *s = &end->sleep;
 	int ret;
 
 	if (on && ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
 		return -EOPNOTSUPP;
-	ret = fasync_helper(fd, file, on, &s->fasync);
+	ret = fasync_helper(fd, file, on, &end->sleep.fasync);
 	if (ret < 0 || !on)
 		return ret;
 	/* what is there is not told, as a pipe does not */
-	spin_lock_irq(&s->queue.lock);
-	wait_look(end);
-	spin_unlock_irq(&s->queue.lock);
-	wait_told(end, false);
+	wait_arm_and_poll(end);
 	return ret;
 }
 
@@ -852,7 +839,6 @@ void wait_forget(struct ring_end *end)
 	swap(s->eventfd, eventfd);
 	wait_arm_at(s, 0, false);
 	WRITE_ONCE(s->asked, 0);
-	s->ahead = 0;
 	s->records = 0;
 	WRITE_ONCE(s->need, 0);
 	s->timeout = 0;
@@ -891,12 +877,8 @@ void wait_init(struct ring_end *end)
 	init_waitqueue_head(&s->queue);
 	INIT_LIST_HEAD(&s->waiters);
 	init_irq_work(&s->work, wait_work);
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
-	hrtimer_init(&s->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
-	s->timer.function = wait_timer;
-#else
-	hrtimer_setup(&s->timer, wait_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
-#endif
+	ring_timer_setup(&s->timer, wait_timer);
+	fence_begin(end);
 }
 
 /**
@@ -911,4 +893,16 @@ void wait_exit(struct ring_end *end)
 	if (end->sleep.worked)
 		irq_work_sync(&end->sleep.work);
 	wait_forget(end);
+	fence_end(end);
+}
+
+/**
+ * wait_begin() - an end's peer has a holder
+ * @end: the end
+ */
+void wait_begin(struct ring_end *end)
+{
+	spin_lock_irq(&end->sleep.queue.lock);
+	wait_tell(end);
+	spin_unlock_irq(&end->sleep.queue.lock);
 }

@@ -77,7 +77,10 @@ static const struct { const char *name; size_t is, was; } places[] = {
 	AT(spscring_sleep_counters, polls, 8),
 	AT(spscring_sleep_counters, kicks, 16),
 	AT(spscring_sleep_counters, wakes, 24),
-	AT(spscring_sleep_counters, reserved, 32),
+	AT(spscring_sleep_counters, interrupts, 32),
+	AT(spscring_sleep_counters, clears, 40),
+	AT(spscring_sleep_counters, refused, 48),
+	AT(spscring_sleep_counters, reserved, 56),
 	AT(spscring_wait, flags, 4),
 	AT(spscring_wait, index, 8),
 	AT(spscring_wait, deadline, 16),
@@ -129,7 +132,7 @@ TEST(numbers)
 	EXPECT_EQ(SPSCRING_KICK, 0xef05);
 	EXPECT_EQ(SPSCRING_NOTIFY, 0xef06);
 	EXPECT_EQ(SPSCRING_CREATE_BUSY_POLL, 2);
-	EXPECT_EQ(SPSCRING_CREATE_ASYMMETRIC, 4);
+	EXPECT_EQ(SPSCRING_CREATE_FENCE, 4);
 	EXPECT_EQ(SPSCRING_CREATE_RECORDS, 8);
 	EXPECT_EQ(SPSCRING_CREATE_DROP, 16);
 	EXPECT_EQ(SPSCRING_CREATE_OVERWRITE, 32);
@@ -198,8 +201,8 @@ TEST_F(pages, info_page)
 	EXPECT_EQ(memcmp(&page->geometry, g, sizeof(*g)), 0);
 	EXPECT_EQ(memcmp(page->name, self->info.name, sizeof(page->name)), 0);
 	EXPECT_STREQ((const char *)page->name, "abi");
-	EXPECT_EQ(g->version, 2);
-	EXPECT_EQ(g->oldest_reader, 1);
+	EXPECT_EQ(g->version, 3);
+	EXPECT_EQ(g->oldest_reader, 3);
 	EXPECT_EQ(g->features, 0);
 	EXPECT_EQ(g->flags, 0);
 	EXPECT_EQ(g->reserved, 0);
@@ -393,8 +396,11 @@ TEST_F(pages, kernel_lines)
 	EXPECT_EQ(spscring_shutdown(self->producer, SPSCRING_SHUTDOWN_BROKEN), 0);
 	EXPECT_EQ(READ_ONCE(kernel->broken.word), 1);
 	EXPECT_EQ(info_of(self->ring).broken, 1);
-	EXPECT_EQ(READ_ONCE(kernel->consumer_wants.word), SPSCRING_NOBODY);
-	EXPECT_EQ(READ_ONCE(kernel->producer_wants.word), SPSCRING_NOBODY);
+	/* a while after the first claims it is without SPSCRING_FENCE */
+	EXPECT_EQ(READ_ONCE(kernel->consumer_wants.word) | SPSCRING_FENCE,
+		  SPSCRING_NOBODY | SPSCRING_FENCE);
+	EXPECT_EQ(READ_ONCE(kernel->producer_wants.word) | SPSCRING_FENCE,
+		  SPSCRING_NOBODY | SPSCRING_FENCE);
 }
 
 TEST(colours)
@@ -442,7 +448,7 @@ FIXTURE_VARIANT_ADD(grow, create)
 {
 	.cmd = SPSCRING_CREATE, .size = sizeof(struct spscring_create),
 	.flags = SPSCRING_CREATE_NUMA_NODE | SPSCRING_CREATE_BUSY_POLL |
-		 SPSCRING_CREATE_ASYMMETRIC,
+		 SPSCRING_CREATE_FENCE,
 	.good.create = { .capacity = 1, .record_size = 1 },
 };
 

@@ -660,6 +660,7 @@ FIXTURE_SETUP(mend)
 		pop_from(_metadata, e, i, 1);
 	}
 	self->at = variant->before;
+	WRITE_ONCE(*e->p.base.cursor, self->at);
 	/* from here on its cursor is not published */
 	self->unseen = self->at;
 	e->p.base.cursor = &self->unseen;

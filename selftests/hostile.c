@@ -86,8 +86,9 @@ static const struct word dead_consumer_words[] = {
  */
 static const struct word dead_producer_words[] = {
 	/*                0      -1     +1     -1     +C     -C     +C+1   -C-1   ahead  behind */
-	WORD(P_CURSOR,    BREAK, BREAK, TAKE,  OPEN,  TAKE,  OPEN,  BREAK, BREAK, BREAK, BREAK),
-	WORD(TAIL,        WAIT,  WAIT,  TAKE,  WAIT,  TAKE,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT),
+	WORD(P_CURSOR,    BREAK, BREAK, TAKE,  OPEN,  TAKE,  OPEN,  BREAK, OPEN,  BREAK, BREAK),
+	/* the position, which is not to be behind what the consumer has taken */
+	WORD(TAIL,        BREAK, BREAK, TAKE,  BREAK, TAKE,  BREAK, TAKE,  BREAK, TAKE,  BREAK),
 	WORD(TAIL_NEXT,   WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT),
 	WORD(TAIL_BEFORE, WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT),
 	WORD(TAIL_AFTER,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT),

@@ -18,29 +18,6 @@
 /* A ring of about so many bytes of data. */
 #define RING_OF(bytes)	RING(.capacity = (bytes) / 64, .record_size = 56)
 
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = negative_errno(write(fd, text, strlen(text)));
-	close(fd);
-	return ret < 0 ? ret : 0;
-}
-
-static long long read_number(const char *path)
-{
-	long long value = -1;
-	FILE *f = fopen(path, "r");
-
-	if (f && fscanf(f, "%lld", &value) != 1)
-		value = -1;
-	if (f)
-		fclose(f);
-	return value;
-}
-
 /* A ring of that size on a fresh fd, held until the fd is closed. */
 static int try_ring(int fd, __u64 bytes)
 {

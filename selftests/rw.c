@@ -184,27 +184,24 @@ TEST_F(rw, death)
 
 TEST(rw_cannot_sleep)
 {
-	const __u32 flags[] = { SPSCRING_CREATE_BUSY_POLL, SPSCRING_CREATE_ASYMMETRIC };
-	int i, ring, in, out;
+	int ring, in, out;
 
 	SKIP_WITHOUT_DEVICE();
-	for (i = 0; i < 2; i++) {
-		ring = spscring_open(RING(.capacity = CAPACITY, .record_size = SIZE,
-					  .flags = flags[i]));
-		ASSERT_GE(ring, 0);
-		in = claim_end(ring, SPSCRING_PRODUCER, 0);
-		out = claim_end(ring, SPSCRING_CONSUMER, 0);
-		EXPECT_EQ(get(out, 0, 1), -EOPNOTSUPP);
-		EXPECT_EQ(put(in, 0, CAPACITY + 1), CAPACITY * SIZE);
-		EXPECT_EQ(put(in, 0, 1), -EOPNOTSUPP);
-		EXPECT_EQ(get(out, 0, CAPACITY), CAPACITY * SIZE);
-		/* the end of the stream is nothing to sleep for */
-		ASSERT_EQ(spscring_shutdown(in, 0), 0);
-		EXPECT_EQ(get(out, CAPACITY, 1), 0);
-		close(in);
-		close(out);
-		close(ring);
-	}
+	ring = spscring_open(RING(.capacity = CAPACITY, .record_size = SIZE,
+				  .flags = SPSCRING_CREATE_BUSY_POLL));
+	ASSERT_GE(ring, 0);
+	in = claim_end(ring, SPSCRING_PRODUCER, 0);
+	out = claim_end(ring, SPSCRING_CONSUMER, 0);
+	EXPECT_EQ(get(out, 0, 1), -EOPNOTSUPP);
+	EXPECT_EQ(put(in, 0, CAPACITY + 1), CAPACITY * SIZE);
+	EXPECT_EQ(put(in, 0, 1), -EOPNOTSUPP);
+	EXPECT_EQ(get(out, 0, CAPACITY), CAPACITY * SIZE);
+	/* the end of the stream is nothing to sleep for */
+	ASSERT_EQ(spscring_shutdown(in, 0), 0);
+	EXPECT_EQ(get(out, CAPACITY, 1), 0);
+	close(in);
+	close(out);
+	close(ring);
 }
 
 /* More than there is room for, to a reader that comes later. */
@@ -803,25 +800,22 @@ TEST_F(record, longest_waits)
 
 TEST(record_cannot_sleep)
 {
-	const __u32 flags[] = { SPSCRING_CREATE_BUSY_POLL, SPSCRING_CREATE_ASYMMETRIC };
-	int i, ring, in, out;
+	int ring, in, out;
 
 	SKIP_WITHOUT_DEVICE();
-	for (i = 0; i < 2; i++) {
-		ring = record_ring(4096, 0, flags[i]);
-		ASSERT_GE(ring, 0);
-		in = claim_end(ring, SPSCRING_PRODUCER, 0);
-		out = claim_end(ring, SPSCRING_CONSUMER, 0);
-		EXPECT_EQ(get_record(out, 0, ROOM), -EOPNOTSUPP);
-		EXPECT_EQ(put_record(in, 0, 4000), 4000);
-		EXPECT_EQ(put_record(in, 1, 100), -EOPNOTSUPP);
-		EXPECT_EQ(get_record(out, 0, ROOM), 4000);
-		ASSERT_EQ(spscring_shutdown(in, 0), 0);
-		EXPECT_EQ(get_record(out, 1, ROOM), 0);
-		close(in);
-		close(out);
-		close(ring);
-	}
+	ring = record_ring(4096, 0, SPSCRING_CREATE_BUSY_POLL);
+	ASSERT_GE(ring, 0);
+	in = claim_end(ring, SPSCRING_PRODUCER, 0);
+	out = claim_end(ring, SPSCRING_CONSUMER, 0);
+	EXPECT_EQ(get_record(out, 0, ROOM), -EOPNOTSUPP);
+	EXPECT_EQ(put_record(in, 0, 4000), 4000);
+	EXPECT_EQ(put_record(in, 1, 100), -EOPNOTSUPP);
+	EXPECT_EQ(get_record(out, 0, ROOM), 4000);
+	ASSERT_EQ(spscring_shutdown(in, 0), 0);
+	EXPECT_EQ(get_record(out, 1, ROOM), 0);
+	close(in);
+	close(out);
+	close(ring);
 }
 
 /* As of frames; and one that is overtaken meanwhile reads what is left. */

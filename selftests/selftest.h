@@ -48,6 +48,30 @@ static inline int negative_errno(long ret)
 	return ret < 0 ? -errno : (int)ret;
 }
 
+static inline int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = negative_errno(write(fd, text, strlen(text)));
+	close(fd);
+	return ret < 0 ? ret : 0;
+}
+
+/* -1: not there, or no number. */
+static inline long long read_number(const char *path)
+{
+	long long value = -1;
+	FILE *f = fopen(path, "r");
+
+	if (f && fscanf(f, "%lld", &value) != 1)
+		value = -1;
+	if (f)
+		fclose(f);
+	return value;
+}
+
 static inline int device_open(void)
 {
 	return negative_errno(open(DEVICE, O_RDWR | O_CLOEXEC));

@@ -43,6 +43,30 @@ static __u64 some_hand_overs(void)
 	return least(hand_overs(), 100000);
 }
 
+/*
+ * The fence is cleared as soon as nobody waits, so that it has to come back by interrupts
+ * each time; or, not @quick, as the module was loaded.
+ */
+struct quick {
+	struct parameter quiet, most;
+};
+
+static void quick_begin(struct quick *q, bool quick)
+{
+	memset(q, 0, sizeof(*q));
+	if (!quick || !parameter_keep(&q->quiet, "quiet_us") ||
+	    !parameter_keep(&q->most, "max_interrupts"))
+		return;
+	parameter_set(&q->quiet, 10);
+	parameter_set(&q->most, INT_MAX);
+}
+
+static void quick_end(const struct quick *q)
+{
+	parameter_restore(&q->quiet);
+	parameter_restore(&q->most);
+}
+
 /* What is tested is sleep. */
 static void no_spin(__u32 *spin, __u32 *spin_max)
 {
@@ -63,12 +87,12 @@ FIXTURE_VARIANT(wait) {
 	__u32 flags;
 };
 
-FIXTURE_VARIANT_ADD(wait, fence) {
+FIXTURE_VARIANT_ADD(wait, adaptive) {
 	.flags = 0,
 };
 
-FIXTURE_VARIANT_ADD(wait, asymmetric) {
-	.flags = SPSCRING_CREATE_ASYMMETRIC,
+FIXTURE_VARIANT_ADD(wait, fence) {
+	.flags = SPSCRING_CREATE_FENCE,
 };
 
 FIXTURE_SETUP(wait)
@@ -145,9 +169,9 @@ TEST_F(wait, timeout)
 	EXPECT_EQ(spscring_wait_records(&self->c, 1, 1), -ETIMEDOUT);
 	ASSERT_EQ(push_some(self, 64), 0);
 	EXPECT_EQ(spscring_wait_room(&self->p, 1, in_ms(5)), -ETIMEDOUT);
-	/* nobody waits any more, so nobody is kicked, but for what was armed */
+	/* nobody waits any more, so nobody is kicked */
 	ASSERT_EQ(pop_some(self, 64), 0);
-	EXPECT_EQ(info_of(self->ring).producer_sleep.kicks, variant->flags ? 1 : 0);
+	EXPECT_EQ(info_of(self->ring).producer_sleep.kicks, 0);
 }
 
 TEST_F(wait, bad)
@@ -156,8 +180,7 @@ TEST_F(wait, bad)
 
 	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want), -EINVAL);
 	want.index = 64;
-	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want),
-		  variant->flags ? -EAGAIN : -ETIMEDOUT);
+	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want), -ETIMEDOUT);
 	want.flags = SPSCRING_WAIT_ARM;
 	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want), -EINVAL);
 	EXPECT_EQ(do_ioctl(self->consumer_fd, SPSCRING_KICK, (void *)2), -EINVAL);
@@ -185,7 +208,7 @@ TEST(wait_busy_poll)
 	SKIP_WITHOUT_DEVICE();
 	EXPECT_EQ(spscring_open(RING(.capacity = 64, .record_size = 8,
 				     .flags = SPSCRING_CREATE_BUSY_POLL |
-					      SPSCRING_CREATE_ASYMMETRIC)), -EINVAL);
+					      SPSCRING_CREATE_FENCE)), -EINVAL);
 	ring = spscring_open(RING(.capacity = 64, .record_size = 8,
 				  .flags = SPSCRING_CREATE_BUSY_POLL));
 	ASSERT_GE(ring, 0);
@@ -277,38 +300,6 @@ TEST_F(wait, own_shutdown)
 	ASSERT_EQ(spscring_shutdown(self->consumer_fd, 0), 0);
 	ASSERT_EQ(pthread_join(w.thread, NULL), 0);
 	EXPECT_EQ(w.err, -ESHUTDOWN);
-}
-
-/* A WAIT, a record, and the next WAIT: what that answers without a record. */
-static int wait_for_next(struct _test_data_wait *self)
-{
-	struct spscring_wait want = { .size = sizeof(want), .deadline = 1 };
-	struct waiter w;
-
-	if (start_waiters(self, &w, 1) || push_some(self, 1) ||
-	    pthread_join(w.thread, NULL) || w.err || pop_some(self, 1))
-		return -EIO;
-	want.index = self->next_out + 1;
-	return do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want);
-}
-
-/* Of records that come one by one each is told by the last one's kick, and needs no fence. */
-TEST_F(wait, trickle)
-{
-	int tries = 1000, err;
-
-	do
-		err = wait_for_next(self);
-	while (err == -EAGAIN && tries--);
-	ASSERT_EQ(err, -ETIMEDOUT);
-	if (!variant->flags)
-		return;
-	/* no more than the one kick for what nobody waits for */
-	tries = consumer_sleep(self).kicks;
-	ASSERT_EQ(push_some(self, 10), 0);
-	EXPECT_EQ(consumer_sleep(self).kicks, tries + 1);
-	ASSERT_EQ(pop_some(self, 10), 0);
-	EXPECT_EQ(wait_for_next(self), -EAGAIN);
 }
 
 /* One more than may wait is refused; the others all wake. */
@@ -691,7 +682,7 @@ static int push_kick_late(struct spscring_producer *p, __u64 *next)
 
 	if (err)
 		return err;
-	want = READ_ONCE(*p->base.wants);
+	want = spscring_consumer_wants(&p->base);
 	if (want == p->base.kicked || (__s64)(p->base.pos - want) < 0)
 		return -ENOENT;
 	p->base.kicked = want;
@@ -715,47 +706,6 @@ TEST_F(wait, late_kick)
 	ASSERT_EQ(push_some(self, 1), 0);
 	EXPECT_EQ(read(event, &times, sizeof(times)), sizeof(times));
 	close(event);
-}
-
-static int wait_or_arm(struct _test_data_wait *self, __u32 flags)
-{
-	struct spscring_wait want = {
-		.size = sizeof(want), .flags = flags, .index = self->next_out + 1,
-		.deadline = flags & SPSCRING_WAIT_ARM ? NEVER : 1,
-	};
-
-	return do_ioctl(self->consumer_fd, SPSCRING_WAIT, &want);
-}
-
-/* For what was told lower an asymmetric peer has to fence, whoever told it. */
-TEST_F(wait, unfenced)
-{
-	const int unfenced = variant->flags ? -EAGAIN : 0;
-
-	EXPECT_EQ(poll_one(self->consumer_fd, POLLIN, 0), 0);
-	EXPECT_EQ(wait_or_arm(self, SPSCRING_WAIT_ARM), unfenced);
-	EXPECT_EQ(wait_or_arm(self, SPSCRING_WAIT_ARM), 0);
-	ASSERT_EQ(push_some(self, 1), 0);
-	ASSERT_EQ(pop_some(self, 1), 0);
-	EXPECT_EQ(poll_one(self->consumer_fd, POLLIN, 0), 0);
-	EXPECT_EQ(wait_or_arm(self, 0), unfenced ?: -ETIMEDOUT);
-	EXPECT_EQ(wait_or_arm(self, 0), -ETIMEDOUT);
-}
-
-/* Who has had the peer fence looks for the others who were told meanwhile, too. */
-TEST_F(wait, fenced_for_all)
-{
-	struct waiter w;
-
-	if (!variant->flags)
-		return;
-	ASSERT_EQ(wait_or_arm(self, 0), -EAGAIN);
-	ASSERT_EQ(start_waiters(self, &w, 1), 0);
-	/* the peer has not seen the index yet */
-	ASSERT_EQ(push_unseen(&self->p, 0), 0);
-	EXPECT_EQ(wait_or_arm(self, 0), 0);
-	ASSERT_EQ(pthread_join(w.thread, NULL), 0);
-	EXPECT_EQ(w.err, 0);
 }
 
 /* ------------------------------------------------- an end's end, by its calls */
@@ -958,13 +908,8 @@ static int consumer_sleep_for_one(struct sleeper *s, struct spscring_consumer *c
 
 	if (s->how == BY_WAIT)
 		return in_time(spscring_wait_records(c, 1, until), until);
-	if (s->how == BY_EVENTFD || c->base.flags & SPSCRING_CREATE_ASYMMETRIC) {
-		err = spscring_arm_records(c, 1);
-		/* an eventfd is told either way, a poller looks once more */
-		if (err || (s->how != BY_EVENTFD && spscring_has_records(c, 1)))
-			return err;
-	}
-	return sleeper_sleep(s);
+	err = s->how == BY_EVENTFD ? spscring_arm_records(c, 1) : 0;
+	return err ?: sleeper_sleep(s);
 }
 
 /* The next record, or a sleep for it. */
@@ -985,16 +930,13 @@ static int producer_sleep_for_one(struct sleeper *s, struct spscring_producer *p
 
 	if (s->how == BY_WAIT)
 		return in_time(spscring_wait_room(p, 1, until), until);
-	if (s->how == BY_EVENTFD || p->base.flags & SPSCRING_CREATE_ASYMMETRIC) {
-		err = spscring_arm_room(p, 1);
-		if (err || (s->how != BY_EVENTFD && spscring_has_room(p, 1)))
-			return err;
-	}
-	return sleeper_sleep(s);
+	err = s->how == BY_EVENTFD ? spscring_arm_room(p, 1) : 0;
+	return err ?: sleeper_sleep(s);
 }
 
 FIXTURE(torture) {
 	int ring;
+	struct quick quick;
 };
 
 FIXTURE_VARIANT(torture) {
@@ -1003,6 +945,7 @@ FIXTURE_VARIANT(torture) {
 	__u32 capacity;
 	bool signals;
 	int restart;		/* SA_RESTART */
+	bool quick;
 };
 
 #define TORTURE(name)	FIXTURE_VARIANT_ADD(torture, name)
@@ -1013,13 +956,19 @@ TORTURE(poll) { .how = BY_POLL, .capacity = 3 };
 TORTURE(epoll) { .how = BY_EPOLL, .capacity = 3 };
 TORTURE(epoll_edge) { .how = BY_EPOLL_EDGE, .capacity = 3 };
 TORTURE(eventfd) { .how = BY_EVENTFD, .capacity = 3 };
-TORTURE(asymmetric) { .how = BY_WAIT, .capacity = 1, .flags = SPSCRING_CREATE_ASYMMETRIC };
-TORTURE(asymmetric_edge) { .how = BY_EPOLL_EDGE, .capacity = 3,
-	.flags = SPSCRING_CREATE_ASYMMETRIC };
+TORTURE(fence) { .how = BY_WAIT, .capacity = 1, .flags = SPSCRING_CREATE_FENCE };
+TORTURE(fence_edge) { .how = BY_EPOLL_EDGE, .capacity = 3,
+	.flags = SPSCRING_CREATE_FENCE };
 /* deep enough that not every head is told */
 TORTURE(edge_deep) { .how = BY_EPOLL_EDGE, .capacity = 64 };
-TORTURE(asymmetric_edge_deep) { .how = BY_EPOLL_EDGE, .capacity = 64,
-	.flags = SPSCRING_CREATE_ASYMMETRIC };
+TORTURE(fence_edge_deep) { .how = BY_EPOLL_EDGE, .capacity = 64,
+	.flags = SPSCRING_CREATE_FENCE };
+TORTURE(quick) { .how = BY_WAIT, .capacity = 1, .quick = true };
+TORTURE(quick_deep) { .how = BY_WAIT, .capacity = 20, .quick = true };
+TORTURE(quick_poll) { .how = BY_POLL, .capacity = 3, .quick = true };
+TORTURE(quick_edge) { .how = BY_EPOLL_EDGE, .capacity = 3, .quick = true };
+TORTURE(quick_eventfd) { .how = BY_EVENTFD, .capacity = 3, .quick = true };
+TORTURE(quick_signals) { .how = BY_WAIT, .capacity = 3, .quick = true, .signals = true };
 TORTURE(signals) { .how = BY_WAIT, .capacity = 3, .signals = true };
 TORTURE(signals_restart) { .how = BY_WAIT, .capacity = 3, .signals = true, .restart = SA_RESTART };
 TORTURE(signals_edge) { .how = BY_EPOLL_EDGE, .capacity = 3, .signals = true };
@@ -1027,6 +976,7 @@ TORTURE(signals_edge) { .how = BY_EPOLL_EDGE, .capacity = 3, .signals = true };
 FIXTURE_SETUP(torture)
 {
 	SKIP_WITHOUT_DEVICE();
+	quick_begin(&self->quick, variant->quick);
 	self->ring = spscring_open(RING(.capacity = variant->capacity, .record_size = 8,
 					.flags = variant->flags));
 	ASSERT_GE(self->ring, 0);
@@ -1034,6 +984,7 @@ FIXTURE_SETUP(torture)
 
 FIXTURE_TEARDOWN(torture)
 {
+	quick_end(&self->quick);
 	close_fd(&self->ring);
 }
 
@@ -1050,6 +1001,15 @@ static void tell_hand_overs(int ring, enum how how, __u64 producer_slept, __u64 
 
 	printf("# hand-overs: %llu\n", least(producer_slept, kicks ? p.kicks : p.wakes) +
 	       least(consumer_slept, kicks ? c.kicks : c.wakes));
+}
+
+static void tell_interrupts(int ring)
+{
+	struct spscring_info info = info_of(ring);
+
+	printf("# interrupts: consumer %llu in %llu sleeps, producer %llu in %llu\n",
+	       info.consumer_sleep.interrupts, info.consumer_sleep.sleeps,
+	       info.producer_sleep.interrupts, info.producer_sleep.sleeps);
 }
 
 /* Of this process, or of its children that it has waited for. */
@@ -1158,6 +1118,7 @@ TEST_F_TIMEOUT(torture, hand_over, 1800)
 		kill(pid, SIGKILL);
 	EXPECT_EQ(wait_child(pid), 0);
 	EXPECT_GT(info_of(self->ring).consumer_sleep.kicks, 0);
+	tell_interrupts(self->ring);
 	tell_hand_overs(self->ring, variant->how, slept(RUSAGE_CHILDREN), slept(RUSAGE_SELF));
 	close(fd);
 }
@@ -1178,10 +1139,10 @@ FIXTURE_VARIANT(busy) {
 
 FIXTURE_VARIANT_ADD(busy, one_by_one) { .batch = 1 };
 FIXTURE_VARIANT_ADD(busy, in_batches) { .batch = BUSY_BATCH };
-FIXTURE_VARIANT_ADD(busy, asymmetric) { .batch = 1, .flags = SPSCRING_CREATE_ASYMMETRIC };
-FIXTURE_VARIANT_ADD(busy, asymmetric_in_batches) {
+FIXTURE_VARIANT_ADD(busy, fence) { .batch = 1, .flags = SPSCRING_CREATE_FENCE };
+FIXTURE_VARIANT_ADD(busy, fence_in_batches) {
 	.batch = BUSY_BATCH,
-	.flags = SPSCRING_CREATE_ASYMMETRIC,
+	.flags = SPSCRING_CREATE_FENCE,
 };
 
 FIXTURE_SETUP(busy)
@@ -1342,7 +1303,7 @@ FIXTURE_VARIANT_ADD(lost, poll) { .how = BY_POLL };
 FIXTURE_VARIANT_ADD(lost, epoll) { .how = BY_EPOLL };
 FIXTURE_VARIANT_ADD(lost, epoll_edge) { .how = BY_EPOLL_EDGE };
 FIXTURE_VARIANT_ADD(lost, eventfd) { .how = BY_EVENTFD };
-FIXTURE_VARIANT_ADD(lost, asymmetric) { .how = BY_WAIT, .flags = SPSCRING_CREATE_ASYMMETRIC };
+FIXTURE_VARIANT_ADD(lost, fence) { .how = BY_WAIT, .flags = SPSCRING_CREATE_FENCE };
 
 FIXTURE_SETUP(lost)
 {
@@ -1437,9 +1398,9 @@ FIXTURE_VARIANT(tail) {
 FIXTURE_VARIANT_ADD(tail, poll) { .how = BY_POLL };
 FIXTURE_VARIANT_ADD(tail, epoll) { .how = BY_EPOLL };
 FIXTURE_VARIANT_ADD(tail, epoll_edge) { .how = BY_EPOLL_EDGE };
-FIXTURE_VARIANT_ADD(tail, asymmetric_edge) {
+FIXTURE_VARIANT_ADD(tail, fence_edge) {
 	.how = BY_EPOLL_EDGE,
-	.flags = SPSCRING_CREATE_ASYMMETRIC,
+	.flags = SPSCRING_CREATE_FENCE,
 };
 
 FIXTURE_SETUP(tail)
@@ -1561,23 +1522,30 @@ static void *wait_in_strides(void *arg)
 
 FIXTURE(two) {
 	int ring;
+	struct quick quick;
 };
 
 FIXTURE_VARIANT(two) {
 	__u32 flags;
+	bool quick;
 };
 
-FIXTURE_VARIANT_ADD(two, fence) {
+FIXTURE_VARIANT_ADD(two, adaptive) {
 	.flags = 0,
 };
 
-FIXTURE_VARIANT_ADD(two, asymmetric) {
-	.flags = SPSCRING_CREATE_ASYMMETRIC,
+FIXTURE_VARIANT_ADD(two, quick) {
+	.quick = true,
+};
+
+FIXTURE_VARIANT_ADD(two, fence) {
+	.flags = SPSCRING_CREATE_FENCE,
 };
 
 FIXTURE_SETUP(two)
 {
 	SKIP_WITHOUT_DEVICE();
+	quick_begin(&self->quick, variant->quick);
 	self->ring = spscring_open(RING(.capacity = 64, .record_size = 8,
 					.flags = variant->flags));
 	ASSERT_GE(self->ring, 0);
@@ -1585,6 +1553,7 @@ FIXTURE_SETUP(two)
 
 FIXTURE_TEARDOWN(two)
 {
+	quick_end(&self->quick);
 	close_fd(&self->ring);
 }
 
@@ -1624,23 +1593,27 @@ TEST_F_TIMEOUT(two, indices, 600)
 
 FIXTURE(killed) {
 	int ring;
+	struct quick quick;
 };
 
 FIXTURE_VARIANT(killed) {
 	enum how how;
 	__u32 flags;
+	bool quick;
 };
 
 FIXTURE_VARIANT_ADD(killed, wait) { .how = BY_WAIT };
 FIXTURE_VARIANT_ADD(killed, epoll_edge) { .how = BY_EPOLL_EDGE };
-FIXTURE_VARIANT_ADD(killed, asymmetric) {
+FIXTURE_VARIANT_ADD(killed, quick) { .how = BY_WAIT, .quick = true };
+FIXTURE_VARIANT_ADD(killed, fence) {
 	.how = BY_WAIT,
-	.flags = SPSCRING_CREATE_ASYMMETRIC,
+	.flags = SPSCRING_CREATE_FENCE,
 };
 
 FIXTURE_SETUP(killed)
 {
 	SKIP_WITHOUT_DEVICE();
+	quick_begin(&self->quick, variant->quick);
 	self->ring = spscring_open(RING(.capacity = 20, .record_size = 8,
 					.flags = variant->flags));
 	ASSERT_GE(self->ring, 0);
@@ -1648,6 +1621,7 @@ FIXTURE_SETUP(killed)
 
 FIXTURE_TEARDOWN(killed)
 {
+	quick_end(&self->quick);
 	close_fd(&self->ring);
 }
 
@@ -1910,21 +1884,27 @@ TEST_F(polled, edge_beside)
 
 FIXTURE(kernel) {
 	int ring, peer;
+	struct quick quick;
 };
 
 FIXTURE_VARIANT(kernel) {
 	__u32 op;
 	enum how how;
+	bool quick;
 };
 
 FIXTURE_VARIANT_ADD(kernel, consumes) { .op = SPSCRING_PEER_SINK, .how = BY_WAIT };
 FIXTURE_VARIANT_ADD(kernel, consumes_edge) { .op = SPSCRING_PEER_SINK, .how = BY_EPOLL_EDGE };
+FIXTURE_VARIANT_ADD(kernel, consumes_quick) { .op = SPSCRING_PEER_SINK, .quick = true };
+FIXTURE_VARIANT_ADD(kernel, produces_quick) { .op = SPSCRING_PEER_SOURCE, .quick = true };
+FIXTURE_VARIANT_ADD(kernel, quick_edge) { SPSCRING_PEER_SOURCE, BY_EPOLL_EDGE, .quick = true };
 FIXTURE_VARIANT_ADD(kernel, produces) { .op = SPSCRING_PEER_SOURCE, .how = BY_WAIT };
 FIXTURE_VARIANT_ADD(kernel, produces_edge) { .op = SPSCRING_PEER_SOURCE, .how = BY_EPOLL_EDGE };
 
 FIXTURE_SETUP(kernel)
 {
 	SKIP_WITHOUT_DEVICE();
+	quick_begin(&self->quick, variant->quick);
 	self->ring = spscring_open(RING(.capacity = 3, .record_size = 8));
 	ASSERT_GE(self->ring, 0);
 	self->peer = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
@@ -1933,6 +1913,7 @@ FIXTURE_SETUP(kernel)
 
 FIXTURE_TEARDOWN(kernel)
 {
+	quick_end(&self->quick);
 	close_fd(&self->peer);
 	close_fd(&self->ring);
 }
@@ -1984,6 +1965,7 @@ TEST_F_TIMEOUT(kernel, hand_over, 1800)
 	EXPECT_EQ(result.lost, 0);
 	info = info_of(self->ring);
 	EXPECT_GT(info.consumer_sleep.wakes + info.producer_sleep.wakes, 0);
+	tell_interrupts(self->ring);
 	if (variant->op == SPSCRING_PEER_SINK)
 		tell_hand_overs(self->ring, variant->how, slept(RUSAGE_SELF),
 				info.consumer_sleep.sleeps);

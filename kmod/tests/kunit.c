@@ -647,7 +647,7 @@ static void told_and_exact(struct kunit *test)
 		KUNIT_ASSERT_LT(test, i, SPSCRING_LOOK_EVERY);
 }
 
-/* Both tails and cursor say what was published, at the end of every call. */
+/* The cursor, or its frame's tail, says what was published, at the end of every call. */
 static void cursor_order(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 21, 8);
@@ -665,7 +665,11 @@ static void cursor_order(struct kunit *test)
 
 			KUNIT_ASSERT_GT(test, got, 0);
 			pushed += got;
-			KUNIT_EXPECT_EQ(test, READ_ONCE(f->p.base.lines->cursor.word), n + pushed);
+			KUNIT_EXPECT_LE(test, READ_ONCE(f->p.base.lines->cursor.word), n + pushed);
+			KUNIT_EXPECT_GE(test, READ_ONCE(f->p.base.lines->cursor.word),
+					f->p.at.frame_end - f->p.frame_records);
+			spscring_get_info(f->ring, &info);
+			KUNIT_EXPECT_EQ(test, info.tail, n + pushed);
 		}
 		n += some;
 		spscring_get_info(f->ring, &info);
@@ -690,6 +694,7 @@ static void near_the_wrap(struct kunit *test)
 	f->c.base.lines->cursor.word = head;
 	f->c.base.lines->told.word = head;
 	f->p.base.lines->cursor.word = head + 13;
+	*(u64 *)(f->p.base.data + (head + 13) / 7 % 2 * SPSCRING_FRAME_MIN) = head + 13;
 	user_producer(f);
 	for (i = 0; i < 100 && !spscring_push(&f->p, &i); i++)
 		;
@@ -738,8 +743,10 @@ static void reserved_lines(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(lines); i++)
 		KUNIT_EXPECT_NULL(test, memchr_inv(lines[i]->more, 0, sizeof(lines[i]->more)));
 	KUNIT_EXPECT_EQ(test, p->oldest.word, 0);
-	KUNIT_EXPECT_EQ(test, k->consumer_wants.word, SPSCRING_NOBODY);
-	KUNIT_EXPECT_EQ(test, k->producer_wants.word, SPSCRING_NOBODY);
+	KUNIT_EXPECT_EQ(test, k->consumer_wants.word | SPSCRING_FENCE,
+			SPSCRING_NOBODY | SPSCRING_FENCE);
+	KUNIT_EXPECT_EQ(test, k->producer_wants.word | SPSCRING_FENCE,
+			SPSCRING_NOBODY | SPSCRING_FENCE);
 	KUNIT_EXPECT_EQ(test, k->broken.word, 0);
 	KUNIT_EXPECT_EQ(test, SPSCRING_END_STATE(k->producer.word), SPSCRING_HELD);
 	KUNIT_EXPECT_EQ(test, SPSCRING_END_GENERATION(k->producer.word), 1);
@@ -895,7 +902,7 @@ KUNIT_ARRAY_PARAM(lie, lies, lie_desc);
 static u64 *lie_word(struct fixture *f, const struct lie *lie)
 {
 	if (lie->word == TAIL)
-		return f->p.tail;
+		return f->p.at.tail;
 	if (lie->victim == CONSUMER)
 		return &f->p.base.lines->cursor.word;
 	return lie->word == TOLD ? &f->c.base.lines->told.word : &f->c.base.lines->cursor.word;
@@ -1132,15 +1139,20 @@ static void tear_desc(const struct tear *tear, char *desc)
 
 KUNIT_ARRAY_PARAM(tear, tears, tear_desc);
 
-/* As spscring_push() does it, but for its last store. */
+/* As spscring_push_n() does it, but for its last store: frames are entered without a cursor. */
 static void push_torn(struct fixture *f, u64 value)
 {
+	struct spscring_producer *p = &f->p;
 	void *slot;
 
-	if (spscring_reserve(&f->p, &slot))
+	if (p->base.pos == p->at.frame_end && p->base.limit - p->base.pos >= p->frame_records) {
+		p->at = spscring_place_ahead(p, &p->at, p->base.pos);
+		p->base.stop = p->at.frame_end;
+	}
+	if (spscring_reserve(p, &slot))
 		return;
 	*(u64 *)slot = value;
-	spscring_publish_frame(&f->p, 1, f->p.base.stride);
+	spscring_store_tail(p, p->base.pos + 1);
 }
 
 static void producer_mended(struct kunit *test)
@@ -2210,6 +2222,7 @@ static void data_twice(struct kunit *test)
 
 struct traced {
 	const struct spscring *ring;
+	const struct spscring_producer *p;	/* or */
 	const u64 *cursor;	/* of the end */
 	int events;
 	u64 first;
@@ -2226,7 +2239,8 @@ static void traced_records(void *data, const struct spscring *ring, u64 first, u
 	seen->events++;
 	seen->first = first;
 	seen->n = n;
-	seen->at = READ_ONCE(*seen->cursor);
+	/* of a producer its tail tells, which is that of the frame before until it steps */
+	seen->at = READ_ONCE(*(seen->p ? seen->p->at.tail : seen->cursor));
 }
 
 /* One event, and before the peer could know of its records. */
@@ -2288,7 +2302,7 @@ static void traced_pops(struct kunit *test, struct fixture *f, struct traced *se
 static void traced(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
-	struct traced push = { .ring = f->ring, .cursor = f->p.base.cursor };
+	struct traced push = { .ring = f->ring, .p = &f->p };
 	struct traced pop = { .ring = f->ring, .cursor = f->c.base.cursor };
 
 	KUNIT_EXPECT_EQ(test, register_trace_spscring_push(traced_records, &push), 0);

@@ -333,9 +333,8 @@ static void peer_in_poll(void *data, const struct spscring *ring, u32 role, u64 
 	spscring_peer_fill(slot, peer->size, peer->want.first + peer->polled);
 	spscring_commit_flags(p, 1, SPSCRING_NOWAKE);
 	peer->polled++;
-	/* as spscring_published() */
-	smp_mb();
-	want = READ_ONCE(*p->base.wants);
+	/* as spscring_wake_consumer() */
+	want = spscring_consumer_wants(&p->base);
 	if (want == p->base.kicked || (s64)(p->base.pos - want) < 0)
 		return;
 	p->base.kicked = want;

@@ -196,6 +196,10 @@ static char *ring_memory(struct spscring_geometry *g, const struct spscring_crea
 	if (again == MAP_FAILED)
 		abort();
 	close(fd);
+	/* as it is while nobody sleeps */
+	spscring_kernel_lines_init((struct spscring_kernel_lines *)
+				   spscring_kernel_lines(g, memory + g->info_offset),
+				   SPSCRING_CREATE_BUSY_POLL);
 	show_range("consumer", memory + g->consumer_offset, g->page_size);
 	show_range("info", memory + g->info_offset, g->page_size);
 	show_range("producer", memory + g->producer_offset, g->page_size);
@@ -215,6 +219,9 @@ static void frames_init(const struct spscring_create *want)
 	    spscring_consumer_init(&frames.c, &g, memory + g.consumer_offset,
 				   memory + g.info_offset, memory + g.data_offset))
 		abort();
+	/* where the kernel's code finds itself here */
+	frames.p.base.cpu = 0;
+	frames.c.base.cpu = 0;
 }
 
 static void records_init(const struct spscring_create *want)
@@ -229,6 +236,8 @@ static void records_init(const struct spscring_create *want)
 	    spscring_record_consumer_init(&records.c, &g, memory + g.consumer_offset,
 					  memory + g.info_offset, memory + g.data_offset))
 		abort();
+	records.p.base.cpu = 0;
+	records.c.base.cpu = 0;
 }
 
 static void records_stream(struct kind *pushed, struct kind *popped, __u64 from, __u64 n)

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/membarrier.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -117,22 +115,6 @@ static int map_end(struct spscring_mapping *map, int fd, const struct spscring_g
 	return 0;
 }
 
-static int membarrier(int command)
-{
-	return syscall(SYS_membarrier, command, 0, 0);
-}
-
-/* What this process does for a peer that sleeps. */
-static uint32_t wake_of(const struct spscring_geometry *g)
-{
-	if (g->flags & SPSCRING_CREATE_BUSY_POLL)
-		return SPSCRING_WAKE_NEVER;
-	if (g->flags & SPSCRING_CREATE_ASYMMETRIC &&
-	    !membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED))
-		return SPSCRING_WAKE_ASYMMETRIC;
-	return SPSCRING_WAKE_FENCE;
-}
-
 static uint32_t spin_max(void)
 {
 	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPSCRING_SPIN_MAX : 0;
@@ -184,7 +166,6 @@ static int begin_producer(struct spscring_producer_base *p, int fd, const struct
 		return err;
 	}
 	p->fd = fd;
-	spscring_producer_wakes(p, wake_of(&e->g));
 	p->spin_max = spin_max();
 	p->spin = p->spin_max;
 	if (map)
@@ -200,7 +181,6 @@ static int begin_consumer(struct spscring_consumer_base *c, int fd, const struct
 		return err;
 	}
 	c->fd = fd;
-	spscring_consumer_wakes(c, wake_of(&e->g));
 	c->spin_max = spin_max();
 	c->spin = c->spin_max;
 	if (map)
@@ -336,27 +316,13 @@ static int wait_ioctl(int fd, uint32_t flags, uint64_t index, int64_t deadline)
 	return ioctl(fd, SPSCRING_WAIT, &want) ? -errno : 0;
 }
 
-/*
- * Where the index is told, but an asymmetric ring's peer has not fenced, have its
- * CPUs do so in its place, and the kernel look for what was there before.
- */
-static int sleep_on(int fd, uint32_t flags, uint64_t index, int64_t deadline)
-{
-	int err;
-
-	while ((err = wait_ioctl(fd, flags, index, deadline)) == -EAGAIN)
-		if (membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED))
-			return -errno;
-	return err;
-}
-
 /* Until @n from @pos on, of a ring of @capacity. */
 static int sleep_for(int fd, uint32_t flags, uint64_t pos, uint64_t n, uint64_t capacity,
 		     int64_t deadline)
 {
 	if (!n || n > capacity)
 		return -EINVAL;
-	return sleep_on(fd, flags, pos + n, deadline);
+	return wait_ioctl(fd, flags, pos + n, deadline);
 }
 
 int spscring_wait_records(struct spscring_consumer *c, uint64_t n, int64_t deadline)

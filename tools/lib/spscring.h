@@ -120,9 +120,7 @@ int spscring_record_shutdown_consumer(struct spscring_record_consumer *c);
  * @type_tag: likewise
  * @map: for spscring_unmap(), or NULL if it stays for good
  *
- * The geometry is the kernel's (INFO), not what the shared pages say.  Of an
- * ASYMMETRIC ring this registers the process with membarrier(); where that is
- * refused, and in a child forked before it, the handle fences.
+ * The geometry is the kernel's (INFO), not what the shared pages say.
  *
  * Return: 0, or a negative errno: -EPROTOTYPE the ring's records are others.
  */
@@ -223,12 +221,11 @@ int spscring_record_wait_room(struct spscring_record_producer *p, uint64_t bytes
 			      int64_t deadline);
 
 /**
- * spscring_arm_records() - before poll(), select() or epoll_wait()
+ * spscring_arm_records() - have the end's eventfd, and its pollers, told of records
  * @c: the consumer
  * @n: as for spscring_wait_records()
  *
- * In an ASYMMETRIC ring it takes this, and a last look at the ring, before each
- * such sleep; elsewhere poll does it by itself, and it is for an eventfd.
+ * For an eventfd, see struct spscring_notify: poll arms the end by itself.
  *
  * Return: as spscring_wait_records().
  */

@@ -28,9 +28,8 @@
 #include <linux/types.h>
 
 #define SPSCRING_MAGIC		0x676e697263737073ULL	/* "spscring" */
-#define SPSCRING_VERSION	2	/* of the layout that follows */
-#define SPSCRING_OLDEST_READER	1	/* oldest version that can read it: of frames, */
-#define SPSCRING_OLDEST_RECORDS	2	/* and of records of any size */
+#define SPSCRING_VERSION	3	/* of the layout that follows */
+#define SPSCRING_OLDEST_READER	3	/* oldest version that can read it */
 
 #define SPSCRING_RECORD_MAX	65536
 #define SPSCRING_ANY_SIZE	0	/* for a record size: records of any size */
@@ -70,7 +69,7 @@
 
 #define SPSCRING_CREATE_NUMA_NODE	(1U << 0)	/* numa_node is given */
 #define SPSCRING_CREATE_BUSY_POLL	(1U << 1)	/* nobody sleeps, nobody fences */
-#define SPSCRING_CREATE_ASYMMETRIC	(1U << 2)	/* who sleeps fences for both */
+#define SPSCRING_CREATE_FENCE		(1U << 2)	/* always fence, never interrupt */
 #define SPSCRING_CREATE_RECORDS		(1U << 3)	/* records of any size */
 #define SPSCRING_CREATE_DROP		(1U << 4)	/* of them, what finds no room is lost */
 #define SPSCRING_CREATE_OVERWRITE	(1U << 5)	/* of them, the oldest make room */
@@ -233,21 +232,21 @@ struct spscring_shutdown {
 };
 
 /*
- * Sleep.  An end that waits tells the kernel an index, and the kernel tells the
- * peer by its lines: "wake me there".  The peer looks after each publish or
- * release, and makes a system call (KICK) only when the index is reached; kernel
- * code wakes directly.  Between its store and that look the peer needs a full
- * fence, on every publish and release.  A ring made with
+ * Sleep.  An end that waits tells the kernel an index, and the kernel tells the peer by
+ * its lines: "wake me there".  The peer looks after each publish or release, and makes a
+ * system call (KICK) only when the index is reached; kernel code wakes directly.
+ * Between its store and that look the peer needs a full fence, but only where somebody
+ * sleeps: the word has SPSCRING_FENCE then.  Who is to sleep has the kernel set it, and
+ * interrupt the CPUs on which the peer may be running; once nobody has begun to sleep
+ * for some time (the parameter quiet_us) it is cleared.  So a stream makes no fence, and
+ * a trickle no interrupts.  The module's parameter max_interrupts bounds how often a
+ * second it is cleared, and with that the interrupts.
  *
- *	BUSY_POLL	has none, and nobody can wait on it (EOPNOTSUPP, POLLERR);
- *	ASYMMETRIC	has none between user processes: who is to sleep makes the
- *			others' CPUs fence: by membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED)
- *			after a WAIT's EAGAIN, and then the same WAIT again, as
- *			libspscring's waits do.  Before poll() or epoll_wait() a WAIT
- *			with SPSCRING_WAIT_ARM likewise, until it returns 0, and one
- *			more look.  The peer's process has registered itself
- *			(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED), or fences; it
- *			KICKs in the thread that publishes, before it publishes more.
+ * A ring made with
+ *
+ *	BUSY_POLL	has no fence, and nobody can wait on it (EOPNOTSUPP, POLLERR);
+ *	FENCE		has one after each publish and release, and interrupts nobody: for
+ *			peers on CPUs that are to be left alone.
  *
  * Who waits for more than one record does not wait for what cannot come.  While the
  * producer waits for room (in WAIT, ARM or write(), or since a poll that was not ready),
@@ -275,8 +274,7 @@ struct spscring_shutdown {
  * at the least of the indices armed.  Errors: ETIMEDOUT; ESHUTDOWN this end has shut
  * down, or the peer has, or EPIPE the peer has died or the ring is broken, and then
  * @index will not be reached; EINTR a signal's handler ran that does not restart
- * system calls (SA_RESTART restarts: the deadline stays what it was); EAGAIN of
- * an ASYMMETRIC ring: @index is told, but its peer has not fenced for it; EBUSY
+ * system calls (SA_RESTART restarts: the deadline stays what it was); EBUSY
  * SPSCRING_WAITERS_MAX wait already; EOPNOTSUPP a BUSY_POLL ring; EPERM not an
  * endpoint fd; EINVAL also an index out of range; E2BIG, EFAULT.
  */
@@ -425,6 +423,9 @@ struct spscring_geometry {
  * @polls:	polls that found nothing.
  * @kicks:	KICKs of its peer, or of kernel code.
  * @wakes:	of those that slept; a kick that wakes none was needless.
+ * @interrupts:	how often its peer's CPUs were interrupted for it, see "Sleep".
+ * @clears:	how often its peer was told that it need not fence any more.
+ * @refused:	how often not, as max_interrupts did not allow it.
  * @reserved:	0.
  */
 struct spscring_sleep_counters {
@@ -432,7 +433,10 @@ struct spscring_sleep_counters {
 	__u64 polls;
 	__u64 kicks;
 	__u64 wakes;
-	__u64 reserved[4];
+	__u64 interrupts;
+	__u64 clears;
+	__u64 refused;
+	__u64 reserved;
 };
 
 /**
@@ -562,6 +566,7 @@ struct spscring_producer_lines {
 #define SPSCRING_END_GENERATION(word)	((__u32)((word) >> 32))
 
 #define SPSCRING_NOBODY		0x7fffffffffffffffULL	/* no cursor comes here */
+#define SPSCRING_FENCE		0x8000000000000000ULL	/* believe the index only behind a fence */
 
 /**
  * struct spscring_kernel_lines - written by the kernel.

@@ -79,6 +79,7 @@
  * Words cleared ahead, and the largest record that is worth it; the largest of which the
  * next one's lines are the producer's before it comes; in bytes.
  */
+#define SPSCRING_STEP		64	/* a store to each so many bytes: a cache line's */
 #define SPSCRING_CLEAR		1024
 #define SPSCRING_CLEAR_SMALL	512
 #define SPSCRING_CLEAR_LARGE	2048
@@ -111,6 +112,7 @@ struct spscring_record {
 /* A producer of records of any size: see the handles of spscring_ring.h. */
 struct spscring_record_producer {
 	struct spscring_producer_base base;
+	char *at;		/* the word of base.pos */
 	__u64 sequence;		/* of the next record */
 	__u32 phase;		/* of the words of this lap */
 	__u64 cleared;		/* words ahead are 0 up to here */
@@ -229,6 +231,19 @@ static SPSCRING_INLINE int spscring_record_overwrite(struct spscring_record_prod
 }
 
 /*
+ * A line that the consumer has read must be got back before it is written, and with stores to
+ * other lines between a CPU gets one at a time.  So get some in a row, by a store each: a
+ * word at every @step of @bytes that are free.  A prefetch for writing does not do that.
+ */
+static SPSCRING_INLINE void spscring_touch_lines(char *at, __u64 bytes, __u32 step)
+{
+	__u64 i;
+
+	for (i = 0; i + sizeof(__u64) <= bytes; i += step)
+		spscring_write_once(*(__u64 *)(at + i), 0);
+}
+
+/*
  * The word at @next, and of small records those ahead as far as there is room.
  * Where the ring ends there is one of the lap before, which is as good.  A store to
  * each line first, so that they are all on their way before one has come; of larger
@@ -240,8 +255,8 @@ static SPSCRING_INLINE void spscring_record_clear(struct spscring_record_produce
 	__u64 room = p->base.limit + (__u64)(p->base.end - p->base.data) - p->base.capacity - next;
 	__u64 bytes = size <= SPSCRING_CLEAR_SMALL ? SPSCRING_CLEAR : SPSCRING_WORD;
 	__u64 ahead = size <= SPSCRING_CLEAR_LARGE && size > bytes ? size : bytes;
-	__u32 step = p->base.stride > SPSCRING_TOUCH_STEP ? p->base.stride : SPSCRING_TOUCH_STEP;
-	char *at = p->base.at + (next - p->base.pos);
+	__u32 step = p->base.stride > SPSCRING_STEP ? p->base.stride : SPSCRING_STEP;
+	char *at = p->at + (next - p->base.pos);
 
 	if (bytes > room)
 		bytes = room & -(__u64)SPSCRING_WORD;
@@ -265,8 +280,8 @@ static SPSCRING_NOINLINE int spscring_record_room(struct spscring_record_produce
 		return -EMSGSIZE;
 	if (spscring_unlikely(size > p->base.capacity))
 		return p->reserved ? -EAGAIN : -EMSGSIZE;
-	if (p->base.at >= p->base.end) {
-		p->base.at -= p->base.end - p->base.data;
+	if (p->at >= p->base.end) {
+		p->at -= p->base.end - p->base.data;
 		p->phase ^= SPSCRING_PHASE_LAP;
 	}
 	next = p->base.pos + size;
@@ -287,7 +302,7 @@ static SPSCRING_NOINLINE int spscring_record_room(struct spscring_record_produce
 		spscring_record_clear(p, next, size);
 	/* before the lap's end, and where the word behind is clear */
 	stop = p->base.limit;
-	lap = p->base.pos + (__u64)(p->base.end - p->base.at) - 1;
+	lap = p->base.pos + (__u64)(p->base.end - p->at) - 1;
 	if ((__s64)(lap - stop) < 0)
 		stop = lap;
 	if ((__s64)(p->cleared - SPSCRING_WORD - stop) < 0)
@@ -300,10 +315,10 @@ static SPSCRING_NOINLINE int spscring_record_room(struct spscring_record_produce
 static SPSCRING_INLINE void spscring_record_publish(struct spscring_record_producer *p, __u64 first,
 						    __u64 size, __u64 records)
 {
-	__u64 *at = (__u64 *)p->base.at, sequence = p->sequence;
+	__u64 *at = (__u64 *)p->at, sequence = p->sequence;
 
 	p->base.pos += size;
-	p->base.at = (char *)at + size;
+	p->at = (char *)at + size;
 	p->sequence = sequence + records;
 	/* (P) pairs with (Q) */
 	spscring_store_release(at, spscring_word(sequence, p->phase) | first);
@@ -320,20 +335,15 @@ static SPSCRING_INLINE void spscring_record_cursor(struct spscring_record_produc
 
 static SPSCRING_INLINE int spscring_record_published(struct spscring_record_producer *p)
 {
-	__u32 after = p->base.after;
-	__u64 want = 0;
-
 	spscring_record_cursor(p);
-	if (!after || !spscring_reached(&p->base, after, &want))
-		return 0;
-	return spscring_kick_consumer(&p->base, want);
+	return spscring_published(&p->base, p->base.pos);
 }
 
 static SPSCRING_INLINE void spscring_record_write(struct spscring_record_producer *p,
 						  const void *rec,
 						  __u64 length, __u64 size)
 {
-	__builtin_memcpy(p->base.at + SPSCRING_WORD, rec, length);
+	__builtin_memcpy(p->at + SPSCRING_WORD, rec, length);
 	spscring_record_publish(p, length, size, 1);
 }
 
@@ -455,7 +465,7 @@ static SPSCRING_INLINE int spscring_record_reserve(struct spscring_record_produc
 		if (err)
 			return err;
 	}
-	*rec = p->base.at + from + SPSCRING_WORD;
+	*rec = p->at + from + SPSCRING_WORD;
 	if (spscring_likely(!from))
 		p->first = length;	/* the consumer looks at that word */
 	else
@@ -469,7 +479,7 @@ static SPSCRING_INLINE __u64 *spscring_record_reserved(struct spscring_record_pr
 {
 	__u64 *word = spscring_record_word(rec);
 
-	return (char *)word == p->base.at ? &p->first : word;
+	return (char *)word == p->at ? &p->first : word;
 }
 
 /*
@@ -479,7 +489,7 @@ static SPSCRING_INLINE __u64 *spscring_record_reserved(struct spscring_record_pr
 static SPSCRING_NOINLINE void spscring_record_trim(struct spscring_record_producer *p, char *end,
 						   __u64 bytes)
 {
-	if (end + bytes != p->base.at + p->reserved) {
+	if (end + bytes != p->at + p->reserved) {
 		*(__u64 *)end = SPSCRING_WORD_DISCARDED | (bytes - SPSCRING_WORD);
 		return;
 	}
@@ -491,7 +501,7 @@ static SPSCRING_NOINLINE void spscring_record_trim(struct spscring_record_produc
 	}
 	if (bytes > SPSCRING_CLEAR) {
 		bytes = SPSCRING_WORD;
-		p->cleared = p->base.pos + (__u64)(end - p->base.at) + bytes;
+		p->cleared = p->base.pos + (__u64)(end - p->at) + bytes;
 		p->base.stop = p->base.pos;
 	}
 	memset(end, 0, bytes);
@@ -528,7 +538,7 @@ static inline void spscring_record_discard(struct spscring_record_producer *p, v
 	__u64 *word = spscring_record_reserved(p, rec);
 	__u64 size = spscring_record_size(p->base.stride, (__u32)*word);
 
-	if ((char *)rec - SPSCRING_WORD + size == p->base.at + p->reserved)
+	if ((char *)rec - SPSCRING_WORD + size == p->at + p->reserved)
 		spscring_record_trim(p, (char *)rec - SPSCRING_WORD, size);
 	else
 		*word |= SPSCRING_WORD_DISCARDED;
@@ -552,7 +562,7 @@ static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_record
 	__u64 records = !(p->first & SPSCRING_WORD_DISCARDED);
 
 	while (at < p->reserved) {
-		__u64 *word = (__u64 *)(p->base.at + at);
+		__u64 *word = (__u64 *)(p->at + at);
 		__u32 lap = (char *)word >= p->base.end ? SPSCRING_PHASE_LAP : 0;
 
 		at += spscring_record_size(p->base.stride, (__u32)*word);
@@ -659,8 +669,8 @@ static SPSCRING_INLINE void spscring_record_skip(struct spscring_record_consumer
 static SPSCRING_INLINE void spscring_record_released(struct spscring_record_consumer *c)
 {
 	spscring_write_once(c->base.cursor[1], c->sequence);
-	spscring_release_cursor(&c->base);
-	spscring_released(&c->base);
+	spscring_release_cursor(&c->base, c->base.pos);
+	spscring_released(&c->base, c->base.pos);
 }
 
 /*
@@ -807,7 +817,7 @@ static SPSCRING_INLINE int spscring_record_resync(struct spscring_record_consume
 	c->phase = SPSCRING_PHASE_PUBLISHED |
 		   (oldest / data % 2 ? SPSCRING_PHASE_LAP : 0);
 	/* a wait counts from here */
-	spscring_release_cursor(&c->base);
+	spscring_release_cursor(&c->base, c->base.pos);
 	return 0;
 }
 
@@ -904,7 +914,7 @@ static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_record_consum
 		if (!(word & SPSCRING_WORD_DISCARDED))
 			return length;
 		spscring_record_skip(c, spscring_record_size(c->base.stride, length));
-		spscring_release_cursor(&c->base);
+		spscring_release_cursor(&c->base, c->base.pos);
 		if (++discarded == SPSCRING_DISCARDED_MAX)
 			break;
 		tries--;
@@ -977,7 +987,7 @@ static SPSCRING_NOINLINE long spscring_record_popped(struct spscring_record_cons
 {
 	if (c->base.fails != c->base.waited_fails)
 		spscring_record_came(c);
-	spscring_released(&c->base);
+	spscring_released(&c->base, c->base.pos);
 	return length;
 }
 
@@ -1025,8 +1035,10 @@ static SPSCRING_INLINE long spscring_record_pop(struct spscring_record_consumer 
 	spscring_write_once(cursor[1], sequence);
 	/* (C) pairs with (D) */
 	spscring_store_release(cursor, pos);
-	if (spscring_unlikely((__s64)(pos - c->base.after_at) >= 0 ||
-			      c->base.fails != c->base.waited_fails))
+	spscring_consumer_stored(&c->base);
+	if (spscring_unlikely((__s64)(pos - c->base.tell_at) >= 0 ||
+			      c->base.fails != c->base.waited_fails ||
+			      spscring_wanted(c->base.wants, pos)))
 		return spscring_record_popped(c, (long)length);
 	return (long)length;
 }
@@ -1276,7 +1288,7 @@ static inline int spscring_record_check(const struct spscring_geometry *g, __u64
  * @producer: the producer's page
  * @data: the data, mapped twice
  *
- * It wakes nobody until spscring_producer_wakes(); its fd is the caller's to set.
+ * Its fd is the caller's to set.
  *
  * Return: 0; -EPROTOTYPE a ring of records of one size; -EPIPE a cursor that none of its
  * holders can have left.
@@ -1298,7 +1310,7 @@ static inline int spscring_record_producer_init(struct spscring_record_producer 
 	/* so that it is the bytes behind the words that are aligned */
 	b->data = (char *)data + g->stride - SPSCRING_WORD;
 	b->end = b->data + g->data_bytes;
-	b->at = b->data + b->pos % g->data_bytes;
+	p->at = b->data + b->pos % g->data_bytes;
 	p->phase = spscring_phase(g, b->pos);
 	p->cleared = b->pos;
 	p->sequence = spscring_read_once(b->cursor[1]);
@@ -1332,7 +1344,7 @@ static inline __u64 spscring_record_first_sequence(const struct spscring_record_
  * @info: the info page, with the producer's page where it is in the fd
  * @data: the data, mapped twice; only read, so they may be mapped read-only
  *
- * It wakes nobody until spscring_consumer_wakes(); its fd is the caller's to set.
+ * Its fd is the caller's to set.
  *
  * Return: as spscring_record_producer_init().
  */

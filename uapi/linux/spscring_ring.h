@@ -22,23 +22,25 @@
  *	put    records			release
  *	publish				  STORE.rel cursor     (C)
  *	  STORE.rel tail       (A)	tell   now and then
- *	  STORE.rel cursor     (G)	  STORE.rel told       (E)
- *	  now and then, for frames ahead:
- *	  FENCE.w	       (K)
- *	  STORE     tails
- *	wake			wake
- *	  FENCE	 (L)		  FENCE	 (N)
- *	  LOAD	 consumer_wants	  LOAD	 producer_wants
+ *	step   to the next frame	  STORE.rel told       (E)
+ *	  STORE.rel cursor     (G)
+ *	  STORE.rel its tail   (A)
+ *	wake				wake
+ *	  LOAD	 consumer_wants		  LOAD	 producer_wants
+ *	  if it says so:		  if it says so:
+ *	  FENCE		       (L)	  FENCE		       (N)
+ *	  LOAD	 consumer_wants		  LOAD	 producer_wants
  *	no room
  *	  STORE	 full_at
- *	  FENCE	 (L)
- *	  LOAD	 consumer_wants
+ *	  wake, as above
  *
  *	kernel
  *	------
  *	an end ends    STORE.rel state (I)   its peer finds out  LOAD.acq (J)
  *	a claim, INFO  LOAD.acq  producer's cursor (H), consumer's (D), tails (B)
- *	an end sleeps  STORE wants, FENCE, then a last look: consumer (M), producer (O)
+ *	an end sleeps  STORE wants, and that it is to be believed only behind a fence;
+ *		       FENCE; if that is new, have the peer's CPUs make a FENCE each;
+ *		       then a last look: consumer (M), producer (O)
  *
  * Pairs, and what each is for:
  *
@@ -47,9 +49,7 @@
  *		may write it again
  *	E-F	the same by the told head, a hint: it only ever lags the cursor
  *	G-H	the tails are there before the cursor: what a claim finds beyond
- *		the cursor is all that a killed producer left half done
- *	K-B	the cursor is there before the tails of frames taken ahead, for
- *		a claim of the consumer beside a producer that lives
+ *		the cursor is all that a producer has published since it stored it
  *	I-J	all that an end published is there before its end is, so that
  *		"ended and empty" is final
  *	L-M	either the producer sees what the consumer wants, or the consumer
@@ -59,14 +59,30 @@
  *		the kernel sees, for the consumer, that the producer does, or for
  *		the producer that the consumer does
  *
- * Of frames ahead that are free, the producer now and then stores the tail that
- * says "nothing yet", to have their lines before it needs them.
+ * A push stores the record and the tail, both to the line that it fills, and its position in
+ * the handle, nothing else: the CPU's store queue then reaches several lines of the ring
+ * ahead, and gets them from the consumer's cache all at once.  (The position is the tail as
+ * well, but to read it back costs a miss where the consumer has just read it.)  The cursor
+ * changes once a frame, and lags by these rules:
  *
- * L and N are the only full fences, one a publish or release (and one where a push
- * finds no room, at a cursor at which it has not yet), and none in a ring
- * that is only polled; in an asymmetric one the sleeper has the peer's CPUs make
- * them, see struct spscring_wait.  The two cursors are private stores: each is on
- * a line that the peer reads only when it would otherwise report full.
+ *	- between two calls it is in the frame that the handle is in;
+ *	- before the consumer's cursor is read, and at the end of a batch that has stepped,
+ *	  it is stored exactly; so it is never more than a capacity behind;
+ *	- it never goes back, and a frame that was stepped to says "nothing yet": its tail is
+ *	  the index of its first record.
+ *
+ * The exact position is then the cursor, or the tail of the cursor's frame if that is in
+ * the frame and beyond.  After a death within a batch a claim walks on from frame to frame.
+ * The consumer's cursor is exact; the producer reads that line only when it would otherwise
+ * report full.
+ *
+ * Nobody fences until somebody sleeps.  A wants word is an index, and SPSCRING_FENCE if
+ * somebody may be about to sleep: only then a publish or a release makes a full fence, L or
+ * N, and looks again.  The kernel sets SPSCRING_FENCE, and then has the CPUs that may be in
+ * the midst of a publish make a fence in its place, before who sleeps looks a last time.
+ * After some milliseconds without a sleeper it is cleared.  A ring that is made to be
+ * polled only never has it, one that is made with SPSCRING_CREATE_FENCE always.  Having the
+ * rare side fence for the frequent one is membarrier(2)'s idea.
  *
  * The peer is not trusted.  Geometry and the own cursor are private copies; a
  * peer's word is read once and checked; out of range it breaks the ring for
@@ -109,6 +125,7 @@ struct spscring_consumer_base;
 struct spscring;
 void spscring_broken(struct spscring *ring, int role);
 void spscring_kick(struct spscring *ring, int role, __u32 flags);
+void spscring_here(struct spscring *ring, int role, __u32 *cpu);
 
 /*
  * The kernel's tracepoints, see kmod/trace.h.  One record's push and pop look at
@@ -129,24 +146,8 @@ long spscring_trace_push_n(struct spscring_producer *p, __u32 n);
 void spscring_trace_pop(const struct spscring_consumer_base *c, __u32 n);
 void spscring_trace_pop_n(const struct spscring_consumer_base *c, __u32 n);
 
-/*
- * What the producer makes its own ahead of use, see spscring_touch(): so many bytes, of
- * whole frames, but no more than so many of one; by a store to each line.
- */
-#define SPSCRING_TOUCH		1024
-#define SPSCRING_TOUCH_FRAME	4096
-#define SPSCRING_TOUCH_STEP	64
-
 /* The longest that spscring_relax() waits, in cpu_relax(). */
 #define SPSCRING_RELAX_MAX	256
-
-/* What an end does after each publish or release for a peer that may sleep. */
-#define SPSCRING_WAKE_NEVER	0	/* it is polled only */
-#define SPSCRING_WAKE_FENCE	1
-#define SPSCRING_WAKE_ASYMMETRIC 2	/* the sleeper fences for both */
-
-/* Beside it, in a producer: frames ahead are to be touched. */
-#define SPSCRING_AFTER_TOUCH	4
 
 /* The most looks of an end that waits before it sleeps: some tens of microseconds. */
 #define SPSCRING_SPIN_MAX	2000
@@ -160,8 +161,8 @@ void spscring_trace_pop_n(const struct spscring_consumer_base *c, __u32 n);
  * not compile for the other; what both need of an end is their base.  Made by the
  * spscring_*_init() functions; no field is the user's but spin and spin_max.
  *
- * One comparison, of pos with stop or seen, covers all that is not the common case;
- * stepping to the next frame is left to the next call.
+ * One comparison covers all that is not the common case; stepping to the next frame is
+ * left to the next call.
  */
 struct spscring_producer_base {
 	/* once a frame, or full */
@@ -187,26 +188,28 @@ struct spscring_producer_base {
 	__s64 fd;		/* the endpoint, to KICK by and to WAIT on */
 #endif
 	__u64 limit;		/* pos may grow to here without asking the peer */
-	__u64 spare[2];
-	/* each time: together with what follows the base, in two lines */
+	__u64 kicked;		/* the last index of the consumer's that it was kicked for */
+	__u64 *cursor;
+	/* each time: together with what follows the base */
 	__u64 pos;		/* index of the next record */
 	__u64 stop;		/* pos grows to here: end of the frame, or of the room */
-	char *at;		/* slot of pos, or its word */
-	__u64 *cursor;
-	__u32 stride;		/* or alignment */
-	__u32 after;		/* what a publish has to do: SPSCRING_WAKE_*, _AFTER_TOUCH */
 	const __u64 *wants;	/* where the consumer wants to be woken */
-	__u64 kicked;		/* the last such index that it was kicked for */
+	__u32 stride;		/* or alignment */
+	__u32 cpu;		/* in the kernel: where this end stored last */
+};
+
+/* A frame, as its producer needs it. */
+struct spscring_place {
+	__u64 *tail;		/* at its start */
+	unsigned long slots;	/* the slot of an index is at slots + index * stride, modulo 2^64 */
+	__u64 frame_end;	/* index after its last slot */
 };
 
 /* A producer of records of one size. */
 struct spscring_producer {
 	struct spscring_producer_base base;	/* first, so that it costs no address */
-	__u64 *tail;		/* of the frame, at its start */
+	struct spscring_place at;
 	__u32 record_size;
-	__s32 touched;		/* frames ahead that are this CPU's already */
-	/* once a frame */
-	__u64 frame_end;	/* index after the frame's last slot */
 	__u32 frame_size;
 	__u32 frame_first;
 	__u32 frame_records;
@@ -243,12 +246,11 @@ struct spscring_consumer_base {
 	char *at;		/* slot of pos, or its word */
 	__u64 *cursor;
 	__u32 stride;		/* or alignment */
-	__u32 wake;		/* SPSCRING_WAKE_* */
+	__u32 cpu;		/* in the kernel: where this end stored last */
 	__u64 capacity;
-	__u64 after_at;		/* from here on a release has more to do */
+	__u64 kicked;		/* the last index of the producer's that it was kicked for */
 	__u64 tell_at;		/* from here on the head is to be told */
 	const __u64 *wants;	/* where the producer wants to be woken */
-	__u64 kicked;		/* the last such index that it was kicked for */
 };
 
 /* A consumer of records of one size. */
@@ -276,6 +278,40 @@ static SPSCRING_COLD void spscring_kick_fd(__s64 fd, unsigned long flags)
 
 #define spscring_kick_peer(end, role, flags)	((void)(role), spscring_kick_fd((end)->fd, flags))
 #endif
+
+/*
+ * Between a publish or release and the look at what the peer wants.  Kernel code tells which
+ * CPU it is on, where that has changed, so that who is about to sleep knows whom to
+ * interrupt.  In this order it may be preempted anywhere: to change the CPU is a full fence.
+ * User Mode Linux has all CPUs interrupted: there it takes a call to know one's own.
+ */
+static SPSCRING_INLINE void spscring_producer_stored(struct spscring_producer_base *p)
+{
+	spscring_barrier();
+#if defined(__KERNEL__) && !defined(CONFIG_UML)
+	if (spscring_unlikely(p->cpu != raw_smp_processor_id()))
+		spscring_here(p->ring, SPSCRING_PRODUCER, &p->cpu);
+#else
+	(void)p;
+#endif
+}
+
+static SPSCRING_INLINE void spscring_consumer_stored(struct spscring_consumer_base *c)
+{
+	spscring_barrier();
+#if defined(__KERNEL__) && !defined(CONFIG_UML)
+	if (spscring_unlikely(c->cpu != raw_smp_processor_id()))
+		spscring_here(c->ring, SPSCRING_CONSUMER, &c->cpu);
+#else
+	(void)c;
+#endif
+}
+
+/* Is an index reached, or to be believed only behind a fence?  No index is negative. */
+static SPSCRING_INLINE int spscring_wanted(const __u64 *wants, __u64 pos)
+{
+	return (__s64)pos >= (__s64)spscring_read_once(*wants);
+}
 
 /* What follows of a peer's state once its records or its room are used up. */
 static inline int spscring_ended(const struct spscring_line *peer)
@@ -316,13 +352,14 @@ static SPSCRING_INLINE char *spscring_next_frame(char *frame, __u32 size, char *
  */
 static inline int spscring_producer_over(struct spscring_producer_base *p, int why)
 {
-	/* so that every push comes by here */
+	/* so that each push comes by here */
 	p->limit = p->pos;
 	p->stop = p->pos;
 	p->over = why;
 	return why;
 }
 
+/* The peer's words are impossible. */
 static inline int spscring_producer_broken(struct spscring_producer_base *p)
 {
 #ifdef __KERNEL__
@@ -341,11 +378,40 @@ static SPSCRING_INLINE void spscring_high_water(struct spscring_producer_base *p
 		spscring_write_once(*most, used);
 }
 
-static SPSCRING_COLD int spscring_kick_consumer(struct spscring_producer_base *p,
-						__u64 want)
+static SPSCRING_COLD int spscring_kick_consumer(struct spscring_producer_base *p, __u64 want)
 {
 	p->kicked = want;
 	spscring_kick_peer(p, SPSCRING_CONSUMER, 0);
+	return 0;
+}
+
+/* What the consumer wants, behind a fence: whatever it waits for, one of both looks last. */
+static SPSCRING_INLINE __u64 spscring_consumer_wants(const struct spscring_producer_base *p)
+{
+	spscring_mb();	/* (L) pairs with (M) */
+	return spscring_read_once(p->kernel->consumer_wants.word) & ~SPSCRING_FENCE;
+}
+
+/*
+ * Not "has this publish crossed its index": one that arrives late is honoured by the next
+ * publish.  An index that it was kicked for already is no news, but that it is still told
+ * means a kick on its way, and so the fence: what it does then is seen here or there.
+ */
+static SPSCRING_NOINLINE int spscring_wake_consumer(struct spscring_producer_base *p, __u64 pos)
+{
+	__u64 want = spscring_consumer_wants(p);
+
+	if (want == p->kicked || (__s64)(pos - want) < 0)
+		return 0;
+	return spscring_kick_consumer(p, want);
+}
+
+/* After the tail, or the word: does the consumer sleep until here? */
+static SPSCRING_INLINE int spscring_published(struct spscring_producer_base *p, __u64 pos)
+{
+	spscring_producer_stored(p);
+	if (spscring_unlikely(spscring_wanted(p->wants, pos)))
+		return spscring_wake_consumer(p, pos);
 	return 0;
 }
 
@@ -360,10 +426,11 @@ static SPSCRING_COLD void spscring_tell_full(struct spscring_producer_base *p, _
 	if (*full_at == head + 1)
 		return;
 	spscring_write_once(*full_at, head + 1);
-	if (!(p->after & ~SPSCRING_AFTER_TOUCH))
+	spscring_producer_stored(p);
+	/* it waits for nothing, however much comes */
+	if (!spscring_wanted(p->wants, SPSCRING_NOBODY - 1))
 		return;
-	spscring_mb();	/* (L) pairs with (M): full_at, then what it wants */
-	want = spscring_read_once(*p->wants);
+	want = spscring_consumer_wants(p);	/* full_at, then what it wants */
 	if (want == SPSCRING_NOBODY)
 		return;
 	if ((__s64)(want - p->pos) > 0)
@@ -432,126 +499,75 @@ static SPSCRING_COLD int spscring_refresh(struct spscring_producer_base *p, __u6
 	return 0;
 }
 
-/* pos is at stop: on to the next frame, if it is this one's end. */
-static SPSCRING_INLINE void spscring_step(struct spscring_producer *p)
+static SPSCRING_INLINE void spscring_publish_cursor(struct spscring_producer_base *p, __u64 pos)
 {
-	if (spscring_likely(p->base.pos == p->frame_end)) {
-		char *frame = spscring_next_frame((char *)p->tail, p->frame_size,
-						  p->base.data, p->base.end);
-
-		p->tail = (__u64 *)frame;
-		p->base.at = frame + p->frame_first;
-		p->frame_end += p->frame_records;
-		if (--p->touched < 0)
-			p->base.after |= SPSCRING_AFTER_TOUCH;
-	}
+	/* (G) pairs with (H): every tail, then the cursor */
+	spscring_store_release(p->cursor, pos);
 }
 
-static SPSCRING_INLINE void spscring_stop(struct spscring_producer *p)
+/* @frame begins with index @first. */
+static SPSCRING_INLINE struct spscring_place spscring_place_of(const struct spscring_producer *p,
+							       char *frame, __u64 first)
 {
-	p->base.stop = (__s64)(p->base.limit - p->frame_end) < 0 ? p->base.limit : p->frame_end;
+	struct spscring_place at;
+
+	at.tail = (__u64 *)frame;
+	at.slots = (unsigned long)frame + p->frame_first - first * p->base.stride;
+	at.frame_end = first + p->frame_records;
+	return at;
+}
+
+/* The frame behind that of @at, which begins with index @first. */
+static SPSCRING_INLINE struct spscring_place spscring_place_ahead(const struct spscring_producer *p,
+								  const struct spscring_place *at,
+								  __u64 first)
+{
+	char *frame = spscring_next_frame((char *)at->tail, p->frame_size, p->base.data,
+					  p->base.end);
+
+	return spscring_place_of(p, frame, first);
+}
+
+static SPSCRING_INLINE char *spscring_slot(const struct spscring_producer *p, __u64 pos)
+{
+	return (char *)(p->at.slots + pos * p->base.stride);
 }
 
 /* pos is at stop: on to the next frame, or to more room. */
-static SPSCRING_INLINE int spscring_make_room(struct spscring_producer *p)
+static SPSCRING_NOINLINE int spscring_make_room(struct spscring_producer *p)
 {
-	spscring_step(p);
-	if (spscring_unlikely(p->base.pos == p->base.limit)) {
+	__u64 pos = p->base.pos;
+
+	spscring_publish_cursor(&p->base, pos);
+	if (pos == p->base.limit) {
 		int err = spscring_refresh(&p->base, 1);
 
 		if (err)
 			return err;
 	}
-	spscring_stop(p);
-	return 0;
-}
-
-/*
- * A line that the consumer has read must be got back before it is written, and
- * with stores to other lines between (the handle's, the cursor) a CPU gets one at
- * a time.  So get some in a row, by a store each: a word at every @step of @bytes
- * that are free.  A prefetch for writing does not do that.
- */
-static SPSCRING_INLINE void spscring_touch_lines(char *at, __u64 bytes, __u32 step)
-{
-	__u64 i;
-
-	for (i = 0; i + sizeof(__u64) <= bytes; i += step)
-		spscring_write_once(*(__u64 *)(at + i), 0);
-}
-
-/* The free frames ahead: a tail that says "nothing yet", then a word of each further line. */
-static SPSCRING_NOINLINE int spscring_touch(struct spscring_producer *p)
-{
-	__u64 next = p->frame_end;	/* index of the next frame's first record */
-	char *frame = (char *)p->tail;
-	__u32 part = p->frame_size, bytes;
-
-	if (part > SPSCRING_TOUCH_FRAME)
-		part = SPSCRING_TOUCH_FRAME;
-	p->base.after &= ~SPSCRING_AFTER_TOUCH;
-	/* (K) pairs with (B): a claim that sees one of these sees the cursor */
-	spscring_wmb();
-	p->touched = 0;
-	for (bytes = 0; bytes < SPSCRING_TOUCH; bytes += part) {
-		frame = spscring_next_frame(frame, p->frame_size, p->base.data, p->base.end);
-		if ((__s64)(p->base.limit - next) < p->frame_records)
-			break;
-		spscring_write_once(*(__u64 *)frame, next);
-		spscring_touch_lines(frame + SPSCRING_TOUCH_STEP, part - SPSCRING_TOUCH_STEP,
-				     SPSCRING_TOUCH_STEP);
-		next += p->frame_records;
-		p->touched++;
+	if (pos == p->at.frame_end) {
+		p->at = spscring_place_ahead(p, &p->at, pos);
+		/* (A): nothing yet */
+		spscring_store_release(p->at.tail, pos);
 	}
+	p->base.stop = p->at.frame_end;
+	if ((__s64)(p->base.limit - p->base.stop) < 0)
+		p->base.stop = p->base.limit;
 	return 0;
 }
 
-/* n records of this frame are written. */
-static SPSCRING_INLINE void spscring_publish_frame(struct spscring_producer *p,
-						   __u32 n, __u32 stride)
+/* All before @pos are written; this frame's are to be published. */
+static SPSCRING_INLINE void spscring_store_tail(struct spscring_producer *p, __u64 pos)
 {
-	__u64 pos = p->base.pos + n;
-
 	p->base.pos = pos;
-	p->base.at += n * stride;
 	/* (A) pairs with (B): the records, then the tail that says so */
-	spscring_store_release(p->tail, pos);
+	spscring_store_release(p->at.tail, pos);
 }
 
-static SPSCRING_INLINE void spscring_publish_cursor(struct spscring_producer_base *p)
+static SPSCRING_INLINE int spscring_publish(struct spscring_producer *p, __u64 pos)
 {
-	/* (G) pairs with (H): every tail, then the cursor */
-	spscring_store_release(p->cursor, p->pos);
-}
-
-/*
- * After the tail, or the word: does the consumer sleep, and is @want what it waits for?
- * Not "has this publish crossed its index": one that arrives late is honoured by the
- * next publish.
- */
-static SPSCRING_INLINE int spscring_reached(const struct spscring_producer_base *p, __u32 after,
-					    __u64 *want)
-{
-	if (after & SPSCRING_WAKE_FENCE)
-		spscring_mb();	/* (L) pairs with (M) */
-	else
-		spscring_barrier();	/* (L) is the sleeper's to make */
-	if (!(after & ~SPSCRING_AFTER_TOUCH))
-		return 0;
-	*want = spscring_read_once(*p->wants);
-	return spscring_unlikely(*want != p->kicked && (__s64)(p->pos - *want) >= 0);
-}
-
-static SPSCRING_INLINE int spscring_published(struct spscring_producer *p)
-{
-	__u32 after = p->base.after;	/* read before the fence */
-	__u64 want = 0;
-
-	if (!after)
-		return 0;
-	if (spscring_reached(&p->base, after, &want))
-		return spscring_kick_consumer(&p->base, want);
-	return after & SPSCRING_AFTER_TOUCH ? spscring_touch(p) : 0;
+	spscring_store_tail(p, pos);
+	return spscring_published(&p->base, pos);
 }
 
 /**
@@ -568,15 +584,17 @@ static SPSCRING_INLINE int spscring_published(struct spscring_producer *p)
 static SPSCRING_INLINE long spscring_reserve_n(struct spscring_producer *p,
 					       size_t n, void **slots)
 {
-	*slots = p->base.at;		/* for compilers that think it may stay unset */
-	if (spscring_unlikely(p->base.pos == p->base.stop)) {
+	__u64 pos = p->base.pos;
+
+	*slots = NULL;		/* for compilers that think it may stay unset */
+	if (spscring_unlikely(pos == p->base.stop)) {
 		int err = spscring_make_room(p);
 
 		if (err)
 			return err;
-		*slots = p->base.at;
 	}
-	return (long)(n < p->base.stop - p->base.pos ? n : p->base.stop - p->base.pos);
+	*slots = spscring_slot(p, pos);
+	return (long)(n < p->base.stop - pos ? n : p->base.stop - pos);
 }
 
 /**
@@ -590,9 +608,7 @@ static SPSCRING_INLINE void spscring_commit_n(struct spscring_producer *p, size_
 		return;
 	if (spscring_traced(push))
 		spscring_trace_push(&p->base, (__u32)n);
-	spscring_publish_frame(p, (__u32)n, p->base.stride);
-	spscring_publish_cursor(&p->base);
-	spscring_published(p);
+	spscring_publish(p, p->base.pos + n);
 }
 
 #define SPSCRING_NOWAKE	1	/* let it sleep, until a later publish */
@@ -600,7 +616,7 @@ static SPSCRING_INLINE void spscring_commit_n(struct spscring_producer *p, size_
 
 static SPSCRING_INLINE void spscring_wake_now(struct spscring_producer_base *p, __u32 flags)
 {
-	if (flags & SPSCRING_WAKE && p->after & ~SPSCRING_AFTER_TOUCH)
+	if (flags & SPSCRING_WAKE && !(p->flags & SPSCRING_CREATE_BUSY_POLL))
 		spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
 }
 
@@ -625,8 +641,7 @@ static SPSCRING_INLINE void spscring_commit_flags(struct spscring_producer *p, s
 		return;
 	if (spscring_traced(push))
 		spscring_trace_push(&p->base, (__u32)n);
-	spscring_publish_frame(p, (__u32)n, p->base.stride);
-	spscring_publish_cursor(&p->base);
+	spscring_store_tail(p, p->base.pos + n);
 }
 
 /**
@@ -638,14 +653,9 @@ static SPSCRING_INLINE void spscring_commit_flags(struct spscring_producer *p, s
  */
 static SPSCRING_INLINE int spscring_reserve(struct spscring_producer *p, void **slot)
 {
-	if (spscring_unlikely(p->base.pos == p->base.stop)) {
-		int err = spscring_make_room(p);
+	long n = spscring_reserve_n(p, 1, slot);
 
-		if (err)
-			return err;
-	}
-	*slot = p->base.at;
-	return 0;
+	return n < 0 ? (int)n : 0;
 }
 
 /**
@@ -654,35 +664,19 @@ static SPSCRING_INLINE int spscring_reserve(struct spscring_producer *p, void **
  */
 static SPSCRING_INLINE void spscring_commit(struct spscring_producer *p)
 {
-	if (spscring_traced(push))
-		spscring_trace_push(&p->base, 1);
-	spscring_publish_frame(p, 1, p->base.stride);
-	spscring_publish_cursor(&p->base);
-	spscring_published(p);
+	spscring_commit_n(p, 1);
 }
 
-static SPSCRING_INLINE int spscring_put_record(struct spscring_producer *p, const void *rec,
-					       __u32 size)
-{
-	__builtin_memcpy(p->base.at, rec, size);
-	spscring_publish_frame(p, 1, p->base.stride);
-	spscring_publish_cursor(&p->base);
-	return spscring_published(p);
-}
-
-/* Asks for room, or traces: a call of its own, so that a push saves no registers. */
-static SPSCRING_NOINLINE int spscring_push_cold(struct spscring_producer *p,
-						const void *rec, __u32 size)
+/* The same for one push, which is traced here: then the next one comes by here, too. */
+static SPSCRING_INLINE int spscring_push_room(struct spscring_producer *p)
 {
 	int err = spscring_make_room(p);
 
-	if (err)
-		return err;
-	if (spscring_traced(push)) {
+	if (!err && spscring_traced(push)) {
 		spscring_trace_push(&p->base, 1);
-		p->base.stop = p->base.pos + 1;	/* so that the next comes by here */
+		p->base.stop = p->base.pos + 1;
 	}
-	return spscring_put_record(p, rec, size);
+	return err;
 }
 
 /**
@@ -696,13 +690,17 @@ static SPSCRING_NOINLINE int spscring_push_cold(struct spscring_producer *p,
 static SPSCRING_INLINE int spscring_push_fixed(struct spscring_producer *p,
 					       const void *rec, __u32 size)
 {
-	if (spscring_unlikely(p->base.pos == p->base.stop)) {
-		spscring_step(p);
-		if (spscring_unlikely(p->base.pos == p->base.limit) || spscring_traced(push))
-			return spscring_push_cold(p, rec, size);
-		spscring_stop(p);
+	__u64 pos = p->base.pos;
+
+	/* the record is no argument of the call: in a loop it need not be in memory */
+	if (spscring_unlikely(pos == p->base.stop)) {
+		int err = spscring_push_room(p);
+
+		if (err)
+			return err;
 	}
-	return spscring_put_record(p, rec, size);
+	__builtin_memcpy(spscring_slot(p, pos), rec, size);
+	return spscring_publish(p, pos + 1);
 }
 
 /**
@@ -743,16 +741,6 @@ static SPSCRING_INLINE __u32 spscring_batch(size_t n)
 	return n < 0x80000000U ? (__u32)n : 0x80000000U;
 }
 
-static SPSCRING_INLINE void spscring_put_back(struct spscring_producer *p, __u64 pos, __u64 stop,
-					      __u64 end, char *at, char *tail)
-{
-	p->base.pos = pos;
-	p->base.stop = stop;
-	p->frame_end = end;
-	p->base.at = at;
-	p->tail = (__u64 *)tail;
-}
-
 /**
  * spscring_push_n_fixed() - push a batch of a record size known to the compiler
  * @p: the producer
@@ -767,10 +755,10 @@ static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
 						  const void *recs, size_t n, __u32 size)
 {
 	const char *from = (const char *)recs;
-	/* private until the end, see spscring_touch() */
-	__u64 pos = p->base.pos, stop = p->base.stop, end = p->frame_end;
-	char *at = p->base.at, *tail = (char *)p->tail;
+	/* private until the end: the handle's line is not to come between those of the ring */
+	struct spscring_place at = p->at;
 	__u32 all = spscring_batch(n), todo = all, some;
+	__u64 pos = p->base.pos, stop = p->base.stop;
 
 	if (spscring_traced(push)) {
 		long room = spscring_trace_push_n(p, all);
@@ -780,44 +768,38 @@ static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
 		all = (__u32)room;
 		todo = all;
 	}
-	while (todo) {
-		if (pos == end && (__s64)(p->base.limit - pos) >= p->frame_records) {
-			tail = spscring_next_frame(tail, p->frame_size, p->base.data, p->base.end);
-			at = tail + p->frame_first;
-			end += p->frame_records;
-			stop = end;
+	for (; todo; todo -= some, from += (__u64)some * size) {
+		if (pos == at.frame_end && p->base.limit - pos >= p->frame_records) {
+			/* of a whole frame that is free no more need be known, nor told */
+			at = spscring_place_ahead(p, &at, pos);
+			stop = at.frame_end;
 		} else if (spscring_unlikely(pos == stop)) {
 			int err;
 
-			/* tails lead the cursor by a capacity at most, for a claim */
-			spscring_put_back(p, pos, stop, end, at, tail);
-			spscring_publish_cursor(&p->base);
+			p->at = at;
+			p->base.pos = pos;
 			err = spscring_make_room(p);
-			if (spscring_unlikely(err)) {
-				if (todo == all)
-					return err;
+			if (err && todo == all)
+				return err;
+			if (err)
 				break;
-			}
+			at = p->at;
 			stop = p->base.stop;
-			end = p->frame_end;
-			at = p->base.at;
-			tail = (char *)p->tail;
 		}
 		some = todo < stop - pos ? todo : (__u32)(stop - pos);
-		spscring_copy(at, p->base.stride, from, size, some, size);
+		spscring_copy((char *)(at.slots + pos * p->base.stride), p->base.stride, from, size,
+			      some, size);
 		pos += some;
-		at += some * p->base.stride;
 		/* (A) pairs with (B) */
-		spscring_store_release((__u64 *)tail, pos);
-		todo -= some;
-		from += (__u64)some * size;
+		spscring_store_release(at.tail, pos);
 	}
-	if (!todo)
-		spscring_put_back(p, pos, stop, end, at, tail);
-	p->touched = 0;		/* a batch stores in a row as it is */
-	p->base.after &= ~SPSCRING_AFTER_TOUCH;
-	spscring_publish_cursor(&p->base);
-	spscring_published(p);
+	if (at.tail != p->at.tail)
+		spscring_publish_cursor(&p->base, pos);
+	p->at = at;
+	p->base.pos = pos;
+	p->base.stop = stop;
+	if (todo != all)
+		spscring_published(&p->base, pos);
 	return all - todo;
 }
 
@@ -878,9 +860,15 @@ static SPSCRING_COLD int spscring_ended_empty(struct spscring_consumer *c)
 	return ended;
 }
 
-static SPSCRING_COLD int spscring_kick_producer(struct spscring_consumer_base *c,
-						__u64 want)
+/* As spscring_wake_consumer(). */
+static SPSCRING_NOINLINE int spscring_wake_producer(struct spscring_consumer_base *c)
 {
+	__u64 want;
+
+	spscring_mb();	/* (N) pairs with (O) */
+	want = spscring_read_once(c->kernel->producer_wants.word) & ~SPSCRING_FENCE;
+	if (want == c->kicked || (__s64)(c->pos - want) < 0)
+		return 0;
 	c->kicked = want;
 	spscring_kick_peer(c, SPSCRING_PRODUCER, 0);
 	return 0;
@@ -889,39 +877,27 @@ static SPSCRING_COLD int spscring_kick_producer(struct spscring_consumer_base *c
 /* Who may have been woken by the producer's end is to learn of it at once. */
 static SPSCRING_INLINE int spscring_told_of_end(const struct spscring_consumer_base *c)
 {
-	return c->wake != SPSCRING_WAKE_NEVER &&
+	return !(c->flags & SPSCRING_CREATE_BUSY_POLL) &&
 		SPSCRING_END_STATE(spscring_read_once(c->kernel->producer.word)) > SPSCRING_HELD;
 }
 
-static SPSCRING_INLINE void spscring_release_cursor(struct spscring_consumer_base *c)
+static SPSCRING_INLINE void spscring_release_cursor(struct spscring_consumer_base *c, __u64 pos)
 {
 	/* (C) pairs with (D): the records are read, then the cursor */
-	spscring_store_release(c->cursor, c->pos);
+	spscring_store_release(c->cursor, pos);
 }
 
-/* After the cursor: as spscring_published(). */
-static SPSCRING_INLINE int spscring_released(struct spscring_consumer_base *c)
+/* After the cursor: the head is told, now and then; and as spscring_published(). */
+static SPSCRING_INLINE int spscring_released(struct spscring_consumer_base *c, __u64 pos)
 {
-	__u64 want;
-
-	if ((__s64)(c->pos - c->after_at) < 0)
-		return 0;
-	if ((__s64)(c->pos - c->tell_at) >= 0) {
-		c->tell_at = c->pos + c->tell;
+	if (spscring_unlikely((__s64)(pos - c->tell_at) >= 0)) {
+		c->tell_at = pos + c->tell;
 		/* (E) pairs with (F) */
-		spscring_store_release(&c->lines->told.word, c->pos);
+		spscring_store_release(&c->lines->told.word, pos);
 	}
-	if (c->wake == SPSCRING_WAKE_NEVER) {
-		c->after_at = c->tell_at;
-		return 0;
-	}
-	if (c->wake == SPSCRING_WAKE_FENCE)
-		spscring_mb();	/* (N) pairs with (O) */
-	else
-		spscring_barrier();	/* (N) is the sleeper's to make */
-	want = spscring_read_once(*c->wants);
-	if (spscring_unlikely(want != c->kicked && (__s64)(c->pos - want) >= 0))
-		return spscring_kick_producer(c, want);
+	spscring_consumer_stored(c);
+	if (spscring_unlikely(spscring_wanted(c->wants, pos)))
+		return spscring_wake_producer(c);
 	return 0;
 }
 
@@ -1011,11 +987,15 @@ static SPSCRING_INLINE int spscring_look(struct spscring_consumer *c)
 	return 0;
 }
 
-static SPSCRING_INLINE void spscring_release_frame(struct spscring_consumer *c,
-						   __u32 n, __u32 stride)
+/* n records of this frame are read. */
+static SPSCRING_INLINE void spscring_release_some(struct spscring_consumer *c, __u32 n)
 {
-	c->base.pos += n;
-	c->base.at += n * stride;
+	__u64 pos = c->base.pos + n;
+
+	c->base.pos = pos;
+	c->base.at += n * c->base.stride;
+	spscring_release_cursor(&c->base, pos);
+	spscring_released(&c->base, pos);
 }
 
 /**
@@ -1059,9 +1039,7 @@ static SPSCRING_INLINE void spscring_release_n(struct spscring_consumer *c, size
 		return;
 	if (spscring_traced(pop))
 		spscring_trace_pop(&c->base, (__u32)n);
-	spscring_release_frame(c, (__u32)n, c->base.stride);
-	spscring_release_cursor(&c->base);
-	spscring_released(&c->base);
+	spscring_release_some(c, (__u32)n);
 }
 
 /**
@@ -1086,9 +1064,7 @@ static SPSCRING_INLINE void spscring_release(struct spscring_consumer *c)
 {
 	if (spscring_traced(pop))
 		spscring_trace_pop(&c->base, 1);
-	spscring_release_frame(c, 1, c->base.stride);
-	spscring_release_cursor(&c->base);
-	spscring_released(&c->base);
+	spscring_release_some(c, 1);
 }
 
 /**
@@ -1113,9 +1089,8 @@ static SPSCRING_INLINE int spscring_pop_fixed(struct spscring_consumer *c,
 		}
 	}
 	__builtin_memcpy(rec, c->base.at, size);
-	spscring_release_frame(c, 1, c->base.stride);
-	spscring_release_cursor(&c->base);
-	return spscring_released(&c->base);
+	spscring_release_some(c, 1);
+	return 0;
 }
 
 /**
@@ -1162,14 +1137,15 @@ static SPSCRING_INLINE long spscring_pop_n_fixed(struct spscring_consumer *c,
 		if (some > todo)
 			some = todo;
 		spscring_copy(to, size, c->base.at, c->base.stride, (__u32)some, size);
-		spscring_release_frame(c, (__u32)some, c->base.stride);
+		c->base.pos += some;
+		c->base.at += some * c->base.stride;
 		todo -= (__u32)some;
 		to += some * size;
 	}
 	if (spscring_traced(pop))
 		spscring_trace_pop_n(&c->base, all - todo);
-	spscring_release_cursor(&c->base);
-	spscring_released(&c->base);
+	spscring_release_cursor(&c->base, c->base.pos);
+	spscring_released(&c->base, c->base.pos);
 	return all - todo;
 }
 
@@ -1322,6 +1298,23 @@ spscring_kernel_lines(const struct spscring_geometry *g, const void *info)
 		((const char *)info + SPSCRING_KERNEL_LINES + g->colour);
 }
 
+/**
+ * spscring_kernel_lines_init() - the kernel's lines of a new ring: nobody sleeps yet
+ * @lines: the lines, zeroed
+ * @flags: the ring's
+ *
+ * For the kernel, and for what keeps a ring in memory of its own.
+ */
+static inline void spscring_kernel_lines_init(struct spscring_kernel_lines *lines, __u32 flags)
+{
+	__u64 wants = SPSCRING_NOBODY;
+
+	if (!(flags & SPSCRING_CREATE_BUSY_POLL))
+		wants |= SPSCRING_FENCE;
+	lines->consumer_wants.word = wants;
+	lines->producer_wants.word = wants;
+}
+
 static inline void spscring_producer_base_init(struct spscring_producer_base *p,
 					       const struct spscring_geometry *g,
 					       const void *consumer, const void *info,
@@ -1340,6 +1333,7 @@ static inline void spscring_producer_base_init(struct spscring_producer_base *p,
 	p->limit = p->pos;
 	p->stop = p->pos;
 	p->capacity = g->capacity;
+	p->cpu = -1;
 	p->stride = g->stride;
 	p->flags = g->flags;
 }
@@ -1353,7 +1347,8 @@ static inline void spscring_producer_base_init(struct spscring_producer_base *p,
  * @producer: the producer's page
  * @data: the data
  *
- * It wakes nobody until spscring_producer_wakes(); its fd is the caller's to set.
+ * Its fd is the caller's to set.  Where the end is at the beginning of a frame, that frame's
+ * tail is made to say so.
  *
  * Return: 0, or -EPROTOTYPE a ring of records of any size.
  */
@@ -1362,8 +1357,7 @@ static inline int spscring_producer_init(struct spscring_producer *p,
 					 const void *consumer, const void *info,
 					 void *producer, void *data)
 {
-	char *frame;
-	__u64 slot;
+	__u64 frame, first, tail;
 
 	if (g->flags & SPSCRING_CREATE_RECORDS)
 		return -EPROTOTYPE;
@@ -1375,11 +1369,16 @@ static inline int spscring_producer_init(struct spscring_producer *p,
 	p->frame_records = g->frame_records;
 	p->base.data = (char *)data;
 	p->base.end = p->base.data + g->frames * g->frame_size;
-	frame = p->base.data + p->base.pos / g->frame_records % g->frames * g->frame_size;
-	p->tail = (__u64 *)frame;
-	slot = p->base.pos % g->frame_records;
-	p->frame_end = p->base.pos - slot + g->frame_records;
-	p->base.at = frame + g->frame_first + slot * g->stride;
+	frame = p->base.pos / g->frame_records;
+	first = frame * g->frame_records;
+	p->at = spscring_place_of(p, p->base.data + frame % g->frames * g->frame_size, first);
+	tail = spscring_read_once(*p->at.tail);
+	if (tail - first <= g->frame_records && tail - first > p->base.pos - first)
+		p->base.pos = tail;
+	else if (p->base.pos == first && tail != first)
+		spscring_store_release(p->at.tail, first);		/* (A): nothing yet */
+	p->base.limit = p->base.pos;
+	p->base.stop = p->base.pos;
 	return 0;
 }
 
@@ -1395,7 +1394,7 @@ static inline void spscring_consumer_base_init(struct spscring_consumer_base *c,
 	c->seen = c->pos;
 	c->tell = g->tell;
 	c->tell_at = c->pos + c->tell;
-	c->after_at = c->tell_at;
+	c->cpu = -1;
 	c->relax = 1;
 	c->waited_at = c->pos;
 	c->capacity = g->capacity;
@@ -1413,7 +1412,7 @@ static inline void spscring_consumer_base_init(struct spscring_consumer_base *c,
  * @info: the info page, with the producer's page where it is in the fd
  * @data: the data; only read, so they may be mapped read-only
  *
- * It wakes nobody until spscring_consumer_wakes(); its fd is the caller's to set.
+ * Its fd is the caller's to set.
  *
  * Return: 0, or -EPROTOTYPE a ring of records of any size.
  */
@@ -1444,27 +1443,6 @@ static inline int spscring_consumer_init(struct spscring_consumer *c,
 }
 
 /**
- * spscring_producer_wakes() - what a publish does for a consumer that may sleep
- * @p: the base of the producer, new
- * @how: SPSCRING_WAKE_*
- */
-static inline void spscring_producer_wakes(struct spscring_producer_base *p, __u32 how)
-{
-	p->after = how;
-}
-
-/**
- * spscring_consumer_wakes() - what a release does for a producer that may sleep
- * @c: the base of the consumer, new
- * @how: SPSCRING_WAKE_*
- */
-static inline void spscring_consumer_wakes(struct spscring_consumer_base *c, __u32 how)
-{
-	c->wake = how;
-	c->after_at = how == SPSCRING_WAKE_NEVER ? c->tell_at : 0;
-}
-
-/**
  * spscring_mapped_bytes() - what a ring's fds can map, from consumer_offset on
  * @g: the geometry
  *
@@ -1491,6 +1469,7 @@ static inline void spscring_geometry_pages(struct spscring_geometry *g,
 	g->type_tag = want->type_tag;
 	g->page_size = page;
 	g->version = SPSCRING_VERSION;
+	g->oldest_reader = SPSCRING_OLDEST_READER;
 	g->flags = want->flags;
 }
 
@@ -1511,7 +1490,6 @@ static inline int spscring_geometry_records(struct spscring_geometry *g,
 	g->tell = want->capacity / 8 & -(__u64)align;
 	if (!g->tell)
 		g->tell = align;
-	g->oldest_reader = SPSCRING_OLDEST_RECORDS;
 	return 0;
 }
 
@@ -1571,7 +1549,6 @@ static inline int spscring_geometry_init(struct spscring_geometry *g,
 	g->frame_records = records;
 	g->frame_first = first;
 	g->tell = want->capacity < 8 ? 1 : want->capacity / 8;
-	g->oldest_reader = SPSCRING_OLDEST_READER;
 	return 0;
 }
 

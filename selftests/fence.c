@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who publishes fences only while somebody sleeps: what the word says, when it changes,
+ * whose interrupts that costs, and what bounds them.  That nobody sleeps through is tested
+ * by the suite "wait", with the bit cleared as often as can be.
+ */
+#include "sleep.h"
+
+#define NOBODY		SPSCRING_NOBODY
+#define WITH_FENCE	(SPSCRING_NOBODY | SPSCRING_FENCE)
+
+FIXTURE(fence) {
+	int ring, in, out, epoll;
+	struct spscring_producer p;
+	struct spscring_consumer c;
+	struct parameter quiet, most;
+};
+
+#define fence_t		FIXTURE_DATA(fence)
+
+FIXTURE_VARIANT(fence) {
+	__u32 role;		/* who sleeps */
+};
+
+FIXTURE_VARIANT_ADD(fence, consumer) { .role = SPSCRING_CONSUMER };
+FIXTURE_VARIANT_ADD(fence, producer) { .role = SPSCRING_PRODUCER };
+
+static void make_ends(struct __test_metadata *_metadata, fence_t *self, __u32 flags)
+{
+	self->ring = spscring_open(RING(.capacity = 4, .record_size = 8, .flags = flags));
+	ASSERT_GE(self->ring, 0);
+	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
+	ASSERT_GE(self->in, 0);
+	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
+	ASSERT_GE(self->out, 0);
+	ASSERT_EQ(map_producer(self->in, &self->p, NULL), 0);
+	ASSERT_EQ(map_consumer(self->out, &self->c, NULL), 0);
+}
+
+FIXTURE_SETUP(fence)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->ring = -1;
+	self->in = -1;
+	self->out = -1;
+	self->epoll = -1;
+	if (!parameter_keep(&self->quiet, "quiet_us") ||
+	    !parameter_keep(&self->most, "max_interrupts"))
+		SKIP(return, "cannot write the module's parameters");
+}
+
+FIXTURE_TEARDOWN(fence)
+{
+	close_fd(&self->in);
+	close_fd(&self->out);
+	close_fd(&self->ring);
+	close_fd(&self->epoll);
+	EXPECT_EQ(parameter_restore(&self->quiet), 0);
+	EXPECT_EQ(parameter_restore(&self->most), 0);
+}
+
+/* The word that @role is woken by. */
+static __u64 word_of(fence_t *self, __u32 role)
+{
+	return READ_ONCE(*(role == SPSCRING_CONSUMER ? self->p.base.wants : self->c.base.wants));
+}
+
+static struct spscring_sleep_counters count_of(fence_t *self, __u32 role)
+{
+	struct spscring_info info = info_of(self->ring);
+
+	return role == SPSCRING_CONSUMER ? info.consumer_sleep : info.producer_sleep;
+}
+
+/* A sleep that is over at once, of an end that has nothing to go on with. */
+static int doze(fence_t *self, __u32 role)
+{
+	struct spscring_wait want = {
+		.size = sizeof(want), .deadline = 1,
+		.index = role == SPSCRING_CONSUMER ? 1 : 5,
+	};
+
+	return do_ioctl(role == SPSCRING_CONSUMER ? self->out : self->in, SPSCRING_WAIT, &want);
+}
+
+static int fill(fence_t *self)
+{
+	__u64 v;
+
+	for (v = 0; v < 4; v++)
+		if (spscring_push(&self->p, &v))
+			return -EIO;
+	return 0;
+}
+
+/* Of @role, once the fence was cleared so @often; a busy machine may take its time. */
+static __u64 await_clears(fence_t *self, __u32 role, __u64 often)
+{
+	__s64 until = in_ms(LONG);
+
+	while (count_of(self, role).clears < often && now_ns() < until)
+		usleep(1000);
+	return count_of(self, role).clears;
+}
+
+static __u64 await_refused(fence_t *self, __u32 role, __u64 often)
+{
+	__s64 until = in_ms(LONG);
+
+	while (count_of(self, role).refused < often && now_ns() < until)
+		usleep(1000);
+	return count_of(self, role).refused;
+}
+
+/* It begins with the fence, which is gone after a while, and back with the first sleep. */
+TEST_F(fence, comes_and_goes)
+{
+	struct spscring_sleep_counters count;
+	__u64 i;
+
+	/* so that nothing is cleared before it has been looked at */
+	ASSERT_EQ(parameter_set(&self->quiet, 1000000000), 0);
+	make_ends(_metadata, self, 0);
+	EXPECT_EQ(word_of(self, variant->role), WITH_FENCE);
+	if (variant->role == SPSCRING_PRODUCER)
+		ASSERT_EQ(fill(self), 0);
+	EXPECT_EQ(doze(self, variant->role), -ETIMEDOUT);
+	EXPECT_EQ(word_of(self, variant->role), WITH_FENCE);
+	EXPECT_EQ(count_of(self, variant->role).interrupts, 0);
+	EXPECT_EQ(count_of(self, variant->role).clears, 0);
+	close_fd(&self->in);
+	close_fd(&self->out);
+	close_fd(&self->ring);
+
+	ASSERT_EQ(parameter_set(&self->quiet, 1000), 0);
+	make_ends(_metadata, self, 0);
+	if (variant->role == SPSCRING_PRODUCER)
+		ASSERT_EQ(fill(self), 0);
+	for (i = 1; i <= 5; i++) {
+		ASSERT_GE(await_clears(self, variant->role, i), i);
+		EXPECT_EQ(word_of(self, variant->role), NOBODY);
+		/* once for each time that it was cleared, and no more */
+		EXPECT_EQ(count_of(self, variant->role).interrupts, i - 1);
+		EXPECT_EQ(doze(self, variant->role), -ETIMEDOUT);
+		EXPECT_EQ(count_of(self, variant->role).interrupts, i);
+	}
+	/* whoever comes as often finds it set, or has it cleared before */
+	for (i = 0; i < 100; i++)
+		EXPECT_EQ(doze(self, variant->role), -ETIMEDOUT);
+	count = count_of(self, variant->role);
+	EXPECT_LE(count.interrupts, count.clears);
+	EXPECT_GE(count.interrupts + 1, count.clears);
+	EXPECT_EQ(count.refused, 0);
+}
+
+/* A record, or room, for whoever sleeps; and then there is as little as before. */
+static int hand_over(fence_t *self, __u32 role)
+{
+	__u64 v = 0;
+	int err;
+
+	if (role == SPSCRING_CONSUMER)
+		return spscring_push(&self->p, &v) ?: spscring_pop(&self->c, &v);
+	err = spscring_pop(&self->c, &v);
+	while (!err && (err = spscring_push(&self->p, &v)) == -EAGAIN)
+		err = 0;
+	return err;
+}
+
+enum way { BY_POLL, BY_EDGE, BY_ARM, BY_SIGNAL, WAYS };
+
+/* Has the end told by the word, and does not sleep. */
+static int tell(fence_t *self, __u32 role, enum way way)
+{
+	const int fd = role == SPSCRING_CONSUMER ? self->out : self->in;
+	const short events = role == SPSCRING_CONSUMER ? POLLIN : POLLOUT;
+
+	switch (way) {
+	case BY_POLL:
+		return poll_one(fd, events, 0);
+	case BY_EDGE:
+		self->epoll = epoll_of(fd, events | EPOLLET);
+		return self->epoll < 0 ? self->epoll : 0;
+	case BY_ARM:
+		return role == SPSCRING_CONSUMER ? spscring_arm_records(&self->c, 1) :
+			spscring_arm_room(&self->p, 1);
+	default:
+		return negative_errno(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC));
+	}
+}
+
+/* Whoever is told by the word has the fence come back, and keeps it. */
+TEST_F(fence, every_way)
+{
+	enum way way;
+	__u64 n = 0;
+
+	ASSERT_EQ(parameter_set(&self->quiet, 1000), 0);
+	make_ends(_metadata, self, 0);
+	if (variant->role == SPSCRING_PRODUCER)
+		ASSERT_EQ(fill(self), 0);
+	for (way = BY_POLL; way < WAYS; way++) {
+		ASSERT_GE(await_clears(self, variant->role, n + 1), n + 1);
+		EXPECT_EQ(word_of(self, variant->role), NOBODY);
+		ASSERT_EQ(tell(self, variant->role, way), 0);
+		n++;
+		EXPECT_EQ(count_of(self, variant->role).interrupts, n);
+		EXPECT_NE(word_of(self, variant->role) & SPSCRING_FENCE, 0);
+		EXPECT_LT(word_of(self, variant->role) & ~SPSCRING_FENCE, NOBODY);
+		usleep(20000);
+		EXPECT_EQ(count_of(self, variant->role).clears, n)
+			TH_LOG("way %d", way);
+		ASSERT_EQ(hand_over(self, variant->role), 0);
+		if (way == BY_EDGE)
+			close_fd(&self->epoll);
+	}
+	/* O_ASYNC tells on from each signal */
+	usleep(20000);
+	EXPECT_EQ(count_of(self, variant->role).clears, n);
+}
+
+/* A ring that was made so always has it, and one that is polled only never. */
+TEST_F(fence, as_made)
+{
+	int i;
+
+	ASSERT_EQ(parameter_set(&self->quiet, 10), 0);
+	make_ends(_metadata, self, SPSCRING_CREATE_FENCE);
+	if (variant->role == SPSCRING_PRODUCER)
+		ASSERT_EQ(fill(self), 0);
+	for (i = 0; i < 50; i++) {
+		EXPECT_EQ(word_of(self, variant->role), WITH_FENCE);
+		EXPECT_EQ(doze(self, variant->role), -ETIMEDOUT);
+		usleep(1000);
+	}
+	EXPECT_EQ(count_of(self, variant->role).interrupts, 0);
+	EXPECT_EQ(count_of(self, variant->role).clears, 0);
+	close_fd(&self->in);
+	close_fd(&self->out);
+	close_fd(&self->ring);
+
+	make_ends(_metadata, self, SPSCRING_CREATE_BUSY_POLL);
+	EXPECT_EQ(doze(self, variant->role), -EOPNOTSUPP);
+	EXPECT_EQ(word_of(self, variant->role), NOBODY);
+}
+
+/* Beyond the budget the fence stays; 0 is none at all. */
+TEST_F(fence, budget)
+{
+	ASSERT_EQ(parameter_set(&self->quiet, 100), 0);
+	ASSERT_EQ(parameter_set(&self->most, 0), 0);
+	make_ends(_metadata, self, 0);
+	if (variant->role == SPSCRING_PRODUCER)
+		ASSERT_EQ(fill(self), 0);
+	EXPECT_GE(await_refused(self, variant->role, 2), 2);
+	EXPECT_EQ(count_of(self, variant->role).clears, 0);
+	EXPECT_EQ(word_of(self, variant->role), WITH_FENCE);
+	EXPECT_EQ(doze(self, variant->role), -ETIMEDOUT);
+	EXPECT_EQ(count_of(self, variant->role).interrupts, 0);
+
+	ASSERT_EQ(parameter_set(&self->most, 1000000), 0);
+	EXPECT_GE(await_clears(self, variant->role, 1), 1);
+	EXPECT_EQ(doze(self, variant->role), -ETIMEDOUT);
+	EXPECT_EQ(count_of(self, variant->role).interrupts, 1);
+}
+
+/* What a ring that is never slept on costs is nothing once it is quiet: no call, no fence. */
+TEST_F(fence, stream)
+{
+	__u64 i, v;
+
+	ASSERT_EQ(parameter_set(&self->quiet, 1000), 0);
+	make_ends(_metadata, self, 0);
+	ASSERT_GE(await_clears(self, variant->role, 1), 1);
+	for (i = 0; i < 100000; i++) {
+		ASSERT_EQ(spscring_push(&self->p, &i), 0);
+		ASSERT_EQ(spscring_pop(&self->c, &v), 0);
+		ASSERT_EQ(v, i);
+	}
+	EXPECT_EQ(word_of(self, variant->role), NOBODY);
+	EXPECT_EQ(count_of(self, variant->role).kicks, 0);
+	EXPECT_EQ(count_of(self, variant->role).interrupts, 0);
+	EXPECT_EQ(count_of(self, variant->role).clears, 1);
+}
+
+TEST_HARNESS_MAIN
