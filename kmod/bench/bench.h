@@ -103,7 +103,7 @@ struct bench_run {
 
 extern const struct bench_ops bench_bare, bench_walk, bench_copy, bench_copy_rep, bench_kfifo,
 	bench_ptr_ring, bench_list, bench_mutex_kfifo, bench_trace_rb, bench_ring,
-	bench_ring_sleep, bench_records, bench_bpf;
+	bench_ring_sleep, bench_ring_fence, bench_records, bench_bpf;
 
 int bench_breathe(struct bench_side *s, u64 at);
 int bench_wrong(struct bench_side *s, u64 want, u64 got);

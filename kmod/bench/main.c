@@ -105,7 +105,7 @@ static const struct bench_ops no_bpf = {
 const struct bench_ops * const bench_contenders[] = {
 	&bench_bare, &bench_walk, &bench_copy, &bench_copy_rep, &bench_kfifo, &bench_ptr_ring,
 	&bench_list, &bench_mutex_kfifo, &bench_trace_rb, &no_relay, &no_bpf, &bench_bpf,
-	&bench_ring, &bench_ring_sleep, &bench_records,
+	&bench_ring, &bench_ring_sleep, &bench_ring_fence, &bench_records,
 };
 
 const u32 bench_contenders_n = ARRAY_SIZE(bench_contenders);

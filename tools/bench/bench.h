@@ -74,6 +74,9 @@ struct loops {
 	void (*end[BENCH_TESTS][2])(struct run *run);
 };
 
+/* May a ring's ends sleep; and is there a fence in each publish and release so that they may? */
+enum bench_sleep { POLLED, SLEEPS, FENCES };
+
 enum bench_event { EVENT_NONE, EVENT_EVENTFD, EVENT_PIPE };
 
 struct contender {
@@ -87,7 +90,7 @@ struct contender {
 	uint32_t spare;		/* records that it holds less than asked for */
 	uint32_t most_rings;	/* at once; or 0 */
 	uint32_t slow;		/* a system call a record: a part of the messages */
-	uint32_t wake;		/* SPSCRING_WAKE_*, of a ring */
+	enum bench_sleep sleep;	/* of a ring */
 	int records;		/* of any size, of a ring */
 	int epoll;		/* its consumer sleeps by that */
 	enum bench_event event;	/* or by that, beside a ring that cannot wake */

@@ -112,7 +112,7 @@ static void json_entry(FILE *out, const struct cell_result *r, const char *vehic
 	fprintf(out, "\"clock_cost_ns\": %.2f, \"clock_step_ns\": %.2f",
 		timer->cost * ns, timer->step * ns);
 	/* of the others it would count what is outside the loops, too, or too little */
-	if (who->wake || 1U << p->test & BENCH_ASLEEP)
+	if (who->sleep != POLLED || 1U << p->test & BENCH_ASLEEP)
 		fprintf(out, ", \"syscalls\": %.10g, \"wakes\": %.6g",
 			(double)r->calls / r->hand_overs, (double)r->wakes / r->hand_overs);
 	json_runs(out, "runs_ns_per_op", r->per_op, r->runs, 0, ns);

@@ -39,8 +39,7 @@ static struct spscring_geometry geometry;	/* of the run's rings */
 static void open_rings(struct run *run, struct spscring_create *want)
 {
 	static const uint32_t flags[] = {
-		[SPSCRING_WAKE_NEVER] = SPSCRING_CREATE_BUSY_POLL,
-		[SPSCRING_WAKE_ASYMMETRIC] = SPSCRING_CREATE_ASYMMETRIC,
+		[POLLED] = SPSCRING_CREATE_BUSY_POLL, [FENCES] = SPSCRING_CREATE_FENCE,
 	};
 	const struct point *p = &run->cell->point;
 	int err;
@@ -48,7 +47,7 @@ static void open_rings(struct run *run, struct spscring_create *want)
 	*want = (struct spscring_create){
 		.size = sizeof(*want), .capacity = run->cell->capacity,
 		.record_size = p->bytes, .name = "bench",
-		.flags = flags[run->cell->contender->wake],
+		.flags = flags[run->cell->contender->sleep],
 	};
 	if (run->cell->contender->records) {
 		want->flags |= SPSCRING_CREATE_RECORDS | p->when_full;
@@ -95,10 +94,40 @@ static void colour(const struct run *run, uint32_t queue)
 	geometry.colour = (run->number + queue) % SPSCRING_COLOURS * SPSCRING_LINE;
 }
 
+/*
+ * What the kernel tells of a ring that nobody has slept on for a while; and no ring is
+ * polled only there, as no fd can wake anybody.
+ */
+static void nobody_sleeps(const struct run *run, char *memory)
+{
+	struct spscring_kernel_lines *lines = (struct spscring_kernel_lines *)
+		spscring_kernel_lines(&geometry, memory + geometry.info_offset);
+
+	spscring_kernel_lines_init(lines, run->cell->contender->sleep == FENCES ? 0 :
+				   SPSCRING_CREATE_BUSY_POLL);
+}
+
+/* A new ring fences until nobody has slept on it for a while: that is not measured. */
+static void await_quiet(const struct run *run, int fd, uint32_t role)
+{
+	struct spscring_info info;
+	const struct spscring_sleep_counters *peer =
+		role == SPSCRING_PRODUCER ? &info.consumer_sleep : &info.producer_sleep;
+	int tries = 1000;
+
+	if (run->cell->contender->sleep != SLEEPS || 1U << run->cell->point.test & BENCH_ASLEEP)
+		return;
+	do {
+		usleep(1000);
+		if (spscring_get_info(fd, &info))
+			die("info");
+	} while (!peer->clears && --tries);
+}
+
 /* The mapping keeps the end; the fd is for waking its peer. */
 static void done_with(const struct run *run, int fd)
 {
-	if (run->cell->contender->wake == SPSCRING_WAKE_NEVER)
+	if (run->cell->contender->sleep == POLLED)
 		close(fd);
 }
 
@@ -144,14 +173,14 @@ static void be_producer(struct run *run, uint32_t queue, struct producer *p)
 					  memory + g->data_offset);
 		if (err)
 			die("producer: %s", strerror(-err));
-		/* nobody sleeps: it is what a ring pays so that one may */
-		spscring_producer_wakes(&p->end.base, run->cell->contender->wake);
+		nobody_sleeps(run, memory);
 		return;
 	}
 	fd = claim_end(run, queue, SPSCRING_PRODUCER);
 	err = map_producer(fd, p);
 	if (err)
 		die("map: %s", strerror(-err));
+	await_quiet(run, fd, SPSCRING_PRODUCER);
 	done_with(run, fd);
 }
 
@@ -193,7 +222,7 @@ static void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
 					  memory + g->info_offset, memory + g->data_offset);
 		if (err)
 			die("consumer: %s", strerror(-err));
-		spscring_consumer_wakes(&c->end.base, run->cell->contender->wake);
+		nobody_sleeps(run, memory);
 		return;
 	}
 	fd = claim_end(run, queue, SPSCRING_CONSUMER);
@@ -202,6 +231,7 @@ static void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
 		die("map: %s", strerror(-err));
 	if (1U << run->cell->point.test & BENCH_ASLEEP)
 		be_sleeper(run, fd, c);
+	await_quiet(run, fd, SPSCRING_CONSUMER);
 	done_with(run, fd);
 }
 

@@ -84,11 +84,11 @@ static void open_event(struct run *run)
 #define TO_KERNEL(name)	.pair = "u-k", .impl = name, WAKE, .kernel = { 0, SPSCRING_PEER_SLEEPER }
 
 const struct contender wake_contenders[] = {
-	{ TO_USER("spscring-sleep"), .wake = SPSCRING_WAKE_FENCE },
-	{ TO_USER("spscring-sleep-epoll"), .wake = SPSCRING_WAKE_FENCE, .epoll = 1 },
+	{ TO_USER("spscring-sleep"), .sleep = SLEEPS },
+	{ TO_USER("spscring-sleep-epoll"), .sleep = SLEEPS, .epoll = 1 },
 	{ TO_USER("eventfd"), .event = EVENT_EVENTFD },
 	{ TO_USER("pipe"), .event = EVENT_PIPE },
-	{ TO_KERNEL("spscring-sleep"), .wake = SPSCRING_WAKE_FENCE },
+	{ TO_KERNEL("spscring-sleep"), .sleep = SLEEPS },
 	{ TO_KERNEL("eventfd"), .event = EVENT_EVENTFD },
 	{ TO_KERNEL("pipe"), .event = EVENT_PIPE },
 	{}
