@@ -524,7 +524,9 @@ inline wait_arm(p, role, i)
 	:: over
 	:: else ->
 		tell(p, role);
+		unlock(p, role);
 		FENCE_ARM(p);
+		lock(p, role);
 		over = OVER(p, role, i)
 	fi;
 	if
@@ -548,7 +550,9 @@ inline arm_and_look(p, role, is_ready)
 #endif
 	};
 	tell(p, role);
+	unlock(p, role);
 	FENCE_POLL(p);
+	lock(p, role);
 	mask = LOOK(p, role, mark)
 }
 
@@ -564,7 +568,7 @@ inline wait_poll(p, role)
 	arm_and_look(p, role, mask);
 #ifndef BUG_FIRST_UNSEEN
 	if
-	:: !mask && REACHED(p, role, armed[role]) -> arm_and_look(p, role, false)
+	:: !mask && armed[role] && REACHED(p, role, armed[role]) -> arm_and_look(p, role, false)
 	:: else
 	fi;
 #endif
