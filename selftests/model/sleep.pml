@@ -8,6 +8,8 @@
  * and in any order (PSO, weaker than x86's TSO), a release after the process's earlier
  * stores; a full fence waits for all of them.  Loads are in order, so acquires, and
  * what a release does for earlier loads, are herd7's to check, not this model's.
+ * The full fences (L) and (N) stand here for "FENCE was seen in the word": that who publishes
+ * sees it whenever somebody is about to sleep is fence.pml's.
  * What the kernel keeps under the lock, task states and the ends' states are
  * sequentially consistent; who takes the lock sees what its last holder did.
  *
@@ -128,12 +130,12 @@ inline unlock(p, role)
 }
 
 /* The fences and what else a mutant lacks. */
-#if defined(WITHOUT_L) || ASYMMETRIC
+#ifdef WITHOUT_L
 #define FENCE_L(p)	skip
 #else
 #define FENCE_L(p)	FENCE(p)
 #endif
-#if defined(WITHOUT_N) || ASYMMETRIC == 2
+#ifdef WITHOUT_N
 #define FENCE_N(p)	skip
 #else
 #define FENCE_N(p)	FENCE(p)
@@ -177,13 +179,6 @@ byte armed[2], asked[2];
 bit less[2];				/* a poll that was not ready has armed it */
 bit late[2], timer[2];
 byte late_at[2];
-bit unfenced[2];
-#if ASYMMETRIC
-byte ahead[2];				/* told, though nobody waits for it yet */
-byte next[2];				/* where a WAIT comes next, if it goes on like this */
-bit trickle[2];				/* the last one did */
-byte step[PROCS];
-#endif
 bit work[2];				/* irq_work is queued */
 
 /* Threads. */
@@ -218,19 +213,12 @@ bit role_of[PROCS];
 #define MARK_OF(role)	(role == CONSUMER -> MARK : P_MARK)
 #define CURSOR(p, role)	(role == CONSUMER -> LOAD(p, CURSOR_C) : LOAD(p, CURSOR_P))
 #define LATE(p, role)	(late[role] && late_at[role] == CURSOR(p, role))
-#define ASYM(role)	(ASYMMETRIC == 2 || ASYMMETRIC && role == CONSUMER)
 
 /* wait_tell(); its store to the shared word takes its time */
 inline tell(p, role)
 {
 	atomic {
 		!BUF(p, WANTS(role)) -> least = armed[role];
-#if ASYMMETRIC
-		if
-		:: ahead[role] && (!least || ahead[role] < least) -> least = ahead[role]
-		:: else
-		fi;
-#endif
 		if
 		:: asked[role] && (!least || asked[role] < least) -> least = asked[role]
 		:: else
@@ -251,8 +239,6 @@ inline tell(p, role)
 		:: least && role == PRODUCER -> least = least - CAP
 		:: else
 		fi;
-		lowered = ASYM(role) && (!LOAD(p, WANTS(role)) || least < LOAD(p, WANTS(role)));
-		unfenced[role] = unfenced[role] || lowered;
 		PUT(p, WANTS(role), least);
 		least = 0; q = 0
 	}
@@ -345,51 +331,18 @@ inline anyone_over(p, role)
 	}
 }
 
-/* wait_forget_ahead(), wait_go_ahead() */
-inline forget_ahead(p, role)
-{
-#if ASYMMETRIC
-	atomic {
-		if
-		:: ahead[role] && OVER(p, role, ahead[role]) -> ahead[role] = 0
-		:: else
-		fi
-	}
-#else
-	skip
-#endif
-}
-
-inline go_ahead(p, role, w)
-{
-#if ASYMMETRIC
-	if
-	:: ASYM(role) -> next[role] = index[w] + step[w]
-	:: else
-	fi;
-	if
-	:: trickle[role] && !OVER(p, role, next[role]) -> ahead[role] = next[role]
-	:: else
-	fi
-#else
-	skip
-#endif
-}
-
 /* wait_reap(), the lock is held: each look for itself, as the peer goes on meanwhile */
 inline reap(p, role)
 {
 	do
 	:: all = (rounds == REAP_ROUNDS); rounds++;
-	   forget_ahead(p, role);
 	   do
 	   :: q < PROCS ->
 		atomic {
 			if
 			:: waits[q] && role_of[q] == role && (all || OVER(p, role, index[q])) ->
 				waits[q] = 0;
-				asleep[q] = 0;
-				go_ahead(p, role, q)
+				asleep[q] = 0
 			:: else
 			fi;
 			q++
@@ -479,31 +432,7 @@ inline look(p, role, i)
 	}
 }
 
-/* wait_tell_ahead(): eagain says that the caller is to have the peer fence */
-inline tell_ahead(p, role, i)
-{
-	trickle[role] = (i == next[role]);
-	step[p] = i - CURSOR(p, role);
-	if
-	:: !ahead[role] || i < ahead[role] -> ahead[role] = i
-	:: else
-	fi;
-	tell(p, role);
-#ifdef BUG_FORGETS_UNFENCED
-	eagain = lowered;
-#elif !defined(BUG_WAIT_UNFENCED)
-	eagain = unfenced[role];
-#endif
-	if
-	:: eagain -> unfenced[role] = 0
-	:: else
-	fi
-}
-
-/*
- * wait_add(): refuses what is reached; of an asymmetric ring it tells what the peer
- * has not fenced for, and leaves the rest to a second WAIT
- */
+/* wait_add(): refuses what is reached */
 inline wait_add(p, role, i)
 {
 	lock(p, role);
@@ -512,39 +441,9 @@ inline wait_add(p, role, i)
 #endif
 	if
 	:: reached -> over = 1
-	:: else ->
-#if ASYMMETRIC
-		if
-		:: ASYM(role) -> tell_ahead(p, role, i)
-		:: else
-		fi;
-#endif
-		if
-		:: eagain
-		:: else -> waits[p] = 1; index[p] = i; tell(p, role)
-		fi
+	:: else -> waits[p] = 1; index[p] = i; tell(p, role)
 	fi;
 	unlock(p, role)
-}
-
-/* wait_look_for_all(): what was told before a fence, for all */
-inline look_for_all(p, role)
-{
-#if ASYMMETRIC && !defined(BUG_LOOKS_FOR_ONE)
-	if
-	:: ASYM(role) ->
-		lock(p, role);
-		anyone_over(p, role);
-		if
-		:: again -> again = 0; wake_locked(p, role)
-		:: else
-		fi;
-		unlock(p, role)
-	:: else
-	fi
-#else
-	skip
-#endif
 }
 
 /* wait_remove(): a raise; the peer that has not seen it kicks too early */
@@ -560,14 +459,9 @@ inline wait_remove(p, role)
 	unlock(p, role)
 }
 
-/*
- * wait_sleep(): reached says whether @i was, eagain that an asymmetric ring's caller
- * has to arm again.  @may_leave: by a signal, or its time is up.
- */
+/* wait_sleep(): reached says whether @i was.  @may_leave: by a signal, or its time is up. */
 inline wait_sleep(p, role, i, may_leave)
 {
-	eagain = 0;
-	look_for_all(p, role);
 	look(p, role, i);
 	if
 	:: over
@@ -582,7 +476,7 @@ inline wait_sleep(p, role, i, may_leave)
 		   :: else ->
 			wait_add(p, role, i);
 			if
-			:: over || eagain -> break
+			:: over -> break
 			:: else
 			fi
 		   fi;
@@ -615,77 +509,31 @@ inline wait_sleep(p, role, i, may_leave)
 /* wait_arm() */
 inline wait_arm(p, role, i)
 {
-	eagain = 0;
 	lock(p, role);
-#ifndef BUG_ARM_KEEPS_REACHED
 	/* its kick is on its way, and would take this one off with it */
 	if
 	:: asked[role] && OVER(p, role, asked[role]) -> wake_locked(p, role)
 	:: else
 	fi;
-#endif
 	if
 	:: !asked[role] || i < asked[role] -> asked[role] = i
 	:: else
 	fi;
-#ifndef BUG_ARM_TELLS_REACHED
 	over = OVER(p, role, i);
-#endif
 	if
 	:: over
 	:: else ->
 		tell(p, role);
-#ifdef BUG_FORGETS_UNFENCED
-		eagain = lowered;
-#else
-		eagain = ASYM(role) && unfenced[role];
-#endif
+		unlock(p, role);
 		FENCE_ARM(p);
+		lock(p, role);
 		over = OVER(p, role, i)
 	fi;
 	if
-	:: over -> over = 0; eagain = 0; wake_locked(p, role)
+	:: over -> over = 0; wake_locked(p, role)
 	:: else
 	fi;
-	if
-	:: eagain -> unfenced[role] = 0
-	:: else
-	fi;
-#ifdef BUG_ARM_UNFENCED
-	eagain = 0;
-#endif
 	unlock(p, role)
-}
-
-/* membarrier() makes the (L), or (N), that the peer does not */
-#define MEMBARRIER(p)	FENCE(p); FENCE(P); FENCE(C)
-
-/* libspscring's sleep_on(), with WAIT_ARM */
-inline arm(p, role, i)
-{
-	do
-	:: wait_arm(p, role, i);
-	   if
-	   :: eagain -> MEMBARRIER(p)
-	   :: else -> break
-	   fi
-	od
-}
-
-/* and without */
-inline sleep_on(p, role, i, may_leave)
-{
-#if ASYMMETRIC
-	do
-	:: wait_sleep(p, role, i, may_leave);
-	   if
-	   :: eagain -> MEMBARRIER(p)
-	   :: else -> break
-	   fi
-	od
-#else
-	wait_sleep(p, role, i, may_leave)
-#endif
 }
 
 /* wait_arm_and_look() */
@@ -702,7 +550,9 @@ inline arm_and_look(p, role, is_ready)
 #endif
 	};
 	tell(p, role);
+	unlock(p, role);
 	FENCE_POLL(p);
+	lock(p, role);
 	mask = LOOK(p, role, mark)
 }
 
@@ -718,7 +568,7 @@ inline wait_poll(p, role)
 	arm_and_look(p, role, mask);
 #ifndef BUG_FIRST_UNSEEN
 	if
-	:: !mask && REACHED(p, role, armed[role]) -> arm_and_look(p, role, false)
+	:: !mask && armed[role] && REACHED(p, role, armed[role]) -> arm_and_look(p, role, false)
 	:: else
 	fi;
 #endif
@@ -765,9 +615,6 @@ inline wait_forget(p, role)
 	armed[role] = 0;
 	less[role] = 0;
 	asked[role] = 0;
-#if ASYMMETRIC
-	ahead[role] = 0;
-#endif
 	late[role] = 0;
 	tell(p, role);
 	unlock(p, role)
@@ -785,7 +632,7 @@ inline kick(p, role)
 }
 
 #define LOCALS		byte least, q, seen, cursor, kept, mark, rounds; \
-			bit all, pollers, again, over, reached, mask, lowered, eagain
+			bit all, pollers, again, over, reached, mask
 
 /* irq_work and hrtimers */
 active proctype kernel()
@@ -929,7 +776,7 @@ inline produce(p, may_die)
 #if P_HOW == ROOM
 	do
 	:: pos == N -> break
-	:: else -> sleep_on(p, PRODUCER, pos + P_MARK, false); limit = pos + 1; push(p, may_die)
+	:: else -> wait_sleep(p, PRODUCER, pos + P_MARK, false); limit = pos + 1; push(p, may_die)
 	od
 #elif P_HOW == ROOM_POLL
 	do
@@ -958,7 +805,7 @@ inline produce(p, may_die)
 #if P_HOW == EDGE
 			epoll_wait(p, PRODUCER)
 #else
-			sleep_on(p, PRODUCER, pos + 1, false)
+			wait_sleep(p, PRODUCER, pos + 1, false)
 #endif
 		fi
 	od
@@ -1054,19 +901,10 @@ active proctype consumer()
 	:: else ->
 #if C_HOW == WATERMARK			/* by WAIT, some at a time */
 		some = (pos + CAP < N -> pos + CAP : N);
-		sleep_on(C, CONSUMER, some, false);
+		wait_sleep(C, CONSUMER, some, false);
 		pop(C)
 #elif C_HOW == EDGE
-#if ASYMMETRIC
-		arm(C, CONSUMER, pos + 1);
-		/* the one more look */
-		if
-		:: THERE(C)
-		:: else -> epoll_wait(C, CONSUMER)
-		fi;
-#else
 		epoll_wait(C, CONSUMER);
-#endif
 		do
 		:: pos < N && THERE(C) -> pop(C)
 		:: else -> break
@@ -1076,10 +914,10 @@ active proctype consumer()
 		:: THERE(C) -> pop(C)
 		:: else ->
 #if C_HOW == EVENTFD
-			arm(C, CONSUMER, pos + 1);
+			wait_arm(C, CONSUMER, pos + 1);
 			atomic { edge[C] -> edge[C] = 0 }
 #elif C_HOW == POLL
-			arm(C, CONSUMER, pos + 1);
+			wait_arm(C, CONSUMER, pos + 1);
 			if
 			:: THERE(C)
 			:: else ->
@@ -1089,7 +927,7 @@ active proctype consumer()
 				polls[C] = 0
 			fi
 #else
-			sleep_on(C, CONSUMER, pos + 1, false);
+			wait_sleep(C, CONSUMER, pos + 1, false);
 			/* the producer is dead, or has shut down */
 			assert(reached || DIES || SHUTS_DOWN);
 			if
@@ -1126,9 +964,9 @@ active proctype second()
 	second_done = 1
 #else
 #ifdef X_ARMS
-	arm(X, CONSUMER, X_INDEX);
+	wait_arm(X, CONSUMER, X_INDEX);
 #endif
-	sleep_on(X, CONSUMER, X_INDEX, X_LEAVES);
+	wait_sleep(X, CONSUMER, X_INDEX, X_LEAVES);
 	assert(reached || X_LEAVES || ended[CONSUMER])
 #endif
 }
