@@ -19,7 +19,9 @@
 #include "bench.h"
 #include "bench/end.h"
 
-#define RUN_SECONDS	600	/* far more than any takes, on however slow a machine */
+/* Far more than any run takes, on however slow a machine; and for each so many messages. */
+#define RUN_SECONDS	600
+#define RUN_MESSAGES	10000	/* a second */
 #define MORE_FILES	4096
 #define RATE_US		50000	/* to know the clock's rate by, for a start */
 
@@ -120,7 +122,7 @@ static pid_t run_process(struct run *run, int end)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
-	alarm(RUN_SECONDS);
+	alarm(RUN_SECONDS + (run->warmup + run->count) / RUN_MESSAGES);
 	bind_to(options.cpu[end]);
 	/* a first touch costs a fault in each process; not all kernels know this */
 	if (run->memory)
