@@ -165,7 +165,7 @@ static bool claim_consumer(struct duel *d)
 static bool claim_kernel(struct duel *d, __u32 op)
 {
 	struct spscring_peer_start start = {
-		.op = op, .ring_fd = d->ring, .back_fd = -1, .cpu = -1,
+		.op = op, .ring_fd = d->ring, .cpu = -1,
 		.batch = d->call == CALL_BATCH ? 5 : 1,
 	};
 

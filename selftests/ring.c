@@ -10,7 +10,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/eventfd.h>
 #include <sys/syscall.h>
 
 #include "selftest.h"
@@ -538,7 +537,7 @@ static __u64 checksum(__u32 size, __u64 n)
 static int peer_start(int peer, __u32 op, int ring, __u32 batch, __u64 count)
 {
 	struct spscring_peer_start start = {
-		.op = op, .flags = SPSCRING_PEER_SHUTDOWN, .ring_fd = ring, .back_fd = -1,
+		.op = op, .flags = SPSCRING_PEER_SHUTDOWN, .ring_fd = ring,
 		.cpu = -1, .batch = batch, .count = count,
 	};
 
@@ -580,66 +579,38 @@ TEST_F(kernel, from_user)
 
 FIXTURE(asleep)
 {
-	int ring[2], event[2], peer;
+	int peer;
 	struct spscring_peer_start start;
 };
 
-FIXTURE_VARIANT(asleep)
-{
-	enum { BY_RING, BY_EVENTFD, BY_PIPE } by;
-};
-
-FIXTURE_VARIANT_ADD(asleep, ring) { BY_RING };
-FIXTURE_VARIANT_ADD(asleep, eventfd) { BY_EVENTFD };
-FIXTURE_VARIANT_ADD(asleep, pipe) { BY_PIPE };
-
 FIXTURE_SETUP(asleep)
 {
-	int i;
-
 	SKIP_WITHOUT_DEVICE();
+	self->start = (struct spscring_peer_start){
+		.op = SPSCRING_PEER_SINK, .flags = SPSCRING_PEER_SLEEP, .ring_fd = -1, .cpu = -1,
+		.batch = 1,
+	};
 	self->peer = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
 	if (self->peer < 0)
 		SKIP(return, "%s: %s; is spscring_peer.ko loaded?", SPSCRING_PEER_DEVICE,
 		     strerror(errno));
-	for (i = 0; i < 2; i++) {
-		self->ring[i] = spscring_open(RING(.capacity = 64, .record_size = 8));
-		ASSERT_GE(self->ring[i], 0);
-	}
-	ASSERT_EQ(pipe2(self->event, O_CLOEXEC), 0);
-	if (variant->by == BY_EVENTFD) {
-		close(self->event[0]);
-		self->event[0] = eventfd(0, EFD_CLOEXEC);
-		ASSERT_GE(self->event[0], 0);
-	}
-	self->start = (struct spscring_peer_start){
-		.op = SPSCRING_PEER_SLEEPER, .flags = SPSCRING_PEER_SLEEP,
-		.ring_fd = self->ring[0], .back_fd = self->ring[1], .cpu = -1, .batch = 1,
-	};
-	if (variant->by != BY_RING) {
-		self->start.flags |= SPSCRING_PEER_EVENT;
-		self->start.event_fd = self->event[0];
-	}
+	self->start.ring_fd = spscring_open(RING(.capacity = 64, .record_size = 8));
+	ASSERT_GE(self->start.ring_fd, 0);
 }
 
 FIXTURE_TEARDOWN(asleep)
 {
 	close_fd(&self->peer);
-	close_fd(&self->ring[0]);
-	close_fd(&self->ring[1]);
-	close_fd(&self->event[0]);
-	close_fd(&self->event[1]);
+	close_fd(&self->start.ring_fd);
 }
 
-/* It has pushed its next record into the other ring, and then has the time to sleep. */
 static int start_asleep(struct _test_data_asleep *self)
 {
-	__u64 told = info_of(self->ring[1]).tail;
+	__u64 sleeps = info_of(self->start.ring_fd).consumer_sleep.sleeps;
 	int err = do_ioctl(self->peer, SPSCRING_PEER_START, &self->start);
 
-	while (!err && info_of(self->ring[1]).tail == told)
+	while (!err && info_of(self->start.ring_fd).consumer_sleep.sleeps == sleeps)
 		sleep_ms(1);
-	sleep_ms(10);
 	return err;
 }
 
@@ -658,7 +629,7 @@ TEST_F(asleep, stopped)
 
 	ASSERT_EQ(start_asleep(self), 0);
 	close_fd(&self->peer);
-	EXPECT_EQ(state_of(self->ring[0], SPSCRING_CONSUMER), SPSCRING_DEAD);
+	EXPECT_EQ(state_of(self->start.ring_fd, SPSCRING_CONSUMER), SPSCRING_DEAD);
 }
 
 /* Also one whose thread has not run yet. */
@@ -673,23 +644,6 @@ TEST_F(asleep, stopped_at_once)
 		ASSERT_EQ(do_ioctl(self->peer, SPSCRING_PEER_WAIT, &result), 0);
 		ASSERT_EQ(result.err, -ECANCELED);
 	}
-}
-
-TEST_F(asleep, bad_event)
-{
-	struct spscring_peer_start *start = &self->start;
-	int file = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	ASSERT_GE(file, 0);
-	start->event_fd = -1;
-	EXPECT_EQ(do_ioctl(self->peer, SPSCRING_PEER_START, start),
-		  variant->by == BY_RING ? -EINVAL : -EBADF);
-	start->event_fd = file;
-	EXPECT_EQ(do_ioctl(self->peer, SPSCRING_PEER_START, start), -EINVAL);
-	start->event_fd = self->event[1];	/* of a pipe, to write to */
-	EXPECT_EQ(do_ioctl(self->peer, SPSCRING_PEER_START, start),
-		  variant->by == BY_RING ? -EINVAL : -EBADF);
-	close(file);
 }
 
 /* ---------------------------------------------------------- other modules */

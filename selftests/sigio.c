@@ -355,7 +355,7 @@ TEST_F_TIMEOUT(signalled, kernel, 1800)
 {
 	struct spscring_peer_start start = {
 		.flags = SPSCRING_PEER_SLEEP | SPSCRING_PEER_SHUTDOWN, .ring_fd = self->ring,
-		.back_fd = -1, .cpu = -1, .batch = 1, .count = hand_overs(),
+		.cpu = -1, .batch = 1, .count = hand_overs(),
 	};
 	bool sink = variant->capacity == 1;
 	struct spscring_peer_result result = {};

@@ -142,7 +142,7 @@ static void start(struct __test_metadata *_metadata, trace_t *self, __u32 op, __
 		  __u64 count)
 {
 	struct spscring_peer_start start = {
-		.op = op, .flags = SPSCRING_PEER_SHUTDOWN, .ring_fd = self->ring, .back_fd = -1,
+		.op = op, .flags = SPSCRING_PEER_SHUTDOWN, .ring_fd = self->ring,
 		.cpu = -1, .batch = batch, .count = count,
 	};
 

@@ -1359,7 +1359,7 @@ TEST_F(lost, told)
 TEST(lost_kernel)
 {
 	struct spscring_peer_start start = {
-		.op = SPSCRING_PEER_SINK, .flags = SPSCRING_PEER_SLEEP, .back_fd = -1,
+		.op = SPSCRING_PEER_SINK, .flags = SPSCRING_PEER_SLEEP,
 		.cpu = -1, .batch = 1, .count = 1, .gap_ns = 300000000,
 	};
 	struct spscring_peer_result result = {};
@@ -1799,7 +1799,7 @@ FIXTURE_TEARDOWN(polled)
 static int push_in_polls(struct _test_data_polled *self, int n, __u32 flags)
 {
 	struct spscring_peer_start start = {
-		.op = SPSCRING_PEER_POLLED, .flags = flags, .ring_fd = self->ring, .back_fd = -1,
+		.op = SPSCRING_PEER_POLLED, .flags = flags, .ring_fd = self->ring,
 		.cpu = -1, .batch = 1, .count = n,
 	};
 
@@ -1948,7 +1948,7 @@ TEST_F_TIMEOUT(kernel, hand_over, 1800)
 {
 	struct spscring_peer_start start = {
 		.op = variant->op, .flags = SPSCRING_PEER_SLEEP | SPSCRING_PEER_SHUTDOWN,
-		.ring_fd = self->ring, .back_fd = -1, .cpu = -1, .batch = 1,
+		.ring_fd = self->ring, .cpu = -1, .batch = 1,
 		.count = 4 * hand_overs(),	/* where one is cheapest */
 	};
 	struct spscring_peer_result result = {};

@@ -348,7 +348,7 @@ TEST(full_overwrites)
 TEST(full_kernel)
 {
 	struct spscring_peer_start start = {
-		.op = SPSCRING_PEER_SOURCE, .flags = SPSCRING_PEER_SHUTDOWN, .back_fd = -1,
+		.op = SPSCRING_PEER_SOURCE, .flags = SPSCRING_PEER_SHUTDOWN,
 		.cpu = -1, .batch = 1, .count = 100 * 256,
 	};
 	struct spscring_peer_result result = {};

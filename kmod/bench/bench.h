@@ -8,13 +8,12 @@
 
 #include <linux/atomic.h>
 #include <linux/completion.h>
-#include <linux/ktime.h>
-#include <linux/timekeeping.h>
-#include <linux/timex.h>
 #include <linux/types.h>
 
+#include "clock.h"
 #include "hist.h"
 #include "lengths.h"
+#include "tests.h"
 
 /* Two lines: the adjacent-line prefetcher pairs them. */
 #define BENCH_LINE	128
@@ -24,20 +23,6 @@
 
 /* Due times are in ticks of the clock << so many bits. */
 #define BENCH_FRACTION	16
-
-enum bench_test {
-	BENCH_RTT,		/* a u64 there and back, one at a time */
-	BENCH_THROUGHPUT,	/* u64s, one a call */
-	BENCH_SIZED,		/* larger records, one a call */
-	BENCH_BATCH,		/* u64s, many a call */
-	BENCH_FOOTPRINT,	/* u64s, one a call, by capacity */
-	BENCH_PACED,		/* u64s that fall due at a given pace */
-	BENCH_RESIDENCY,	/* how long u64s wait in a ring that is full */
-	BENCH_MANY,		/* u64s, one a call, over many queues in turn */
-	BENCH_MIXED,		/* records that differ in length, one a call */
-	BENCH_MIXED_RTT,	/* the same, there and back */
-	BENCH_TESTS
-};
 
 /* What tells one result of a test and a contender from another. */
 struct bench_shape {
@@ -51,6 +36,8 @@ struct bench_shape {
 };
 
 struct bench_run;
+struct eventfd_ctx;
+struct file;
 struct spscring_consumer;
 struct spscring_producer;
 struct spscring_record_consumer;
@@ -63,7 +50,7 @@ struct bench_side {
 	struct hist *hist;	/* of the side that takes latencies */
 	u64 start;
 	u64 end;
-	u64 elapsed;		/* in round trips without a stamp each */
+	u64 elapsed;		/* in the last round trips */
 	u64 at;			/* where it was when it last breathed */
 	unsigned long since;	/* in jiffies: it has been there */
 	u32 spins;
@@ -88,7 +75,9 @@ struct bench_run {
 	struct bench_shape shape;
 	u32 turn;		/* the how manieth run of this contender */
 	int cpus[2];		/* of the sides */
+	u64 first;		/* message; no contender but spscring has another than 0 */
 	u64 count;
+	bool means;		/* round trips: as many again, without a stamp each */
 	u64 step;		/* from one due time to the next */
 	u64 half_tick;		/* of the clock's steps, likewise */
 	u64 t0;			/* when the producer began; 0: not yet */
@@ -98,12 +87,15 @@ struct bench_run {
 	atomic_t running;
 	bool stop;
 	struct completion done;
+	struct file *event;	/* what WAKE's consumer sleeps on, or NULL: on the ring */
+	struct eventfd_ctx *eventfd;	/* behind it, or NULL: it is a pipe */
+	u64 asleep;		/* ticks for it to go to sleep in */
 	struct bench_side side[2];
 };
 
 extern const struct bench_ops bench_bare, bench_walk, bench_copy, bench_copy_rep, bench_kfifo,
 	bench_ptr_ring, bench_list, bench_mutex_kfifo, bench_trace_rb, bench_ring,
-	bench_ring_sleep, bench_ring_fence, bench_records, bench_bpf;
+	bench_ring_sleep, bench_ring_fence, bench_records, bench_bpf, bench_wake;
 
 int bench_breathe(struct bench_side *s, u64 at);
 int bench_wrong(struct bench_side *s, u64 want, u64 got);
@@ -114,33 +106,5 @@ int bench_push_probe(struct spscring_producer *p, const u64 *v);
 int bench_pop_probe(struct spscring_consumer *c, u64 *v);
 int bench_record_push_probe(struct spscring_record_producer *p, const u64 *v);
 int bench_record_pop_probe(struct spscring_record_consumer *c, u64 *v);
-
-/*
- * The finest clock there is.  UML on x86-64 has no get_cycles(), but the
- * processor's counter is there.  The lfence keeps the read behind the loads
- * before it: the message has arrived.
- */
-#if defined(CONFIG_X86_64)
-#define BENCH_CLOCK	"tsc"
-static __always_inline u64 bench_clock(void)
-{
-	u32 low, high;
-
-	asm volatile("lfence; rdtsc" : "=a" (low), "=d" (high) :: "memory");
-	return (u64)high << 32 | low;
-}
-#elif defined(get_cycles)
-#define BENCH_CLOCK	"get_cycles"
-static __always_inline u64 bench_clock(void)
-{
-	return get_cycles();
-}
-#else
-#define BENCH_CLOCK	"ktime"
-static __always_inline u64 bench_clock(void)
-{
-	return ktime_get_ns();
-}
-#endif
 
 #endif

@@ -17,13 +17,15 @@ struct bounds {
 
 static int parse_tests(struct config *c, char *list)
 {
+	enum bench_test test;
 	char *name;
-	int test;
 
 	c->tests = 0;
 	while ((name = strsep(&list, ","))) {
-		test = match_string(bench_test_names, BENCH_TESTS, name);
-		if (test < 0)
+		for (test = 0; test < BENCH_TESTS; test++)
+			if (!strcmp(test_name(test), name))
+				break;
+		if (test == BENCH_TESTS)
 			return -EINVAL;
 		c->tests |= BIT(test);
 	}

@@ -90,7 +90,7 @@ static void show_result(struct seq_file *m, const struct result *r, u32 runs)
 	u64 spread = r->points ? r->p50.spread : r->per_op.spread;
 
 	seq_printf(m, "{\"pair\": \"k-k\", \"impl\": \"%s\", \"test\": \"%s\", \"bytes\": %u",
-		   r->ops->name, bench_test_names[shape->test], shape->bytes);
+		   r->ops->name, test_name(shape->test), shape->bytes);
 	seq_printf(m, ", \"capacity\": %u, \"batch\": %u, \"runs\": %u", shape->capacity,
 		   shape->batch, runs);
 	if (shape->load_ns)

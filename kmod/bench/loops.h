@@ -37,7 +37,7 @@ typedef void (*bench_relax_fn)(void *queue);
 #define BENCH_LOOP(name, template, ...)		\
 static void name(struct bench_side *s)			\
 {							\
-	s->err = template(s, __VA_ARGS__);		\
+	s->err = template(s, ##__VA_ARGS__);		\
 }
 
 static __always_inline void bench_relax(void *queue)
@@ -127,30 +127,36 @@ static __always_inline int bench_trips(struct bench_side *s, void *out, void *in
 	return 0;
 }
 
-/* @count round trips with a stamp each, then as many without, for the mean. */
+/* @count round trips with a stamp each, then as many without, where there are means. */
 static __always_inline int bench_call_on(struct bench_side *s, void *out, void *in, u64 count,
 					 bench_push_fn push, bench_pop_fn pop,
 					 bench_relax_fn relax)
 {
-	u64 start;
-	int err = bench_trips(s, out, in, 0, count, push, pop, relax, true);
+	u64 start = bench_clock(), i = s->run->first, end = i + count;
+	int err = bench_trips(s, out, in, i, end, push, pop, relax, true);
 
-	if (err)
-		return err;
-	start = bench_clock();
-	err = bench_trips(s, out, in, count, 2 * count, push, pop, relax, false);
+	if (!err && s->run->means) {
+		start = bench_clock();
+		err = bench_trips(s, out, in, end, end + count, push, pop, relax, false);
+	}
 	s->elapsed += bench_clock() - start;
 	return err;
+}
+
+/* The message after the last of @count that are called for. */
+static __always_inline u64 bench_echo_end(struct bench_side *s, u64 count)
+{
+	return s->run->first + (s->run->means ? 2 * count : count);
 }
 
 static __always_inline int bench_echo_on(struct bench_side *s, void *in, void *out, u64 count,
 					 bench_push_fn push, bench_pop_fn pop,
 					 bench_relax_fn relax)
 {
-	u64 i, v;
+	u64 i, v, end = bench_echo_end(s, count);
 	int err;
 
-	for (i = 0; i < 2 * count; i++) {
+	for (i = s->run->first; i < end; i++) {
 		err = bench_pop(s, in, &v, i, pop, relax);
 		if (unlikely(err))
 			return err;
@@ -183,7 +189,7 @@ static __always_inline int bench_echo(struct bench_side *s, bench_push_fn push, 
 static __always_inline int bench_fill_on(struct bench_side *s, void *queue, u64 *record, u32 bytes,
 					 bench_push_fn push)
 {
-	u64 i = 0, stop, end = s->run->count;
+	u64 i = s->run->first, stop, end = i + s->run->count;
 	int err;
 
 	s->start = bench_clock();
@@ -206,7 +212,7 @@ static __always_inline int bench_fill_on(struct bench_side *s, void *queue, u64 
 static __always_inline int bench_drain_on(struct bench_side *s, void *queue, u64 *record, u32 bytes,
 					  bench_pop_fn pop, bench_relax_fn relax)
 {
-	u64 i = 0, stop, end = s->run->count;
+	u64 i = s->run->first, stop, end = i + s->run->count;
 	int err;
 
 	s->start = bench_clock();
@@ -279,7 +285,7 @@ static __always_inline int bench_push_n(struct bench_side *s, void *queue, const
 static __always_inline int bench_fill_n_on(struct bench_side *s, void *queue,
 					   bench_push_n_fn push_n)
 {
-	u64 i = 0, stop, end = s->run->count, *records = s->records;
+	u64 i = s->run->first, stop, end = i + s->run->count, *records = s->records;
 	u32 k, n, batch = s->run->shape.batch;
 	int err;
 
@@ -304,7 +310,7 @@ static __always_inline int bench_fill_n_on(struct bench_side *s, void *queue,
 static __always_inline int bench_drain_n_on(struct bench_side *s, void *queue,
 					    bench_pop_n_fn pop_n, bench_relax_fn relax)
 {
-	u64 i = 0, stop, end = s->run->count, *records = s->records;
+	u64 i = s->run->first, stop, end = i + s->run->count, *records = s->records;
 	u32 k, batch = s->run->shape.batch;
 	long some;
 	int err;
@@ -604,7 +610,7 @@ static __always_inline int bench_take(struct bench_side *s, void *queue, u64 i,
 
 static __always_inline int bench_fill_mixed(struct bench_side *s, bench_send_fn send)
 {
-	u64 i = 0, stop, end = s->run->count;
+	u64 i = s->run->first, stop, end = i + s->run->count;
 	void *queue = s->run->queue[0];
 	int err;
 
@@ -626,7 +632,7 @@ static __always_inline int bench_fill_mixed(struct bench_side *s, bench_send_fn 
 static __always_inline int bench_drain_mixed(struct bench_side *s, bench_take_fn take,
 					     bench_relax_fn relax)
 {
-	u64 i = 0, stop, end = s->run->count;
+	u64 i = s->run->first, stop, end = i + s->run->count;
 	void *queue = s->run->queue[0];
 	int err;
 
@@ -676,13 +682,13 @@ static __always_inline int bench_trips_mixed(struct bench_side *s, u64 i, u64 en
 static __always_inline int bench_call_mixed(struct bench_side *s, bench_send_fn send,
 					    bench_take_fn take, bench_relax_fn relax)
 {
-	u64 start, count = s->run->count;
-	int err = bench_trips_mixed(s, 0, count, send, take, relax, true);
+	u64 start = bench_clock(), count = s->run->count, i = s->run->first, end = i + count;
+	int err = bench_trips_mixed(s, i, end, send, take, relax, true);
 
-	if (err)
-		return err;
-	start = bench_clock();
-	err = bench_trips_mixed(s, count, 2 * count, send, take, relax, false);
+	if (!err && s->run->means) {
+		start = bench_clock();
+		err = bench_trips_mixed(s, end, end + count, send, take, relax, false);
+	}
 	s->elapsed += bench_clock() - start;
 	return err;
 }
@@ -691,10 +697,10 @@ static __always_inline int bench_echo_mixed(struct bench_side *s, bench_send_fn 
 					    bench_take_fn take, bench_relax_fn relax)
 {
 	void *in = s->run->queue[0], *out = s->run->queue[1];
-	u64 i;
+	u64 i, end = bench_echo_end(s, s->run->count);
 	int err;
 
-	for (i = 0; i < 2 * s->run->count; i++) {
+	for (i = s->run->first; i < end; i++) {
 		err = bench_take(s, in, i, take, relax);
 		if (!err)
 			err = bench_send(s, out, i, send);

@@ -24,6 +24,7 @@
  *	results	read: of the last line that ran to its end, as JSON.  Each is the
  *		median of the runs, but max; spread is (largest - least) / median,
  *		of p50 or else of ns_per_op.  memory is one queue's, in bytes.
+ *	end	for the benchmark of user space, a kernel end: see end.h.
  *
  * The tests, of u64s where nothing else is said:
  *
@@ -49,7 +50,7 @@
  * or a list of more than 16; ERANGE a number that fits no integer; E2BIG a line
  * of more than 511 bytes; ENODEV a CPU that is not online, or only one is; EBUSY
  * another runs; EINTR killed; ENOMEM; EIO a wrong value was popped (the log says
- * which); ETIMEDOUT a run took more than half a minute.  Of results: ENODATA.
+ * which); ETIMEDOUT a side stood still for two minutes.  Of results: ENODATA.
  */
 #include <linux/cpu.h>
 #include <linux/debugfs.h>
@@ -78,19 +79,6 @@
 
 /* As many bytes as a pipe has room for, with which user space compares. */
 #define MIXED_DATA	SZ_64K
-
-const char * const bench_test_names[BENCH_TESTS] = {
-	[BENCH_RTT]		= "rtt",
-	[BENCH_THROUGHPUT]	= "throughput",
-	[BENCH_SIZED]		= "throughput",
-	[BENCH_BATCH]		= "batch",
-	[BENCH_FOOTPRINT]	= "footprint",
-	[BENCH_PACED]		= "paced",
-	[BENCH_RESIDENCY]	= "residency",
-	[BENCH_MANY]		= "many",
-	[BENCH_MIXED]		= "records",
-	[BENCH_MIXED_RTT]	= "records-rtt",
-};
 
 static const struct bench_ops no_relay = {
 	.name		= "relay",
@@ -396,6 +384,7 @@ static int __init bench_init(void)
 		return PTR_ERR(dir);
 	debugfs_create_file("run", 0200, dir, NULL, &run_fops);
 	debugfs_create_file("results", 0400, dir, NULL, &results_fops);
+	debugfs_create_file("end", 0600, dir, NULL, &bench_end_fops);
 	return 0;
 }
 module_init(bench_init);

@@ -15,7 +15,9 @@
 #define LIST_MAX	16
 #define CDF_POINTS	200
 
+struct file_operations;
 struct seq_file;
+struct task_struct;
 
 struct number_list {
 	u32 n;
@@ -73,7 +75,6 @@ struct bench_ticks {
 };
 
 extern struct bench_ticks bench_ticks;
-extern const char * const bench_test_names[BENCH_TESTS];
 extern const struct bench_ops * const bench_contenders[];
 extern const u32 bench_contenders_n;
 
@@ -87,6 +88,12 @@ u64 bench_hundredths(u64 ticks);
 u64 bench_latency(const struct bench_shape *shape, u64 ticks);
 bool bench_takes_latency(enum bench_test test);
 int bench_run_once(const struct config *c, struct result *r, u32 turn);
+
+struct task_struct *bench_start(int (*thread)(void *arg), void *arg, int cpu);
+void bench_stop(struct task_struct *task);
+
+/* end.c */
+extern const struct file_operations bench_end_fops;
 
 /* json.c */
 void bench_show_report(struct seq_file *m, const struct report *rep);

@@ -13,20 +13,6 @@
 
 #define QUEUE_BYTES	roundup_pow_of_two(sizeof(struct queue))
 
-static __always_inline int ring_push(void *queue, const u64 *v)
-{
-	struct queue *q = queue;
-
-	return spscring_push_fixed(&q->producer, v, sizeof(*v));
-}
-
-static __always_inline int ring_pop(void *queue, u64 *v)
-{
-	struct queue *q = queue;
-
-	return spscring_pop_fixed(&q->consumer, v, sizeof(*v));
-}
-
 static __always_inline long ring_push_n(void *queue, const u64 *v, u32 n)
 {
 	struct queue *q = queue;
@@ -53,13 +39,6 @@ static __always_inline int ring_pop_record(void *queue, u64 *record)
 	struct queue *q = queue;
 
 	return spscring_pop(&q->consumer, record);
-}
-
-static __always_inline void ring_relax(void *queue)
-{
-	struct queue *q = queue;
-
-	spscring_relax(&q->consumer);
 }
 
 BENCH_LOOP(ring_call, bench_call, ring_push, ring_pop, ring_relax)
@@ -98,13 +77,38 @@ noinline int bench_record_pop_probe(struct spscring_record_consumer *c, u64 *v)
 	return (int)spscring_record_pop(c, v, sizeof(*v));
 }
 
-static int rings_claim(struct queue *q, const struct spscring_create *want)
+static int rings_claim(struct queue *q, u32 role, u32 record_size)
 {
-	if (want->flags & SPSCRING_CREATE_RECORDS)
-		return spscring_record_claim_producer(q->ring, &q->record_producer, 0) ?:
+	bool produces = role == SPSCRING_PRODUCER;
+
+	if (record_size == SPSCRING_ANY_SIZE)
+		return produces ?
+			spscring_record_claim_producer(q->ring, &q->record_producer, 0) :
 			spscring_record_claim_consumer(q->ring, &q->record_consumer, 0);
-	return spscring_claim_producer(q->ring, &q->producer, want->record_size, 0) ?:
-		spscring_claim_consumer(q->ring, &q->consumer, want->record_size, 0);
+	return produces ? spscring_claim_producer(q->ring, &q->producer, record_size, 0) :
+		spscring_claim_consumer(q->ring, &q->consumer, record_size, 0);
+}
+
+/*
+ * A new ring fences until nobody has slept on it for a while: that is not measured, where
+ * @role publishes or releases.
+ */
+static int await_quiet(struct queue *q, u32 role)
+{
+	struct spscring_info info;
+	u64 clears;
+	int tries = 1000;
+
+	do {
+		spscring_get_info(q->ring, &info);
+		if (info.geometry.flags & (SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_FENCE))
+			return 0;
+		clears = role == SPSCRING_PRODUCER ? info.consumer_sleep.clears :
+			info.producer_sleep.clears;
+		if (!clears && msleep_interruptible(1))
+			return -EINTR;
+	} while (!clears && --tries);
+	return 0;
 }
 
 /**
@@ -115,6 +119,7 @@ static int rings_claim(struct queue *q, const struct spscring_create *want)
  */
 void *rings_open(const struct spscring_create *want)
 {
+	u32 size = want->flags & SPSCRING_CREATE_RECORDS ? SPSCRING_ANY_SIZE : want->record_size;
 	struct queue *q = kzalloc(QUEUE_BYTES, GFP_KERNEL);
 	int err;
 
@@ -125,7 +130,9 @@ void *rings_open(const struct spscring_create *want)
 		err = PTR_ERR(q->ring);
 		goto err_free;
 	}
-	err = rings_claim(q, want);
+	err = rings_claim(q, SPSCRING_PRODUCER, size) ?:
+		rings_claim(q, SPSCRING_CONSUMER, size) ?:
+		await_quiet(q, SPSCRING_PRODUCER) ?: await_quiet(q, SPSCRING_CONSUMER);
 	if (err)
 		goto err_ring;
 	return q;
@@ -145,6 +152,54 @@ void rings_close(void *queue)
 	kfree(q);
 }
 
+/**
+ * rings_take() - claim one end of a ring that a process made
+ * @fd: the ring
+ * @role: the end
+ *
+ * Return: the struct queue, of u64s or of records of any size, as the ring is; or an
+ * ERR_PTR.
+ */
+struct queue *rings_take(int fd, u32 role)
+{
+	struct queue *q = kzalloc(QUEUE_BYTES, GFP_KERNEL);
+	struct spscring_info info;
+	int err;
+
+	if (!q)
+		return ERR_PTR(-ENOMEM);
+	q->ring = spscring_from_fd(fd);
+	if (IS_ERR(q->ring)) {
+		err = PTR_ERR(q->ring);
+		goto err_free;
+	}
+	spscring_get_info(q->ring, &info);
+	q->any_size = info.geometry.record_size == SPSCRING_ANY_SIZE;
+	err = rings_claim(q, role, q->any_size ? SPSCRING_ANY_SIZE : sizeof(u64));
+	if (err)
+		goto err_ring;
+	err = await_quiet(q, role);
+	if (err)
+		goto err_end;
+	return q;
+
+err_end:
+	spscring_put(q->ring, role);
+	goto err_free;
+err_ring:
+	spscring_put(q->ring, 0);
+err_free:
+	kfree(q);
+	return ERR_PTR(err);
+}
+
+/* The end is dead, then. */
+void rings_put(struct queue *q, u32 role)
+{
+	spscring_put(q->ring, role);
+	kfree(q);
+}
+
 /* The pages, and what the module and both ends keep beside them. */
 size_t rings_memory(const struct bench_run *run, void *queue)
 {
@@ -157,20 +212,6 @@ size_t rings_memory(const struct bench_run *run, void *queue)
 	return info.geometry.memory + sizeof(struct spscring) + pages + QUEUE_BYTES;
 }
 
-/* A new ring fences until nobody has slept on it for a while: that is not measured. */
-static int await_quiet(struct queue *q)
-{
-	struct spscring_info info;
-	int tries = 1000;
-
-	do {
-		if (msleep_interruptible(1))
-			return -EINTR;
-		spscring_get_info(q->ring, &info);
-	} while (!(info.producer_sleep.clears && info.consumer_sleep.clears) && --tries);
-	return 0;
-}
-
 static void *ring_open(const struct bench_run *run)
 {
 	struct spscring_create want = {
@@ -181,16 +222,8 @@ static void *ring_open(const struct bench_run *run)
 		.record_size = run->shape.bytes,
 		.name = "bench",
 	};
-	struct queue *q = rings_open(&want);
-	int err;
 
-	if (IS_ERR_OR_NULL(q) || want.flags)
-		return q;
-	err = await_quiet(q);
-	if (!err)
-		return q;
-	rings_close(q);
-	return ERR_PTR(err);
+	return rings_open(&want);
 }
 
 #define RING_OPS							\

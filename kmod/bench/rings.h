@@ -11,6 +11,7 @@
 /* Each side's handle is its own; of a power of two, to be aligned as they ask. */
 struct queue {
 	struct spscring *ring;
+	bool any_size;		/* of a process's ring */
 	union {
 		struct spscring_producer producer;
 		struct spscring_record_producer record_producer;
@@ -21,9 +22,32 @@ struct queue {
 	} __aligned(BENCH_LINE);
 };
 
+static __always_inline int ring_push(void *queue, const u64 *v)
+{
+	struct queue *q = queue;
+
+	return spscring_push_fixed(&q->producer, v, sizeof(*v));
+}
+
+static __always_inline int ring_pop(void *queue, u64 *v)
+{
+	struct queue *q = queue;
+
+	return spscring_pop_fixed(&q->consumer, v, sizeof(*v));
+}
+
+static __always_inline void ring_relax(void *queue)
+{
+	struct queue *q = queue;
+
+	spscring_relax(&q->consumer);
+}
+
 /* ring.c */
 void *rings_open(const struct spscring_create *want);
 void rings_close(void *queue);
+struct queue *rings_take(int fd, u32 role);
+void rings_put(struct queue *q, u32 role);
 size_t rings_memory(const struct bench_run *run, void *queue);
 
 #endif

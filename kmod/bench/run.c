@@ -120,7 +120,7 @@ int bench_breathe(struct bench_side *s, u64 at)
 		s->since = jiffies;
 	} else if (time_after(jiffies, s->since + STILL_SECONDS * HZ)) {
 		pr_err("spscring_bench: %s, %s: a side has stood still for %u s\n",
-		       s->run->ops->name, bench_test_names[s->run->shape.test], STILL_SECONDS);
+		       s->run->ops->name, test_name(s->run->shape.test), STILL_SECONDS);
 		return -ETIMEDOUT;
 	}
 	return 0;
@@ -137,7 +137,7 @@ int bench_breathe(struct bench_side *s, u64 at)
 int bench_wrong(struct bench_side *s, u64 want, u64 got)
 {
 	pr_err("spscring_bench: %s, %s: %llu popped instead of %llu\n", s->run->ops->name,
-	       bench_test_names[s->run->shape.test], got, want);
+	       test_name(s->run->shape.test), got, want);
 	return -EIO;
 }
 
@@ -173,19 +173,30 @@ static int side_thread(void *arg)
 	return 0;
 }
 
-static struct task_struct *side_start(struct bench_side *s, int cpu)
+/**
+ * bench_start() - make a thread on a CPU; wake_up_process() has it begin
+ * @thread: what it runs
+ * @arg: with that
+ * @cpu: the CPU
+ *
+ * Return: the thread, or an ERR_PTR.
+ */
+struct task_struct *bench_start(int (*thread)(void *arg), void *arg, int cpu)
 {
 	struct task_struct *task;
 
-	task = kthread_create_on_node(side_thread, s, cpu_to_node(cpu), "spscring_bench/%d", cpu);
+	task = kthread_create_on_node(thread, arg, cpu_to_node(cpu), "spscring_bench/%d", cpu);
 	if (IS_ERR(task))
 		return task;
 	kthread_bind(task, cpu);
 	return get_task_struct(task);
 }
 
-/* Waits until the thread is out of this module's text. */
-static void side_stop(struct task_struct *task)
+/**
+ * bench_stop() - wait until a thread is out of this module's text
+ * @task: of bench_start(); it runs no more, or is about to end by itself
+ */
+void bench_stop(struct task_struct *task)
 {
 	kthread_stop(task);
 	put_task_struct(task);
@@ -196,12 +207,12 @@ static int run_threads(struct bench_run *run)
 	struct task_struct *task[2];
 	int killed;
 
-	task[0] = side_start(&run->side[0], run->cpus[0]);
+	task[0] = bench_start(side_thread, &run->side[0], run->cpus[0]);
 	if (IS_ERR(task[0]))
 		return PTR_ERR(task[0]);
-	task[1] = side_start(&run->side[1], run->cpus[1]);
+	task[1] = bench_start(side_thread, &run->side[1], run->cpus[1]);
 	if (IS_ERR(task[1])) {
-		side_stop(task[0]);
+		bench_stop(task[0]);
 		return PTR_ERR(task[1]);
 	}
 	wake_up_process(task[0]);
@@ -211,8 +222,8 @@ static int run_threads(struct bench_run *run)
 		WRITE_ONCE(run->stop, true);
 		wait_for_completion(&run->done);
 	}
-	side_stop(task[0]);
-	side_stop(task[1]);
+	bench_stop(task[0]);
+	bench_stop(task[1]);
 	if (killed)
 		return -EINTR;
 	/* one side's ECANCELED follows from the other's error */
@@ -233,11 +244,6 @@ static void run_close(struct bench_run *run)
 		kvfree(run->side[i].hist);
 	}
 	kfree(run);
-}
-
-static bool round_trip(enum bench_test test)
-{
-	return test == BENCH_RTT || test == BENCH_MIXED_RTT;
 }
 
 static u64 run_count(const struct config *c, const struct bench_shape *shape)
@@ -328,6 +334,7 @@ static struct bench_run *run_open(const struct config *c, const struct result *r
 	run->cpus[0] = c->cpus[0];
 	run->cpus[1] = c->cpus[1];
 	run->count = run_count(c, &r->shape);
+	run->means = true;
 	run->step = div64_u64((u64)r->shape.load_ns * 100 << 32,
 			      bench_ticks.rate >> BENCH_FRACTION);
 	run->half_tick = bench_ticks.step << BENCH_FRACTION >> 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
 /*
- * /dev/spscring_peer: a kernel end of a ring that a user made, to test and to
- * measure against.  One operation at a time for each open file:
+ * /dev/spscring_peer: a kernel end of a ring that a user made, to test against.
+ * One operation at a time for each open file:
  *
  *	peer = open("/dev/spscring_peer", O_RDWR)
  *	ioctl(peer, SPSCRING_PEER_START, &start)	claims, then runs a kthread
@@ -9,8 +9,8 @@
  *	ioctl(peer, SPSCRING_PEER_WAIT, &result)	joins it
  *
  * It ends when it has done all it was to do, when a push or pop fails for good
- * (the result says how), by STOP, or by the last close of the file.  The ends
- * it claimed are then dead, or shut down if that was asked for.
+ * (the result says how), by STOP, or by the last close of the file.  The end
+ * it claimed is then dead, or shut down if that was asked for.
  */
 #ifndef _SPSCRING_PEER_H
 #define _SPSCRING_PEER_H
@@ -27,74 +27,53 @@
 
 #define SPSCRING_PEER_IOC	0xEF
 #define SPSCRING_PEER_START	_IOW(SPSCRING_PEER_IOC, 0x40, struct spscring_peer_start)
-#define SPSCRING_PEER_WAIT	_IOWR(SPSCRING_PEER_IOC, 0x41, struct spscring_peer_result)
+#define SPSCRING_PEER_WAIT	_IOR(SPSCRING_PEER_IOC, 0x41, struct spscring_peer_result)
 #define SPSCRING_PEER_STOP	_IO(SPSCRING_PEER_IOC, 0x42)
 
 /* Operations. */
 #define SPSCRING_PEER_SOURCE	1	/* push into ring */
 #define SPSCRING_PEER_SINK	2	/* pop from ring, check */
-#define SPSCRING_PEER_ECHO	3	/* pop from ring, push the same into back */
-#define SPSCRING_PEER_PING	4	/* push into ring, wait for it from back, check */
-#define SPSCRING_PEER_PACED	5	/* push into ring, a batch every gap_ns */
-#define SPSCRING_PEER_POLLED	6	/* push into ring from within each poll of its consumer */
-#define SPSCRING_PEER_WAKER	7	/* pop from back, gap_ns later push a stamp into ring */
-#define SPSCRING_PEER_SLEEPER	8	/* push into back, sleep until ring has a stamp */
+#define SPSCRING_PEER_PACED	3	/* push into ring, a batch every gap_ns */
+#define SPSCRING_PEER_POLLED	4	/* push into ring from within each poll of its consumer */
 
 #define SPSCRING_PEER_SHUTDOWN	(1U << 0)	/* end by SHUTDOWN, not by death */
 #define SPSCRING_PEER_SLEEP	(1U << 1)	/* sleep where it would look again */
-#define SPSCRING_PEER_KLOG	(1U << 2)	/* as long as in that list, see bench/lengths.h */
-#define SPSCRING_PEER_PCAP	(1U << 3)	/* likewise */
-#define SPSCRING_PEER_ARMED	(1U << 4)	/* POLLED: the poll has armed, not told */
-#define SPSCRING_PEER_EVENT	(1U << 5)	/* WAKER, SLEEPER: by event_fd, not by the ring */
+#define SPSCRING_PEER_ARMED	(1U << 2)	/* POLLED: the poll has armed, not told */
 
 #define SPSCRING_PEER_BATCH_MAX	4096
 
 /**
  * struct spscring_peer_start - SPSCRING_PEER_START: claim, and begin.
- * @op:		SPSCRING_PEER_SOURCE to SPSCRING_PEER_SLEEPER.
- * @flags:	SPSCRING_PEER_SHUTDOWN to SPSCRING_PEER_EVENT.
+ * @op:		SPSCRING_PEER_SOURCE to SPSCRING_PEER_POLLED.
+ * @flags:	SPSCRING_PEER_SHUTDOWN to SPSCRING_PEER_ARMED.
  * @ring_fd:	a ring fd.
- * @back_fd:	a ring fd of the same record size for ECHO, PING, WAKER and SLEEPER,
- *		otherwise -1.
  * @cpu:	where the thread runs, or -1: anywhere.
- * @batch:	records a call, 1 to SPSCRING_PEER_BATCH_MAX; 1 for PING,
- *		POLLED, WAKER and SLEEPER.
- * @warmup:	records before the time, and PING's and SLEEPER's histogram, begin.
- * @count:	records after the warm-up, or 0: without end.  POLLED lasts until
- *		STOP, and pushes as many at most, not 0.
- * @first:	sequence number of the first record.
- * @gap_ns:	from one batch of PACED to when the next is due; what WAKER waits
- *		before a push; of SLEEP otherwise how long a sleep lasts, at most,
- *		0: 30 s; 0 without it.
- * @event_fd:	of EVENT: an eventfd, or an end of a pipe, where a u64 is one record:
- *		WAKER writes it after a push, SLEEPER reads it where it would sleep.
+ * @batch:	records a call, 1 to SPSCRING_PEER_BATCH_MAX; 1 for POLLED.
  * @reserved:	0.
+ * @count:	records, or 0: without end.  POLLED lasts until STOP, and pushes as many
+ *		at most, not 0.
+ * @first:	sequence number of the first record.
+ * @gap_ns:	from one batch of PACED to when the next is due; of SLEEP otherwise how
+ *		long a sleep lasts, at most, 0: 30 s; 0 without it.
  *
- * WAKER and SLEEPER measure a wake-up: who consumes says by a record of back that it is
- * about to sleep, and has gap_ns to do so.  Their rings are of u64s, bench/stamp.h.
- *
- * Of rings of records of any size: records of 8 bytes, which are the sequence number,
- * or as long as KLOG or PCAP say, which have its low half for their first four bytes
- * and their last; not PACED, no SLEEP, one a call.
+ * Of a ring of records of any size: SOURCE only, one a call and no SLEEP; a record is
+ * the 8 bytes of its sequence number.
  *
  * Returns 0.  Errors: EBUSY one is running, or its result has not been fetched;
- * EINVAL a bad value, an offline CPU, or rings or an event_fd that it cannot
- * use; ENOMEM; EFAULT; EINTR; and those of spscring_from_fd() and
- * of the claims: EBADF, also of no event_fd; EPERM, EBADFD, EBUSY, ESHUTDOWN, EPIPE.
+ * EINVAL a bad value, an offline CPU, or a ring that it cannot use; ENOMEM; EFAULT;
+ * EINTR; and those of spscring_from_fd() and of the claims: EBADF, EPERM, EBADFD, EBUSY,
+ * ESHUTDOWN, EPIPE.
  */
 struct spscring_peer_start {
 	__u32 op;
 	__u32 flags;
 	__s32 ring_fd;
-	__s32 back_fd;
 	__s32 cpu;
 	__u32 batch;
-	__u64 warmup;
+	__u32 reserved;
 	__u64 count;
 	__u64 first;
 	__u64 gap_ns;
-	__s32 event_fd;
-	__u32 reserved;
 };
 
 /**
@@ -102,16 +81,10 @@ struct spscring_peer_start {
  * @err:	0, -ECANCELED by STOP, or what push, pop or the sleep
  *		returned: -EPIPE, -ESHUTDOWN, -EOPNOTSUPP.
  * @lost:	of SLEEP: sleeps that found what they waited for only when their time
- *		was up; in: 0.
- * @done:	records moved, with the warm-up's: pushed by SOURCE, ECHO and WAKER,
- *		popped by SINK and SLEEPER, gone round by PING.
+ *		was up.
+ * @done:	records pushed, or popped.
  * @wrong:	records that were not what was expected.
  * @checksum:	of all records popped: the sum of spscring_peer_word().
- * @ticks:	from the end of the warm-up to the end: cycles on x86-64,
- *		elsewhere nanoseconds.
- * @ns:		the same time in nanoseconds.
- * @hist:	in: where a struct hist of round trips, or a SLEEPER's wake-ups, in ticks
- *		goes, or 0.
  * @slept:	how often the thread has let go of its CPU to wait.
  *
  * Returns 0 once the operation has ended.  Errors: EBADFD none was started;
@@ -123,14 +96,11 @@ struct spscring_peer_result {
 	__u64 done;
 	__u64 wrong;
 	__u64 checksum;
-	__u64 ticks;
-	__u64 ns;
-	__u64 hist;
 	__u64 slept;
 };
 
-_Static_assert(sizeof(struct spscring_peer_start) == 64, "struct spscring_peer_start");
-_Static_assert(sizeof(struct spscring_peer_result) == 64, "struct spscring_peer_result");
+_Static_assert(sizeof(struct spscring_peer_start) == 48, "struct spscring_peer_start");
+_Static_assert(sizeof(struct spscring_peer_result) == 40, "struct spscring_peer_result");
 
 /* Word @i of the record that carries @seq; word 0 is @seq itself. */
 static __always_inline __u64 spscring_peer_pattern(__u64 seq, __u32 i)

@@ -13,9 +13,11 @@
 #include <time.h>
 #include <asm/barrier.h>
 
+#include "bench/clock.h"
 #include "bench/hist.h"
 #include "bench/lengths.h"
 #include "bench/stamp.h"
+#include "bench/tests.h"
 
 #define BENCH_CAPACITY	4096
 #define BENCH_BATCH_MAX	256
@@ -29,16 +31,6 @@ extern "C" {
 #endif
 
 struct run;
-
-/* In the order in which they run. */
-enum bench_test {
-	BENCH_RTT, BENCH_THROUGHPUT, BENCH_RECORDS, BENCH_BATCH, BENCH_FOOTPRINT, BENCH_PACED,
-	BENCH_RESIDENCY, BENCH_MANY,
-	/* the consumer sleeps; all three are asked for as "wake" */
-	BENCH_WAKE, BENCH_WAKE_RTT, BENCH_WATERMARK,
-	/* records of any length; all of these are asked for as "records" */
-	BENCH_MIXED, BENCH_MIXED_RTT, BENCH_IN_PLACE, BENCH_IN_PLACE_RTT, BENCH_FLOOD, BENCH_TESTS,
-};
 
 /* All that need no end that can sleep. */
 #define BENCH_AWAKE	((1U << BENCH_WAKE) - 1)
@@ -95,7 +87,7 @@ struct contender {
 	int epoll;		/* its consumer sleeps by that */
 	enum bench_event event;	/* or by that, beside a ring that cannot wake */
 	int device;		/* it needs the module */
-	uint32_t kernel[2];	/* SPSCRING_PEER_* where the kernel has the end */
+	int kernel[2];		/* has the kernel the end? */
 };
 
 struct cell {
@@ -123,7 +115,6 @@ struct choice {
 
 /* The cells, in the order in which they run: what is compared is close in time. */
 size_t cells_choose(const struct choice *choice, struct cell **cells);
-const char *test_name(enum bench_test test);
 
 /* What the processes of a run share. */
 struct shared {
@@ -165,20 +156,9 @@ static inline uint64_t now_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
-/*
- * As the kernel's benchmark reads the time: cycles where that takes no system
- * call, otherwise nanoseconds.  The lfence keeps it behind the loads before it.
- */
 static __always_inline uint64_t ticks(void)
 {
-#ifdef __x86_64__
-	uint32_t low, high;
-
-	__asm__ __volatile__("lfence; rdtsc" : "=a" (low), "=d" (high) : : "memory");
-	return (uint64_t)high << 32 | low;
-#else
-	return now_ns();
-#endif
+	return bench_clock();
 }
 
 /* What is known about it. */
@@ -200,13 +180,6 @@ static __always_inline void check(uint64_t got, uint64_t expected)
 
 /* Ready to go: returns when all are. */
 void run_start(struct run *run);
-/* Their ends meet twice in a message: to and fro. */
-static inline int round_trip(enum bench_test test)
-{
-	return test == BENCH_RTT || test == BENCH_WAKE_RTT || test == BENCH_MIXED_RTT ||
-		test == BENCH_IN_PLACE_RTT;
-}
-
 /* Memory of both processes, zero; that of a run is unmapped at its end. */
 void run_memory(struct run *run, size_t queue_size);
 /* The same of a head and data, which are there twice, back to back; both whole pages. */

@@ -32,22 +32,6 @@ static const uint32_t loads_ns[] = {
 static size_t chosen_n;
 static struct cell *chosen;	/* all that are wanted */
 
-const char *test_name(enum bench_test test)
-{
-	static const char * const names[BENCH_TESTS] = {
-		[BENCH_RTT] = "rtt", [BENCH_THROUGHPUT] = "throughput",
-		[BENCH_RECORDS] = "throughput", [BENCH_BATCH] = "batch",
-		[BENCH_FOOTPRINT] = "footprint", [BENCH_PACED] = "paced",
-		[BENCH_RESIDENCY] = "residency", [BENCH_MANY] = "many",
-		[BENCH_WAKE] = "wake", [BENCH_WAKE_RTT] = "wake-rtt",
-		[BENCH_WATERMARK] = "watermark", [BENCH_MIXED] = "records",
-		[BENCH_MIXED_RTT] = "records-rtt", [BENCH_IN_PLACE] = "in-place",
-		[BENCH_IN_PLACE_RTT] = "in-place-rtt", [BENCH_FLOOD] = "flood",
-	};
-
-	return names[test];
-}
-
 /* What it is asked for by. */
 static const char *asked_name(enum bench_test test)
 {
@@ -168,7 +152,7 @@ static void add_records(uint32_t bytes, const struct choice *choice)
 {
 	uint32_t capacity = RECORDS_DATA / bytes;
 	struct point p = {
-		.test = BENCH_RECORDS, .bytes = bytes,
+		.test = BENCH_SIZED, .bytes = bytes,
 		.capacity = capacity > BENCH_CAPACITY ? BENCH_CAPACITY : capacity,
 		.warmup = 200000ULL * RECORDS_ITEM / bytes,
 		.count = 5000000ULL * RECORDS_ITEM / bytes, .most = 5000000,

@@ -171,5 +171,5 @@ static void ready(struct run *run)
 
 const struct contender copy_contender = {
 	.pair = "u-u", .impl = "copy", .loops = &loops, .open = open_copy,
-	.tests = 1U << BENCH_RECORDS | 1U << BENCH_BATCH,
+	.tests = 1U << BENCH_SIZED | 1U << BENCH_BATCH,
 };

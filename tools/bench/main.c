@@ -10,7 +10,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -18,9 +17,11 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "tests/spscring_peer.h"
+#include "bench/end.h"
 
-#define RUN_SECONDS	600	/* far more than any takes, on however slow a machine */
+/* Far more than any run takes, on however slow a machine; and for each so many messages. */
+#define RUN_SECONDS	600
+#define RUN_MESSAGES	10000	/* a second */
 #define MORE_FILES	4096
 #define RATE_US		50000	/* to know the clock's rate by, for a start */
 
@@ -121,7 +122,7 @@ static pid_t run_process(struct run *run, int end)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
-	alarm(RUN_SECONDS);
+	alarm(RUN_SECONDS + (run->warmup + run->count) / RUN_MESSAGES);
 	bind_to(options.cpu[end]);
 	/* a first touch costs a fault in each process; not all kernels know this */
 	if (run->memory)
@@ -131,57 +132,43 @@ static pid_t run_process(struct run *run, int end)
 	_exit(0);
 }
 
-static int run_kernel(const struct run *run, int end)
+static int run_kernel(const struct run *run, int side)
 {
-	const struct cell *cell = run->cell;
-	int back = run->queues > 1;
-	struct spscring_peer_start start = {
-		.op = cell->contender->kernel[end],
-		.ring_fd = run->ring_fd[0],
-		.back_fd = back ? run->ring_fd[1] : -1,
-		.cpu = options.cpu[end],
-		.batch = cell->point.batch,
+	const struct point *point = &run->cell->point;
+	const struct bench_end end = {
+		.test = point->test,
+		.side = side,
+		.cpu = options.cpu[side],
+		.batch = point->batch,
+		.list = point->list,
+		.ring_fd = { run->ring_fd[0], run->queues > 1 ? run->ring_fd[1] : -1 },
+		.event_fd = run->cell->contender->event ? run->event[!side] : -1,
 		.warmup = run->warmup,
 		.count = run->count,
+		.asleep = run->load >> PACED_BITS,
 	};
-	int fd = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
+	int fd = open(BENCH_END, O_RDWR | O_CLOEXEC);
 
-	if (cell->point.list)
-		start.flags |= cell->point.list == LENGTHS_KLOG + 1 ? SPSCRING_PEER_KLOG :
-			SPSCRING_PEER_PCAP;
-	if (round_trip(cell->point.test))
-		start.op = end ? SPSCRING_PEER_ECHO : SPSCRING_PEER_PING;
-	if (start.op == SPSCRING_PEER_WAKER)
-		start.gap_ns = cell->point.load_ns;
-	else if (1U << cell->point.test & BENCH_ASLEEP)
-		start.flags |= SPSCRING_PEER_SLEEP;
-	if (cell->contender->event) {
-		start.flags |= SPSCRING_PEER_EVENT;
-		start.event_fd = run->event[!end];
-	}
 	if (fd < 0)
-		die(SPSCRING_PEER_DEVICE ": %s", strerror(errno));
-	if (ioctl(fd, SPSCRING_PEER_START, &start))
-		die("start a kernel end: %s", strerror(errno));
+		die(BENCH_END ": %s", strerror(errno));
+	if (write(fd, &end, sizeof(end)) != sizeof(end))
+		die("begin a kernel end: %s", strerror(errno));
 	return fd;
 }
 
 static void run_kernel_wait(const struct run *run, int fd)
 {
-	struct spscring_peer_result result = { .hist = (uintptr_t)&run->shared->hist };
-	struct hist unused;
+	static struct bench_end_figures figures;
+	struct shared *shared = run->shared;
 
-	/* a process that pings has filled the histogram itself */
-	if (run->shared->hist.count)
-		result.hist = (uintptr_t)&unused;
-	if (ioctl(fd, SPSCRING_PEER_WAIT, &result))
-		die("wait for a kernel end: %s", strerror(errno));
-	if (result.err || result.wrong)
-		die("kernel end: %s, %llu wrong", strerror(-result.err),
-		    (unsigned long long)result.wrong);
-	if (!run->shared->ticks)
-		run->shared->ticks = result.ticks;
-	run->shared->wakes += result.slept;
+	if (read(fd, &figures, sizeof(figures)) != sizeof(figures))
+		die("kernel end: %s", strerror(errno));
+	if (figures.hist.count)
+		shared->hist = figures.hist;
+	/* a process that consumes or calls has taken them itself */
+	if (!shared->ticks)
+		shared->ticks = figures.ticks;
+	shared->wakes += figures.slept;
 	close(fd);
 }
 
@@ -229,7 +216,7 @@ static uint64_t part_of(uint64_t messages)
 /* A kernel end of a wake-up is told of a sleep by a ring, as it sees no memory of a run. */
 static int told_by_ring(const struct cell *cell)
 {
-	const uint32_t *kernel = cell->contender->kernel;
+	const int *kernel = cell->contender->kernel;
 
 	return cell->point.test == BENCH_WAKE && (kernel[0] || kernel[1]);
 }

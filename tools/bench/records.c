@@ -81,7 +81,7 @@ static __always_inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, ui
 #define LOOPS_FLOOD
 #include "loops.h"
 
-#define MOVES	(1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_RECORDS | \
+#define MOVES	(1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_SIZED | \
 		 1U << BENCH_BATCH | 1U << BENCH_MIXED | 1U << BENCH_MIXED_RTT)
 
 /* What the kernel's end of a ring has, too. */
@@ -92,9 +92,9 @@ const struct contender record_contenders[] = {
 	{ .pair = "u-u", .impl = "spscring-records", .loops = &loops, .open = open_device,
 	  .device = 1, .records = 1, .tests = MOVES | BENCH_DIFFER },
 	{ .pair = "k-u", .impl = "spscring-records", .loops = &loops, .open = open_device,
-	  .device = 1, .records = 1, .tests = KERNEL, .kernel = { SPSCRING_PEER_SOURCE } },
+	  .device = 1, .records = 1, .tests = KERNEL, .kernel = { 1, 0 } },
 	{ .pair = "u-k", .impl = "spscring-records", .loops = &loops, .open = open_device,
-	  .device = 1, .records = 1, .tests = KERNEL, .kernel = { 0, SPSCRING_PEER_SINK } },
+	  .device = 1, .records = 1, .tests = KERNEL, .kernel = { 0, 1 } },
 	{ .pair = "u-u", .impl = "spscring-plain-records", .loops = &loops, .open = open_plain,
 	  .records = 1, .tests = MOVES | BENCH_DIFFER },
 	{}

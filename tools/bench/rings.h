@@ -15,7 +15,6 @@
 
 #include "bench.h"
 #include "lib/spscring.h"
-#include "tests/spscring_peer.h"
 
 #ifdef RINGS_OF_RECORDS
 #define RING(what)	spscring_record_##what

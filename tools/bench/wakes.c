@@ -80,8 +80,8 @@ static void open_event(struct run *run)
 }
 
 #define WAKE	.loops = &loops, .open = open_event, .device = 1, .tests = 1U << BENCH_WAKE
-#define TO_USER(name)	.pair = "k-u", .impl = name, WAKE, .kernel = { SPSCRING_PEER_WAKER }
-#define TO_KERNEL(name)	.pair = "u-k", .impl = name, WAKE, .kernel = { 0, SPSCRING_PEER_SLEEPER }
+#define TO_USER(name)	.pair = "k-u", .impl = name, WAKE, .kernel = { 1, 0 }
+#define TO_KERNEL(name)	.pair = "u-k", .impl = name, WAKE, .kernel = { 0, 1 }
 
 const struct contender wake_contenders[] = {
 	{ TO_USER("spscring-sleep"), .sleep = SLEEPS },

@@ -84,7 +84,7 @@ int main(int argc, char **argv)
 		.size = sizeof(ring), .capacity = capacity, .record_size = 8, .name = "stream",
 	};
 	struct spscring_peer_start want = {
-		.op = SPSCRING_PEER_PACED, .flags = SPSCRING_PEER_SHUTDOWN, .back_fd = -1,
+		.op = SPSCRING_PEER_PACED, .flags = SPSCRING_PEER_SHUTDOWN,
 		.batch = 1, .count = count, .gap_ns = gap,
 	};
 	int producer, consumer;

@@ -215,7 +215,7 @@ static __always_inline uint32_t try_take(struct consumer *c, void *rec, uint32_t
 const struct rival bpf_rival = {
 	.contender = {
 		.pair = "u-u", .impl = "bpf", .loops = &loops, .open = rival_open,
-		.tests = 1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_RECORDS |
+		.tests = 1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_SIZED |
 			 1U << BENCH_MIXED | 1U << BENCH_MIXED_RTT | 1U << BENCH_IN_PLACE |
 			 1U << BENCH_IN_PLACE_RTT,
 	},

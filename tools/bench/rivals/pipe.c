@@ -135,7 +135,7 @@ static inline void sleep_pop(struct consumer *c, uint32_t n)
 const struct rival pipe_rival = {
 	.contender = {
 		.pair = "u-u", .impl = "pipe", .loops = &loops, .open = rival_open,
-		.tests = 1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_RECORDS |
+		.tests = 1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_SIZED |
 			 1U << BENCH_BATCH | 1U << BENCH_PACED | BENCH_ASLEEP |
 			 1U << BENCH_MIXED | 1U << BENCH_MIXED_RTT,
 		.capacity = -1, .slow = RIVAL_SLOW,

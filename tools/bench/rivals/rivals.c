@@ -36,7 +36,7 @@ static const struct {
 static const uint32_t pauses[BENCH_TESTS] = {
 	[BENCH_RTT] = 1,
 	[BENCH_THROUGHPUT] = 512,
-	[BENCH_RECORDS] = 64,
+	[BENCH_SIZED] = 64,
 	[BENCH_BATCH] = 64,
 	[BENCH_FOOTPRINT] = 512,
 	[BENCH_PACED] = 1,

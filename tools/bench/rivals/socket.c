@@ -95,7 +95,7 @@ static inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, uint32_t n)
 const struct rival socket_rival = {
 	.contender = {
 		.pair = "u-u", .impl = "socketpair", .loops = &loops, .open = rival_open,
-		.tests = 1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_RECORDS |
+		.tests = 1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_SIZED |
 			 1U << BENCH_BATCH,
 		.capacity = -1, .slow = RIVAL_SLOW,
 	},
