@@ -82,7 +82,6 @@ byte held_back;				/* the tail at the last unlock by the publisher */
 			 !((c) == pcpu && (tail < pos || note_buf)))
 #define TAIL(c)		((c) == pcpu -> pos : tail)
 #define WORD(c)		(word_buf && word_cpu == (c) -> word_buf - 1 : word)
-#define NOTE		(note_buf -> note_buf - 1 : note)
 
 #define HAS_FENCE(w)	((w) & 1)
 #define INDEX(w)	((w) / 2)
@@ -560,22 +559,20 @@ inline migrate()
 	fi
 }
 
-/* The end's note of the CPU, of a kernel publisher; it may be preempted anywhere. */
+/*
+ * The end's note of the CPU, of a kernel publisher, whose handle remembers it; it may be
+ * preempted anywhere.
+ */
 inline take_note()
 {
 	if
 	:: kind == KERNEL ->
 		here = pcpu;
 		migrate();
-#ifdef BUG_NOTE_IN_HANDLE		/* compared with what the handle remembers */
 		if
 		:: noted == here
-		:: else -> noted = here;
-#else
-		if
-		:: NOTE == here
 		:: else ->
-#endif
+			noted = here;
 			migrate();
 #ifdef BUG_FENCE_BEFORE_NOTE
 			FENCE(pcpu);
@@ -661,8 +658,10 @@ proctype publisher(byte me; bit dies)
 {
 	byte w, kicked, moves = MOVES, here, least;
 	bit holds = 1;
-#ifdef BUG_NOTE_IN_HANDLE
-	byte noted = pcpu;		/* copied from one that noted it */
+#ifdef BUG_NOTE_COPIED			/* the handle is one that noted it, of another's note since */
+	byte noted = pcpu;
+#else
+	byte noted = NONE;
 #endif
 #ifdef BUG_KICKED_INHERITED
 	kicked = last_kicked;
