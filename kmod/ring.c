@@ -504,8 +504,7 @@ static int ring_mend_producer(struct spscring *ring)
 
 		if (frame < last)
 			want = (frame + 1) * g->frame_records;
-		else if (frame == last)
-			/* its next holder begins there, maybe with nothing in it yet */
+		else if (frame == last && tail != last * g->frame_records)
 			want = tail;
 		else if (frame >= g->frames)
 			want = (frame - g->frames + 1) * g->frame_records;

@@ -655,7 +655,7 @@ int wait_arm(struct spscring *ring, u32 role, u64 index)
 {
 	struct ring_end *end = ring_end_of(ring, role);
 	struct ring_sleep *s = &end->sleep;
-	bool interrupt = false, signal = false;
+	bool interrupt, signal = false;
 	int err;
 
 	err = wait_check(ring, role, index);
@@ -667,13 +667,11 @@ int wait_arm(struct spscring *ring, u32 role, u64 index)
 		signal = wait_wake_locked(end);
 	if (!s->asked || (s64)(index - s->asked) < 0)
 		WRITE_ONCE(s->asked, index);
-	/* what is reached is not told, as in wait_add() */
-	if (!wait_over(end, index)) {
-		interrupt = fence_arm(end);
-		wait_tell(end);
-		/* (M), (O) */
-		smp_mb();
-	}
+	/* always: what is over now, as a full ring is enough, may not be a moment later */
+	interrupt = fence_arm(end);
+	wait_tell(end);
+	/* (M), (O) */
+	smp_mb();
 	if (wait_over(end, index))
 		signal |= wait_wake_locked(end);
 	spin_unlock_irq(&s->queue.lock);

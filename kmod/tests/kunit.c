@@ -667,7 +667,8 @@ static void cursor_order(struct kunit *test)
 			pushed += got;
 			KUNIT_EXPECT_LE(test, READ_ONCE(f->p.base.lines->cursor.word), n + pushed);
 			KUNIT_EXPECT_GE(test, READ_ONCE(f->p.base.lines->cursor.word),
-					f->p.at.frame_end - f->p.frame_records);
+					f->p.base.pos + spscring_slots_left(&f->p, f->p.base.pos) -
+					f->p.frame_records);
 			spscring_get_info(f->ring, &info);
 			KUNIT_EXPECT_EQ(test, info.tail, n + pushed);
 		}
@@ -1145,9 +1146,10 @@ static void push_torn(struct fixture *f, u64 value)
 	struct spscring_producer *p = &f->p;
 	void *slot;
 
-	if (p->base.pos == p->at.frame_end && p->base.limit - p->base.pos >= p->frame_records) {
+	if (p->base.pos == p->base.stop && p->base.limit - p->base.pos >= p->frame_records &&
+	    spscring_at_frame_end(p, &p->at, p->base.pos)) {
 		p->at = spscring_place_ahead(p, &p->at, p->base.pos);
-		p->base.stop = p->at.frame_end;
+		p->base.stop = p->base.pos + p->frame_records;
 	}
 	if (spscring_reserve(p, &slot))
 		return;
@@ -2239,8 +2241,8 @@ static void traced_records(void *data, const struct spscring *ring, u64 first, u
 	seen->events++;
 	seen->first = first;
 	seen->n = n;
-	/* of a producer its tail tells, which is that of the frame before until it steps */
-	seen->at = READ_ONCE(*(seen->p ? seen->p->at.tail : seen->cursor));
+	/* a producer's is the handle's, which goes with the tail */
+	seen->at = seen->p ? seen->p->base.pos : READ_ONCE(*seen->cursor);
 }
 
 /* One event, and before the peer could know of its records. */

@@ -24,7 +24,6 @@
  *	  STORE.rel tail       (A)	tell   now and then
  *	step   to the next frame	  STORE.rel told       (E)
  *	  STORE.rel cursor     (G)
- *	  STORE.rel its tail   (A)
  *	wake				wake
  *	  LOAD	 consumer_wants		  LOAD	 producer_wants
  *	  if it says so:		  if it says so:
@@ -68,8 +67,7 @@
  *	- between two calls it is in the frame that the handle is in;
  *	- before the consumer's cursor is read, and at the end of a batch that has stepped,
  *	  it is stored exactly; so it is never more than a capacity behind;
- *	- it never goes back, and a frame that was stepped to says "nothing yet": its tail is
- *	  the index of its first record.
+ *	- it never goes back.
  *
  * The exact position is then the cursor, or the tail of the cursor's frame if that is in
  * the frame and beyond.  After a death within a batch a claim walks on from frame to frame.
@@ -202,16 +200,17 @@ struct spscring_producer_base {
 struct spscring_place {
 	__u64 *tail;		/* at its start */
 	unsigned long slots;	/* the slot of an index is at slots + index * stride, modulo 2^64 */
-	__u64 frame_end;	/* index after its last slot */
 };
 
 /* A producer of records of one size. */
 struct spscring_producer {
 	struct spscring_producer_base base;	/* first, so that it costs no address */
 	struct spscring_place at;
+	/* once a frame */
 	__u32 record_size;
 	__u32 frame_size;
 	__u32 frame_first;
+	__u32 frame_last;	/* where the frame's slots end */
 	__u32 frame_records;
 };
 
@@ -243,7 +242,7 @@ struct spscring_consumer_base {
 	__u64 seen;		/* records are there up to here, in this frame; or: lengths
 				 * below this need no second look
 				 */
-	char *at;		/* slot of pos, or its word */
+	char *at;		/* of any size: the word of pos */
 	__u64 *cursor;
 	__u32 stride;		/* or alignment */
 	__u32 cpu;		/* in the kernel: where this end stored last */
@@ -256,6 +255,7 @@ struct spscring_consumer_base {
 /* A consumer of records of one size. */
 struct spscring_consumer {
 	struct spscring_consumer_base base;	/* first, so that it costs no address */
+	unsigned long slots;	/* the slot of an index is at slots + index * stride, modulo 2^64 */
 	const __u64 *tail;	/* of the frame, at its start */
 	__u64 frame_end;	/* index after the frame's last slot */
 	__u32 record_size;
@@ -513,7 +513,6 @@ static SPSCRING_INLINE struct spscring_place spscring_place_of(const struct spsc
 
 	at.tail = (__u64 *)frame;
 	at.slots = (unsigned long)frame + p->frame_first - first * p->base.stride;
-	at.frame_end = first + p->frame_records;
 	return at;
 }
 
@@ -528,15 +527,31 @@ static SPSCRING_INLINE struct spscring_place spscring_place_ahead(const struct s
 	return spscring_place_of(p, frame, first);
 }
 
-static SPSCRING_INLINE char *spscring_slot(const struct spscring_producer *p, __u64 pos)
+static SPSCRING_INLINE char *spscring_slot(const struct spscring_producer *p,
+					   const struct spscring_place *at, __u64 pos)
 {
-	return (char *)(p->at.slots + pos * p->base.stride);
+	return (char *)(at->slots + pos * p->base.stride);
+}
+
+/* Are all slots of a frame before @pos? */
+static SPSCRING_INLINE int spscring_at_frame_end(const struct spscring_producer *p,
+						 const struct spscring_place *at, __u64 pos)
+{
+	return spscring_slot(p, at, pos) == (char *)at->tail + p->frame_last;
+}
+
+/* How many of its frame are not before @pos. */
+static SPSCRING_INLINE __u64 spscring_slots_left(const struct spscring_producer *p, __u64 pos)
+{
+	const char *end = (const char *)p->at.tail + p->frame_last;
+
+	return (__u64)(end - spscring_slot(p, &p->at, pos)) / p->base.stride;
 }
 
 /* pos is at stop: on to the next frame, or to more room. */
 static SPSCRING_NOINLINE int spscring_make_room(struct spscring_producer *p)
 {
-	__u64 pos = p->base.pos;
+	__u64 pos = p->base.pos, frame_end;
 
 	spscring_publish_cursor(&p->base, pos);
 	if (pos == p->base.limit) {
@@ -545,14 +560,15 @@ static SPSCRING_NOINLINE int spscring_make_room(struct spscring_producer *p)
 		if (err)
 			return err;
 	}
-	if (pos == p->at.frame_end) {
+	if (spscring_at_frame_end(p, &p->at, pos)) {
 		p->at = spscring_place_ahead(p, &p->at, pos);
-		/* (A): nothing yet */
+		/* (A): nothing yet, so that the frame's line is asked for before the record is */
 		spscring_store_release(p->at.tail, pos);
+		frame_end = pos + p->frame_records;
+	} else {
+		frame_end = pos + spscring_slots_left(p, pos);
 	}
-	p->base.stop = p->at.frame_end;
-	if ((__s64)(p->base.limit - p->base.stop) < 0)
-		p->base.stop = p->base.limit;
+	p->base.stop = (__s64)(p->base.limit - frame_end) < 0 ? p->base.limit : frame_end;
 	return 0;
 }
 
@@ -593,7 +609,7 @@ static SPSCRING_INLINE long spscring_reserve_n(struct spscring_producer *p,
 		if (err)
 			return err;
 	}
-	*slots = spscring_slot(p, pos);
+	*slots = spscring_slot(p, &p->at, pos);
 	return (long)(n < p->base.stop - pos ? n : p->base.stop - pos);
 }
 
@@ -699,7 +715,7 @@ static SPSCRING_INLINE int spscring_push_fixed(struct spscring_producer *p,
 		if (err)
 			return err;
 	}
-	__builtin_memcpy(spscring_slot(p, pos), rec, size);
+	__builtin_memcpy(spscring_slot(p, &p->at, pos), rec, size);
 	return spscring_publish(p, pos + 1);
 }
 
@@ -769,10 +785,11 @@ static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
 		todo = all;
 	}
 	for (; todo; todo -= some, from += (__u64)some * size) {
-		if (pos == at.frame_end && p->base.limit - pos >= p->frame_records) {
+		if (pos == stop && p->base.limit - pos >= p->frame_records &&
+		    spscring_at_frame_end(p, &at, pos)) {
 			/* of a whole frame that is free no more need be known, nor told */
 			at = spscring_place_ahead(p, &at, pos);
-			stop = at.frame_end;
+			stop = pos + p->frame_records;
 		} else if (spscring_unlikely(pos == stop)) {
 			int err;
 
@@ -787,8 +804,7 @@ static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
 			stop = p->base.stop;
 		}
 		some = todo < stop - pos ? todo : (__u32)(stop - pos);
-		spscring_copy((char *)(at.slots + pos * p->base.stride), p->base.stride, from, size,
-			      some, size);
+		spscring_copy(spscring_slot(p, &at, pos), p->base.stride, from, size, some, size);
 		pos += some;
 		/* (A) pairs with (B) */
 		spscring_store_release(at.tail, pos);
@@ -961,7 +977,7 @@ static SPSCRING_INLINE int spscring_look(struct spscring_consumer *c)
 						  c->base.data, c->base.end);
 
 		c->tail = (const __u64 *)frame;
-		c->base.at = frame + c->frame_first;
+		c->slots = (unsigned long)frame + c->frame_first - c->base.pos * c->base.stride;
 		c->frame_end += c->frame_records;
 	}
 
@@ -987,13 +1003,18 @@ static SPSCRING_INLINE int spscring_look(struct spscring_consumer *c)
 	return 0;
 }
 
+/* The next record. */
+static SPSCRING_INLINE const char *spscring_record_of(const struct spscring_consumer *c)
+{
+	return (const char *)(c->slots + c->base.pos * c->base.stride);
+}
+
 /* n records of this frame are read. */
 static SPSCRING_INLINE void spscring_release_some(struct spscring_consumer *c, __u32 n)
 {
 	__u64 pos = c->base.pos + n;
 
 	c->base.pos = pos;
-	c->base.at += n * c->base.stride;
 	spscring_release_cursor(&c->base, pos);
 	spscring_released(&c->base, pos);
 }
@@ -1017,14 +1038,14 @@ static SPSCRING_INLINE long spscring_peek_n(struct spscring_consumer *c, size_t 
 	if (c->base.peer_is_user)
 		return -EPERM;
 #endif
-	*recs = c->base.at;		/* for compilers that think it may stay unset */
+	*recs = NULL;		/* for compilers that think it may stay unset */
 	if (c->base.pos == c->base.seen) {
 		int err = spscring_look(c);
 
 		if (err)
 			return err;
-		*recs = c->base.at;
 	}
+	*recs = spscring_record_of(c);
 	return (long)(n < c->base.seen - c->base.pos ? n : c->base.seen - c->base.pos);
 }
 
@@ -1088,7 +1109,7 @@ static SPSCRING_INLINE int spscring_pop_fixed(struct spscring_consumer *c,
 			c->base.seen = c->base.pos + 1;	/* so that the next comes by here */
 		}
 	}
-	__builtin_memcpy(rec, c->base.at, size);
+	__builtin_memcpy(rec, spscring_record_of(c), size);
 	spscring_release_some(c, 1);
 	return 0;
 }
@@ -1136,9 +1157,8 @@ static SPSCRING_INLINE long spscring_pop_n_fixed(struct spscring_consumer *c,
 		}
 		if (some > todo)
 			some = todo;
-		spscring_copy(to, size, c->base.at, c->base.stride, (__u32)some, size);
+		spscring_copy(to, size, spscring_record_of(c), c->base.stride, (__u32)some, size);
 		c->base.pos += some;
-		c->base.at += some * c->base.stride;
 		todo -= (__u32)some;
 		to += some * size;
 	}
@@ -1347,8 +1367,7 @@ static inline void spscring_producer_base_init(struct spscring_producer_base *p,
  * @producer: the producer's page
  * @data: the data
  *
- * Its fd is the caller's to set.  Where the end is at the beginning of a frame, that frame's
- * tail is made to say so.
+ * Its fd is the caller's to set.
  *
  * Return: 0, or -EPROTOTYPE a ring of records of any size.
  */
@@ -1367,16 +1386,16 @@ static inline int spscring_producer_init(struct spscring_producer *p,
 	p->frame_size = g->frame_size;
 	p->frame_first = g->frame_first;
 	p->frame_records = g->frame_records;
+	p->frame_last = g->frame_first + g->frame_records * g->stride;
 	p->base.data = (char *)data;
 	p->base.end = p->base.data + g->frames * g->frame_size;
 	frame = p->base.pos / g->frame_records;
 	first = frame * g->frame_records;
 	p->at = spscring_place_of(p, p->base.data + frame % g->frames * g->frame_size, first);
 	tail = spscring_read_once(*p->at.tail);
+	/* the cursor lags within its frame */
 	if (tail - first <= g->frame_records && tail - first > p->base.pos - first)
 		p->base.pos = tail;
-	else if (p->base.pos == first && tail != first)
-		spscring_store_release(p->at.tail, first);		/* (A): nothing yet */
 	p->base.limit = p->base.pos;
 	p->base.stop = p->base.pos;
 	return 0;
@@ -1438,7 +1457,7 @@ static inline int spscring_consumer_init(struct spscring_consumer *c,
 	c->tail = (const __u64 *)frame;
 	slot = c->base.pos % g->frame_records;
 	c->frame_end = c->base.pos - slot + g->frame_records;
-	c->base.at = frame + g->frame_first + slot * g->stride;
+	c->slots = (unsigned long)frame + g->frame_first - (c->base.pos - slot) * g->stride;
 	return 0;
 }
 
