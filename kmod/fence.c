@@ -203,9 +203,8 @@ void spscring_here(struct spscring *ring, int role, u32 *cpu)
 	struct ring_end *end = ring_end_of(ring, role);
 
 	*cpu = raw_smp_processor_id();
-	/* what was stored, then the CPU */
-	smp_store_release(&end->writers.cpu, *cpu);
-	/* the CPU, then the load of the word: who sleeps does it the other way round */
+	WRITE_ONCE(end->writers.cpu, *cpu);
+	/* (W) pairs with (M), (O): who sleeps does it the other way round */
 	smp_mb();
 }
 EXPORT_SYMBOL_GPL(spscring_here);
@@ -235,7 +234,7 @@ static void fence_targets(struct ring_end *end, struct cpumask *cpus)
 
 static void fence_interrupted(void *unused)
 {
-	smp_mb();	/* in place of (L), or (N) */
+	smp_mb();	/* (V) pairs with (M), (O): in place of (L), or (N) */
 }
 
 /* ---------------------------------------------------------------- the bit */
@@ -292,7 +291,7 @@ void fence_interrupt(struct ring_end *end)
 	} else {
 		smp_call_function(fence_interrupted, NULL, true);
 	}
-	smp_mb();	/* (M), (O): of this CPU as well; then the last look */
+	smp_mb();	/* (M), (O): here as well; then the last look */
 	spin_lock_irq(&end->sleep.queue.lock);
 	f->interrupting--;
 	f->done = true;

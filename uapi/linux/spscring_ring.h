@@ -54,6 +54,12 @@
  *	L-M	either the producer sees what the consumer wants, or the consumer
  *		sees the tail: no sleep is slept through; and the same of full_at
  *	N-O	the same of the consumer's cursor and what the producer wants
+ *	V-M	an interrupt's fence on the publisher's CPU, in place of L: either the publish is
+ *		seen by the look behind it, or it loads a word that says to fence
+ *	V-O	the same of a release, and N
+ *	W-M	kernel code tells on which CPU it publishes, then loads the word: either the
+ *		sleeper knows whom to interrupt, or the word that it has stored is loaded
+ *	W-O	the same of a release
  *	M-O	not both ends sleep, one for room and one for more records: either
  *		the kernel sees, for the consumer, that the producer does, or for
  *		the producer that the consumer does
