@@ -10,17 +10,12 @@
  * nobody has slept for a while (quiet_us), and a ring that is seldom slept on is
  * fast again.  A ring begins with the bit set, so a short one interrupts nobody.
  *
- *	set	the bit is in the word
- *	done	and all CPUs of the peer have made a fence since, or were never without it
- *
- * These are two, or who finds the bit set beside another's interrupts in flight would sleep
- * on nothing.  Three rules more:
+ * Who finds the bit set interrupts nobody, although another's interrupts may be in flight: he
+ * who has set it looks for all who wait once they have come.  Two rules more:
  *
  *	- while anybody is told by the word, the bit stays.  So whoever tells the word
  *	  another index, from a kick or a timer, need interrupt nobody: either the peer
- *	  fences already, or somebody's interrupts are on their way, and he looks for all
- *	  who wait once they have come.
- *	- while interrupts are in flight the bit stays: they are those of this bit.
+ *	  fences already, or somebody's interrupts are on their way.
  *	- the word is written first, then comes a full fence, then it is read whom to interrupt.
  *
  * Interrupts are other people's time.  They follow clearings only, so it is these that are
@@ -31,6 +26,7 @@
 #include <linux/cpumask.h>
 #include <linux/cred.h>
 #include <linux/export.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/mm_types.h>
 #include <linux/ratelimit.h>
@@ -47,10 +43,12 @@ unsigned int fence_quiet_us = 10000;
 /* How long until that is tried again that the budget has refused, in µs. */
 #define FENCE_RETRY	(100 * USEC_PER_MSEC)
 
+/* To fire without end is no use to anybody. */
+#define FENCE_QUIET_MIN	10
+
 static u64 fence_quiet(void)
 {
-	/* to fire without end is no use to anybody */
-	return max(READ_ONCE(fence_quiet_us), 10u);
+	return max_t(u64, READ_ONCE(fence_quiet_us), FENCE_QUIET_MIN);
 }
 
 /* Is a process found on no other CPUs than these?  Where not, all are interrupted. */
@@ -65,6 +63,7 @@ struct fence_budget {
 	struct list_head list;
 	kuid_t user;
 	unsigned int rings;
+	unsigned long left_at;		/* when the last ring went, in jiffies */
 	struct ratelimit_state rate;
 };
 
@@ -77,6 +76,19 @@ static void fence_budget_init(struct fence_budget *budget)
 	ratelimit_state_init(&budget->rate, HZ, 0);
 	/* what is refused is counted by the ring, and not worth a line of the log */
 	ratelimit_set_flags(&budget->rate, RATELIMIT_MSG_ON_RELEASE);
+}
+
+/* Those that had no ring for as long as a budget lasts; or all that have none. */
+static void fence_budgets_prune(bool all)
+{
+	struct fence_budget *budget, *next;
+
+	list_for_each_entry_safe(budget, next, &fence_budgets, list) {
+		if (budget->rings || (!all && time_before(jiffies, budget->left_at + HZ)))
+			continue;
+		list_del(&budget->list);
+		kfree(budget);
+	}
 }
 
 /**
@@ -94,6 +106,7 @@ struct fence_budget *fence_budget_get(bool for_user)
 	if (!for_user)
 		return &fence_drivers;
 	mutex_lock(&fence_budgets_lock);
+	fence_budgets_prune(false);
 	list_for_each_entry(budget, &fence_budgets, list)
 		if (uid_eq(budget->user, current_uid()))
 			goto found;
@@ -114,6 +127,7 @@ unlock:
  * fence_budget_put() - a ring is gone
  * @budget: what it had
  *
+ * It outlives the user's last ring: or rings that come and go would have a new one each.
  * Context: process, may sleep.
  */
 void fence_budget_put(struct fence_budget *budget)
@@ -121,16 +135,15 @@ void fence_budget_put(struct fence_budget *budget)
 	if (!budget || budget == &fence_drivers)
 		return;
 	mutex_lock(&fence_budgets_lock);
-	if (!--budget->rings) {
-		list_del(&budget->list);
-		kfree(budget);
-	}
+	budget->rings--;
+	budget->left_at = jiffies;
 	mutex_unlock(&fence_budgets_lock);
 }
 
 static bool fence_may_clear(struct fence_budget *budget)
 {
-	budget->rate.burst = min_t(unsigned int, READ_ONCE(fence_max_interrupts), INT_MAX);
+	WRITE_ONCE(budget->rate.burst,
+		   min_t(unsigned int, READ_ONCE(fence_max_interrupts), INT_MAX));
 	return __ratelimit(&budget->rate);
 }
 
@@ -196,7 +209,8 @@ void fence_unmap(struct ring_end *end, struct mm_struct *mm)
  * @cpu: of its handle
  *
  * Called by the inlines of spscring_ring.h, after their store and before they load what the
- * peer wants.  Context: any.
+ * peer wants.  Context: any, but no callback of a CPU that is going down: it can be
+ * interrupted no more.
  */
 void spscring_here(struct spscring *ring, int role, u32 *cpu)
 {
@@ -257,13 +271,9 @@ bool fence_arm(struct ring_end *end)
 
 	lockdep_assert_held(&end->sleep.queue.lock);
 	f->armed_at = ktime_get();
-	if (!f->set) {
-		f->set = true;
-		f->done = false;
-	}
-	if (f->done)
+	if (f->set)
 		return false;
-	f->interrupting++;
+	f->set = true;
 	return true;
 }
 
@@ -271,13 +281,13 @@ bool fence_arm(struct ring_end *end)
  * fence_interrupt() - have the peer's CPUs make a full fence
  * @end: who sleeps, for whom fence_arm() said so
  *
- * Then the caller looks for all who wait.  Context: process, interrupts on, no spinlock; a
+ * Then the caller looks for all who wait, or another who has found the bit set might sleep
+ * for ever.  Context: process, interrupts on, no spinlock; a
  * CPU that does not answer at once, as its hypervisor has stopped it, is waited for.
  */
 void fence_interrupt(struct ring_end *end)
 {
 	struct ring_end *peer = ring_end_of(end->ring, ring_peer(end->role));
-	struct ring_fence *f = &end->sleep.fence;
 	cpumask_var_t cpus;
 
 	/* (M), (O): the word, then whom to interrupt; an unlock alone does not see to it */
@@ -293,8 +303,6 @@ void fence_interrupt(struct ring_end *end)
 	}
 	smp_mb();	/* (M), (O): here as well; then the last look */
 	spin_lock_irq(&end->sleep.queue.lock);
-	f->interrupting--;
-	f->done = true;
 	end->sleep.count.interrupts++;
 	spin_unlock_irq(&end->sleep.queue.lock);
 }
@@ -316,26 +324,32 @@ void fence_idle(struct ring_end *end)
 	hrtimer_start(&f->timer, ns_to_ktime(fence_quiet() * NSEC_PER_USEC), HRTIMER_MODE_REL_SOFT);
 }
 
+/* Is anybody told by an end's word? */
+static bool fence_is_used(const struct ring_sleep *s)
+{
+	return s->armed || s->asked || s->waiting;
+}
+
 /* In µs, until it is to be tried again; 0: the bit is cleared, or it is not the time to. */
 static u64 fence_try_clear(struct ring_end *end)
 {
 	ktime_t quiet = ktime_add_us(end->sleep.fence.armed_at, fence_quiet());
+	s64 left = ktime_us_delta(quiet, ktime_get());
 	struct ring_fence *f = &end->sleep.fence;
-	u64 *wants = ring_wants(end->ring, end->role);
 
 	lockdep_assert_held(&end->sleep.queue.lock);
-	if (!f->set || *wants != (SPSCRING_NOBODY | SPSCRING_FENCE))
+	if (!f->set || fence_is_used(&end->sleep))
 		return 0;
-	if (f->interrupting || ktime_before(ktime_get(), quiet))
-		return fence_quiet();
+	if (left > 0)
+		return max_t(u64, left, FENCE_QUIET_MIN);
 	if (!fence_may_clear(end->ring->budget)) {
 		end->sleep.count.refused++;
-		return FENCE_RETRY;
+		/* not at all: the next sleep tries again */
+		return READ_ONCE(fence_max_interrupts) ? FENCE_RETRY : 0;
 	}
 	f->set = false;
-	f->done = false;
 	end->sleep.count.clears++;
-	WRITE_ONCE(*wants, SPSCRING_NOBODY);
+	WRITE_ONCE(*ring_wants(end->ring, end->role), SPSCRING_NOBODY);
 	return 0;
 }
 
@@ -365,7 +379,6 @@ void fence_begin(struct ring_end *end)
 	spin_lock_init(&end->writers.lock);
 	end->writers.cpu = -1;
 	f->set = !(end->ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL);
-	f->done = f->set;
 	f->armed_at = ktime_get();
 	ring_timer_setup(&f->timer, fence_timer);
 }
@@ -379,6 +392,14 @@ void fence_begin(struct ring_end *end)
 void fence_end(struct ring_end *end)
 {
 	hrtimer_cancel(&end->sleep.fence.timer);
+}
+
+/**
+ * fence_exit() - behind the last ring
+ */
+void fence_exit(void)
+{
+	fence_budgets_prune(true);
 }
 
 /**

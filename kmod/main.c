@@ -31,6 +31,7 @@ static void __exit spscring_exit(void)
 	chardev_exit();
 	export_exit();
 	memory_exit();
+	fence_exit();
 }
 module_exit(spscring_exit);
 

@@ -40,9 +40,7 @@ enum ring_page {
 /* Of the word that tells an end's peer when to wake it: its bit SPSCRING_FENCE, see fence.c. */
 struct ring_fence {
 	bool set;			/* it is in the word */
-	bool done;			/* and all CPUs of the peer have made a fence since */
 	bool timing;			/* the timer runs */
-	unsigned int interrupting;	/* who have interrupts of theirs in flight */
 	ktime_t armed_at;		/* when somebody was told by the word last */
 	struct hrtimer timer;
 };
@@ -230,6 +228,7 @@ int wait_fasync(struct spscring *ring, u32 role, int fd, struct file *file, int 
 
 /* fence.c: the peer's fence, made only where somebody sleeps */
 void fence_init(void);
+void fence_exit(void);
 struct fence_budget *fence_budget_get(bool for_user);
 void fence_budget_put(struct fence_budget *budget);
 void fence_map(struct ring_end *end, struct mm_struct *mm);

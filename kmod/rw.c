@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
+#include <linux/smp.h>
 #include <linux/uio.h>
 
 #include "ring.h"
@@ -52,8 +53,23 @@ static int rw_wait(struct spscring *ring, u32 role, u64 index, bool nonblock)
 	return wait_sleep(ring, role, index, -1);
 }
 
-/* A handle of a call always fences: its process may map nothing, and so not be interrupted. */
+/*
+ * A handle of a call always fences: its process may map nothing, and so not be interrupted.
+ * So it need not tell where it runs either.
+ */
 static const u64 rw_fence = SPSCRING_FENCE;
+
+static void rw_producer_fences(struct spscring_producer_base *p)
+{
+	p->wants = &rw_fence;
+	p->cpu = raw_smp_processor_id();
+}
+
+static void rw_consumer_fences(struct spscring_consumer_base *c)
+{
+	c->wants = &rw_fence;
+	c->cpu = raw_smp_processor_id();
+}
 
 /*
  * A user that maps may have scribbled over its own page before it calls: records from an
@@ -69,7 +85,7 @@ static int rw_consumer(struct spscring *ring, struct spscring_record_consumer *c
 {
 	if (ring_record_consumer_handle(ring, c))
 		return rw_broken(ring);
-	c->base.wants = &rw_fence;
+	rw_consumer_fences(&c->base);
 	return 0;
 }
 
@@ -79,7 +95,7 @@ static int rw_producer(struct spscring *ring, struct spscring_record_producer *p
 
 	if (ring_record_producer_handle(ring, p))
 		return rw_broken(ring);
-	b->wants = &rw_fence;
+	rw_producer_fences(b);
 	if (b->flags & SPSCRING_CREATE_OVERWRITE && b->pos - p->oldest > b->capacity)
 		return rw_broken(ring);
 	return 0;
@@ -152,7 +168,7 @@ static ssize_t rw_read_frames(struct spscring *ring, struct iov_iter *to, bool n
 	if (iov_iter_count(to) < size)
 		return -EINVAL;
 	err = ring_consumer_handle(ring, &c);
-	c.base.wants = &rw_fence;
+	rw_consumer_fences(&c.base);
 	while (!err && iov_iter_count(to) >= size) {
 		err = rw_over(ring, SPSCRING_CONSUMER) ?: rw_pop(&c, to, size);
 		if (!err)
@@ -230,7 +246,7 @@ static ssize_t rw_write_frames(struct spscring *ring, struct iov_iter *from, boo
 	if (iov_iter_count(from) && iov_iter_count(from) < size)
 		return -EINVAL;
 	err = ring_producer_handle(ring, &p);
-	p.base.wants = &rw_fence;
+	rw_producer_fences(&p.base);
 	while (!err && iov_iter_count(from) >= size) {
 		err = rw_refused(ring) ?: rw_push(&p, from, size);
 		if (!err)

@@ -105,15 +105,15 @@ static void wait_tell(struct ring_end *end)
 	least = wait_least(s->armed, s->asked);
 	list_for_each_entry(w, &s->waiters, list)
 		least = wait_least(least, w->index);
-	if (!least)
-		least = SPSCRING_NOBODY;
-	else if (end->role == SPSCRING_PRODUCER)
-		least -= end->ring->geometry.capacity;
 	/* an index that nobody fences for might be missed */
-	WARN_ON_ONCE(least != SPSCRING_NOBODY && !s->fence.set);
-	WRITE_ONCE(*wants, (least & ~SPSCRING_FENCE) | (s->fence.set ? SPSCRING_FENCE : 0));
-	if (least == SPSCRING_NOBODY)
+	WARN_ON_ONCE(least && !s->fence.set);
+	if (!least) {
 		fence_idle(end);
+		least = SPSCRING_NOBODY;
+	} else if (end->role == SPSCRING_PRODUCER) {
+		least -= end->ring->geometry.capacity;
+	}
+	WRITE_ONCE(*wants, (least & ~SPSCRING_FENCE) | (s->fence.set ? SPSCRING_FENCE : 0));
 }
 
 /* ---------------------------------------------------------------- pollers */
@@ -485,8 +485,8 @@ static void wait_work(struct irq_work *work)
  * @flags: 0, or SPSCRING_KICK_NOW
  *
  * Called by the inlines of spscring_ring.h.  Context: any, NMI too, but not under
- * the locks that waking a task, or sending it a signal, takes, nor from a tracer's
- * hook in that.
+ * the locks that waking a task, starting a timer, or sending a signal, takes, nor from
+ * a tracer's hook in that.
  */
 void spscring_kick(struct spscring *ring, int role, u32 flags)
 {

@@ -7,17 +7,16 @@
  *
  *	publisher			sleeper, in the kernel
  *	---------			----------------------
- *	STORE.rel tail			lock; FENCE was clear: set it, nothing is done
- *	w = LOAD word			  word = least index | FENCE; unlock
- *	FENCE or index reached:		done:     FENCE (M)
- *	  FENCE (L), w = LOAD word	not done: FENCE (M), read the targets, interrupt them,
- *	index reached, not kicked:	  each makes a full barrier (V); lock; done; look for
- *	  KICK				  all; unlock
- *					last look; sleep
+ *	STORE.rel tail			lock; word = least index | FENCE; unlock
+ *	w = LOAD word			FENCE was set:   FENCE (M)
+ *	FENCE or index reached:		it was not:      FENCE (M), read the targets, interrupt
+ *	  FENCE (L), w = LOAD word	  them, each makes a full barrier (V); lock; look for
+ *	index reached, not kicked:	  all; unlock
+ *	  KICK				last look; sleep
  *
  *	kernel publisher, behind the tail: on another CPU than noted, note it, FENCE (W)
  *	kick, timer: lock; wake who is over; word = least index, FENCE as it is; FENCE; again
- *	a while after the last arming: nobody waits, no interrupt in flight: FENCE cleared
+ *	a while after the last arming: nobody waits: FENCE cleared
  *
  * One direction of a ring: the other has the consumer's cursor for the tail, and no other
  * difference.  The tail counts records, which have no content.
@@ -26,15 +25,10 @@
  * the word or the note at any time.  A full fence, an interrupt and a migration wait until
  * the CPU's buffer is empty.  Who takes the lock sees what its last holder did.
  *
- * Three things of the protocol are more than is needed, and tools/model has rings that are
+ * Who finds FENCE set beside another's interrupts in flight sleeps on the other's look for
+ * all.  One thing of the protocol is more than is needed, and tools/model has rings that are
  * clean without:
  *	FENCE_ALONE		"or index reached": whatever can be reached says FENCE
- *	WITHOUT_LOOK_FOR_ALL	who sleeps and is armed has seen an interrupt through, by
- *				which all are safe, and until it wakes FENCE stays
- *	ONE_SHOOTS		no "done", no count of interrupts in flight: who sets FENCE
- *				interrupts, others fence; its look for all is needed then,
- *				and who sleeps meanwhile waits until it runs
- * Without the last two at once a wake-up is lost.
  *
  * Not in it: task states, the index that a kick was for and the rest of sleep.pml; interrupts
  * sent under the lock, or waited for with interrupts off; loads out of order, which are herd7's.
@@ -65,7 +59,7 @@
 /* ---------------------------------------------------------------- memory */
 
 byte tail, pos;				/* in memory; as the publisher has stored it */
-#ifdef BUG_BEGINS_UNTOLD		/* as done, but the word does not say so */
+#ifdef BUG_BEGINS_UNTOLD		/* as set, but the word does not say so */
 byte word = NOBODY * 2;
 #else
 byte word = NOBODY * 2 + BEGINS_SET;
@@ -114,8 +108,6 @@ inline unlock(c)
 /* ------------------------------------------- the kernel's, under the lock */
 
 bit fence_set = BEGINS_SET;		/* FENCE is in the word */
-bit fence_done = BEGINS_DONE;		/* the publisher's CPUs have made a barrier since */
-byte shooting;				/* armers whose interrupts are in flight */
 byte armed, asked, mark = MARK;		/* the pollers'; 0: none */
 byte cursor;
 bit waits[3];
@@ -151,9 +143,8 @@ inline tell(c, arms)
 		least = (waits[0] && index[0] < least -> index[0] : least);
 		least = (waits[1] && index[1] < least -> index[1] : least);
 		least = (waits[2] && index[2] < least -> index[2] : least);
-#ifdef BUG_RAISE_SETS			/* a raise sets FENCE, and it counts as done */
+#ifdef BUG_RAISE_SETS			/* a raise sets FENCE, and interrupts nobody */
 		fence_set = fence_set || !(arms);
-		fence_done = fence_done || !(arms);
 #endif
 #ifdef BUG_RAISE_CLEARS			/* FENCE is in the word of who arms alone */
 		word_buf = 1 + least * 2 + (fence_set && arms);
@@ -240,17 +231,10 @@ inline arm_fence()
 {
 	atomic {
 		shoot = !fence_set;
-		if
-		:: !fence_set -> fence_set = 1; fence_done = 0
-		:: else
-		fi;
-#ifndef ONE_SHOOTS
-		shoot = !fence_done;
-#endif
 #ifdef BUG_NO_SHOOT
 		shoot = 0;
 #endif
-		shooting = shooting + shoot
+		fence_set = 1
 	}
 }
 
@@ -301,7 +285,7 @@ inline fence(c)
 #endif
 		interrupt();
 		lock(c);
-		atomic { shooting--; shoot = 0; fence_done = 1 };
+		shoot = 0;
 #ifndef WITHOUT_LOOK_FOR_ALL
 		if
 		:: ANYONE_OVER(c) -> reap(c)
@@ -475,11 +459,9 @@ proctype sleeper(byte me; byte kind_of; byte from; byte to)
 
 /* Some time after the last arming. */
 #ifdef BUG_CLEARS_ARMED
-#define NOT_YET		shooting
-#elif defined(BUG_CLEARS_SHOOTING) || defined(ONE_SHOOTS)
-#define NOT_YET		ANYONE_WAITS
+#define NOT_YET		0
 #else
-#define NOT_YET		(ANYONE_WAITS || shooting)
+#define NOT_YET		ANYONE_WAITS
 #endif
 active proctype clearer()
 {
@@ -489,8 +471,7 @@ end:	do
 	:: atomic {
 		n && fence_set && !(NOT_YET) && CAN_LOCK(CLEARER) -> locked = 1;
 		n--;
-		fence_set = 0;
-		fence_done = 0
+		fence_set = 0
 	   };
 	   tell(CLEARER, 1);
 	   unlock(CLEARER)
