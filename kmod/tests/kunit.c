@@ -2300,6 +2300,36 @@ static void traced_pops(struct kunit *test, struct fixture *f, struct traced *se
 	KUNIT_EXPECT_EQ(test, seen->events, 0);
 }
 
+/* A traced batch knows of all room as it begins: it goes a whole lap, back to its frame. */
+static void traced_laps(struct kunit *test)
+{
+	static const u64 capacities[] = { 7, 14, 20, 21 };
+	static struct traced push;	/* of no ring: the events are on, that is all */
+	u64 recs[21] = {}, n;
+	struct fixture *f;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, register_trace_spscring_push(traced_records, &push), 0);
+	for (i = 0; i < ARRAY_SIZE(capacities); i++) {
+		f = make_pair(test, capacities[i], 8);
+		for (n = 1; n <= capacities[i]; n++) {
+			/* to a frame's end */
+			while (f->p.base.pos % 7 || !f->p.base.pos) {
+				push_u64(test, 0, 1);
+				pop_u64(test, 0, 1);
+			}
+			KUNIT_EXPECT_EQ(test, spscring_push_n(&f->p, recs, n), n);
+			spscring_get_info(f->ring, &f->info);
+			KUNIT_EXPECT_EQ_MSG(test, f->info.tail, f->p.base.pos, "%llu of %llu", n,
+					    capacities[i]);
+			KUNIT_EXPECT_EQ(test, f->info.length, n);
+			KUNIT_EXPECT_EQ(test, spscring_pop_n(&f->c, recs, n), n);
+		}
+	}
+	unregister_trace_spscring_push(traced_records, &push);
+	tracepoint_synchronize_unregister();
+}
+
 /* Every verb, by probes of our own on the tracepoints. */
 static void traced(struct kunit *test)
 {
@@ -2333,6 +2363,7 @@ static struct kunit_case ring_test_cases[] = {
 	KUNIT_CASE_PARAM(peer_lies, lie_gen_params),
 	KUNIT_CASE(claim_of_broken),
 	KUNIT_CASE(traced),
+	KUNIT_CASE(traced_laps),
 	{}
 };
 
