@@ -815,7 +815,7 @@ static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
 		/* (A) pairs with (B) */
 		spscring_store_release(at.tail, pos);
 	}
-	if (at.frame_end != p->at.frame_end)	/* a traced batch may be back in its frame */
+	if (at.slots != p->at.slots)	/* a traced batch may be back in its frame, a lap later */
 		spscring_publish_cursor(&p->base, pos);
 	p->at = at;
 	p->base.pos = pos;
