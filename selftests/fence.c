@@ -285,4 +285,89 @@ TEST_F(fence, stream)
 	EXPECT_EQ(count_of(self, variant->role).clears, 1);
 }
 
+/* ------------------------------------------------------ whose CPUs, on x86 */
+
+static int run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return negative_errno(sched_setaffinity(0, sizeof(set), &set));
+}
+
+/* How often CPU 1 was interrupted to call a function; -1: not told. */
+static long long calls_of_cpu_1(void)
+{
+	FILE *f = fopen("/proc/interrupts", "r");
+	long long calls = -1;
+	char line[1024];
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f) && sscanf(line, " CAL: %*d %lld", &calls) != 1)
+		;
+	fclose(f);
+	return calls;
+}
+
+/* Maps the peer's end on CPU 1, in a process of its own, and is there until it is killed. */
+static pid_t peer_on_cpu_1(fence_t *self, __u32 role)
+{
+	int up[2], ready = 0;
+	pid_t pid;
+
+	if (pipe(up))
+		return -1;
+	pid = fork_child();
+	if (pid) {
+		close(up[1]);
+		if (read(up[0], &ready, sizeof(ready)) != sizeof(ready))
+			pid = -1;
+		close(up[0]);
+		return pid;
+	}
+	if (run_on(1) || (role == SPSCRING_PRODUCER ? map_producer(self->in, &self->p, NULL) :
+		       map_consumer(self->out, &self->c, NULL)))
+		_exit(1);
+	ready = 1;
+	if (write(up[1], &ready, sizeof(ready)) != sizeof(ready))
+		_exit(1);
+	for (;;)
+		cpu_relax();
+}
+
+/* The process that maps the peer's end is interrupted where it runs. */
+TEST_F(fence, reaches_its_peer)
+{
+	long long calls;
+	__u64 i, v;
+	pid_t pid;
+
+	if (calls_of_cpu_1() < 0 || sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "no count of CPU 1's function call interrupts");
+	ASSERT_EQ(run_on(0), 0);
+	ASSERT_EQ(parameter_set(&self->quiet, 1000), 0);
+	self->ring = spscring_open(RING(.capacity = 4, .record_size = 8));
+	ASSERT_GE(self->ring, 0);
+	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
+	ASSERT_GE(self->in, 0);
+	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
+	ASSERT_GE(self->out, 0);
+	for (v = 0; variant->role == SPSCRING_PRODUCER && v < 4; v++)
+		ASSERT_EQ(write(self->in, &v, sizeof(v)), (ssize_t)sizeof(v));
+	pid = peer_on_cpu_1(self, variant->role == SPSCRING_PRODUCER ? SPSCRING_CONSUMER :
+			    SPSCRING_PRODUCER);
+	ASSERT_GE(pid, 0);
+	for (i = 1; i <= 5; i++) {
+		ASSERT_GE(await_clears(self, variant->role, i), i);
+		calls = calls_of_cpu_1();
+		EXPECT_EQ(doze(self, variant->role), -ETIMEDOUT);
+		EXPECT_EQ(count_of(self, variant->role).interrupts, i);
+		EXPECT_GT(calls_of_cpu_1(), calls);
+	}
+	kill(pid, SIGKILL);
+	EXPECT_EQ(wait_child(pid), -SIGKILL);
+}
+
 TEST_HARNESS_MAIN
