@@ -538,8 +538,10 @@ struct spscring_consumer_lines {
 
 /**
  * struct spscring_producer_lines - written by the producer, at the colour.
- * @cursor:	records published, exactly; a line the peer does not read.  Where they
- *		are of any size, then the sequence number of the next.
+ * @cursor:	records published; a line the peer does not read.  Those of one size may be
+ *		more, by the tail of the frame that it is in, and within a batch by those
+ *		of the next ones.  Where they are of any size, then the sequence number
+ *		of the next.
  * @counters:	word: failed pushes, updated now and then; the rest likewise.
  * @oldest:	of a ring that overwrites: where the oldest record is that is whole,
  *		then its sequence number.
