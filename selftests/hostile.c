@@ -479,7 +479,8 @@ static bool kernel_fills(struct duel *d)
 	const __u64 *tail = &peer_producer(d)->cursor.word;
 	struct patience patience = {};
 
-	while (READ_ONCE(*tail) - d->popped < CAPACITY)
+	/* may lag behind what was popped, by a frame; exact once the ring is full */
+	while ((__s64)(READ_ONCE(*tail) - d->popped) < CAPACITY)
 		if (!patient(&patience, READ_ONCE(*tail)))
 			return false;
 	return true;
