@@ -274,6 +274,7 @@ bool fence_arm(struct ring_end *end)
 	if (f->set)
 		return false;
 	f->set = true;
+	end->sleep.count.interrupts++;
 	return true;
 }
 
@@ -282,8 +283,8 @@ bool fence_arm(struct ring_end *end)
  * @end: who sleeps, for whom fence_arm() said so
  *
  * Then the caller looks for all who wait, or another who has found the bit set might sleep
- * for ever.  Context: process, interrupts on, no spinlock; a
- * CPU that does not answer at once, as its hypervisor has stopped it, is waited for.
+ * for ever.  Context: process, interrupts on, no spinlock; a CPU that does not answer at
+ * once, as its hypervisor has stopped it, is waited for.
  */
 void fence_interrupt(struct ring_end *end)
 {
@@ -302,9 +303,6 @@ void fence_interrupt(struct ring_end *end)
 		smp_call_function(fence_interrupted, NULL, true);
 	}
 	smp_mb();	/* (M), (O): here as well; then the last look */
-	spin_lock_irq(&end->sleep.queue.lock);
-	end->sleep.count.interrupts++;
-	spin_unlock_irq(&end->sleep.queue.lock);
 }
 
 /**
@@ -363,7 +361,7 @@ static enum hrtimer_restart fence_timer(struct hrtimer *timer)
 	again = fence_try_clear(end);
 	end->sleep.fence.timing = again;
 	if (again)
-		hrtimer_forward_now(timer, ns_to_ktime(again) * NSEC_PER_USEC);
+		hrtimer_forward_now(timer, ns_to_ktime(again * NSEC_PER_USEC));
 	spin_unlock_irqrestore(&end->sleep.queue.lock, flags);
 	return again ? HRTIMER_RESTART : HRTIMER_NORESTART;
 }

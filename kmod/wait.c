@@ -430,17 +430,9 @@ void wait_wake(struct ring_end *end, bool now)
 	wait_told(end, signal);
 }
 
-/*
- * Somebody has told an index and is about to look a last time.  Where the peer's CPUs were
- * made to fence first (@interrupt: fence_arm() said so), for all who have told one meanwhile.
- */
-static void wait_fence(struct ring_end *end, bool interrupt)
+/* fence_arm() said so: the last look is for all who have told an index meanwhile. */
+static void wait_fence(struct ring_end *end)
 {
-	if (!interrupt) {
-		/* (M), (O) */
-		smp_mb();
-		return;
-	}
 	fence_interrupt(end);
 	wait_told(end, wait_look_for_all(end));
 }
@@ -536,7 +528,7 @@ static int wait_check(struct spscring *ring, u32 role, u64 index)
 }
 
 /*
- * 0, and then @interrupt is for wait_fence(); 1 it is reached: an index that the peer may
+ * 0, and then @interrupt asks for wait_fence(); 1 it is reached: an index that the peer may
  * have kicked for is not told, or it would keep quiet of larger ones; -EBUSY too many wait,
  * all of which each kick looks at.
  */
@@ -615,7 +607,10 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 			}
 			trace_spscring_sleep(ring, role, index);
 		}
-		wait_fence(end, interrupt);
+		if (interrupt)
+			wait_fence(end);
+		else
+			smp_mb();	/* (M), (O) */
 		if (role == SPSCRING_PRODUCER)
 			wait_tell_consumer(ring);
 		err = wait_ready(ring, role, index);
@@ -676,13 +671,13 @@ int wait_arm(struct spscring *ring, u32 role, u64 index)
 		signal |= wait_wake_locked(end);
 	spin_unlock_irq(&s->queue.lock);
 	if (interrupt)
-		wait_fence(end, true);
+		wait_fence(end);
 	wait_told(end, signal);
 	return 0;
 }
 
-/* Arms the end as poll does, and says what poll says. */
-static __poll_t wait_arm_and_poll(struct ring_end *end)
+/* Arms the end as poll does, and says what poll says; one that says nothing counts if it @polls. */
+static __poll_t wait_arm_and_poll(struct ring_end *end, bool polls)
 {
 	struct ring_sleep *s = &end->sleep;
 	bool interrupt;
@@ -692,9 +687,11 @@ static __poll_t wait_arm_and_poll(struct ring_end *end)
 		spin_lock_irq(&s->queue.lock);
 		interrupt = fence_arm(end);
 		mask = wait_look(end);
+		if (polls && !mask && !interrupt)
+			s->count.polls++;
 		spin_unlock_irq(&s->queue.lock);
 		if (interrupt)
-			wait_fence(end, true);
+			wait_fence(end);
 	} while (interrupt && !mask);
 	wait_told(end, false);
 	return mask;
@@ -714,20 +711,12 @@ static __poll_t wait_arm_and_poll(struct ring_end *end)
 __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table)
 {
 	struct ring_end *end = ring_end_of(ring, role);
-	struct ring_sleep *s = &end->sleep;
-	__poll_t mask;
 
 	if (ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
 		return EPOLLERR;
-	poll_wait(file, &s->queue, table);
+	poll_wait(file, &end->sleep.queue, table);
 
-	mask = wait_arm_and_poll(end);
-	if (!mask) {
-		spin_lock_irq(&s->queue.lock);
-		s->count.polls++;
-		spin_unlock_irq(&s->queue.lock);
-	}
-	return mask;
+	return wait_arm_and_poll(end, true);
 }
 
 /**
@@ -753,7 +742,7 @@ int wait_fasync(struct spscring *ring, u32 role, int fd, struct file *file, int 
 	if (ret < 0 || !on)
 		return ret;
 	/* what is there is not told, as a pipe does not */
-	wait_arm_and_poll(end);
+	wait_arm_and_poll(end, false);
 	return ret;
 }
 

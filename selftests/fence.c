@@ -27,12 +27,8 @@ FIXTURE_VARIANT_ADD(fence, producer) { .role = SPSCRING_PRODUCER };
 
 static void make_ends(struct __test_metadata *_metadata, fence_t *self, __u32 flags)
 {
-	self->ring = spscring_open(RING(.capacity = 4, .record_size = 8, .flags = flags));
-	ASSERT_GE(self->ring, 0);
-	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
-	ASSERT_GE(self->in, 0);
-	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
-	ASSERT_GE(self->out, 0);
+	ASSERT_EQ(open_ends(RING(.capacity = 4, .record_size = 8, .flags = flags),
+			    &self->ring, &self->in, &self->out), 0);
 	ASSERT_EQ(map_producer(self->in, &self->p, NULL), 0);
 	ASSERT_EQ(map_consumer(self->out, &self->c, NULL), 0);
 }
@@ -93,24 +89,26 @@ static int fill(fence_t *self)
 	return 0;
 }
 
-/* Of @role, once the fence was cleared so @often; a busy machine may take its time. */
-static __u64 await_clears(fence_t *self, __u32 role, __u64 often)
+static __u64 await_count(fence_t *self, __u32 role, size_t counter, __u64 often)
 {
 	__s64 until = in_ms(LONG);
+	__u64 n;
 
-	while (count_of(self, role).clears < often && now_ns() < until)
+	for (;;) {
+		struct spscring_sleep_counters count = count_of(self, role);
+
+		memcpy(&n, (char *)&count + counter, sizeof(n));
+		if (n >= often || now_ns() >= until)
+			return n;
 		usleep(1000);
-	return count_of(self, role).clears;
+	}
 }
 
-static __u64 await_refused(fence_t *self, __u32 role, __u64 often)
-{
-	__s64 until = in_ms(LONG);
-
-	while (count_of(self, role).refused < often && now_ns() < until)
-		usleep(1000);
-	return count_of(self, role).refused;
-}
+/* Of @role, once it was so @often; a busy machine may take its time. */
+#define await_clears(self, role, often)		\
+	await_count(self, role, offsetof(struct spscring_sleep_counters, clears), often)
+#define await_refused(self, role, often)	\
+	await_count(self, role, offsetof(struct spscring_sleep_counters, refused), often)
 
 /* It begins with the fence, which is gone after a while, and back with the first sleep. */
 TEST_F(fence, comes_and_goes)
@@ -287,15 +285,6 @@ TEST_F(fence, stream)
 
 /* ------------------------------------------------------ whose CPUs, on x86 */
 
-static int run_on(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return negative_errno(sched_setaffinity(0, sizeof(set), &set));
-}
-
 /* How often CPU 1 was interrupted to call a function; -1: not told. */
 static long long calls_of_cpu_1(void)
 {
@@ -327,7 +316,7 @@ static pid_t peer_on_cpu_1(fence_t *self, __u32 role)
 		close(up[0]);
 		return pid;
 	}
-	if (run_on(1) || (role == SPSCRING_PRODUCER ? map_producer(self->in, &self->p, NULL) :
+	if (pin_to(1) || (role == SPSCRING_PRODUCER ? map_producer(self->in, &self->p, NULL) :
 		       map_consumer(self->out, &self->c, NULL)))
 		_exit(1);
 	ready = 1;
@@ -346,14 +335,10 @@ TEST_F(fence, reaches_its_peer)
 
 	if (calls_of_cpu_1() < 0 || sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		SKIP(return, "no count of CPU 1's function call interrupts");
-	ASSERT_EQ(run_on(0), 0);
+	ASSERT_EQ(pin_to(0), 0);
 	ASSERT_EQ(parameter_set(&self->quiet, 1000), 0);
-	self->ring = spscring_open(RING(.capacity = 4, .record_size = 8));
-	ASSERT_GE(self->ring, 0);
-	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
-	ASSERT_GE(self->in, 0);
-	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
-	ASSERT_GE(self->out, 0);
+	ASSERT_EQ(open_ends(RING(.capacity = 4, .record_size = 8),
+			    &self->ring, &self->in, &self->out), 0);
 	for (v = 0; variant->role == SPSCRING_PRODUCER && v < 4; v++)
 		ASSERT_EQ(write(self->in, &v, sizeof(v)), (ssize_t)sizeof(v));
 	pid = peer_on_cpu_1(self, variant->role == SPSCRING_PRODUCER ? SPSCRING_CONSUMER :

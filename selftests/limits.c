@@ -572,41 +572,30 @@ TEST_F(memlock, cap_ipc_lock)
 
 /* ------------------------------------- max_bytes, where nobody else has rings */
 
-#define MAX_BYTES	"/sys/module/spscring/parameters/max_bytes"
-
 FIXTURE(max_bytes)
 {
 	int fd[2];
-	long long before;
+	struct parameter most;
 	__u64 one;
 };
-
-static int set_max_bytes(unsigned long long bytes)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%llu", bytes);
-	return write_text(MAX_BYTES, text);
-}
 
 FIXTURE_SETUP(max_bytes)
 {
 	SKIP_WITHOUT_DEVICE();
-	self->before = read_number(MAX_BYTES);
-	if (access(MAX_BYTES, W_OK) || self->before < 0)
-		SKIP(return, "cannot write " MAX_BYTES);
+	if (!parameter_keep(&self->most, "max_bytes"))
+		SKIP(return, "cannot write max_bytes");
 	self->fd[0] = device_open();
 	ASSERT_GE(self->fd[0], 0);
 	self->fd[1] = device_open();
 	ASSERT_GE(self->fd[1], 0);
-	ASSERT_EQ(set_max_bytes(0), 0);
+	ASSERT_EQ(parameter_set(&self->most, 0), 0);
 	ASSERT_EQ(try_ring(self->fd[0], MIB), 0);
 	self->one = info_of(self->fd[0]).geometry.memory;
 }
 
 FIXTURE_TEARDOWN(max_bytes)
 {
-	EXPECT_EQ(set_max_bytes(self->before), 0);
+	EXPECT_EQ(parameter_restore(&self->most), 0);
 	close_fd(&self->fd[0]);
 	close_fd(&self->fd[1]);
 }
@@ -614,12 +603,12 @@ FIXTURE_TEARDOWN(max_bytes)
 TEST_F(max_bytes, exact)
 {
 	/* it holds for those who ask from now on, with what there is */
-	ASSERT_EQ(set_max_bytes(2 * self->one - 1), 0);
+	ASSERT_EQ(parameter_set(&self->most, 2 * self->one - 1), 0);
 	EXPECT_EQ(try_ring(self->fd[1], MIB), -ENOSPC);
-	ASSERT_EQ(set_max_bytes(1), 0);
+	ASSERT_EQ(parameter_set(&self->most, 1), 0);
 	EXPECT_EQ(try_ring(self->fd[1], 64), -ENOSPC);
 	EXPECT_EQ(info_of(self->fd[0]).geometry.memory, self->one);
-	ASSERT_EQ(set_max_bytes(2 * self->one), 0);
+	ASSERT_EQ(parameter_set(&self->most, 2 * self->one), 0);
 	EXPECT_EQ(try_ring(self->fd[1], MIB), 0);
 }
 
@@ -631,7 +620,7 @@ TEST_F(max_bytes, of_4_gib)
 	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	sleep_ms(6000);
-	ASSERT_EQ(set_max_bytes(SPSCRING_DATA_MAX + self->one), 0);
+	ASSERT_EQ(parameter_set(&self->most, SPSCRING_DATA_MAX + self->one), 0);
 	lseek(kmsg, 0, SEEK_END);
 	EXPECT_EQ(do_ioctl(self->fd[1], SPSCRING_CREATE, want), -ENOSPC);
 	if (kmsg >= 0)
@@ -643,7 +632,7 @@ TEST_F(max_bytes, given_back_once)
 {
 	int round;
 
-	ASSERT_EQ(set_max_bytes(2 * self->one), 0);
+	ASSERT_EQ(parameter_set(&self->most, 2 * self->one), 0);
 	for (round = 0; round < 50; round++) {
 		int third = device_open();
 
@@ -663,7 +652,7 @@ TEST_F(max_bytes, pinned_pages_count)
 	int held[2];
 
 	ASSERT_EQ(pipe(held), 0);
-	ASSERT_EQ(set_max_bytes(2 * self->one), 0);
+	ASSERT_EQ(parameter_set(&self->most, 2 * self->one), 0);
 	ASSERT_EQ(try_ring(self->fd[1], MIB), 0);
 	ASSERT_TRUE(pin_page(self->fd[1], held[1], CONTROL_PAGE));
 	close(self->fd[1]);
@@ -679,7 +668,7 @@ TEST_F(max_bytes, refused_elsewhere)
 {
 	int round;
 
-	ASSERT_EQ(set_max_bytes(2 * self->one), 0);
+	ASSERT_EQ(parameter_set(&self->most, 2 * self->one), 0);
 	ASSERT_EQ(setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ 0, 0 }), 0);
 	ASSERT_EQ(drop_ipc_lock(), 0);
 	for (round = 0; round < 10; round++)

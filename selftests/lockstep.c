@@ -113,12 +113,8 @@ static int consumer(int end, int ask, int answer)
 FIXTURE_SETUP(lockstep)
 {
 	SKIP_WITHOUT_DEVICE();
-	self->ring = spscring_open(RING(.capacity = variant->capacity, .record_size = 8));
-	ASSERT_GE(self->ring, 0);
-	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
-	ASSERT_GE(self->producer, 0);
-	self->consumer = claim_end(self->ring, SPSCRING_CONSUMER, 0);
-	ASSERT_GE(self->consumer, 0);
+	ASSERT_EQ(open_ends(RING(.capacity = variant->capacity, .record_size = 8),
+			    &self->ring, &self->producer, &self->consumer), 0);
 	ASSERT_EQ(map_producer(self->producer, &self->p, NULL), 0);
 	ASSERT_EQ(pipe(self->ask), 0);
 	ASSERT_EQ(pipe(self->answer), 0);

@@ -72,6 +72,38 @@ static inline long long read_number(const char *path)
 	return value;
 }
 
+/* One of the module's parameters, as it was before the test. */
+struct parameter {
+	const char *name;
+	long long before;
+};
+
+static inline int parameter_set(const struct parameter *p, long long value)
+{
+	char path[80], text[24];
+
+	snprintf(path, sizeof(path), "/sys/module/spscring/parameters/%s", p->name);
+	snprintf(text, sizeof(text), "%lld", value);
+	return write_text(path, text);
+}
+
+/* True if it can be written. */
+static inline bool parameter_keep(struct parameter *p, const char *name)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "/sys/module/spscring/parameters/%s", name);
+	p->name = access(path, W_OK) ? NULL : name;
+	p->before = read_number(path);
+	return p->name && p->before >= 0;
+}
+
+/* If it was kept. */
+static inline int parameter_restore(const struct parameter *p)
+{
+	return p->name ? parameter_set(p, p->before) : 0;
+}
+
 static inline int device_open(void)
 {
 	return negative_errno(open(DEVICE, O_RDWR | O_CLOEXEC));
@@ -99,6 +131,19 @@ static inline struct spscring_info info_of(int fd)
 static inline int claim_end(int ring_fd, __u32 role, __u64 type_tag)
 {
 	return spscring_claim(ring_fd, role, info_of(ring_fd).geometry.record_size, type_tag);
+}
+
+/* A ring, and both its ends. */
+static inline int open_ends(const struct spscring_create *want, int *ring, int *in, int *out)
+{
+	*ring = spscring_open(want);
+	if (*ring < 0)
+		return *ring;
+	*in = claim_end(*ring, SPSCRING_PRODUCER, want->type_tag);
+	if (*in < 0)
+		return *in;
+	*out = claim_end(*ring, SPSCRING_CONSUMER, want->type_tag);
+	return *out < 0 ? *out : 0;
 }
 
 static inline int map_producer(int fd, struct spscring_producer *p, struct spscring_mapping *map)
@@ -215,6 +260,15 @@ static inline __u64 messages(void)
 	return given && *given ? strtoull(given, NULL, 0) : 10000000;
 }
 
+static inline int pin_to(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return negative_errno(sched_setaffinity(0, sizeof(set), &set));
+}
+
 /* The first or the last CPU that this process may use. */
 static inline void pin(bool last)
 {
@@ -226,9 +280,7 @@ static inline void pin(bool last)
 	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
 		if (CPU_ISSET(cpu, &set) && (last || one < 0))
 			one = cpu;
-	CPU_ZERO(&set);
-	CPU_SET(one, &set);
-	sched_setaffinity(0, sizeof(set), &set);
+	pin_to(one);
 }
 
 /* The tests' own modules, from SPSCRING_KO_DIR. */

@@ -32,12 +32,8 @@ FIXTURE_SETUP(sigio)
 {
 	SKIP_WITHOUT_DEVICE();
 	ASSERT_EQ(block_signals(), 0);
-	self->ring = spscring_open(RING(.capacity = 4, .record_size = 8));
-	ASSERT_GE(self->ring, 0);
-	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
-	ASSERT_GE(self->in, 0);
-	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
-	ASSERT_GE(self->out, 0);
+	ASSERT_EQ(open_ends(RING(.capacity = 4, .record_size = 8),
+			    &self->ring, &self->in, &self->out), 0);
 	ASSERT_EQ(map_producer(self->in, &self->p, &self->p_map), 0);
 	ASSERT_EQ(map_consumer(self->out, &self->c, &self->c_map), 0);
 }

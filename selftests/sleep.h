@@ -71,36 +71,4 @@ static inline int nonblock(int fd)
 	return negative_errno(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK));
 }
 
-/* One of the module's parameters, as it was before the test. */
-struct parameter {
-	const char *name;
-	long long before;
-};
-
-static inline int parameter_set(const struct parameter *p, long long value)
-{
-	char path[80], text[24];
-
-	snprintf(path, sizeof(path), "/sys/module/spscring/parameters/%s", p->name);
-	snprintf(text, sizeof(text), "%lld", value);
-	return write_text(path, text);
-}
-
-/* True if it can be written. */
-static inline bool parameter_keep(struct parameter *p, const char *name)
-{
-	char path[80];
-
-	snprintf(path, sizeof(path), "/sys/module/spscring/parameters/%s", name);
-	p->name = access(path, W_OK) ? NULL : name;
-	p->before = read_number(path);
-	return p->name && p->before >= 0;
-}
-
-/* If it was kept. */
-static inline int parameter_restore(const struct parameter *p)
-{
-	return p->name ? parameter_set(p, p->before) : 0;
-}
-
 #endif

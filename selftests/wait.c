@@ -98,13 +98,8 @@ FIXTURE_VARIANT_ADD(wait, fence) {
 FIXTURE_SETUP(wait)
 {
 	SKIP_WITHOUT_DEVICE();
-	self->ring = spscring_open(RING(.capacity = 64, .record_size = 8,
-					.flags = variant->flags));
-	ASSERT_GE(self->ring, 0);
-	self->producer_fd = claim_end(self->ring, SPSCRING_PRODUCER, 0);
-	ASSERT_GE(self->producer_fd, 0);
-	self->consumer_fd = claim_end(self->ring, SPSCRING_CONSUMER, 0);
-	ASSERT_GE(self->consumer_fd, 0);
+	ASSERT_EQ(open_ends(RING(.capacity = 64, .record_size = 8, .flags = variant->flags),
+			    &self->ring, &self->producer_fd, &self->consumer_fd), 0);
 	ASSERT_EQ(map_producer(self->producer_fd, &self->p, NULL), 0);
 	ASSERT_EQ(map_consumer(self->consumer_fd, &self->c, NULL), 0);
 	no_spin(&self->p.base.spin, &self->p.base.spin_max);
@@ -729,12 +724,8 @@ FIXTURE_VARIANT_ADD(end, dead) {
 FIXTURE_SETUP(end)
 {
 	SKIP_WITHOUT_DEVICE();
-	self->ring = spscring_open(RING(.capacity = 8, .record_size = 8));
-	ASSERT_GE(self->ring, 0);
-	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
-	ASSERT_GE(self->in, 0);
-	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
-	ASSERT_GE(self->out, 0);
+	ASSERT_EQ(open_ends(RING(.capacity = 8, .record_size = 8),
+			    &self->ring, &self->in, &self->out), 0);
 }
 
 FIXTURE_TEARDOWN(end)

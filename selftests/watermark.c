@@ -36,13 +36,9 @@ FULL(drops_one_record, SPSCRING_CREATE_DROP, 8192, 5000, 6000);
 FIXTURE_SETUP(full)
 {
 	SKIP_WITHOUT_DEVICE();
-	self->ring = spscring_open(RING(.capacity = variant->capacity,
-					.flags = SPSCRING_CREATE_RECORDS | variant->flags));
-	ASSERT_GE(self->ring, 0);
-	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
-	ASSERT_GE(self->in, 0);
-	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
-	ASSERT_GE(self->out, 0);
+	ASSERT_EQ(open_ends(RING(.capacity = variant->capacity,
+				 .flags = SPSCRING_CREATE_RECORDS | variant->flags),
+			    &self->ring, &self->in, &self->out), 0);
 	ASSERT_EQ(record_map_producer(self->in, &self->p, NULL), 0);
 	ASSERT_EQ(record_map_consumer(self->out, &self->c, NULL), 0);
 	self->c.base.spin = 0;

@@ -347,6 +347,13 @@ static SPSCRING_INLINE char *spscring_next_frame(char *frame, __u32 size, char *
 	return spscring_likely(frame != end) ? frame : data;
 }
 
+/* Where the slot of index 0 would be, were a frame that begins with index @first so long. */
+static SPSCRING_INLINE unsigned long spscring_slots(const char *frame, __u32 frame_first,
+						    __u64 first, __u32 stride)
+{
+	return (unsigned long)frame + frame_first - first * stride;
+}
+
 /* ------------------------------------------------------------- producer */
 
 /**
@@ -518,7 +525,7 @@ static SPSCRING_INLINE struct spscring_place spscring_place_of(const struct spsc
 	struct spscring_place at;
 
 	at.tail = (__u64 *)frame;
-	at.slots = (unsigned long)frame + p->frame_first - first * p->base.stride;
+	at.slots = spscring_slots(frame, p->frame_first, first, p->base.stride);
 	return at;
 }
 
@@ -983,7 +990,7 @@ static SPSCRING_INLINE int spscring_look(struct spscring_consumer *c)
 						  c->base.data, c->base.end);
 
 		c->tail = (const __u64 *)frame;
-		c->slots = (unsigned long)frame + c->frame_first - c->base.pos * c->base.stride;
+		c->slots = spscring_slots(frame, c->frame_first, c->base.pos, c->base.stride);
 		c->frame_end += c->frame_records;
 	}
 
@@ -1463,7 +1470,7 @@ static inline int spscring_consumer_init(struct spscring_consumer *c,
 	c->tail = (const __u64 *)frame;
 	slot = c->base.pos % g->frame_records;
 	c->frame_end = c->base.pos - slot + g->frame_records;
-	c->slots = (unsigned long)frame + g->frame_first - (c->base.pos - slot) * g->stride;
+	c->slots = spscring_slots(frame, g->frame_first, c->base.pos - slot, g->stride);
 	return 0;
 }
 
