@@ -14,10 +14,10 @@
 #include <linux/splice.h>
 #include <linux/spscring_ring.h>
 #include <linux/uaccess.h>
-#include <linux/version.h>
 #include <linux/wait.h>
 #include <asm/ioctls.h>
 
+#include "compat.h"
 #include "ring.h"
 
 /* Of the first version. */
@@ -302,19 +302,13 @@ static int endpoint_release(struct inode *inode, struct file *file)
  * page of the ring itself in a pipe would be written anew once its records are released,
  * while the pipe is yet to be read.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
-#define endpoint_splice_read	generic_file_splice_read
-#else
-#define endpoint_splice_read	copy_splice_read
-#endif
-
 static const struct file_operations endpoint_fops = {
 	.owner		= THIS_MODULE,
 	.unlocked_ioctl	= endpoint_ioctl,
 	.compat_ioctl	= no_compat_ioctl,
 	.read_iter	= endpoint_read,
 	.write_iter	= endpoint_write,
-	.splice_read	= endpoint_splice_read,
+	.splice_read	= copy_splice_read,
 	.splice_write	= iter_file_splice_write,
 	.poll		= endpoint_poll,
 	.fasync		= endpoint_fasync,

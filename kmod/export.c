@@ -22,6 +22,7 @@
 #include <linux/path.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "ring.h"
 #include "spscring_kapi.h"
 
@@ -44,11 +45,7 @@ static DEFINE_IDA(export_minors);
 static dev_t export_region;
 static struct vfsmount *export_devtmpfs;	/* NULL: the kernel has none */
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
-static char *export_devnode(struct device *dev, umode_t *mode)
-#else
-static char *export_devnode(const struct device *dev, umode_t *mode)
-#endif
+static char *export_devnode(COMPAT_DEVNODE_CONST struct device *dev, umode_t *mode)
 {
 	const struct ring_export *export = dev_get_drvdata(dev);
 

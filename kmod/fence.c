@@ -35,6 +35,7 @@
 #include <linux/spscring_ring.h>
 #include <linux/timekeeping.h>
 
+#include "compat.h"
 #include "ring.h"
 
 /* How long nobody has begun to sleep until the bit is cleared, in µs. */
@@ -378,7 +379,7 @@ void fence_begin(struct ring_end *end)
 	end->writers.cpu = -1;
 	f->set = !(end->ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL);
 	f->armed_at = ktime_get();
-	ring_timer_setup(&f->timer, fence_timer);
+	hrtimer_setup(&f->timer, fence_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
 }
 
 /**

@@ -9,31 +9,10 @@
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 
+#include "compat.h"
 #include "ring.h"
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
-static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
-{
-	vma->vm_flags |= flags;
-}
-
-static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
-{
-	vma->vm_flags &= ~flags;
-}
-#endif
-
 #define RING_HUGE_PAGES	(1UL << RING_HUGE_ORDER)
-
-/*
- * Who puts a PMD entry into a module's mapping?  From 6.15 on its own .huge_fault; in
- * 6.1 the page fault code, for the page that .fault returns; between them nobody, as
- * that code came to look at the size of the file, and a device has none.
- */
-#define MEMMAP_HUGE_FAULT (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && \
-			   LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0))
-#define MEMMAP_HUGE	(MEMMAP_HUGE_FAULT || (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && \
-			 LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)))
 
 /* The pages that a role may write: [first, first + n), to the end if n is 0. */
 static const struct { unsigned long first, n; } memmap_rights[] = {
@@ -71,7 +50,7 @@ void memmap_lay_out(struct spscring *ring)
 	struct spscring_geometry *g = &ring->geometry;
 	unsigned long i = RING_PAGE_DATA, shift;
 
-	if (!MEMMAP_HUGE || g->data_bytes < PMD_SIZE ||
+	if ((!COMPAT_HUGE_FAULT && !COMPAT_FAULT_MAPS_HUGE) || g->data_bytes < PMD_SIZE ||
 	    (ring->nr_mapped > ring->nr_pages && !IS_ALIGNED(g->data_bytes, PMD_SIZE)))
 		return;
 	for (; i + RING_HUGE_PAGES <= ring->nr_pages; i += RING_HUGE_PAGES) {
@@ -185,7 +164,7 @@ static vm_fault_t memmap_huge_fault_page(struct vm_fault *vmf)
 	return 0;
 }
 
-#if MEMMAP_HUGE_FAULT
+#if COMPAT_HUGE_FAULT
 static vm_fault_t memmap_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -214,7 +193,7 @@ static const struct vm_operations_struct memmap_huge_vm_ops = {
 	.open = memmap_open,
 	.close = memmap_close,
 	.fault = memmap_huge_fault_page,
-#if MEMMAP_HUGE_FAULT
+#if COMPAT_HUGE_FAULT
 	.huge_fault = memmap_huge_fault,
 #endif
 };
@@ -284,25 +263,6 @@ int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma)
 	return err;
 }
 
-/* How many page table entries map a chunk, or any of its pages: a reference each. */
-static int memmap_mapcount(struct page *page)
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
-	return folio_mapcount(page_folio(page));
-#else
-	unsigned long i, n = compound_nr(page);
-	int huge = n > 1 ? folio_entire_mapcount(page_folio(page)) : 0, mapped = huge;
-
-	for (i = 0; i < n; i++)
-		mapped += atomic_read(&page[i]._mapcount) + 1;
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
-	/* where a PMD entry counts once more in each page */
-	mapped -= huge * (int)n;
-#endif
-	return mapped;
-#endif
-}
-
 /* In a row, each of which must find nothing. */
 #define MEMMAP_LOOKS	8
 
@@ -333,7 +293,7 @@ static bool memmap_chunk_pinned(struct page *page)
 		refs = page_ref_count(compound_head(page));
 		/* No pair: its barriers are those of rmap and of put_page() */
 		smp_rmb(); /* references, then mapcount */
-		mapped = memmap_mapcount(page);
+		mapped = folio_mapcount(page_folio(page));
 		pinned = refs - mapped != 1 || mapped > before;
 		before = mapped;
 		smp_rmb(); /* this look, then the next */

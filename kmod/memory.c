@@ -26,17 +26,8 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
+#include "compat.h"
 #include "ring.h"
-
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
-#define MAX_PAGE_ORDER	(MAX_ORDER - 1)
-#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
-#define MAX_PAGE_ORDER	MAX_ORDER
-#endif
-
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
-#define system_dfl_wq	system_unbound_wq
-#endif
 
 /* The largest chunk of memory: no mapping has a use for more than a PMD's. */
 #define MEMORY_CHUNK_ORDER	min_t(unsigned int, RING_HUGE_ORDER, MAX_PAGE_ORDER)

@@ -12,7 +12,6 @@
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/spscring.h>
-#include <linux/version.h>
 #include <linux/wait.h>
 
 struct fence_budget;
@@ -85,26 +84,6 @@ struct ring_sleep {
 	struct ring_fence fence;
 	struct spscring_sleep_counters count;
 };
-
-static inline void ring_signal(struct eventfd_ctx *eventfd)
-{
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
-	eventfd_signal(eventfd, 1);
-#else
-	eventfd_signal(eventfd);
-#endif
-}
-
-static inline void ring_timer_setup(struct hrtimer *timer,
-				    enum hrtimer_restart (*function)(struct hrtimer *))
-{
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
-	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
-	timer->function = function;
-#else
-	hrtimer_setup(timer, function, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
-#endif
-}
 
 struct ring_end {
 	u32 state;		/* SPSCRING_UNCLAIMED to SPSCRING_DEAD */

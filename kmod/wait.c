@@ -23,6 +23,7 @@
 #include <linux/slab.h>
 #include <linux/spscring_ring.h>
 
+#include "compat.h"
 #include "ring.h"
 #include "spscring_kapi.h"
 #include "trace.h"
@@ -353,7 +354,7 @@ static bool wait_wake_locked(struct ring_end *end)
 	/* without a mask, or io_uring's multishot poll would believe it, and not arm again */
 	wake_up_all_locked(&s->queue);
 	if (s->eventfd)
-		ring_signal(s->eventfd);
+		eventfd_signal(s->eventfd);
 	return wait_arm_async(end);
 }
 
@@ -864,7 +865,7 @@ void wait_init(struct ring_end *end)
 	init_waitqueue_head(&s->queue);
 	INIT_LIST_HEAD(&s->waiters);
 	init_irq_work(&s->work, wait_work);
-	ring_timer_setup(&s->timer, wait_timer);
+	hrtimer_setup(&s->timer, wait_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
 	fence_begin(end);
 }
 

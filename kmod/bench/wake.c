@@ -7,6 +7,7 @@
  */
 #include <linux/fs.h>
 
+#include "compat.h"
 #include "ring.h"
 #include "rings.h"
 #include "stamp.h"
@@ -17,7 +18,7 @@ static int wake_signal(struct bench_run *run)
 	ssize_t n;
 
 	if (run->eventfd) {
-		ring_signal(run->eventfd);
+		eventfd_signal(run->eventfd);
 		return 0;
 	}
 	n = kernel_write(run->event, &one, sizeof(one), NULL);

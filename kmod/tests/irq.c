@@ -9,7 +9,6 @@
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
 #include <linux/module.h>
-#include <linux/version.h>
 #include <linux/workqueue.h>
 
 #ifdef CONFIG_X86_LOCAL_APIC
@@ -17,20 +16,11 @@
 #include <asm/nmi.h>
 #endif
 
+#include "compat.h"
 #include "spscring_kapi.h"
 
 #define RING_CAPACITY	1024
 #define BURST		64	/* then a quick consumer falls asleep */
-
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
-static void hrtimer_setup(struct hrtimer *timer,
-			  enum hrtimer_restart (*function)(struct hrtimer *),
-			  clockid_t clock, enum hrtimer_mode mode)
-{
-	hrtimer_init(timer, clock, mode);
-	timer->function = function;
-}
-#endif
 
 static unsigned long records = 100000;
 module_param(records, ulong, 0444);
