@@ -3,13 +3,13 @@
  * Drivers' rings as device nodes: what a user may do to the users after him, what the
  * driver hears of it, and that no open of a node holds up anybody else.
  *
- * SPSCRING_KO_DIR	where spscring_driver.ko and examples/events/spscring_events.ko are
+ * SPSCRING_KO_DIR	where spscring_driver.ko and tools/examples/events/spscring_events.ko are
  */
 #include <pthread.h>
 #include <stdio.h>
 
 #include "selftest.h"
-#include "../examples/events/spscring_events.h"
+#include "../tools/examples/events/spscring_events.h"
 
 #define NODE	"/dev/spscring-driver"
 #define LATE	"/dev/spscring-driver-late"	/* open: there is a */
@@ -515,9 +515,9 @@ static void events_survive(struct __test_metadata *_metadata, const char *params
 	struct spscring_mapping map;
 	int err, i, end;
 
-	err = load("examples/events/spscring_events", params);
+	err = load("tools/examples/events/spscring_events", params);
 	if (no_module(err))
-		SKIP(return, NO_MODULE "examples/events/spscring_events.ko");
+		SKIP(return, NO_MODULE "tools/examples/events/spscring_events.ko");
 	ASSERT_EQ(err, 0);
 	for (i = 0; i < 4; i++) {
 		err = events_open(&c, &map, &end);
