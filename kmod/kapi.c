@@ -350,7 +350,11 @@ EXPORT_SYMBOL_GPL(spscring_reset_producer);
  * @p: the producer's handle, with nothing reserved
  *
  * What is lost has had its numbers: the next record's tells the reader how many are
- * missing.  Context and return: as spscring_reset_producer().
+ * missing.
+ *
+ * Context: as spscring_reset_producer().
+ *
+ * Return: as spscring_reset_producer().
  */
 int spscring_record_reset_producer(struct spscring_record_producer *p)
 {
@@ -371,7 +375,9 @@ EXPORT_SYMBOL_GPL(spscring_record_reset_producer);
  * As spscring_reset_producer(), of the other end: what the last user has pushed and the
  * driver has not popped is lost, and the next one begins with an empty ring.
  *
- * Context and return: likewise.
+ * Context: as spscring_reset_producer().
+ *
+ * Return: as spscring_reset_producer().
  */
 int spscring_reset_consumer(struct spscring_consumer *c)
 {
@@ -389,7 +395,9 @@ EXPORT_SYMBOL_GPL(spscring_reset_consumer);
  * spscring_record_reset_consumer() - the same of records of any size
  * @c: the consumer's handle, with nothing peeked
  *
- * Context and return: as spscring_reset_producer().
+ * Context: as spscring_reset_producer().
+ *
+ * Return: as spscring_reset_producer().
  */
 int spscring_record_reset_consumer(struct spscring_record_consumer *c)
 {
@@ -453,7 +461,9 @@ EXPORT_SYMBOL_GPL(spscring_wait_room);
  * @bytes: of the ring, see spscring_record_needs(); at most the capacity
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
- * Context and return: as spscring_wait_room().
+ * Context: as spscring_wait_room().
+ *
+ * Return: as spscring_wait_room().
  */
 int spscring_record_wait_room(struct spscring_record_producer *p, u64 bytes, s64 deadline)
 {

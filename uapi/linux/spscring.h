@@ -391,6 +391,7 @@ struct spscring_notify {
  * @oldest_reader: the oldest version that can read it.
  * @features:	  SPSCRING_FEATURE_*.
  * @flags:	  as created.
+ * @reserved:	  0.
  */
 struct spscring_geometry {
 	__u64 capacity;

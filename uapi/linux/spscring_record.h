@@ -1218,6 +1218,8 @@ static inline void spscring_record_relax(const struct spscring_record_consumer *
  * @bytes: of the ring, see spscring_record_needs(); never, if more than the capacity
  *
  * Reads the consumer's exact cursor: for a producer that waits, not for each push.
+ *
+ * Return: 1 if there is room now, or 0.
  */
 static inline int spscring_record_has_room(const struct spscring_record_producer *p, __u64 bytes)
 {
@@ -1230,6 +1232,8 @@ static inline int spscring_record_has_room(const struct spscring_record_producer
  * @bytes: of the ring, 1 for the next; never, if more than the capacity
  *
  * Reads the producer's cursor.
+ *
+ * Return: 1 if they are there now, or 0.
  */
 static inline int spscring_record_has_records(const struct spscring_record_consumer *c, __u64 bytes)
 {

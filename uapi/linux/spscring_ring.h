@@ -1210,6 +1210,8 @@ static SPSCRING_INLINE int spscring_base_has_room(const struct spscring_producer
  * @n: how many, at most the capacity; never, if more
  *
  * Reads the consumer's exact cursor: for a producer that waits, not for each push.
+ *
+ * Return: 1 if there is room now, or 0.
  */
 static inline int spscring_has_room(const struct spscring_producer *p, __u64 n)
 {
@@ -1222,6 +1224,8 @@ static inline int spscring_has_room(const struct spscring_producer *p, __u64 n)
  * @n: how many, at most the capacity; never, if more
  *
  * Reads the tail of the frame that holds the last of them.
+ *
+ * Return: 1 if they are there now, or 0.
  */
 static inline int spscring_has_records(const struct spscring_consumer *c, __u64 n)
 {
