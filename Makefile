@@ -12,7 +12,7 @@
 # make litmus		the orderings in the kernel's memory model
 # make model		sleep and wake, every interleaving of small rings
 # make mutate		every ordering weakened, and what finds it
-# make check		checkpatch --strict, sparse, clang, what programs see of the headers
+# make check		checkpatch --strict, kernel-doc, codespell, sparse, clang, the headers in programs
 # make clean		what was built here; the cache of machines stays
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
