@@ -44,7 +44,7 @@ static __always_inline int bare_pop(void *queue, u64 *v)
 	return 0;
 }
 
-static void bare_call(struct bench_side *s)
+static void bare_ping(struct bench_side *s)
 {
 	struct bench_run *run = s->run;
 	u32 pair;
@@ -53,7 +53,7 @@ static void bare_call(struct bench_side *s)
 		struct bare_end out = { run->queue[0] + pair * BARE_STRIDE };
 		struct bare_end in = { run->queue[1] + pair * BARE_STRIDE };
 
-		s->err = bench_call_on(s, &out, &in, run->count / BARE_PAIRS, bare_push, bare_pop,
+		s->err = bench_ping_on(s, &out, &in, run->count / BARE_PAIRS, bare_push, bare_pop,
 				       bench_relax);
 	}
 }
@@ -134,20 +134,20 @@ static struct bare_lines bare_lines(const struct bench_run *run)
 	};
 }
 
-static void bare_fill_many(struct bench_side *s)
+static void bare_produce_many(struct bench_side *s)
 {
 	struct bare_lines lines = bare_lines(s->run);
 	u64 v;
 
-	s->err = bench_fill_on(s, &lines, &v, sizeof(v), bare_push_many);
+	s->err = bench_produce_on(s, &lines, &v, sizeof(v), bare_push_many);
 }
 
-static void bare_drain_many(struct bench_side *s)
+static void bare_consume_many(struct bench_side *s)
 {
 	struct bare_lines lines = bare_lines(s->run);
 	u64 v;
 
-	s->err = bench_drain_on(s, &lines, &v, sizeof(v), bare_pop_many, bench_relax);
+	s->err = bench_consume_on(s, &lines, &v, sizeof(v), bare_pop_many, bench_relax);
 }
 
 static void *bare_open(const struct bench_run *run)
@@ -177,8 +177,8 @@ const struct bench_ops bench_bare = {
 	.close		= bare_close,
 	.memory		= bare_memory,
 	.loops		= {
-		[BENCH_RTT]	= { bare_call, bare_echo },
-		[BENCH_MANY]	= { bare_fill_many, bare_drain_many },
+		[BENCH_RTT]	= { bare_ping, bare_echo },
+		[BENCH_MANY]	= { bare_produce_many, bare_consume_many },
 	},
 };
 
@@ -216,11 +216,11 @@ static __always_inline int walk_pop(void *queue, u64 *v)
 	return 0;
 }
 
-static void walk_call(struct bench_side *s)
+static void walk_ping(struct bench_side *s)
 {
 	struct walk_end out = { s->run->queue[0] }, in = { s->run->queue[1] };
 
-	s->err = bench_call_on(s, &out, &in, s->run->count, walk_push, walk_pop, bench_relax);
+	s->err = bench_ping_on(s, &out, &in, s->run->count, walk_push, walk_pop, bench_relax);
 }
 
 static void walk_echo(struct bench_side *s)
@@ -240,5 +240,5 @@ const struct bench_ops bench_walk = {
 	.capacity	= WALK_LINES,
 	.open		= walk_open,
 	.close		= bare_close,
-	.loops		= { [BENCH_RTT] = { walk_call, walk_echo } },
+	.loops		= { [BENCH_RTT] = { walk_ping, walk_echo } },
 };

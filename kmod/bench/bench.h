@@ -12,17 +12,10 @@
 
 #include "clock.h"
 #include "hist.h"
-#include "lengths.h"
 #include "tests.h"
-
-/* Two lines: the adjacent-line prefetcher pairs them. */
-#define BENCH_LINE	128
 
 /* What lies on a line that matters has another place in the page each time. */
 #define BENCH_COLOURS	16
-
-/* Due times are in ticks of the clock << so many bits. */
-#define BENCH_FRACTION	16
 
 /* What tells one result of a test and a contender from another. */
 struct bench_shape {

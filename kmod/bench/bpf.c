@@ -137,13 +137,13 @@ static __always_inline int bpf_pop(void *queue, u64 *v)
 	return length < 0 ? length : 0;
 }
 
-BENCH_LOOP(bpf_call, bench_call, bpf_push, bpf_pop, bench_relax)
+BENCH_LOOP(bpf_ping, bench_ping, bpf_push, bpf_pop, bench_relax)
 BENCH_LOOP(bpf_echo, bench_echo, bpf_push, bpf_pop, bench_relax)
-BENCH_LOOP(bpf_fill, bench_fill, bpf_push)
-BENCH_LOOP(bpf_drain, bench_drain, bpf_pop, bench_relax)
-BENCH_LOOP(bpf_fill_mixed, bench_fill_mixed, bpf_send)
-BENCH_LOOP(bpf_drain_mixed, bench_drain_mixed, bpf_take, bench_relax)
-BENCH_LOOP(bpf_call_mixed, bench_call_mixed, bpf_send, bpf_take, bench_relax)
+BENCH_LOOP(bpf_produce, bench_produce, bpf_push)
+BENCH_LOOP(bpf_consume, bench_consume, bpf_pop, bench_relax)
+BENCH_LOOP(bpf_produce_mixed, bench_produce_mixed, bpf_send)
+BENCH_LOOP(bpf_consume_mixed, bench_consume_mixed, bpf_take, bench_relax)
+BENCH_LOOP(bpf_ping_mixed, bench_ping_mixed, bpf_send, bpf_take, bench_relax)
 BENCH_LOOP(bpf_echo_mixed, bench_echo_mixed, bpf_send, bpf_take, bench_relax)
 
 static void bpf_free_pages(struct page **pages, u32 n)
@@ -216,9 +216,9 @@ const struct bench_ops bench_bpf = {
 	.close	= bpf_close,
 	.memory	= bpf_memory,
 	.loops	= {
-		[BENCH_RTT]		= { bpf_call, bpf_echo },
-		[BENCH_THROUGHPUT]	= { bpf_fill, bpf_drain },
-		[BENCH_MIXED]		= { bpf_fill_mixed, bpf_drain_mixed },
-		[BENCH_MIXED_RTT]	= { bpf_call_mixed, bpf_echo_mixed },
+		[BENCH_RTT]		= { bpf_ping, bpf_echo },
+		[BENCH_THROUGHPUT]	= { bpf_produce, bpf_consume },
+		[BENCH_MIXED]		= { bpf_produce_mixed, bpf_consume_mixed },
+		[BENCH_MIXED_RTT]	= { bpf_ping_mixed, bpf_echo_mixed },
 	},
 };

@@ -137,18 +137,18 @@ static __always_inline int copy_pop(void *queue, u64 *record)
 	return 0;
 }
 
-static void copy_fill_sized(struct bench_side *s)
+static void copy_produce_sized(struct bench_side *s)
 {
 	struct copy_end end = copy_end(s->run);
 
-	s->err = bench_fill_on(s, &end, s->records, end.bytes, copy_push);
+	s->err = bench_produce_on(s, &end, s->records, end.bytes, copy_push);
 }
 
-static void copy_drain_sized(struct bench_side *s)
+static void copy_consume_sized(struct bench_side *s)
 {
 	struct copy_end end = copy_end(s->run);
 
-	s->err = bench_drain_on(s, &end, s->records, end.bytes, copy_pop, bench_relax);
+	s->err = bench_consume_on(s, &end, s->records, end.bytes, copy_pop, bench_relax);
 }
 
 /* ----------------------------------------------------------------- batches */
@@ -221,24 +221,24 @@ static __always_inline void copy_wait(void *queue)
 		cpu_relax();
 }
 
-static __always_inline int copy_fill_by(struct bench_side *s, bench_push_n_fn push_n)
+static __always_inline int copy_produce_by(struct bench_side *s, bench_push_n_fn push_n)
 {
 	struct copy_end end = copy_end(s->run);
-	int err = bench_fill_n_on(s, &end, push_n);
+	int err = bench_produce_n_on(s, &end, push_n);
 
 	/* the last 64 may not be full */
 	copy_flag(&end);
 	return err;
 }
 
-BENCH_LOOP(copy_fill_n, copy_fill_by, copy_push_n)
-BENCH_LOOP(copy_fill_rep, copy_fill_by, copy_push_rep)
+BENCH_LOOP(copy_produce_n, copy_produce_by, copy_push_n)
+BENCH_LOOP(copy_produce_rep, copy_produce_by, copy_push_rep)
 
-static void copy_drain_n(struct bench_side *s)
+static void copy_consume_n(struct bench_side *s)
 {
 	struct copy_end end = copy_end(s->run);
 
-	s->err = bench_drain_n_on(s, &end, copy_pop_n, copy_wait);
+	s->err = bench_consume_n_on(s, &end, copy_pop_n, copy_wait);
 }
 
 static void *copy_open(const struct bench_run *run)
@@ -257,8 +257,8 @@ const struct bench_ops bench_copy = {
 	.open	= copy_open,
 	.close	= copy_close,
 	.loops	= {
-		[BENCH_SIZED]	= { copy_fill_sized, copy_drain_sized },
-		[BENCH_BATCH]	= { copy_fill_n, copy_drain_n },
+		[BENCH_SIZED]	= { copy_produce_sized, copy_consume_sized },
+		[BENCH_BATCH]	= { copy_produce_n, copy_consume_n },
 	},
 };
 
@@ -266,5 +266,5 @@ const struct bench_ops bench_copy_rep = {
 	.name	= "copy-rep",
 	.open	= copy_open,
 	.close	= copy_close,
-	.loops	= { [BENCH_BATCH] = { copy_fill_rep, copy_drain_n } },
+	.loops	= { [BENCH_BATCH] = { copy_produce_rep, copy_consume_n } },
 };

@@ -83,9 +83,6 @@ static void show_speed(struct seq_file *m, u64 sum, u64 per_op)
 
 static void show_result(struct seq_file *m, const struct result *r, u32 runs)
 {
-	static const char * const lists[] = {
-		[LENGTHS_KLOG + 1] = "klog", [LENGTHS_PCAP + 1] = "pcap",
-	};
 	const struct bench_shape *shape = &r->shape;
 	u64 spread = r->points ? r->p50.spread : r->per_op.spread;
 
@@ -98,7 +95,7 @@ static void show_result(struct seq_file *m, const struct result *r, u32 runs)
 	if (shape->rings)
 		seq_printf(m, ", \"rings\": %u", shape->rings);
 	if (shape->list)
-		seq_printf(m, ", \"sizes\": \"%s\"", lists[shape->list]);
+		seq_printf(m, ", \"sizes\": \"%s\"", list_name(shape->list - 1));
 	if (shape->test == BENCH_MIXED && r->per_op.median)
 		show_speed(m, bench_lengths_sum(shape->list - 1), r->per_op.median);
 	if (r->memory)

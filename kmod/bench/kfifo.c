@@ -75,20 +75,20 @@ static __always_inline int fifo_pop_record(void *queue, u64 *record)
 	return likely(kfifo_out(&f->bytes, (u8 *)record, f->record) == f->record) ? 0 : -EIO;
 }
 
-BENCH_LOOP(fifo_call, bench_call, fifo_push, fifo_pop, bench_relax)
+BENCH_LOOP(fifo_ping, bench_ping, fifo_push, fifo_pop, bench_relax)
 BENCH_LOOP(fifo_echo, bench_echo, fifo_push, fifo_pop, bench_relax)
-BENCH_LOOP(fifo_fill, bench_fill, fifo_push)
-BENCH_LOOP(fifo_drain, bench_drain, fifo_pop, bench_relax)
-BENCH_LOOP(fifo_fill_sized, bench_fill_sized, fifo_push_record)
-BENCH_LOOP(fifo_drain_sized, bench_drain_sized, fifo_pop_record, bench_relax)
-BENCH_LOOP(fifo_fill_n, bench_fill_n, fifo_push_n)
-BENCH_LOOP(fifo_drain_n, bench_drain_n, fifo_pop_n, bench_relax)
-BENCH_LOOP(fifo_fill_paced, bench_fill_paced, fifo_push)
-BENCH_LOOP(fifo_drain_paced, bench_drain_paced, fifo_pop, bench_relax)
-BENCH_LOOP(fifo_fill_stamps, bench_fill_stamps, fifo_push)
-BENCH_LOOP(fifo_drain_stamps, bench_drain_stamps, fifo_pop, bench_relax)
-BENCH_LOOP(fifo_fill_many, bench_fill_many, fifo_push)
-BENCH_LOOP(fifo_drain_many, bench_drain_many, fifo_pop, bench_relax)
+BENCH_LOOP(fifo_produce, bench_produce, fifo_push)
+BENCH_LOOP(fifo_consume, bench_consume, fifo_pop, bench_relax)
+BENCH_LOOP(fifo_produce_sized, bench_produce_sized, fifo_push_record)
+BENCH_LOOP(fifo_consume_sized, bench_consume_sized, fifo_pop_record, bench_relax)
+BENCH_LOOP(fifo_produce_n, bench_produce_n, fifo_push_n)
+BENCH_LOOP(fifo_consume_n, bench_consume_n, fifo_pop_n, bench_relax)
+BENCH_LOOP(fifo_produce_paced, bench_produce_paced, fifo_push)
+BENCH_LOOP(fifo_consume_paced, bench_consume_paced, fifo_pop, bench_relax)
+BENCH_LOOP(fifo_produce_stamps, bench_produce_stamps, fifo_push)
+BENCH_LOOP(fifo_consume_stamps, bench_consume_stamps, fifo_pop, bench_relax)
+BENCH_LOOP(fifo_produce_many, bench_produce_many, fifo_push)
+BENCH_LOOP(fifo_consume_many, bench_consume_many, fifo_pop, bench_relax)
 
 static void fifo_close(void *queue)
 {
@@ -157,13 +157,13 @@ const struct bench_ops bench_kfifo = {
 	.close	= fifo_close,
 	.memory	= fifo_memory,
 	.loops	= {
-		[BENCH_RTT]		= { fifo_call, fifo_echo },
-		[BENCH_THROUGHPUT]	= { fifo_fill, fifo_drain },
-		[BENCH_SIZED]		= { fifo_fill_sized, fifo_drain_sized },
-		[BENCH_BATCH]		= { fifo_fill_n, fifo_drain_n },
-		[BENCH_FOOTPRINT]	= { fifo_fill, fifo_drain },
-		[BENCH_PACED]		= { fifo_fill_paced, fifo_drain_paced },
-		[BENCH_RESIDENCY]	= { fifo_fill_stamps, fifo_drain_stamps },
-		[BENCH_MANY]		= { fifo_fill_many, fifo_drain_many },
+		[BENCH_RTT]		= { fifo_ping, fifo_echo },
+		[BENCH_THROUGHPUT]	= { fifo_produce, fifo_consume },
+		[BENCH_SIZED]		= { fifo_produce_sized, fifo_consume_sized },
+		[BENCH_BATCH]		= { fifo_produce_n, fifo_consume_n },
+		[BENCH_FOOTPRINT]	= { fifo_produce, fifo_consume },
+		[BENCH_PACED]		= { fifo_produce_paced, fifo_consume_paced },
+		[BENCH_RESIDENCY]	= { fifo_produce_stamps, fifo_consume_stamps },
+		[BENCH_MANY]		= { fifo_produce_many, fifo_consume_many },
 	},
 };

@@ -69,12 +69,12 @@ static __always_inline int list_pop(void *queue, u64 *v)
 	return list_pop_n(queue, v, 1) == 1 ? 0 : -EAGAIN;
 }
 
-BENCH_LOOP(list_call, bench_call, list_push, list_pop, bench_relax)
+BENCH_LOOP(list_ping, bench_ping, list_push, list_pop, bench_relax)
 BENCH_LOOP(list_echo, bench_echo, list_push, list_pop, bench_relax)
-BENCH_LOOP(list_fill, bench_fill, list_push)
-BENCH_LOOP(list_drain, bench_drain, list_pop, bench_relax)
-BENCH_LOOP(list_fill_n, bench_fill_n, list_push_n)
-BENCH_LOOP(list_drain_n, bench_drain_n, list_pop_n, bench_relax)
+BENCH_LOOP(list_produce, bench_produce, list_push)
+BENCH_LOOP(list_consume, bench_consume, list_pop, bench_relax)
+BENCH_LOOP(list_produce_n, bench_produce_n, list_push_n)
+BENCH_LOOP(list_consume_n, bench_consume_n, list_pop_n, bench_relax)
 
 static void *list_open(const struct bench_run *run)
 {
@@ -107,8 +107,8 @@ const struct bench_ops bench_list = {
 	.close	= list_close,
 	.memory	= list_memory,
 	.loops	= {
-		[BENCH_RTT]		= { list_call, list_echo },
-		[BENCH_THROUGHPUT]	= { list_fill, list_drain },
-		[BENCH_BATCH]		= { list_fill_n, list_drain_n },
+		[BENCH_RTT]		= { list_ping, list_echo },
+		[BENCH_THROUGHPUT]	= { list_produce, list_consume },
+		[BENCH_BATCH]		= { list_produce_n, list_consume_n },
 	},
 };

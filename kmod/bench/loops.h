@@ -21,6 +21,8 @@
 #include <linux/string.h>
 
 #include "bench.h"
+#include "mark.h"
+#include "stamp.h"
 
 typedef int (*bench_push_fn)(void *queue, const u64 *record);
 typedef int (*bench_pop_fn)(void *queue, u64 *record);
@@ -128,7 +130,7 @@ static __always_inline int bench_trips(struct bench_side *s, void *out, void *in
 }
 
 /* @count round trips with a stamp each, then as many without, where there are means. */
-static __always_inline int bench_call_on(struct bench_side *s, void *out, void *in, u64 count,
+static __always_inline int bench_ping_on(struct bench_side *s, void *out, void *in, u64 count,
 					 bench_push_fn push, bench_pop_fn pop,
 					 bench_relax_fn relax)
 {
@@ -169,10 +171,10 @@ static __always_inline int bench_echo_on(struct bench_side *s, void *in, void *o
 	return 0;
 }
 
-static __always_inline int bench_call(struct bench_side *s, bench_push_fn push, bench_pop_fn pop,
+static __always_inline int bench_ping(struct bench_side *s, bench_push_fn push, bench_pop_fn pop,
 				      bench_relax_fn relax)
 {
-	return bench_call_on(s, s->run->queue[0], s->run->queue[1], s->run->count, push, pop,
+	return bench_ping_on(s, s->run->queue[0], s->run->queue[1], s->run->count, push, pop,
 			     relax);
 }
 
@@ -186,8 +188,8 @@ static __always_inline int bench_echo(struct bench_side *s, bench_push_fn push, 
 /* ----------------------------------------------------------- throughput */
 
 /* The record's number is its first word, and its last. */
-static __always_inline int bench_fill_on(struct bench_side *s, void *queue, u64 *record, u32 bytes,
-					 bench_push_fn push)
+static __always_inline int bench_produce_on(struct bench_side *s, void *queue, u64 *record,
+					    u32 bytes, bench_push_fn push)
 {
 	u64 i = s->run->first, stop, end = i + s->run->count;
 	int err;
@@ -209,8 +211,8 @@ static __always_inline int bench_fill_on(struct bench_side *s, void *queue, u64 
 	return 0;
 }
 
-static __always_inline int bench_drain_on(struct bench_side *s, void *queue, u64 *record, u32 bytes,
-					  bench_pop_fn pop, bench_relax_fn relax)
+static __always_inline int bench_consume_on(struct bench_side *s, void *queue, u64 *record,
+					    u32 bytes, bench_pop_fn pop, bench_relax_fn relax)
 {
 	u64 i = s->run->first, stop, end = i + s->run->count;
 	int err;
@@ -234,30 +236,30 @@ static __always_inline int bench_drain_on(struct bench_side *s, void *queue, u64
 	return 0;
 }
 
-static __always_inline int bench_fill(struct bench_side *s, bench_push_fn push)
+static __always_inline int bench_produce(struct bench_side *s, bench_push_fn push)
 {
 	u64 v;
 
-	return bench_fill_on(s, s->run->queue[0], &v, sizeof(v), push);
+	return bench_produce_on(s, s->run->queue[0], &v, sizeof(v), push);
 }
 
-static __always_inline int bench_drain(struct bench_side *s, bench_pop_fn pop,
-				       bench_relax_fn relax)
+static __always_inline int bench_consume(struct bench_side *s, bench_pop_fn pop,
+					 bench_relax_fn relax)
 {
 	u64 v;
 
-	return bench_drain_on(s, s->run->queue[0], &v, sizeof(v), pop, relax);
+	return bench_consume_on(s, s->run->queue[0], &v, sizeof(v), pop, relax);
 }
 
-static __always_inline int bench_fill_sized(struct bench_side *s, bench_push_fn push)
+static __always_inline int bench_produce_sized(struct bench_side *s, bench_push_fn push)
 {
-	return bench_fill_on(s, s->run->queue[0], s->records, s->run->shape.bytes, push);
+	return bench_produce_on(s, s->run->queue[0], s->records, s->run->shape.bytes, push);
 }
 
-static __always_inline int bench_drain_sized(struct bench_side *s, bench_pop_fn pop,
-					     bench_relax_fn relax)
+static __always_inline int bench_consume_sized(struct bench_side *s, bench_pop_fn pop,
+					       bench_relax_fn relax)
 {
-	return bench_drain_on(s, s->run->queue[0], s->records, s->run->shape.bytes, pop, relax);
+	return bench_consume_on(s, s->run->queue[0], s->records, s->run->shape.bytes, pop, relax);
 }
 
 /* -------------------------------------------------------------- batches */
@@ -282,8 +284,8 @@ static __always_inline int bench_push_n(struct bench_side *s, void *queue, const
 	return 0;
 }
 
-static __always_inline int bench_fill_n_on(struct bench_side *s, void *queue,
-					   bench_push_n_fn push_n)
+static __always_inline int bench_produce_n_on(struct bench_side *s, void *queue,
+					      bench_push_n_fn push_n)
 {
 	u64 i = s->run->first, stop, end = i + s->run->count, *records = s->records;
 	u32 k, n, batch = s->run->shape.batch;
@@ -307,8 +309,8 @@ static __always_inline int bench_fill_n_on(struct bench_side *s, void *queue,
 	return 0;
 }
 
-static __always_inline int bench_drain_n_on(struct bench_side *s, void *queue,
-					    bench_pop_n_fn pop_n, bench_relax_fn relax)
+static __always_inline int bench_consume_n_on(struct bench_side *s, void *queue,
+					      bench_pop_n_fn pop_n, bench_relax_fn relax)
 {
 	u64 i = s->run->first, stop, end = i + s->run->count, *records = s->records;
 	u32 k, batch = s->run->shape.batch;
@@ -338,15 +340,15 @@ static __always_inline int bench_drain_n_on(struct bench_side *s, void *queue,
 	return 0;
 }
 
-static __always_inline int bench_fill_n(struct bench_side *s, bench_push_n_fn push_n)
+static __always_inline int bench_produce_n(struct bench_side *s, bench_push_n_fn push_n)
 {
-	return bench_fill_n_on(s, s->run->queue[0], push_n);
+	return bench_produce_n_on(s, s->run->queue[0], push_n);
 }
 
-static __always_inline int bench_drain_n(struct bench_side *s, bench_pop_n_fn pop_n,
-					 bench_relax_fn relax)
+static __always_inline int bench_consume_n(struct bench_side *s, bench_pop_n_fn pop_n,
+					   bench_relax_fn relax)
 {
-	return bench_drain_n_on(s, s->run->queue[0], pop_n, relax);
+	return bench_consume_n_on(s, s->run->queue[0], pop_n, relax);
 }
 
 /* ---------------------------------------------------------------- paced */
@@ -378,7 +380,7 @@ static __always_inline int bench_began(struct bench_side *s, u64 *t0)
  * Open loop: message i is due at i steps, is pushed as soon as it is, be that
  * late, and carries when it was due.  So what holds the producer up counts.
  */
-static __always_inline int bench_fill_paced(struct bench_side *s, bench_push_fn push)
+static __always_inline int bench_produce_paced(struct bench_side *s, bench_push_fn push)
 {
 	u64 i = 0, due = 0, end = s->run->count, step = s->run->step;
 	void *queue = s->run->queue[0];
@@ -386,7 +388,7 @@ static __always_inline int bench_fill_paced(struct bench_side *s, bench_push_fn 
 	int err;
 
 	while (i < end) {
-		now = (bench_clock() - t0) << BENCH_FRACTION;
+		now = (bench_clock() - t0) << PACED_BITS;
 		for (stop = min(i + BENCH_CHUNK, end); due <= now && i < stop; i++, due += step) {
 			err = bench_push(s, queue, &due, push);
 			if (unlikely(err))
@@ -402,12 +404,9 @@ static __always_inline int bench_fill_paced(struct bench_side *s, bench_push_fn 
 	return 0;
 }
 
-/* Messages that one look takes, and one reading of the clock stamps. */
-#define BENCH_LOOK	64
-
 /* An eighth goes by uncounted: caches, and the sides' getting under way. */
-static __always_inline int bench_drain_paced(struct bench_side *s, bench_pop_fn pop,
-					     bench_relax_fn relax)
+static __always_inline int bench_consume_paced(struct bench_side *s, bench_pop_fn pop,
+					       bench_relax_fn relax)
 {
 	u64 i = 0, due = 0, end = s->run->count, step = s->run->step, late = s->run->half_tick;
 	void *queue = s->run->queue[0];
@@ -418,7 +417,7 @@ static __always_inline int bench_drain_paced(struct bench_side *s, bench_pop_fn 
 		return err;
 	while (i < end) {
 		from = i;
-		for (stop = min(i + BENCH_LOOK, end); i < stop; i++, due += step) {
+		for (stop = min(i + PACED_LOOK, end); i < stop; i++, due += step) {
 			err = pop(queue, &v);
 			if (err)
 				break;
@@ -431,10 +430,10 @@ static __always_inline int bench_drain_paced(struct bench_side *s, bench_pop_fn 
 				return err;
 			continue;
 		}
-		now = ((bench_clock() - t0) << BENCH_FRACTION) + late;
+		now = ((bench_clock() - t0) << PACED_BITS) + late;
 		for (v = due - (i - from) * step; from < i; from++, v += step)
 			if (likely(from >= end / 8))
-				hist_add(s->hist, now > v ? (now - v) >> BENCH_FRACTION : 0);
+				hist_add(s->hist, now > v ? (now - v) >> PACED_BITS : 0);
 		if (likely(++s->spins % BENCH_CHUNK))
 			continue;
 		err = bench_breathe(s, i);
@@ -447,19 +446,16 @@ static __always_inline int bench_drain_paced(struct bench_side *s, bench_pop_fn 
 
 /* ------------------------------------------------------------ residency */
 
-/* A record is when it was pushed, and the low bits of its number. */
-#define BENCH_NUMBER_BITS	20
-#define BENCH_NUMBER(v)		((v) & ((1ULL << BENCH_NUMBER_BITS) - 1))
-
-static __always_inline int bench_fill_stamps(struct bench_side *s, bench_push_fn push)
+static __always_inline int bench_produce_stamps(struct bench_side *s, bench_push_fn push)
 {
 	void *queue = s->run->queue[0];
-	u64 i, v, end = s->run->count, t0 = bench_begin(s);
+	u64 i, v, end = s->run->count;
 	int err;
 
+	bench_begin(s);
 	for (i = 0; i < end;) {
 		/* again for each try: only the wait in the ring counts */
-		v = (bench_clock() - t0) << BENCH_NUMBER_BITS | BENCH_NUMBER(i);
+		v = stamp_make(bench_clock(), i);
 		err = push(queue, &v);
 		if (likely(!err)) {
 			i++;
@@ -476,8 +472,8 @@ static __always_inline int bench_fill_stamps(struct bench_side *s, bench_push_fn
 	return 0;
 }
 
-static __always_inline int bench_drain_stamps(struct bench_side *s, bench_pop_fn pop,
-					      bench_relax_fn relax)
+static __always_inline int bench_consume_stamps(struct bench_side *s, bench_pop_fn pop,
+						bench_relax_fn relax)
 {
 	void *queue = s->run->queue[0];
 	u64 i, v, t0, end = s->run->count;
@@ -489,9 +485,9 @@ static __always_inline int bench_drain_stamps(struct bench_side *s, bench_pop_fn
 		err = bench_pop(s, queue, &v, i, pop, relax);
 		if (unlikely(err))
 			return err;
-		if (unlikely(BENCH_NUMBER(v) != BENCH_NUMBER(i)))
-			return bench_wrong(s, BENCH_NUMBER(i), BENCH_NUMBER(v));
-		hist_add(s->hist, bench_clock() - t0 - (v >> BENCH_NUMBER_BITS));
+		if (unlikely(STAMP_NUMBER(v) != STAMP_NUMBER(i)))
+			return bench_wrong(s, STAMP_NUMBER(i), STAMP_NUMBER(v));
+		hist_add(s->hist, stamp_age(v, bench_clock()));
 		if (unlikely(!(i % BENCH_CHUNK))) {
 			err = bench_breathe(s, i);
 			if (err)
@@ -504,7 +500,7 @@ static __always_inline int bench_drain_stamps(struct bench_side *s, bench_pop_fn
 
 /* ----------------------------------------------------------- many queues */
 
-static __always_inline int bench_fill_many(struct bench_side *s, bench_push_fn push)
+static __always_inline int bench_produce_many(struct bench_side *s, bench_push_fn push)
 {
 	u64 i = 0, stop, end = s->run->count;
 	u32 k = 0, rings = s->run->shape.rings;
@@ -528,8 +524,8 @@ static __always_inline int bench_fill_many(struct bench_side *s, bench_push_fn p
 	return 0;
 }
 
-static __always_inline int bench_drain_many(struct bench_side *s, bench_pop_fn pop,
-					    bench_relax_fn relax)
+static __always_inline int bench_consume_many(struct bench_side *s, bench_pop_fn pop,
+					      bench_relax_fn relax)
 {
 	u64 i = 0, v, stop, end = s->run->count;
 	u32 k = 0, rings = s->run->shape.rings;
@@ -557,23 +553,12 @@ static __always_inline int bench_drain_many(struct bench_side *s, bench_pop_fn p
 
 /* -------------------------------------------- records that differ in length */
 
-/* The low bits of a record's number are its first four bytes, and its last. */
-static __always_inline void bench_mark(void *record, u32 bytes, u32 i)
-{
-	memcpy(record, &i, sizeof(i));
-	memcpy(record + bytes - sizeof(i), &i, sizeof(i));
-}
-
 static __always_inline int bench_check_mark(struct bench_side *s, const void *record, u32 bytes,
 					    u32 i)
 {
-	u32 first, last;
+	u32 found = mark_read(record, bytes, i);
 
-	memcpy(&first, record, sizeof(first));
-	memcpy(&last, record + bytes - sizeof(last), sizeof(last));
-	if (likely(first == i && last == i))
-		return 0;
-	return bench_wrong(s, i, first == i ? last : first);
+	return likely(found == i) ? 0 : bench_wrong(s, i, found);
 }
 
 static __always_inline int bench_send(struct bench_side *s, void *queue, u64 i, bench_send_fn send)
@@ -581,7 +566,7 @@ static __always_inline int bench_send(struct bench_side *s, void *queue, u64 i, 
 	u32 bytes = bench_length(s->run->shape.list - 1, i);
 	int err;
 
-	bench_mark(s->records, bytes, i);
+	mark_write(s->records, bytes, i);
 	while (unlikely((err = send(queue, s->records, bytes)) == -EAGAIN)) {
 		err = bench_wait(s, queue, i, bench_relax);
 		if (unlikely(err))
@@ -608,7 +593,7 @@ static __always_inline int bench_take(struct bench_side *s, void *queue, u64 i,
 	return bench_check_mark(s, s->records, bytes, i);
 }
 
-static __always_inline int bench_fill_mixed(struct bench_side *s, bench_send_fn send)
+static __always_inline int bench_produce_mixed(struct bench_side *s, bench_send_fn send)
 {
 	u64 i = s->run->first, stop, end = i + s->run->count;
 	void *queue = s->run->queue[0];
@@ -629,8 +614,8 @@ static __always_inline int bench_fill_mixed(struct bench_side *s, bench_send_fn 
 	return 0;
 }
 
-static __always_inline int bench_drain_mixed(struct bench_side *s, bench_take_fn take,
-					     bench_relax_fn relax)
+static __always_inline int bench_consume_mixed(struct bench_side *s, bench_take_fn take,
+					       bench_relax_fn relax)
 {
 	u64 i = s->run->first, stop, end = i + s->run->count;
 	void *queue = s->run->queue[0];
@@ -678,8 +663,8 @@ static __always_inline int bench_trips_mixed(struct bench_side *s, u64 i, u64 en
 	return 0;
 }
 
-/* As bench_call_on(). */
-static __always_inline int bench_call_mixed(struct bench_side *s, bench_send_fn send,
+/* As bench_ping_on(). */
+static __always_inline int bench_ping_mixed(struct bench_side *s, bench_send_fn send,
 					    bench_take_fn take, bench_relax_fn relax)
 {
 	u64 start = bench_clock(), count = s->run->count, i = s->run->first, end = i + count;

@@ -75,8 +75,6 @@
 /* Larger records: as many bytes in flight as L2 allows. */
 #define SIZED_DATA	SZ_256K
 
-#define MANY_CAPACITY	64
-
 /* As many bytes as a pipe has room for, with which user space compares. */
 #define MIXED_DATA	SZ_64K
 

@@ -71,12 +71,12 @@ static __always_inline int mutex_pop(void *queue, u64 *v)
 	return got ? 0 : -EAGAIN;
 }
 
-BENCH_LOOP(mutex_call, bench_call, mutex_push, mutex_pop, bench_relax)
+BENCH_LOOP(mutex_ping, bench_ping, mutex_push, mutex_pop, bench_relax)
 BENCH_LOOP(mutex_echo, bench_echo, mutex_push, mutex_pop, bench_relax)
-BENCH_LOOP(mutex_fill, bench_fill, mutex_push)
-BENCH_LOOP(mutex_drain, bench_drain, mutex_pop, bench_relax)
-BENCH_LOOP(mutex_fill_n, bench_fill_n, mutex_push_n)
-BENCH_LOOP(mutex_drain_n, bench_drain_n, mutex_pop_n, bench_relax)
+BENCH_LOOP(mutex_produce, bench_produce, mutex_push)
+BENCH_LOOP(mutex_consume, bench_consume, mutex_pop, bench_relax)
+BENCH_LOOP(mutex_produce_n, bench_produce_n, mutex_push_n)
+BENCH_LOOP(mutex_consume_n, bench_consume_n, mutex_pop_n, bench_relax)
 
 static void mutex_close(void *queue)
 {
@@ -117,8 +117,8 @@ const struct bench_ops bench_mutex_kfifo = {
 	.close	= mutex_close,
 	.memory	= mutex_memory,
 	.loops	= {
-		[BENCH_RTT]		= { mutex_call, mutex_echo },
-		[BENCH_THROUGHPUT]	= { mutex_fill, mutex_drain },
-		[BENCH_BATCH]		= { mutex_fill_n, mutex_drain_n },
+		[BENCH_RTT]		= { mutex_ping, mutex_echo },
+		[BENCH_THROUGHPUT]	= { mutex_produce, mutex_consume },
+		[BENCH_BATCH]		= { mutex_produce_n, mutex_consume_n },
 	},
 };

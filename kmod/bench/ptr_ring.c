@@ -44,14 +44,14 @@ static __always_inline long ptr_pop_n(void *queue, u64 *v, u32 n)
 	return some ?: -EAGAIN;
 }
 
-BENCH_LOOP(ptr_call, bench_call, ptr_push, ptr_pop, bench_relax)
+BENCH_LOOP(ptr_ping, bench_ping, ptr_push, ptr_pop, bench_relax)
 BENCH_LOOP(ptr_echo, bench_echo, ptr_push, ptr_pop, bench_relax)
-BENCH_LOOP(ptr_fill, bench_fill, ptr_push)
-BENCH_LOOP(ptr_drain, bench_drain, ptr_pop, bench_relax)
-BENCH_LOOP(ptr_fill_n, bench_fill_n, ptr_push_n)
-BENCH_LOOP(ptr_drain_n, bench_drain_n, ptr_pop_n, bench_relax)
-BENCH_LOOP(ptr_fill_paced, bench_fill_paced, ptr_push)
-BENCH_LOOP(ptr_drain_paced, bench_drain_paced, ptr_pop, bench_relax)
+BENCH_LOOP(ptr_produce, bench_produce, ptr_push)
+BENCH_LOOP(ptr_consume, bench_consume, ptr_pop, bench_relax)
+BENCH_LOOP(ptr_produce_n, bench_produce_n, ptr_push_n)
+BENCH_LOOP(ptr_consume_n, bench_consume_n, ptr_pop_n, bench_relax)
+BENCH_LOOP(ptr_produce_paced, bench_produce_paced, ptr_push)
+BENCH_LOOP(ptr_consume_paced, bench_consume_paced, ptr_pop, bench_relax)
 
 static void *ptr_open(const struct bench_run *run)
 {
@@ -86,9 +86,9 @@ const struct bench_ops bench_ptr_ring = {
 	.close	= ptr_close,
 	.memory	= ptr_memory,
 	.loops	= {
-		[BENCH_RTT]		= { ptr_call, ptr_echo },
-		[BENCH_THROUGHPUT]	= { ptr_fill, ptr_drain },
-		[BENCH_BATCH]		= { ptr_fill_n, ptr_drain_n },
-		[BENCH_PACED]		= { ptr_fill_paced, ptr_drain_paced },
+		[BENCH_RTT]		= { ptr_ping, ptr_echo },
+		[BENCH_THROUGHPUT]	= { ptr_produce, ptr_consume },
+		[BENCH_BATCH]		= { ptr_produce_n, ptr_consume_n },
+		[BENCH_PACED]		= { ptr_produce_paced, ptr_consume_paced },
 	},
 };

@@ -100,30 +100,30 @@ static struct sized records_sized(const struct bench_side *s)
 	return (struct sized) { .q = s->run->queue[0], .bytes = s->run->shape.bytes };
 }
 
-static void records_fill_sized(struct bench_side *s)
+static void records_produce_sized(struct bench_side *s)
 {
 	struct sized sized = records_sized(s);
 
-	s->err = bench_fill_on(s, &sized, s->records, sized.bytes, records_push_sized);
+	s->err = bench_produce_on(s, &sized, s->records, sized.bytes, records_push_sized);
 }
 
-static void records_drain_sized(struct bench_side *s)
+static void records_consume_sized(struct bench_side *s)
 {
 	struct sized sized = records_sized(s);
 
-	s->err = bench_drain_on(s, &sized, s->records, sized.bytes, records_pop_sized,
-				records_relax_sized);
+	s->err = bench_consume_on(s, &sized, s->records, sized.bytes, records_pop_sized,
+				  records_relax_sized);
 }
 
-BENCH_LOOP(records_call, bench_call, records_push, records_pop, records_relax)
+BENCH_LOOP(records_ping, bench_ping, records_push, records_pop, records_relax)
 BENCH_LOOP(records_echo, bench_echo, records_push, records_pop, records_relax)
-BENCH_LOOP(records_fill, bench_fill, records_push)
-BENCH_LOOP(records_drain, bench_drain, records_pop, records_relax)
-BENCH_LOOP(records_fill_n, bench_fill_n, records_push_n)
-BENCH_LOOP(records_drain_n, bench_drain_n, records_pop_n, records_relax)
-BENCH_LOOP(records_fill_mixed, bench_fill_mixed, records_send)
-BENCH_LOOP(records_drain_mixed, bench_drain_mixed, records_take, records_relax)
-BENCH_LOOP(records_call_mixed, bench_call_mixed, records_send, records_take, records_relax)
+BENCH_LOOP(records_produce, bench_produce, records_push)
+BENCH_LOOP(records_consume, bench_consume, records_pop, records_relax)
+BENCH_LOOP(records_produce_n, bench_produce_n, records_push_n)
+BENCH_LOOP(records_consume_n, bench_consume_n, records_pop_n, records_relax)
+BENCH_LOOP(records_produce_mixed, bench_produce_mixed, records_send)
+BENCH_LOOP(records_consume_mixed, bench_consume_mixed, records_take, records_relax)
+BENCH_LOOP(records_ping_mixed, bench_ping_mixed, records_send, records_take, records_relax)
 BENCH_LOOP(records_echo_mixed, bench_echo_mixed, records_send, records_take, records_relax)
 
 static void *records_open(const struct bench_run *run)
@@ -147,11 +147,11 @@ const struct bench_ops bench_records = {
 	.close	= rings_close,
 	.memory	= rings_memory,
 	.loops	= {
-		[BENCH_RTT]		= { records_call, records_echo },
-		[BENCH_THROUGHPUT]	= { records_fill, records_drain },
-		[BENCH_SIZED]		= { records_fill_sized, records_drain_sized },
-		[BENCH_BATCH]		= { records_fill_n, records_drain_n },
-		[BENCH_MIXED]		= { records_fill_mixed, records_drain_mixed },
-		[BENCH_MIXED_RTT]	= { records_call_mixed, records_echo_mixed },
+		[BENCH_RTT]		= { records_ping, records_echo },
+		[BENCH_THROUGHPUT]	= { records_produce, records_consume },
+		[BENCH_SIZED]		= { records_produce_sized, records_consume_sized },
+		[BENCH_BATCH]		= { records_produce_n, records_consume_n },
+		[BENCH_MIXED]		= { records_produce_mixed, records_consume_mixed },
+		[BENCH_MIXED_RTT]	= { records_ping_mixed, records_echo_mixed },
 	},
 };

@@ -41,20 +41,20 @@ static __always_inline int ring_pop_record(void *queue, u64 *record)
 	return spscring_pop(&q->consumer, record);
 }
 
-BENCH_LOOP(ring_call, bench_call, ring_push, ring_pop, ring_relax)
+BENCH_LOOP(ring_ping, bench_ping, ring_push, ring_pop, ring_relax)
 BENCH_LOOP(ring_echo, bench_echo, ring_push, ring_pop, ring_relax)
-BENCH_LOOP(ring_fill, bench_fill, ring_push)
-BENCH_LOOP(ring_drain, bench_drain, ring_pop, ring_relax)
-BENCH_LOOP(ring_fill_sized, bench_fill_sized, ring_push_record)
-BENCH_LOOP(ring_drain_sized, bench_drain_sized, ring_pop_record, ring_relax)
-BENCH_LOOP(ring_fill_n, bench_fill_n, ring_push_n)
-BENCH_LOOP(ring_drain_n, bench_drain_n, ring_pop_n, ring_relax)
-BENCH_LOOP(ring_fill_paced, bench_fill_paced, ring_push)
-BENCH_LOOP(ring_drain_paced, bench_drain_paced, ring_pop, ring_relax)
-BENCH_LOOP(ring_fill_stamps, bench_fill_stamps, ring_push)
-BENCH_LOOP(ring_drain_stamps, bench_drain_stamps, ring_pop, ring_relax)
-BENCH_LOOP(ring_fill_many, bench_fill_many, ring_push)
-BENCH_LOOP(ring_drain_many, bench_drain_many, ring_pop, ring_relax)
+BENCH_LOOP(ring_produce, bench_produce, ring_push)
+BENCH_LOOP(ring_consume, bench_consume, ring_pop, ring_relax)
+BENCH_LOOP(ring_produce_sized, bench_produce_sized, ring_push_record)
+BENCH_LOOP(ring_consume_sized, bench_consume_sized, ring_pop_record, ring_relax)
+BENCH_LOOP(ring_produce_n, bench_produce_n, ring_push_n)
+BENCH_LOOP(ring_consume_n, bench_consume_n, ring_pop_n, ring_relax)
+BENCH_LOOP(ring_produce_paced, bench_produce_paced, ring_push)
+BENCH_LOOP(ring_consume_paced, bench_consume_paced, ring_pop, ring_relax)
+BENCH_LOOP(ring_produce_stamps, bench_produce_stamps, ring_push)
+BENCH_LOOP(ring_consume_stamps, bench_consume_stamps, ring_pop, ring_relax)
+BENCH_LOOP(ring_produce_many, bench_produce_many, ring_push)
+BENCH_LOOP(ring_consume_many, bench_consume_many, ring_pop, ring_relax)
 
 /* For tools/hotpath, which counts their instructions. */
 noinline int bench_push_probe(struct spscring_producer *p, const u64 *v)
@@ -231,14 +231,14 @@ static void *ring_open(const struct bench_run *run)
 	.close	= rings_close,						\
 	.memory	= rings_memory,						\
 	.loops	= {							\
-		[BENCH_RTT]		= { ring_call, ring_echo },	\
-		[BENCH_THROUGHPUT]	= { ring_fill, ring_drain },	\
-		[BENCH_SIZED]		= { ring_fill_sized, ring_drain_sized }, \
-		[BENCH_BATCH]		= { ring_fill_n, ring_drain_n }, \
-		[BENCH_FOOTPRINT]	= { ring_fill, ring_drain },	\
-		[BENCH_PACED]		= { ring_fill_paced, ring_drain_paced }, \
-		[BENCH_RESIDENCY]	= { ring_fill_stamps, ring_drain_stamps }, \
-		[BENCH_MANY]		= { ring_fill_many, ring_drain_many }, \
+		[BENCH_RTT]		= { ring_ping, ring_echo },	\
+		[BENCH_THROUGHPUT]	= { ring_produce, ring_consume },	\
+		[BENCH_SIZED]		= { ring_produce_sized, ring_consume_sized }, \
+		[BENCH_BATCH]		= { ring_produce_n, ring_consume_n }, \
+		[BENCH_FOOTPRINT]	= { ring_produce, ring_consume },	\
+		[BENCH_PACED]		= { ring_produce_paced, ring_consume_paced }, \
+		[BENCH_RESIDENCY]	= { ring_produce_stamps, ring_consume_stamps }, \
+		[BENCH_MANY]		= { ring_produce_many, ring_consume_many }, \
 	}
 
 /* Its ends are polled only, as they are here; could sleep; and fence so that they could. */

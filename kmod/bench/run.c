@@ -336,8 +336,8 @@ static struct bench_run *run_open(const struct config *c, const struct result *r
 	run->count = run_count(c, &r->shape);
 	run->means = true;
 	run->step = div64_u64((u64)r->shape.load_ns * 100 << 32,
-			      bench_ticks.rate >> BENCH_FRACTION);
-	run->half_tick = bench_ticks.step << BENCH_FRACTION >> 1;
+			      bench_ticks.rate >> PACED_BITS);
+	run->half_tick = bench_ticks.step << PACED_BITS >> 1;
 	atomic_set(&run->running, 2);
 	init_completion(&run->done);
 	err = run_open_sides(run);

@@ -5,6 +5,19 @@
 #ifndef _SPSCRING_BENCH_TESTS_H
 #define _SPSCRING_BENCH_TESTS_H
 
+#include "lengths.h"
+
+/* Two lines: the adjacent-line prefetcher pairs them. */
+#define BENCH_LINE	128
+
+/* PACED's times are in ticks << so many bits: a tick is longer than some paces. */
+#define PACED_BITS	16
+/* Its messages that one look takes, and one reading of the clock stamps. */
+#define PACED_LOOK	64
+
+/* Of each of MANY's queues. */
+#define MANY_CAPACITY	64
+
 /* In the order in which they run. */
 enum bench_test {
 	BENCH_RTT,		/* a u64 there and back, one at a time */
@@ -57,6 +70,16 @@ static inline int round_trip(enum bench_test test)
 {
 	return test == BENCH_RTT || test == BENCH_WAKE_RTT || test == BENCH_MIXED_RTT ||
 		test == BENCH_IN_PLACE_RTT;
+}
+
+/* Of a list of lengths, LENGTHS_*. */
+static inline const char *list_name(unsigned int list)
+{
+	static const char * const names[LENGTHS_LISTS] = {
+		[LENGTHS_KLOG] = "klog", [LENGTHS_PCAP] = "pcap",
+	};
+
+	return names[list];
 }
 
 #endif

@@ -60,10 +60,10 @@ static __always_inline int trace_pop(void *queue, u64 *v)
 	return 0;
 }
 
-BENCH_LOOP(trace_call, bench_call, trace_push, trace_pop, bench_relax)
+BENCH_LOOP(trace_ping, bench_ping, trace_push, trace_pop, bench_relax)
 BENCH_LOOP(trace_echo, bench_echo, trace_push, trace_pop, bench_relax)
-BENCH_LOOP(trace_fill, bench_fill, trace_push)
-BENCH_LOOP(trace_drain, bench_drain, trace_pop, bench_relax)
+BENCH_LOOP(trace_produce, bench_produce, trace_push)
+BENCH_LOOP(trace_consume, bench_consume, trace_pop, bench_relax)
 
 static void *trace_open(const struct bench_run *run)
 {
@@ -105,8 +105,8 @@ const struct bench_ops bench_trace_rb = {
 	.close	= trace_close,
 	.memory	= trace_memory,
 	.loops	= {
-		[BENCH_RTT]		= { trace_call, trace_echo },
-		[BENCH_THROUGHPUT]	= { trace_fill, trace_drain },
+		[BENCH_RTT]		= { trace_ping, trace_echo },
+		[BENCH_THROUGHPUT]	= { trace_produce, trace_consume },
 	},
 };
 #else

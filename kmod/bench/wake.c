@@ -59,7 +59,7 @@ static int wake_pop(struct bench_side *s, u64 i, u64 *v)
 	return err;
 }
 
-static int wake_produce(struct bench_side *s)
+static int bench_produce_wake(struct bench_side *s)
 {
 	struct bench_run *run = s->run;
 	u64 i = run->first, end = i + run->count, v, began;
@@ -88,7 +88,7 @@ static int wake_produce(struct bench_side *s)
 	return 0;
 }
 
-static int wake_consume(struct bench_side *s)
+static int bench_consume_wake(struct bench_side *s)
 {
 	struct bench_run *run = s->run;
 	u64 i = run->first, end = i + run->count, v, age;
@@ -110,10 +110,10 @@ static int wake_consume(struct bench_side *s)
 	return 0;
 }
 
-BENCH_LOOP(wake_fill, wake_produce)
-BENCH_LOOP(wake_drain, wake_consume)
+BENCH_LOOP(wake_produce, bench_produce_wake)
+BENCH_LOOP(wake_consume, bench_consume_wake)
 
 const struct bench_ops bench_wake = {
 	.name	= "spscring",
-	.loops	= { [BENCH_WAKE] = { wake_fill, wake_drain } },
+	.loops	= { [BENCH_WAKE] = { wake_produce, wake_consume } },
 };

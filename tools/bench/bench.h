@@ -15,14 +15,13 @@
 
 #include "bench/clock.h"
 #include "bench/hist.h"
-#include "bench/lengths.h"
+#include "bench/mark.h"
 #include "bench/stamp.h"
 #include "bench/tests.h"
 
 #define BENCH_CAPACITY	4096
 #define BENCH_BATCH_MAX	256
 #define BENCH_RUNS_MAX	64
-#define BENCH_LINE	128
 
 #ifdef __cplusplus
 #define _Alignas	alignas
@@ -144,9 +143,6 @@ struct run {
 	size_t queue_size;	/* of each */
 	void (*close)(struct run *run);	/* of what open() leaves, or NULL */
 };
-
-/* The clock is coarser than the time between two messages. */
-#define PACED_BITS	16
 
 static inline uint64_t now_ns(void)
 {

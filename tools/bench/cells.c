@@ -9,7 +9,6 @@
 
 #include "bench.h"
 
-#define MANY_CAPACITY	64
 #define HUGE_LEAST	(4ULL << 20)	/* bytes of data that are worth huge pages */
 #define PACED_NS	30000000	/* that messages are offered for */
 #define ASLEEP_NS	200000		/* for a consumer to go to sleep, in a slow machine, too */

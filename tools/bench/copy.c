@@ -84,34 +84,34 @@ static __always_inline void side_step(struct side *s)
 		s->at = s->data;
 }
 
-static __always_inline int try_push_record(struct producer *p, const void *rec, uint32_t bytes)
+static __always_inline int try_push_sized(struct producer *p, const void *rec, uint32_t bytes)
 {
 	struct side *s = &p->s;
 
 	if (unlikely(s->pos == s->limit)) {
-		/* pairs with try_pop_record() */
+		/* pairs with try_pop_sized() */
 		s->limit = smp_load_acquire(s->told) + s->capacity;
 		if (s->pos == s->limit)
 			return 0;
 	}
 	memcpy(s->at + FLAG, rec, bytes);
-	/* pairs with try_pop_record(); what the lap before left there is less */
+	/* pairs with try_pop_sized(); what the lap before left there is less */
 	smp_store_release((uint64_t *)s->at, s->pos + 1);
 	side_step(s);
 	return 1;
 }
 
-static __always_inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
+static __always_inline int try_pop_sized(struct consumer *c, void *rec, uint32_t bytes)
 {
 	struct side *s = &c->s;
 
-	/* pairs with try_push_record() */
+	/* pairs with try_push_sized() */
 	if (smp_load_acquire((uint64_t *)s->at) != s->pos + 1)
 		return 0;
 	memcpy(rec, s->at + FLAG, bytes);
 	side_step(s);
 	if (unlikely(s->pos == s->limit)) {
-		/* pairs with try_push_record() */
+		/* pairs with try_push_sized() */
 		smp_store_release(s->told, s->pos);
 		s->limit += s->tell;
 	}
@@ -123,7 +123,7 @@ static __always_inline uint32_t try_push_n(struct producer *p, const uint64_t *r
 {
 	uint32_t block = p->s.bytes / sizeof(*recs), done = 0;
 
-	while (done < n && try_push_record(p, recs + done, p->s.bytes))
+	while (done < n && try_push_sized(p, recs + done, p->s.bytes))
 		done += block;
 	return done;
 }
@@ -132,19 +132,19 @@ static __always_inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, ui
 {
 	uint32_t block = c->s.bytes / sizeof(*recs), done = 0;
 
-	while (done < n && try_pop_record(c, recs + done, c->s.bytes))
+	while (done < n && try_pop_sized(c, recs + done, c->s.bytes))
 		done += block;
 	return done;
 }
 
 static __always_inline int try_push(struct producer *p, uint64_t v)
 {
-	return try_push_record(p, &v, sizeof(v));
+	return try_push_sized(p, &v, sizeof(v));
 }
 
 static __always_inline int try_pop(struct consumer *c, uint64_t *v)
 {
-	return try_pop_record(c, v, sizeof(*v));
+	return try_pop_sized(c, v, sizeof(*v));
 }
 
 static __always_inline void wait_push(struct producer *p)
@@ -165,7 +165,7 @@ static void ready(struct run *run)
 	(void)run;
 }
 
-#define LOOPS_RECORDS
+#define LOOPS_SIZED
 #define LOOPS_BATCH
 #include "loops.h"
 

@@ -63,9 +63,6 @@ static void json_runs(FILE *out, const char *name, const double *values, uint32_
 static void json_entry(FILE *out, const struct cell_result *r, const char *vehicle,
 		       const struct timer *timer)
 {
-	static const char * const lists[] = {
-		[LENGTHS_KLOG + 1] = "klog", [LENGTHS_PCAP + 1] = "pcap",
-	};
 	static const char * const takers[] = {
 		[TAKER_FAST] = "fast", [TAKER_SLOW] = "slow", [TAKER_NONE] = "none",
 	};
@@ -79,7 +76,7 @@ static void json_entry(FILE *out, const struct cell_result *r, const char *vehic
 	fprintf(out, "\"capacity\": %u, \"batch\": %u, \"runs\": %u, ",
 		r->cell->capacity, p->batch, r->runs);
 	if (p->list)
-		fprintf(out, "\"sizes\": \"%s\", ", lists[p->list]);
+		fprintf(out, "\"sizes\": \"%s\", ", list_name(p->list - 1));
 	if (p->test == BENCH_MIXED)
 		fprintf(out, "\"gb_per_s\": %.4f, ", (double)bench_lengths_sum(p->list - 1) /
 			LENGTHS_N / (per_op * ns));

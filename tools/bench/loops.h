@@ -11,8 +11,8 @@
  *	wait_push(p), wait_pop(c)		between two tries
  *	try_push_n(p, recs, n), try_pop_n(c, recs, n)	u64s: how many, if
  *						LOOPS_BATCH is defined
- *	try_push_record(p, rec, bytes), try_pop_record(c, rec, bytes)	did it?, if
- *						LOOPS_RECORDS is
+ *	try_push_sized(p, rec, bytes), try_pop_sized(c, rec, bytes)	did it?, if
+ *						LOOPS_SIZED is
  *	push_range(p, from, to), pop_range(c, from, to)	those numbers, the latter
  *						checked, if LOOPS_RANGE is: in another
  *						language, whose verbs are calls from here
@@ -50,12 +50,12 @@ static __always_inline int try_pop(struct consumer *c, uint64_t *v)
 	return !!try_take(c, v, sizeof(*v));
 }
 
-static __always_inline int try_push_record(struct producer *p, const void *rec, uint32_t bytes)
+static __always_inline int try_push_sized(struct producer *p, const void *rec, uint32_t bytes)
 {
 	return try_send(p, rec, bytes);
 }
 
-static __always_inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
+static __always_inline int try_pop_sized(struct consumer *c, void *rec, uint32_t bytes)
 {
 	return !!try_take(c, rec, bytes);
 }
@@ -169,11 +169,11 @@ static void consume(struct run *run)
 	run->shared->ticks = ticks() - began;
 }
 
-#ifdef LOOPS_RECORDS
+#ifdef LOOPS_SIZED
 /* A record's number is its first word, and its last, as in the kernel's benchmark. */
 static _Alignas(4096) uint64_t record[65536 / sizeof(uint64_t)];
 
-static void produce_records(struct run *run)
+static void produce_sized(struct run *run)
 {
 	uint32_t bytes = run->cell->point.bytes, last = bytes / sizeof(*record) - 1;
 	uint64_t total = run->warmup + run->count;
@@ -185,24 +185,24 @@ static void produce_records(struct run *run)
 	for (uint64_t i = 0; i < total; i++) {
 		record[0] = i;
 		record[last] = i;
-		while (unlikely(!try_push_record(&p, record, bytes)))
+		while (unlikely(!try_push_sized(&p, record, bytes)))
 			wait_push(&p);
 	}
 }
 
-static void pop_records(struct consumer *c, uint64_t i, uint64_t end, uint32_t bytes)
+static void pop_sized(struct consumer *c, uint64_t i, uint64_t end, uint32_t bytes)
 {
 	uint32_t last = bytes / sizeof(*record) - 1;
 
 	for (; i < end; i++) {
-		while (unlikely(!try_pop_record(c, record, bytes)))
+		while (unlikely(!try_pop_sized(c, record, bytes)))
 			wait_pop(c);
 		check(record[0], i);
 		check(record[last], i);
 	}
 }
 
-static void consume_records(struct run *run)
+static void consume_sized(struct run *run)
 {
 	uint32_t bytes = run->cell->point.bytes;
 	struct consumer c;
@@ -211,9 +211,9 @@ static void consume_records(struct run *run)
 	be_consumer(run, 0, &c);
 	ready(run);
 	run_start(run);
-	pop_records(&c, 0, run->warmup, bytes);
+	pop_sized(&c, 0, run->warmup, bytes);
 	began = ticks();
-	pop_records(&c, run->warmup, run->warmup + run->count, bytes);
+	pop_sized(&c, run->warmup, run->warmup + run->count, bytes);
 	run->shared->ticks = ticks() - began;
 }
 #endif
@@ -295,7 +295,7 @@ static __always_inline uint32_t try_drain(struct consumer *c, uint64_t *v, uint3
  * was.  All that is due is sent, however late, so nothing is left out of the
  * figures while the producer is held up.
  */
-static void paced_produce(struct run *run)
+static void produce_paced(struct run *run)
 {
 	uint64_t end = (run->warmup + run->count) * run->load, due = 0, began;
 	struct producer p;
@@ -304,7 +304,7 @@ static void paced_produce(struct run *run)
 	ready(run);
 	run_start(run);
 	began = ticks();
-	/* pairs with paced_consume() */
+	/* pairs with consume_paced() */
 	smp_store_release(&run->shared->began, began);
 	while (due < end) {
 		uint64_t now = (ticks() - began) << PACED_BITS;
@@ -315,21 +315,22 @@ static void paced_produce(struct run *run)
 }
 
 /* One reading of the clock for each look that found any. */
-static void paced_consume(struct run *run)
+static void consume_paced(struct run *run)
 {
 	uint64_t load = run->load, warm = run->warmup * load;
-	uint64_t left = run->warmup + run->count, due = 0, found[64], now = 0, began, first = 0;
+	uint64_t left = run->warmup + run->count, due = 0, now = 0, began, first = 0;
+	uint64_t found[PACED_LOOK];
 	struct consumer c;
 
 	be_consumer(run, 0, &c);
 	ready(run);
 	run_start(run);
-	/* pairs with paced_produce() */
+	/* pairs with produce_paced() */
 	while (!(began = smp_load_acquire(&run->shared->began)))
 		cpu_relax();
 	while (left) {
 		/* no try beyond the last, when the producer may have gone */
-		uint32_t n = try_drain(&c, found, left < 64 ? left : 64);
+		uint32_t n = try_drain(&c, found, left < PACED_LOOK ? left : PACED_LOOK);
 
 		if (!n) {
 			wait_pop(&c);
@@ -352,8 +353,8 @@ static void paced_consume(struct run *run)
 
 /* ------------------------------------------------------------ residency */
 
-static __always_inline void stamp_produce_when(struct run *run,
-					       void (*when)(struct run *run, uint64_t i))
+static __always_inline void produce_stamps_when(struct run *run,
+						void (*when)(struct run *run, uint64_t i))
 {
 	uint64_t total = run->warmup + run->count;
 	struct producer p;
@@ -368,9 +369,9 @@ static __always_inline void stamp_produce_when(struct run *run,
 	}
 }
 
-static __always_inline void stamp_consume_by(struct run *run,
-					     uint64_t (*take)(struct run *run, struct consumer *c,
-							      uint64_t i))
+static __always_inline void consume_stamps_by(struct run *run,
+					      uint64_t (*take)(struct run *run, struct consumer *c,
+							       uint64_t i))
 {
 	uint64_t warmup = run->warmup, total = warmup + run->count, now = 0, first = 0;
 	struct consumer c;
@@ -407,19 +408,19 @@ static __always_inline uint64_t pop_any(struct run *run, struct consumer *c, uin
 	return pop(c);
 }
 
-static void stamp_produce(struct run *run)
+static void produce_stamps(struct run *run)
 {
-	stamp_produce_when(run, at_once);
+	produce_stamps_when(run, at_once);
 }
 
-static void stamp_consume(struct run *run)
+static void consume_stamps(struct run *run)
 {
-	stamp_consume_by(run, pop_any);
+	consume_stamps_by(run, pop_any);
 }
 
 /* ----------------------------------------------------------------- many */
 
-static void many_produce(struct run *run)
+static void produce_many(struct run *run)
 {
 	struct producer *p = (struct producer *)calloc(run->queues, sizeof(*p));
 	uint64_t total = run->warmup + run->count;
@@ -437,7 +438,7 @@ static void many_produce(struct run *run)
 	}
 }
 
-static void many_consume(struct run *run)
+static void consume_many(struct run *run)
 {
 	struct consumer *c = (struct consumer *)calloc(run->queues, sizeof(*c));
 	uint64_t warmup = run->warmup, total = warmup + run->count, began = 0;
@@ -458,406 +459,15 @@ static void many_consume(struct run *run)
 	run->shared->ticks = ticks() - began;
 }
 
-/* --------------------------------------------------------------- asleep */
-
-#ifdef LOOPS_ASLEEP
-static __always_inline uint64_t pop_asleep(struct consumer *c)
-{
-	uint64_t v;
-
-	while (!try_pop(c, &v))
-		sleep_pop(c, 1);
-	return v;
-}
-
-static void wake_ping(struct run *run)
-{
-	ping_by(run, pop_asleep);
-}
-
-static void wake_echo(struct run *run)
-{
-	echo_by(run, pop_asleep);
-}
-
-#ifndef LOOPS_TOLD
-static __always_inline void be_told(struct run *run, int end)
-{
-	(void)run;
-	(void)end;
-}
-
-static __always_inline void tell(struct run *run, uint64_t i)
-{
-	/* pairs with await_told() */
-	smp_store_release(&run->shared->looked, i + 1);
-}
-
-static __always_inline void await_told(struct run *run, uint64_t i)
-{
-	/* pairs with tell() */
-	while (smp_load_acquire(&run->shared->looked) <= i)
-		cpu_relax();
-}
-#endif
-
-/* The consumer is about to sleep, and then has had the time to. */
-static __always_inline void when_asleep(struct run *run, uint64_t i)
-{
-	uint64_t load = run->load >> PACED_BITS, began;
-
-	await_told(run, i);
-	began = ticks();
-	while (ticks() - began < load)
-		cpu_relax();
-}
-
-static __always_inline uint64_t pop_looked(struct run *run, struct consumer *c, uint64_t i)
-{
-	tell(run, i);
-	return pop_asleep(c);
-}
-
-static void wake_produce(struct run *run)
-{
-	be_told(run, 0);
-	stamp_produce_when(run, when_asleep);
-}
-
-static void wake_consume(struct run *run)
-{
-	be_told(run, 1);
-	stamp_consume_by(run, pop_looked);
-}
-
-/* Sleeps for a batch, takes all that there is; fed by paced_produce(). */
-static void watermark_consume(struct run *run)
-{
-	uint64_t left = run->warmup + run->count, due = 0, found[64], began = 0;
-	uint32_t batch = run->cell->point.batch;
-	struct consumer c;
-
-	be_consumer(run, 0, &c);
-	ready(run);
-	run_start(run);
-	while (left) {
-		uint32_t n = try_drain(&c, found, left < 64 ? left : 64);
-
-		if (!n) {
-			sleep_pop(&c, left < batch ? left : batch);
-			continue;
-		}
-		left -= n;
-		for (uint32_t k = 0; k < n; k++, due += run->load)
-			check(found[k], due);
-		if (!began && left <= run->count)
-			began = ticks();
-	}
-	run->shared->ticks = ticks() - began;
-}
-#endif
-
-/* ------------------------------------------------- records of any length */
-
-#ifdef LOOPS_MIXED
-static _Alignas(4096) char mixed[4096];
-
-static __always_inline uint32_t length_of(const struct point *p, uint64_t i)
-{
-	return p->list ? bench_length(p->list - 1, i) : p->bytes;
-}
-
-/* The low bits of a record's number are its first four bytes, and its last. */
-static __always_inline void mark(char *rec, uint32_t bytes, uint32_t i)
-{
-	memcpy(rec, &i, sizeof(i));
-	memcpy(rec + bytes - sizeof(i), &i, sizeof(i));
-}
-
-static __always_inline void check_mark(const char *rec, uint32_t bytes, uint32_t i)
-{
-	uint32_t first, last;
-
-	memcpy(&first, rec, sizeof(first));
-	memcpy(&last, rec + bytes - sizeof(last), sizeof(last));
-	check(first, i);
-	check(last, i);
-}
-
-static __always_inline void send(struct producer *p, const char *rec, uint32_t bytes)
-{
-	while (unlikely(!try_send(p, rec, bytes)))
-		wait_push(p);
-}
-
-/* The next one, into mixed[], which is to be as long as that. */
-static __always_inline void take(struct consumer *c, uint32_t bytes)
-{
-	uint32_t length;
-
-	while (unlikely(!(length = try_take(c, mixed, sizeof(mixed)))))
-		wait_pop(c);
-	check(length, bytes);
-}
-
-/* The loops of them, by what puts the next record and what gets it. */
-typedef void (*put_fn)(struct producer *p, const struct point *point, uint64_t i);
-typedef void (*get_fn)(struct consumer *c, const struct point *point, uint64_t i);
-
-static __always_inline void produce_by(struct run *run, put_fn put)
-{
-	uint64_t total = run->warmup + run->count;
-	struct producer p;
-
-	be_producer(run, 0, &p);
-	ready(run);
-	run_start(run);
-	for (uint64_t i = 0; i < total; i++)
-		put(&p, &run->cell->point, i);
-}
-
-static __always_inline void consume_by(struct run *run, get_fn get)
-{
-	uint64_t total = run->warmup + run->count, began = 0;
-	struct consumer c;
-
-	be_consumer(run, 0, &c);
-	ready(run);
-	run_start(run);
-	for (uint64_t i = 0; i < total; i++) {
-		if (unlikely(i == run->warmup))
-			began = ticks();
-		get(&c, &run->cell->point, i);
-	}
-	run->shared->ticks = ticks() - began;
-}
-
-static __always_inline void there_and_back_by(struct run *run, put_fn put, get_fn get)
-{
-	uint64_t warmup = run->warmup, total = warmup + run->count, began = 0;
-	struct producer p;
-	struct consumer c;
-
-	be_producer(run, 0, &p);
-	be_consumer(run, 1, &c);
-	ready(run);
-	run_start(run);
-	for (uint64_t i = 0; i < total; i++) {
-		uint64_t begin = ticks();
-
-		put(&p, &run->cell->point, i);
-		get(&c, &run->cell->point, i);
-		if (i >= warmup)
-			hist_add(&run->shared->hist, ticks() - begin);
-		else
-			began = begin;
-	}
-	run->shared->ticks = ticks() - began;
-}
-
-static __always_inline void back_by(struct run *run, get_fn get, put_fn put)
-{
-	uint64_t total = run->warmup + run->count;
-	struct producer p;
-	struct consumer c;
-
-	be_consumer(run, 0, &c);
-	be_producer(run, 1, &p);
-	ready(run);
-	run_start(run);
-	for (uint64_t i = 0; i < total; i++) {
-		get(&c, &run->cell->point, i);
-		put(&p, &run->cell->point, i);
-	}
-}
-
-/* What was taken last. */
-static __always_inline void put_back(struct producer *p, const struct point *point, uint64_t i)
-{
-	send(p, mixed, length_of(point, i));
-}
-
-static __always_inline void put_marked(struct producer *p, const struct point *point, uint64_t i)
-{
-	mark(mixed, length_of(point, i), i);
-	put_back(p, point, i);
-}
-
-static __always_inline void get_marked(struct consumer *c, const struct point *point, uint64_t i)
-{
-	take(c, length_of(point, i));
-	check_mark(mixed, length_of(point, i), i);
-}
-
-static void mixed_produce(struct run *run)
-{
-	produce_by(run, put_marked);
-}
-
-static void mixed_consume(struct run *run)
-{
-	consume_by(run, get_marked);
-}
-
-static void mixed_ping(struct run *run)
-{
-	there_and_back_by(run, put_marked, get_marked);
-}
-
-static void mixed_echo(struct run *run)
-{
-	back_by(run, get_marked, put_back);
-}
-#endif
-
-#ifdef LOOPS_IN_PLACE
-/* All of it is written, and read: what it takes to move it comes on top. */
-static __always_inline void fill(char *rec, uint32_t bytes, uint32_t i)
-{
-	memset(rec, (uint8_t)i, bytes);
-	mark(rec, bytes, i);
-}
-
-static __always_inline void check_filled(const char *rec, uint32_t bytes, uint32_t i)
-{
-	const char *first = rec + sizeof(i);
-
-	check_mark(rec, bytes, i);
-	if (bytes <= 2 * sizeof(i))
-		return;
-	/* each byte between them as the one before, as fast as they can be read */
-	check((uint8_t)*first, (uint8_t)i);
-	check(memcmp(first, first + 1, bytes - 2 * sizeof(i) - 1), 0);
-}
-
-static __always_inline void put_whole(struct producer *p, const struct point *point, uint64_t i)
-{
-	uint32_t bytes = length_of(point, i);
-	char *rec = mixed;
-
-	if (point->in_place)
-		while (unlikely(!(rec = (char *)try_reserve(p, bytes))))
-			wait_push(p);
-	fill(rec, bytes, i);
-	if (point->in_place)
-		commit(p, rec, bytes);
-	else
-		send(p, rec, bytes);
-}
-
-static __always_inline void get_whole(struct consumer *c, const struct point *point, uint64_t i)
-{
-	uint32_t bytes = length_of(point, i), length;
-	const char *rec;
-
-	if (!point->in_place) {
-		take(c, bytes);
-		check_filled(mixed, bytes, i);
-		return;
-	}
-	while (unlikely(!(length = try_peek(c, &rec))))
-		wait_pop(c);
-	check(length, bytes);
-	check_filled(rec, bytes, i);
-	release(c);
-}
-
-static void whole_produce(struct run *run)
-{
-	produce_by(run, put_whole);
-}
-
-static void whole_consume(struct run *run)
-{
-	consume_by(run, get_whole);
-}
-
-static void whole_ping(struct run *run)
-{
-	there_and_back_by(run, put_whole, get_whole);
-}
-
-static void whole_echo(struct run *run)
-{
-	back_by(run, get_whole, put_whole);
-}
-#endif
-
-#ifdef LOOPS_FLOOD
-#define SLOW_TICKS	5000	/* between two records of a slow consumer */
-
-/* How long a push is that waits for nobody. */
-static void flood_produce(struct run *run)
-{
-	const struct point *point = &run->cell->point;
-	uint64_t total = run->warmup + run->count, began = 0, lost = 0;
-	struct producer p;
-
-	be_producer(run, 0, &p);
-	ready(run);
-	run_start(run);
-	for (uint64_t i = 0; i < total; i++) {
-		uint32_t bytes = length_of(point, i);
-
-		if (unlikely(i == run->warmup))
-			began = ticks();
-		mark(mixed, bytes, i);
-		lost += !push_or_lose(&p, mixed, bytes);
-	}
-	run->shared->ticks = ticks() - began;
-	run->shared->lost = lost;
-	/* pairs with flood_consume() */
-	smp_store_release(&run->shared->over, 1);
-	/* its end does not die under a consumer that still looks; likewise */
-	while (smp_load_acquire(&run->shared->over) != 2)
-		cpu_relax();
-}
-
-static void flood_consume(struct run *run)
-{
-	const struct point *point = &run->cell->point;
-	uint64_t next = 0, over = 0, begin;
-	uint32_t length, i;
-	struct consumer c;
-
-	if (point->taker != TAKER_NONE)
-		be_consumer(run, 0, &c);
-	ready(run);
-	run_start(run);
-	while (point->taker != TAKER_NONE) {
-		length = try_take(&c, mixed, sizeof(mixed));
-		if (!length) {
-			if (over)
-				break;
-			/* pairs with flood_produce(); what it pushed is seen by the next look */
-			over = smp_load_acquire(&run->shared->over);
-			wait_pop(&c);
-			continue;
-		}
-		memcpy(&i, mixed, sizeof(i));
-		if (unlikely(i < next))
-			die("record %u again, after %llu", i, (unsigned long long)next - 1);
-		next = i + 1ULL;
-		check(length, length_of(point, i));
-		check_mark(mixed, length, i);
-		begin = ticks();
-		while (point->taker == TAKER_SLOW && ticks() - begin < SLOW_TICKS)
-			cpu_relax();
-	}
-	/* pairs with flood_produce() */
-	while (smp_load_acquire(&run->shared->over) != 1)
-		cpu_relax();
-	/* likewise */
-	smp_store_release(&run->shared->over, 2);
-}
-#endif
+#include "loops_asleep.h"
+#include "loops_records.h"
 
 /* In the order of enum bench_test. */
 static const struct loops loops = { {
 	{ ping, echo },
 	{ produce, consume },
-#ifdef LOOPS_RECORDS
-	{ produce_records, consume_records },
+#ifdef LOOPS_SIZED
+	{ produce_sized, consume_sized },
 #else
 	{ NULL, NULL },
 #endif
@@ -867,34 +477,34 @@ static const struct loops loops = { {
 	{ NULL, NULL },
 #endif
 	{ produce, consume },
-	{ paced_produce, paced_consume },
-	{ stamp_produce, stamp_consume },
-	{ many_produce, many_consume },
+	{ produce_paced, consume_paced },
+	{ produce_stamps, consume_stamps },
+	{ produce_many, consume_many },
 #ifdef LOOPS_ASLEEP
-	{ wake_produce, wake_consume },
-	{ wake_ping, wake_echo },
-	{ paced_produce, watermark_consume },
+	{ produce_wake, consume_wake },
+	{ ping_wake, echo_wake },
+	{ produce_paced, consume_watermark },
 #else
 	{ NULL, NULL },
 	{ NULL, NULL },
 	{ NULL, NULL },
 #endif
 #ifdef LOOPS_MIXED
-	{ mixed_produce, mixed_consume },
-	{ mixed_ping, mixed_echo },
+	{ produce_mixed, consume_mixed },
+	{ ping_mixed, echo_mixed },
 #else
 	{ NULL, NULL },
 	{ NULL, NULL },
 #endif
 #ifdef LOOPS_IN_PLACE
-	{ whole_produce, whole_consume },
-	{ whole_ping, whole_echo },
+	{ produce_whole, consume_whole },
+	{ ping_whole, echo_whole },
 #else
 	{ NULL, NULL },
 	{ NULL, NULL },
 #endif
 #ifdef LOOPS_FLOOD
-	{ flood_produce, flood_consume },
+	{ produce_flood, consume_flood },
 #else
 	{ NULL, NULL },
 #endif

@@ -73,7 +73,7 @@ static __always_inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, ui
 	return done(spscring_record_pop_n(&c->end, records, n));
 }
 
-#define LOOPS_RECORDS
+#define LOOPS_SIZED
 #define LOOPS_BATCH
 #define LOOPS_MIXED
 #define LOOPS_BY_MIXED

@@ -24,17 +24,17 @@ static __always_inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, ui
 	return done(spscring_pop_n_fixed(&c->end, recs, n, sizeof(*recs)));
 }
 
-static __always_inline int try_push_record(struct producer *p, const void *rec, uint32_t bytes)
+static __always_inline int try_push_sized(struct producer *p, const void *rec, uint32_t bytes)
 {
 	return did(spscring_push_fixed(&p->end, rec, bytes));
 }
 
-static __always_inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
+static __always_inline int try_pop_sized(struct consumer *c, void *rec, uint32_t bytes)
 {
 	return did(spscring_pop_fixed(&c->end, rec, bytes));
 }
 
-#define LOOPS_RECORDS
+#define LOOPS_SIZED
 #define LOOPS_BATCH
 #define LOOPS_ASLEEP
 #include "loops.h"

@@ -206,7 +206,7 @@ static __always_inline uint32_t try_take(struct consumer *c, void *rec, uint32_t
 	return length;
 }
 
-#define LOOPS_RECORDS
+#define LOOPS_SIZED
 #define LOOPS_MIXED
 #define LOOPS_BY_MIXED
 #define LOOPS_IN_PLACE

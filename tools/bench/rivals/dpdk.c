@@ -27,24 +27,24 @@ static void init(void *memory, const struct cell *cell)
 		rival_failed("rte_ring_init", -err);
 }
 
-static __always_inline int try_push_record(struct producer *p, const void *rec, uint32_t bytes)
+static __always_inline int try_push_sized(struct producer *p, const void *rec, uint32_t bytes)
 {
 	return !rte_ring_sp_enqueue_elem(p->queue, (void *)(uintptr_t)rec, bytes);
 }
 
-static __always_inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
+static __always_inline int try_pop_sized(struct consumer *c, void *rec, uint32_t bytes)
 {
 	return !rte_ring_sc_dequeue_elem(c->queue, rec, bytes);
 }
 
 static __always_inline int try_push(struct producer *p, uint64_t v)
 {
-	return try_push_record(p, &v, sizeof(v));
+	return try_push_sized(p, &v, sizeof(v));
 }
 
 static __always_inline int try_pop(struct consumer *c, uint64_t *v)
 {
-	return try_pop_record(c, v, sizeof(*v));
+	return try_pop_sized(c, v, sizeof(*v));
 }
 
 static __always_inline uint32_t try_push_n(struct producer *p, const uint64_t *recs, uint32_t n)
@@ -57,7 +57,7 @@ static __always_inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, ui
 	return rte_ring_sc_dequeue_burst_elem(c->queue, recs, sizeof(*recs), n, NULL);
 }
 
-#define LOOPS_RECORDS
+#define LOOPS_SIZED
 #define LOOPS_BATCH
 #include "../loops.h"
 

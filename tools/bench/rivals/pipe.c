@@ -22,7 +22,7 @@ static void init(void *memory, const struct cell *cell)
 	q->in = fds[1];
 }
 
-static inline int try_push_record(struct producer *p, const void *rec, uint32_t bytes)
+static inline int try_push_sized(struct producer *p, const void *rec, uint32_t bytes)
 {
 	if (write(fds_in(p), rec, bytes) != bytes)
 		rival_failed("write", errno);
@@ -38,7 +38,7 @@ static inline uint32_t get(struct consumer *c, void *to, uint32_t bytes)
 	return n;
 }
 
-static inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
+static inline int try_pop_sized(struct consumer *c, void *rec, uint32_t bytes)
 {
 	for (uint32_t done = 0; done < bytes;)
 		done += get(c, (char *)rec + done, bytes - done);
@@ -47,17 +47,17 @@ static inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
 
 static inline int try_push(struct producer *p, uint64_t v)
 {
-	return try_push_record(p, &v, sizeof(v));
+	return try_push_sized(p, &v, sizeof(v));
 }
 
 static inline int try_pop(struct consumer *c, uint64_t *v)
 {
-	return try_pop_record(c, v, sizeof(*v));
+	return try_pop_sized(c, v, sizeof(*v));
 }
 
 static inline uint32_t try_push_n(struct producer *p, const uint64_t *recs, uint32_t n)
 {
-	return try_push_record(p, recs, n * sizeof(*recs)) * n;
+	return try_push_sized(p, recs, n * sizeof(*recs)) * n;
 }
 
 static inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, uint32_t n)
@@ -85,7 +85,7 @@ static inline int try_send(struct producer *p, const void *rec, uint32_t bytes)
 	struct message message = { .length = bytes };
 
 	memcpy(message.record, rec, bytes);
-	return try_push_record(p, &message, sizeof(message.length) + bytes);
+	return try_push_sized(p, &message, sizeof(message.length) + bytes);
 }
 
 /* What has been read of a process's one queue. */
@@ -125,7 +125,7 @@ static inline void sleep_pop(struct consumer *c, uint32_t n)
 	(void)n;
 }
 
-#define LOOPS_RECORDS
+#define LOOPS_SIZED
 #define LOOPS_MIXED
 #define LOOPS_BATCH
 #define LOOPS_DRAIN

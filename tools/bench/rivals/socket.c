@@ -19,7 +19,7 @@ static void init(void *memory, const struct cell *cell)
 	q->out = fds[1];
 }
 
-static inline int try_push_record(struct producer *p, const void *rec, uint32_t bytes)
+static inline int try_push_sized(struct producer *p, const void *rec, uint32_t bytes)
 {
 	ssize_t n = send(fds_in(p), rec, bytes, 0);
 
@@ -28,7 +28,7 @@ static inline int try_push_record(struct producer *p, const void *rec, uint32_t 
 	return 1;
 }
 
-static inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
+static inline int try_pop_sized(struct consumer *c, void *rec, uint32_t bytes)
 {
 	ssize_t n = recv(fds_out(c), rec, bytes, 0);
 
@@ -39,12 +39,12 @@ static inline int try_pop_record(struct consumer *c, void *rec, uint32_t bytes)
 
 static inline int try_push(struct producer *p, uint64_t v)
 {
-	return try_push_record(p, &v, sizeof(v));
+	return try_push_sized(p, &v, sizeof(v));
 }
 
 static inline int try_pop(struct consumer *c, uint64_t *v)
 {
-	return try_pop_record(c, v, sizeof(*v));
+	return try_pop_sized(c, v, sizeof(*v));
 }
 
 /* A message a record. */
@@ -88,7 +88,7 @@ static inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, uint32_t n)
 	return some;
 }
 
-#define LOOPS_RECORDS
+#define LOOPS_SIZED
 #define LOOPS_BATCH
 #include "../loops.h"
 
