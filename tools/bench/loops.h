@@ -78,7 +78,11 @@ static __always_inline uint64_t pop(struct consumer *c)
 
 /* ---------------------------------------------------------- round trips */
 
-static __always_inline void ping_by(struct run *run, uint64_t (*take)(struct consumer *c))
+/* Message @i: what puts it, and what gets it and checks it. */
+typedef void (*put_fn)(struct producer *p, const struct point *point, uint64_t i);
+typedef void (*get_fn)(struct consumer *c, const struct point *point, uint64_t i);
+
+static __always_inline void ping_by(struct run *run, put_fn put, get_fn get)
 {
 	uint64_t warmup = run->warmup, total = warmup + run->count, began = 0;
 	struct producer p;
@@ -91,8 +95,8 @@ static __always_inline void ping_by(struct run *run, uint64_t (*take)(struct con
 	for (uint64_t i = 0; i < total; i++) {
 		uint64_t begin = ticks();
 
-		push(&p, i);
-		check(take(&c), i);
+		put(&p, &run->cell->point, i);
+		get(&c, &run->cell->point, i);
 		if (i >= warmup)
 			hist_add(&run->shared->hist, ticks() - begin);
 		else
@@ -119,9 +123,21 @@ static __always_inline void echo_by(struct run *run, uint64_t (*take)(struct con
 	}
 }
 
+static __always_inline void put_number(struct producer *p, const struct point *point, uint64_t i)
+{
+	(void)point;
+	push(p, i);
+}
+
+static __always_inline void get_number(struct consumer *c, const struct point *point, uint64_t i)
+{
+	(void)point;
+	check(pop(c), i);
+}
+
 static void ping(struct run *run)
 {
-	ping_by(run, pop);
+	ping_by(run, put_number, get_number);
 }
 
 static void echo(struct run *run)
@@ -155,7 +171,10 @@ static void produce(struct run *run)
 	push_range(&p, 0, run->warmup + run->count);
 }
 
-static void consume(struct run *run)
+/* The messages from @from to @to, each checked; @n is the size of one, or of a batch. */
+typedef void (*pop_span_fn)(struct consumer *c, uint64_t from, uint64_t to, uint32_t n);
+
+static __always_inline void consume_by(struct run *run, pop_span_fn pop_span, uint32_t n)
 {
 	struct consumer c;
 	uint64_t began;
@@ -163,10 +182,21 @@ static void consume(struct run *run)
 	be_consumer(run, 0, &c);
 	ready(run);
 	run_start(run);
-	pop_range(&c, 0, run->warmup);
+	pop_span(&c, 0, run->warmup, n);
 	began = ticks();
-	pop_range(&c, run->warmup, run->warmup + run->count);
+	pop_span(&c, run->warmup, run->warmup + run->count, n);
 	run->shared->ticks = ticks() - began;
+}
+
+static __always_inline void pop_numbers(struct consumer *c, uint64_t from, uint64_t to, uint32_t n)
+{
+	(void)n;
+	pop_range(c, from, to);
+}
+
+static void consume(struct run *run)
+{
+	consume_by(run, pop_numbers, 1);
 }
 
 #ifdef LOOPS_SIZED
@@ -204,17 +234,7 @@ static void pop_sized(struct consumer *c, uint64_t i, uint64_t end, uint32_t byt
 
 static void consume_sized(struct run *run)
 {
-	uint32_t bytes = run->cell->point.bytes;
-	struct consumer c;
-	uint64_t began;
-
-	be_consumer(run, 0, &c);
-	ready(run);
-	run_start(run);
-	pop_sized(&c, 0, run->warmup, bytes);
-	began = ticks();
-	pop_sized(&c, run->warmup, run->warmup + run->count, bytes);
-	run->shared->ticks = ticks() - began;
+	consume_by(run, pop_sized, run->cell->point.bytes);
 }
 #endif
 
@@ -263,17 +283,7 @@ static void pop_batches(struct consumer *c, uint64_t i, uint64_t end, uint32_t b
 
 static void consume_n(struct run *run)
 {
-	uint32_t batch = run->cell->point.batch;
-	struct consumer c;
-	uint64_t began;
-
-	be_consumer(run, 0, &c);
-	ready(run);
-	run_start(run);
-	pop_batches(&c, 0, run->warmup, batch);
-	began = ticks();
-	pop_batches(&c, run->warmup, run->warmup + run->count, batch);
-	run->shared->ticks = ticks() - began;
+	consume_by(run, pop_batches, run->cell->point.batch);
 }
 #endif
 

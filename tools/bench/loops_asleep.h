@@ -12,9 +12,15 @@ static __always_inline uint64_t pop_asleep(struct consumer *c)
 	return v;
 }
 
+static __always_inline void get_asleep(struct consumer *c, const struct point *point, uint64_t i)
+{
+	(void)point;
+	check(pop_asleep(c), i);
+}
+
 static void ping_wake(struct run *run)
 {
-	ping_by(run, pop_asleep);
+	ping_by(run, put_number, get_asleep);
 }
 
 static void echo_wake(struct run *run)

@@ -31,11 +31,7 @@ static __always_inline void take(struct consumer *c, uint32_t bytes)
 	check(length, bytes);
 }
 
-/* The loops of them, by what puts the next record and what gets it. */
-typedef void (*put_fn)(struct producer *p, const struct point *point, uint64_t i);
-typedef void (*get_fn)(struct consumer *c, const struct point *point, uint64_t i);
-
-static __always_inline void produce_by(struct run *run, put_fn put)
+static __always_inline void produce_records_by(struct run *run, put_fn put)
 {
 	uint64_t total = run->warmup + run->count;
 	struct producer p;
@@ -47,7 +43,7 @@ static __always_inline void produce_by(struct run *run, put_fn put)
 		put(&p, &run->cell->point, i);
 }
 
-static __always_inline void consume_by(struct run *run, get_fn get)
+static __always_inline void consume_records_by(struct run *run, get_fn get)
 {
 	uint64_t total = run->warmup + run->count, began = 0;
 	struct consumer c;
@@ -63,30 +59,7 @@ static __always_inline void consume_by(struct run *run, get_fn get)
 	run->shared->ticks = ticks() - began;
 }
 
-static __always_inline void there_and_back_by(struct run *run, put_fn put, get_fn get)
-{
-	uint64_t warmup = run->warmup, total = warmup + run->count, began = 0;
-	struct producer p;
-	struct consumer c;
-
-	be_producer(run, 0, &p);
-	be_consumer(run, 1, &c);
-	ready(run);
-	run_start(run);
-	for (uint64_t i = 0; i < total; i++) {
-		uint64_t begin = ticks();
-
-		put(&p, &run->cell->point, i);
-		get(&c, &run->cell->point, i);
-		if (i >= warmup)
-			hist_add(&run->shared->hist, ticks() - begin);
-		else
-			began = begin;
-	}
-	run->shared->ticks = ticks() - began;
-}
-
-static __always_inline void back_by(struct run *run, get_fn get, put_fn put)
+static __always_inline void echo_records_by(struct run *run, get_fn get, put_fn put)
 {
 	uint64_t total = run->warmup + run->count;
 	struct producer p;
@@ -122,22 +95,22 @@ static __always_inline void get_marked(struct consumer *c, const struct point *p
 
 static void produce_mixed(struct run *run)
 {
-	produce_by(run, put_marked);
+	produce_records_by(run, put_marked);
 }
 
 static void consume_mixed(struct run *run)
 {
-	consume_by(run, get_marked);
+	consume_records_by(run, get_marked);
 }
 
 static void ping_mixed(struct run *run)
 {
-	there_and_back_by(run, put_marked, get_marked);
+	ping_by(run, put_marked, get_marked);
 }
 
 static void echo_mixed(struct run *run)
 {
-	back_by(run, get_marked, put_back);
+	echo_records_by(run, get_marked, put_back);
 }
 #endif
 
@@ -195,22 +168,22 @@ static __always_inline void get_whole(struct consumer *c, const struct point *po
 
 static void produce_whole(struct run *run)
 {
-	produce_by(run, put_whole);
+	produce_records_by(run, put_whole);
 }
 
 static void consume_whole(struct run *run)
 {
-	consume_by(run, get_whole);
+	consume_records_by(run, get_whole);
 }
 
 static void ping_whole(struct run *run)
 {
-	there_and_back_by(run, put_whole, get_whole);
+	ping_by(run, put_whole, get_whole);
 }
 
 static void echo_whole(struct run *run)
 {
-	back_by(run, get_whole, put_whole);
+	echo_records_by(run, get_whole, put_whole);
 }
 #endif
 
