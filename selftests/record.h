@@ -17,12 +17,6 @@
 #define SKIP_WITHOUT_RECORD_PEER() \
 	SKIP_WITHOUT(SPSCRING_RECORD_DEVICE, "is spscring_record_peer.ko loaded?")
 
-static inline void *shared_memory(size_t size)
-{
-	return mmap(NULL, size, PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-}
-
 /* ----------------------------------------------------------- a user's end */
 
 enum how { BY_TRYING, BY_WAIT, BY_POLL, BY_EDGE, BY_KERNEL, BY_KERNEL_WAIT };

@@ -38,6 +38,7 @@
 } while (0)
 
 #define SKIP_WITHOUT_DEVICE()	SKIP_WITHOUT(DEVICE, "is spscring.ko loaded?")
+#define SKIP_WITHOUT_PEER()	SKIP_WITHOUT(SPSCRING_PEER_DEVICE, "is spscring_peer.ko loaded?")
 
 /* RING(.capacity = 64, .record_size = 8): what spscring_open() wants. */
 #define RING(...) (&(struct spscring_create){				\
@@ -146,6 +147,20 @@ static inline int open_ends(const struct spscring_create *want, int *ring, int *
 	return *out < 0 ? *out : 0;
 }
 
+static inline void close_fd(int *fd)
+{
+	if (*fd > 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static inline void close_ends(int *ring, int *in, int *out)
+{
+	close_fd(in);
+	close_fd(out);
+	close_fd(ring);
+}
+
 static inline int map_producer(int fd, struct spscring_producer *p, struct spscring_mapping *map)
 {
 	struct spscring_geometry g = info_of(fd).geometry;
@@ -194,6 +209,21 @@ static inline __u32 state_of(int fd, __u32 role)
 	struct spscring_info info = info_of(fd);
 
 	return role == SPSCRING_PRODUCER ? info.producer_state : info.consumer_state;
+}
+
+/* An address without memory; the compiler does not know that it is one. */
+static inline void *nowhere(void)
+{
+	static void *at = (void *)8;
+
+	return READ_ONCE(at);
+}
+
+/* Memory that children share with this process, of zeros. */
+static inline void *shared_memory(size_t size)
+{
+	return mmap(NULL, size, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
 static inline void sleep_ms(unsigned int ms)
@@ -409,13 +439,6 @@ static inline int recv_fd(int socket)
 		return -ENOMSG;
 	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
 	return fd;
-}
-
-static inline void close_fd(int *fd)
-{
-	if (*fd > 0)
-		close(*fd);
-	*fd = -1;
 }
 
 /* Any, the same in each run. */

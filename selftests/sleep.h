@@ -66,6 +66,31 @@ static inline int epoll_in_time(int epoll)
 	return in_time(epoll_next(epoll, LONG), until);
 }
 
+static inline __u64 least(__u64 a, __u64 b)
+{
+	return a < b ? a : b;
+}
+
+/* The end does not poll before it sleeps: sleep is what is tested. */
+static inline void no_spin(__u32 *spin, __u32 *spin_max)
+{
+	*spin = 0;
+	*spin_max = 0;
+}
+
+/* Push without a look whether the consumer sleeps: nobody kicks it. */
+static inline int push_unseen(struct spscring_producer *p, __u64 v)
+{
+	void *slot;
+	int err = spscring_reserve(p, &slot);
+
+	if (err)
+		return err;
+	*(__u64 *)slot = v;
+	spscring_commit_flags(p, 1, SPSCRING_NOWAKE);
+	return 0;
+}
+
 static inline int nonblock(int fd)
 {
 	return negative_errno(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK));
