@@ -3,13 +3,11 @@
  * KUnit: records of any size between two ends of kernel code, on rings of the
  * in-kernel API.
  */
-#include <kunit/test.h>
 #include <linux/completion.h>
-#include <linux/file.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 
-#include "spscring_kapi.h"
+#include "fixture.h"
 #include "spscring_record_peer.h"
 
 struct record_fixture {
@@ -36,14 +34,7 @@ static void mover_init(struct kunit *test, struct record_mover *m, u32 ways, u32
 	KUNIT_ASSERT_NOT_NULL(test, m->buf);
 }
 
-/* The last reference of a kernel thread is dropped by a work item. */
-static void put_now(struct file *file)
-{
-	fput(file);
-	flush_delayed_fput();
-}
-
-static struct record_fixture *make_ring(struct kunit *test, const struct record_shape *shape)
+static struct record_fixture *make_record_ring(struct kunit *test, const struct record_shape *shape)
 {
 	struct spscring_create want = {
 		.capacity = shape->capacity, .record_align = shape->align,
@@ -60,9 +51,9 @@ static struct record_fixture *make_ring(struct kunit *test, const struct record_
 	return f;
 }
 
-static struct record_fixture *make_records(struct kunit *test, const struct record_shape *shape)
+static struct record_fixture *make_record_pair(struct kunit *test, const struct record_shape *shape)
 {
-	struct record_fixture *f = make_ring(test, shape);
+	struct record_fixture *f = make_record_ring(test, shape);
 
 	KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(f->ring, &f->p, 0), 0);
 	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->c, 0), 0);
@@ -108,7 +99,7 @@ KUNIT_ARRAY_PARAM(shape, shapes, shape_desc);
 /* In place at both ends, too: no user can write there. */
 static void every_way(struct kunit *test)
 {
-	struct record_fixture *f = make_records(test, test->param_value);
+	struct record_fixture *f = make_record_pair(test, test->param_value);
 
 	KUNIT_EXPECT_EQ(test, record_lockstep(&f->put, &f->p, &f->take, &f->c, WAY_RECORDS), 0);
 	KUNIT_EXPECT_EQ(test, f->put.moved + f->put.missed, WAY_RECORDS);
@@ -124,7 +115,7 @@ static void every_way(struct kunit *test)
 static void peek(struct kunit *test)
 {
 	const struct record_shape overwrites = { SPSCRING_CREATE_OVERWRITE, 8, 1000, 10 };
-	struct record_fixture *f = make_records(test, &overwrites);
+	struct record_fixture *f = make_record_pair(test, &overwrites);
 	struct spscring_record rec;
 
 	KUNIT_EXPECT_EQ(test, spscring_record_push(&f->p, "a", 1), 0);
@@ -155,7 +146,7 @@ static void peek_of_user(struct kunit *test)
 static void over_the_end(struct kunit *test)
 {
 	const struct record_shape shape = { 0, 8, PAGE_SIZE, PAGE_SIZE - 8 };
-	struct record_fixture *f = make_records(test, &shape);
+	struct record_fixture *f = make_record_pair(test, &shape);
 	const u32 length = PAGE_SIZE / 2 + 100;
 	struct spscring_record rec;
 	u32 i;
@@ -196,7 +187,7 @@ static int stream_thread(void *data)
 /* Two threads, the one that has nothing to do asleep. */
 static void two_threads(struct kunit *test)
 {
-	struct record_fixture *f = make_records(test, test->param_value);
+	struct record_fixture *f = make_record_pair(test, test->param_value);
 	struct record_stream s = { .f = f };
 	struct task_struct *thread;
 	int err = 0;
@@ -372,7 +363,7 @@ static void reset_round(struct kunit *test, u32 role, u32 round)
 
 static void reset_records(struct kunit *test, u32 role)
 {
-	struct record_fixture *f = make_ring(test, test->param_value);
+	struct record_fixture *f = make_record_ring(test, test->param_value);
 	u32 round;
 
 	if (role == SPSCRING_CONSUMER)

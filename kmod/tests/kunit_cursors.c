@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit: what cursors, published heads and counters say, and when.
+ */
+#include "fixture.h"
+
+/* The consumer's cursor is always exact; its published head lags, by @tell at most. */
+static void told_and_exact(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 4096, 8);
+	u64 i, told, v = 0, tell = f->info.geometry.tell;
+
+	KUNIT_ASSERT_EQ(test, tell, 512);
+	push_u64(test, 0, 4096);
+	for (i = 1; i <= 4096; i++) {
+		pop_u64(test, i - 1, 1);
+		told = READ_ONCE(f->c.base.lines->told.word);
+		KUNIT_ASSERT_EQ(test, READ_ONCE(f->c.base.lines->cursor.word), i);
+		KUNIT_ASSERT_LE(test, told, i);
+		KUNIT_ASSERT_LE(test, i - told, tell);
+	}
+
+	/* ten popped from a full ring, their head not published: the next push finds the room */
+	push_u64(test, 4096, 4096);
+	pop_u64(test, 4096, 10);
+	KUNIT_EXPECT_LE(test, READ_ONCE(*f->p.base.peer_told), 4096);
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_EQ(test, spscring_push(&f->p, &v), 0);
+
+	/* after a push that found no room, the next one that looks at the cursor finds it */
+	KUNIT_EXPECT_EQ(test, spscring_push(&f->p, &v), -EAGAIN);
+	pop_u64(test, 4106, 10);
+	for (i = 1; spscring_push(&f->p, &v) == -EAGAIN; i++)
+		KUNIT_ASSERT_LT(test, i, SPSCRING_LOOK_EVERY);
+}
+
+/* After every call the cursor, or the tail of its frame, says what was published. */
+static void cursor_order(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 21, 8);
+	u64 batch[21], popped, pushed, n = 0;
+	struct spscring_info info;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(batch); i++)
+		batch[i] = i;
+	for (i = 0; i < 50; i++) {
+		u64 some = i % 21 + 1;
+
+		for (pushed = 0; pushed < some; ) {
+			long got = spscring_push_n(&f->p, batch + pushed, some - pushed);
+
+			KUNIT_ASSERT_GT(test, got, 0);
+			pushed += got;
+			KUNIT_EXPECT_LE(test, READ_ONCE(f->p.base.lines->cursor.word), n + pushed);
+			KUNIT_EXPECT_GE(test, READ_ONCE(f->p.base.lines->cursor.word),
+					f->p.base.pos + spscring_slots_left(&f->p, f->p.base.pos) -
+					f->p.frame_records);
+			spscring_get_info(f->ring, &info);
+			KUNIT_EXPECT_EQ(test, info.tail, n + pushed);
+		}
+		n += some;
+		spscring_get_info(f->ring, &info);
+		KUNIT_EXPECT_EQ(test, info.tail, n);
+		KUNIT_EXPECT_EQ(test, info.length, some);
+		KUNIT_EXPECT_EQ(test, info.free, 21 - some);
+		for (popped = 0; popped < some; popped++)
+			pop_u64(test, popped, 1);
+		spscring_get_info(f->ring, &info);
+		KUNIT_EXPECT_EQ(test, info.head, n);
+		KUNIT_EXPECT_EQ(test, info.length, 0);
+		KUNIT_EXPECT_EQ(test, info.free, 21);
+	}
+}
+
+/* A hostile holder leaves a cursor that is about to wrap: a full ring takes no more. */
+static void near_the_wrap(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 14, 8);
+	u64 head = 0 - 15ULL, i;
+
+	f->c.base.lines->cursor.word = head;
+	f->c.base.lines->told.word = head;
+	f->p.base.lines->cursor.word = head + 13;
+	*(u64 *)(f->p.base.data + (head + 13) / 7 % 2 * SPSCRING_FRAME_MIN) = head + 13;
+	user_producer(f);
+	for (i = 0; i < 100 && !spscring_push(&f->p, &i); i++)
+		;
+	KUNIT_EXPECT_EQ(test, i, 1);
+}
+
+/* An end counts its failed tries, in its own page. */
+static void counters(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 1, 8);
+	u64 v = 0;
+	int i;
+
+	for (i = 0; i < 3 * SPSCRING_LOOK_EVERY; i++)
+		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, f->c.base.lines->counters.word, 3 * SPSCRING_LOOK_EVERY);
+	push_u64(test, 0, 1);
+	for (i = 0; i < 2 * SPSCRING_LOOK_EVERY + 1; i++)
+		KUNIT_ASSERT_EQ(test, spscring_push(&f->p, &v), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, f->p.base.lines->counters.word, 2 * SPSCRING_LOOK_EVERY + 1);
+}
+
+/* Words that are reserved, and the rest of the cache line behind each word, stay 0. */
+static void reserved_lines(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	const struct spscring_geometry *g = &f->info.geometry;
+	void *base = ring_base(f, f->p.base.data);
+	const struct spscring_kernel_lines *k = spscring_kernel_lines(g, base + g->info_offset);
+	struct spscring_consumer_lines *c = f->c.base.lines;
+	struct spscring_producer_lines *p = f->p.base.lines;
+	const struct spscring_line *lines[] = {
+		&c->cursor, &c->told, &c->counters, &p->cursor, &p->counters, &p->oldest,
+		&k->consumer_wants, &k->producer_wants, &k->consumer, &k->producer, &k->broken,
+	};
+	int i;
+
+	push_u64(test, 0, 64);
+	KUNIT_EXPECT_EQ(test, push_verdict(f), -EAGAIN);
+	pop_u64(test, 0, 64);
+	KUNIT_EXPECT_EQ(test, pop_verdict(f), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, p->counters.more[SPSCRING_COUNT_HIGH_WATER], 64);
+	p->counters.more[SPSCRING_COUNT_HIGH_WATER] = 0;
+	KUNIT_EXPECT_EQ(test, p->counters.more[SPSCRING_COUNT_FULL_AT], 1);
+	p->counters.more[SPSCRING_COUNT_FULL_AT] = 0;
+	for (i = 0; i < ARRAY_SIZE(lines); i++)
+		KUNIT_EXPECT_NULL(test, memchr_inv(lines[i]->more, 0, sizeof(lines[i]->more)));
+	KUNIT_EXPECT_EQ(test, p->oldest.word, 0);
+	KUNIT_EXPECT_EQ(test, k->consumer_wants.word | SPSCRING_FENCE,
+			SPSCRING_NOBODY | SPSCRING_FENCE);
+	KUNIT_EXPECT_EQ(test, k->producer_wants.word | SPSCRING_FENCE,
+			SPSCRING_NOBODY | SPSCRING_FENCE);
+	KUNIT_EXPECT_EQ(test, k->broken.word, 0);
+	KUNIT_EXPECT_EQ(test, SPSCRING_END_STATE(k->producer.word), SPSCRING_HELD);
+	KUNIT_EXPECT_EQ(test, SPSCRING_END_GENERATION(k->producer.word), 1);
+}
+
+static struct kunit_case cursors_cases[] = {
+	KUNIT_CASE(told_and_exact),
+	KUNIT_CASE(cursor_order),
+	KUNIT_CASE(near_the_wrap),
+	KUNIT_CASE(counters),
+	KUNIT_CASE(reserved_lines),
+	{}
+};
+
+static struct kunit_suite cursors_suite = {
+	.name = "spscring_cursors",
+	.init = fixture_init,
+	.exit = fixture_exit,
+	.test_cases = cursors_cases,
+};
+
+kunit_test_suite(cursors_suite);

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit: ends are claimed once, and for the elements that the ring has; they shut down and are
+ * destroyed; and what a user can write is not looked at in place.
+ */
+#include "fixture.h"
+
+static void claimed_once(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 8, 8);
+	struct spscring_producer p;
+	struct spscring_consumer c;
+	struct spscring_info info;
+
+	KUNIT_EXPECT_EQ(test, claim_producer(f, &p), -EBUSY);
+	KUNIT_EXPECT_EQ(test, claim_consumer(f, &c), -EBUSY);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(spscring_export_file(f->ring, SPSCRING_PRODUCER)),
+			-EBUSY);
+	KUNIT_EXPECT_EQ(test, spscring_export_fd(f->ring, SPSCRING_CONSUMER), -EBUSY);
+	spscring_get_info(f->ring, &info);
+	KUNIT_EXPECT_EQ(test, info.producer_state, SPSCRING_HELD);
+	KUNIT_EXPECT_EQ(test, info.producer_generation, 1);
+	KUNIT_EXPECT_EQ(test, info.consumer_state, SPSCRING_HELD);
+	KUNIT_EXPECT_EQ(test, info.consumer_generation, 1);
+	KUNIT_EXPECT_EQ(test, info.size, sizeof(info));
+}
+
+/* A claim names the size and tag that its holder expects, and is refused by a ring of others. */
+static void claim_expects(struct kunit *test)
+{
+	static const struct { u64 capacity; u32 size, flags; u64 tag; } rings[] = {
+		{ 16, 8, 0, 7 }, { 16, 512, 0, 7 }, { 16, 8, 0, 8 },
+		{ 4096, 0, SPSCRING_CREATE_RECORDS, 7 }, { 4096, 0, SPSCRING_CREATE_RECORDS, 8 },
+	};
+	struct fixture *f = test->priv;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(rings); i++) {
+		struct spscring_create want = {
+			.capacity = rings[i].capacity, .record_size = rings[i].size,
+			.flags = rings[i].flags, .type_tag = rings[i].tag,
+		};
+		bool ours = rings[i].tag == 7;
+		int one = rings[i].size == 8 && ours ? 0 : -EPROTOTYPE;
+		int any = !rings[i].size && ours ? 0 : -EPROTOTYPE;
+
+		f->ring = spscring_create(&want);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(f->ring));
+		KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &f->p, 8, 7), one);
+		KUNIT_EXPECT_EQ(test, spscring_claim_consumer(f->ring, &f->c, 8, 7), one);
+		KUNIT_EXPECT_EQ(test, spscring_record_claim_producer(f->ring, &f->rp, 7), any);
+		KUNIT_EXPECT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 7), any);
+		/* a size of 0 is that of no element */
+		KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &f->p, 0, rings[i].tag),
+				-EINVAL);
+		KUNIT_EXPECT_EQ(test, spscring_claim_consumer(f->ring, &f->c, 0, rings[i].tag),
+				-EINVAL);
+		spscring_destroy(f->ring);
+		f->ring = NULL;
+	}
+}
+
+static void producer_shut_down(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 8, 8);
+	struct spscring_producer p;
+	u64 v = 3;
+
+	push_u64(test, 0, 3);
+	spscring_shutdown_producer(&f->p);
+	KUNIT_EXPECT_EQ(test, spscring_push(&f->p, &v), -ESHUTDOWN);
+	pop_u64(test, 0, 3);
+	KUNIT_EXPECT_EQ(test, pop_verdict(f), -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, claim_producer(f, &p), -ESHUTDOWN);
+}
+
+static void consumer_shut_down(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 8, 8);
+	struct spscring_consumer c;
+	u64 v;
+
+	spscring_shutdown_consumer(&f->c);
+	push_u64(test, 0, 8);
+	KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, &v), -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, push_verdict(f), -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, claim_consumer(f, &c), -ESHUTDOWN);
+}
+
+/* A driver destroys its ring: the user pops what is left, then learns of it ... */
+static void producer_destroyed(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 8, 8);
+	struct fixture *f = test->priv;
+	struct file *file;
+
+	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
+	file = spscring_export_file(ring, SPSCRING_CONSUMER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_consumer(f);
+	push_u64(test, 0, 5);
+	spscring_destroy(ring);
+	f->ring = NULL;
+	pop_u64(test, 0, 5);
+	KUNIT_EXPECT_EQ(test, pop_verdict(f), -EPIPE);
+	put_now(file);
+}
+
+/* ... and a user who pushes learns of it once the ring is full. */
+static void consumer_destroyed(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 8, 8);
+	struct fixture *f = test->priv;
+	struct file *file;
+
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
+	file = spscring_export_file(ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_producer(f);
+	spscring_destroy(ring);
+	f->ring = NULL;
+	push_u64(test, 0, 8);
+	KUNIT_EXPECT_EQ(test, push_verdict(f), -EPIPE);
+	put_now(file);
+}
+
+/* No element is looked at in place where a user may write it meanwhile. */
+static void peek_of_user(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 8, 8);
+	struct fixture *f = test->priv;
+	const void *rec;
+	struct file *file = spscring_export_file(ring, SPSCRING_PRODUCER);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
+	user_producer(f);
+	push_u64(test, 0, 2);
+	KUNIT_EXPECT_EQ(test, spscring_peek(&f->c, &rec), -EPERM);
+	KUNIT_EXPECT_EQ(test, spscring_peek_n(&f->c, 2, &rec), -EPERM);
+	pop_u64(test, 0, 2);
+	put_now(file);
+	/* the kernel has taken the end over, but this handle was made before */
+	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
+	push_u64(test, 0, 1);
+	KUNIT_EXPECT_EQ(test, spscring_peek(&f->c, &rec), -EPERM);
+}
+
+/* Nor where nobody is the producer yet: a user may become it. */
+static void peek_of_nobody(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	const void *rec;
+
+	make_ring(test, 8, 8);
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
+	KUNIT_EXPECT_EQ(test, spscring_peek(&f->c, &rec), -EPERM);
+}
+
+static struct kunit_case ends_cases[] = {
+	KUNIT_CASE(claimed_once),
+	KUNIT_CASE(claim_expects),
+	KUNIT_CASE(producer_shut_down),
+	KUNIT_CASE(consumer_shut_down),
+	KUNIT_CASE(producer_destroyed),
+	KUNIT_CASE(consumer_destroyed),
+	KUNIT_CASE(peek_of_user),
+	KUNIT_CASE(peek_of_nobody),
+	{}
+};
+
+static struct kunit_suite ends_suite = {
+	.name = "spscring_ends",
+	.init = fixture_init,
+	.exit = fixture_exit,
+	.test_cases = ends_cases,
+};
+
+kunit_test_suite(ends_suite);

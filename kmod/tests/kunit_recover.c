@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit: a claim recovers an end after its holder's death.
+ */
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+
+#include "fixture.h"
+#include "ring.h"
+
+/*
+ * A producer that was killed between two stores: it had published @whole elements, and then
+ * stored the tails of @torn more, but not its cursor.  The consumer had popped @taken.
+ */
+struct tear {
+	const char *name;
+	u64 capacity, before, whole, torn, taken;
+};
+
+static const struct tear tears[] = {
+	{ "nothing", 64, 0, 0, 0, 0 },
+	{ "data only", 64, 5, 3, 0, 0 },
+	{ "one", 64, 0, 0, 1, 0 },
+	{ "one, the ring's only one", 1, 10, 0, 1, 0 },
+	{ "within a frame", 64, 3, 1, 2, 0 },
+	{ "to a frame's end", 64, 0, 3, 4, 0 },
+	{ "over a frame's end", 64, 100, 3, 9, 0 },
+	{ "several frames", 64, 100, 0, 40, 0 },
+	{ "all", 64, 1000, 0, 64, 0 },
+	{ "the last ones", 64, 1000, 60, 4, 0 },
+	{ "some taken already", 64, 1000, 10, 30, 25 },
+	{ "all taken already", 64, 1000, 10, 30, 40 },
+	{ "a frame of more than all", 3, 50, 1, 2, 1 },
+};
+
+static void tear_desc(const struct tear *tear, char *desc)
+{
+	strscpy(desc, tear->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(tear, tears, tear_desc);
+
+/* Push as spscring_push_n() does, but without its last store, that of the cursor. */
+static void push_torn(struct fixture *f, u64 value)
+{
+	struct spscring_producer *p = &f->p;
+	void *slot;
+
+	if (p->base.pos == p->base.stop && p->base.limit - p->base.pos >= p->frame_records &&
+	    spscring_at_frame_end(p, &p->at, p->base.pos)) {
+		p->at = spscring_place_ahead(p, &p->at, p->base.pos);
+		p->base.stop = p->base.pos + p->frame_records;
+	}
+	if (spscring_reserve(p, &slot))
+		return;
+	*(u64 *)slot = value;
+	spscring_store_tail(p, p->base.pos + 1);
+}
+
+static void producer_mended(struct kunit *test)
+{
+	const struct tear *t = test->param_value;
+	struct spscring *ring = make_ring(test, t->capacity, 8);
+	u64 i, all = t->whole + t->torn, v = 0;
+	struct fixture *f = test->priv;
+	struct file *file;
+	void *slot;
+
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
+	file = spscring_export_file(ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_producer(f);
+	for (i = 0; i < t->before; i++) {
+		push_u64(test, i, 1);
+		pop_u64(test, i, 1);
+	}
+	push_u64(test, i, t->whole);
+	for (i = 0; i < t->torn; i++)
+		push_torn(f, t->before + t->whole + i);
+	if (!spscring_reserve(&f->p, &slot))
+		*(u64 *)slot = ~0ULL;
+	pop_u64(test, t->before, t->taken);
+	put_now(file);
+
+	/* what a consumer could see is there, once, and the next producer goes on behind it */
+	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
+	spscring_get_info(ring, &f->info);
+	KUNIT_EXPECT_EQ(test, f->info.tail, t->before + all);
+	KUNIT_EXPECT_EQ(test, f->info.length, all - t->taken);
+	KUNIT_EXPECT_EQ(test, f->info.producer_generation, 2);
+	pop_u64(test, t->before + t->taken, all - t->taken);
+	KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, &v), -EAGAIN);
+	for (i = 0; i < 3 * t->capacity; i++) {
+		push_u64(test, i, 1);
+		pop_u64(test, i, 1);
+		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), -EAGAIN);
+	}
+}
+
+/* A claim does not believe tails that no order of stores leaves behind, and puts them right. */
+static void wild_tails_mended(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 64, 8);
+	struct fixture *f = test->priv;
+	const struct spscring_geometry *g = &f->info.geometry;
+	struct file *file;
+	u64 i, v;
+
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
+	file = spscring_export_file(ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_producer(f);
+	push_u64(test, 0, 10);
+	/* all frames from that of 14 to 20 on; the one of 7 to 13 holds the last element */
+	for (i = 2; i < g->frames; i++)
+		*(u64 *)(f->p.base.data + i * g->frame_size) = 10 + i * 1000;
+	put_now(file);
+
+	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
+	KUNIT_EXPECT_EQ(test, f->p.base.pos, 10);
+	pop_u64(test, 0, 10);
+	KUNIT_EXPECT_EQ(test, pop_verdict(f), -EAGAIN);
+	for (i = 10; i < 500; i++) {
+		push_u64(test, i, 1);
+		pop_u64(test, i, 1);
+		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), -EAGAIN);
+	}
+}
+
+/* An impossible cursor breaks the ring. */
+static void wild_cursor_refused(struct kunit *test)
+{
+	static const struct { u64 tail, head; } wild[] = {
+		{ 10 + 65, 10 }, { 1ULL << 63, 10 }, { -66ULL, 10 }, { -2ULL, -15ULL },
+	};
+	struct fixture *f = test->priv;
+	struct file *file;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(wild); i++) {
+		make_ring(test, 64, 8);
+		KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
+		file = spscring_export_file(f->ring, SPSCRING_PRODUCER);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+		user_producer(f);
+		push_u64(test, 0, 10);
+		pop_u64(test, 0, 10);
+		f->p.base.lines->cursor.word = wild[i].tail;
+		f->c.base.lines->cursor.word = wild[i].head;
+		put_now(file);
+		KUNIT_EXPECT_EQ(test, claim_producer(f, &f->p), -EPIPE);
+		spscring_get_info(f->ring, &f->info);
+		KUNIT_EXPECT_EQ(test, f->info.broken, 1);
+	}
+}
+
+/* The next consumer gets what a dead one had not released. */
+static void consumer_mended(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 64, 8);
+	struct fixture *f = test->priv;
+	const void *rec;
+	struct file *file;
+
+	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
+	file = spscring_export_file(ring, SPSCRING_CONSUMER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_consumer(f);
+	push_u64(test, 0, 64);
+	pop_u64(test, 0, 13);
+	KUNIT_ASSERT_EQ(test, spscring_peek(&f->c, &rec), 0);
+	KUNIT_EXPECT_NE(test, f->c.base.lines->told.word, 13);
+	put_now(file);
+	KUNIT_EXPECT_EQ(test, push_verdict(f), 0);
+
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
+	KUNIT_EXPECT_EQ(test, f->c.base.lines->told.word, 13);
+	pop_u64(test, 13, 51);
+}
+
+/*
+ * A claim looks for pins of each chunk under the chunk's lock: it is refused while another holds
+ * that, and while there is a reference that is no mapping's.
+ */
+static void mapped_or_pinned(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 4096, 8);
+	struct page *page = ring->pages[RING_PAGE_DATA];
+	struct fixture *f = test->priv;
+	struct file *file;
+
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
+	file = spscring_export_file(ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_producer(f);
+	push_u64(test, 0, 10);
+	put_now(file);
+
+	folio_lock(page_folio(page));
+	KUNIT_EXPECT_EQ(test, claim_producer(f, &f->p), -EBUSY);
+	folio_unlock(page_folio(page));
+	get_page(page);
+	KUNIT_EXPECT_EQ(test, claim_producer(f, &f->p), -EBUSY);
+	put_page(page);
+	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
+	pop_u64(test, 0, 10);
+}
+
+static struct kunit_case recover_cases[] = {
+	KUNIT_CASE_PARAM(producer_mended, tear_gen_params),
+	KUNIT_CASE(wild_tails_mended),
+	KUNIT_CASE(wild_cursor_refused),
+	KUNIT_CASE(consumer_mended),
+	KUNIT_CASE(mapped_or_pinned),
+	{}
+};
+
+static struct kunit_suite recover_suite = {
+	.name = "spscring_recover",
+	.init = fixture_init,
+	.exit = fixture_exit,
+	.test_cases = recover_cases,
+};
+
+kunit_test_suite(recover_suite);

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit: ends of kernel code sleep and are woken.  Races that take a delay at one place are made
+ * by probes on tracepoints there.
+ */
+#include <linux/completion.h>
+#include <linux/cpumask.h>
+#include <linux/irq_work.h>
+#include <linux/kthread.h>
+
+#include "fixture.h"
+#include "kunit_record_modes.h"
+#include "ring.h"
+#include "trace.h"
+
+/* In ns: no wake-up is as late as this, but a lost one. */
+#define PATIENCE	(60 * NSEC_PER_SEC)
+
+/* A tail that lies about a later frame does not keep a waiter in its loop for ever. */
+static void wait_lying_tail(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 64, 8);
+	struct fixture *f = test->priv;
+	const struct spscring_geometry *g = &f->info.geometry;
+	struct file *file;
+
+	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
+	file = spscring_export_file(ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_producer(f);
+	*(u64 *)(f->p.base.data + 63 / g->frame_records * g->frame_size) = 64;
+	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 64, -1), -EPIPE);
+	spscring_get_info(ring, &f->info);
+	KUNIT_EXPECT_EQ(test, f->info.broken, 1);
+	put_now(file);
+}
+
+/* An end polls for less time when that was in vain; waits are counted, with a sleep or without. */
+static void wait_spin_adapts(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	const u64 *looked = f->c.base.lines->counters.more;
+	int i;
+
+	KUNIT_EXPECT_EQ(test, f->c.base.spin_max, num_online_cpus() > 1 ? SPSCRING_SPIN_MAX : 0);
+	KUNIT_EXPECT_EQ(test, f->p.base.spin_max, f->c.base.spin_max);
+	f->c.base.spin_max = 160;
+	f->c.base.spin = 160;
+	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, 1), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, f->c.base.spin, 80);
+	for (i = 0; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, 1), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, f->c.base.spin, 10);
+	push_u64(test, 0, 64);
+	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 64, -1), 0);
+	KUNIT_EXPECT_EQ(test, f->c.base.spin, 10);
+	KUNIT_EXPECT_EQ(test, looked[0], 1);
+	KUNIT_EXPECT_EQ(test, looked[1], 6);
+	KUNIT_EXPECT_EQ(test, spscring_wait_room(&f->p, 1, 1), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, f->p.base.lines->counters.more[1], 1);
+	spscring_get_info(f->ring, &f->info);
+	KUNIT_EXPECT_EQ(test, f->info.consumer_sleep.sleeps, 6);
+}
+
+struct interrupt {
+	struct irq_work work;
+	struct spscring_producer *p;
+};
+
+static void push_in_interrupt(struct irq_work *work)
+{
+	u64 v = 0;
+
+	spscring_push(container_of(work, struct interrupt, work)->p, &v);
+}
+
+/* A wait for more than the ring holds is refused, and does no harm. */
+static void wait_counts(struct kunit *test)
+{
+	static const u64 counts[] = { 0, 65, 1ULL << 62, 1ULL << 63, (1ULL << 63) + 65, ~0ULL };
+	struct fixture *f = make_pair(test, 64, 8);
+	int i;
+
+	push_u64(test, 0, 1);
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		KUNIT_EXPECT_EQ(test, spscring_wait_room(&f->p, counts[i], 1), -EINVAL);
+		KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, counts[i], 1), -EINVAL);
+		KUNIT_EXPECT_EQ(test, spscring_has_room(&f->p, counts[i]), !counts[i]);
+		KUNIT_EXPECT_EQ(test, spscring_has_records(&f->c, counts[i]), !counts[i]);
+	}
+	KUNIT_EXPECT_EQ(test, spscring_wait_room(&f->p, 63, -1), 0);
+	pop_u64(test, 0, 1);
+	KUNIT_EXPECT_EQ(test, spscring_wait_room(&f->p, 64, -1), 0);
+	spscring_get_info(f->ring, &f->info);
+	KUNIT_EXPECT_EQ(test, f->info.broken, 0);
+	spscring_shutdown_consumer(&f->c);
+	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, -1), -ESHUTDOWN);
+}
+
+/* An end does not sleep for what comes while it polls. */
+static void wait_spins(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	struct interrupt soon = { .p = &f->p };
+	int tries;
+	u64 v;
+
+	init_irq_work(&soon.work, push_in_interrupt);
+	/* an end polls no longer where another task is to run, so there are some tries */
+	for (tries = 0; tries < 64 && !f->c.base.lines->counters.more[0]; tries++) {
+		f->c.base.spin_max = U32_MAX;
+		f->c.base.spin = U32_MAX;
+		irq_work_queue(&soon.work);
+		KUNIT_ASSERT_EQ(test, spscring_wait_records(&f->c, 1, -1), 0);
+		irq_work_sync(&soon.work);
+		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), 0);
+	}
+	KUNIT_EXPECT_EQ(test, f->c.base.lines->counters.more[0], 1);
+}
+
+/* A race: what a peer could do while an end is at one place, a probe on a tracepoint there does. */
+struct race {
+	struct spscring *ring;
+	struct spscring_producer *p;
+	u64 *state;		/* the producer's end */
+	int met;
+};
+
+/* A waiter that is not asleep yet is woken by a producer's death; by then there is another. */
+static void die_and_come_again(void *data, const struct spscring *ring, u32 role, u64 index)
+{
+	struct race *race = data;
+	u64 held = READ_ONCE(*race->state), v = 0;
+
+	if (ring != race->ring)
+		return;
+	if (race->met++) {
+		spscring_push(race->p, &v);
+		return;
+	}
+	WRITE_ONCE(*race->state, SPSCRING_DEAD);
+	spscring_kick(race->ring, role, 0);
+	WRITE_ONCE(*race->state, held);
+}
+
+/* That waiter waits on, and is woken by the successor. */
+static void wait_woken_early(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	struct race race = {
+		.ring = f->ring, .p = &f->p,
+		.state = (u64 *)&f->c.base.kernel->producer.word,
+	};
+
+	f->c.base.spin = 0;
+	KUNIT_ASSERT_EQ(test, register_trace_spscring_sleep(die_and_come_again, &race), 0);
+	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, ktime_get_ns() + PATIENCE), 0);
+	unregister_trace_spscring_sleep(die_and_come_again, &race);
+	tracepoint_synchronize_unregister();
+	KUNIT_EXPECT_EQ(test, race.met, 2);
+}
+
+/* The producer pushes while it kicks, and does not look at the event index that it has noted. */
+static void push_unseen(void *data, const struct spscring *ring, u32 role)
+{
+	struct race *race = data;
+	void *slot;
+
+	if (ring != race->ring || role != SPSCRING_CONSUMER || race->met++ ||
+	    spscring_reserve(race->p, &slot))
+		return;
+	spscring_commit_flags(race->p, 1, SPSCRING_NOWAKE);
+}
+
+/* A thread that waits for @n elements, or bytes of records. */
+struct sleeper {
+	struct spscring_consumer c;
+	struct spscring_record_consumer rc;	/* where records are of any size */
+	bool any_size;
+	u64 n;
+	int err;
+	struct completion woken;
+};
+
+static int sleep_for(void *data)
+{
+	struct sleeper *s = data;
+	s64 until = ktime_get_ns() + PATIENCE;
+
+	s->err = s->any_size ? spscring_record_wait_records(&s->rc, s->n, until) :
+		spscring_wait_records(&s->c, s->n, until);
+	if (!s->err && (s64)ktime_get_ns() >= until)
+		s->err = -ETIMEDOUT;	/* it found them by its last look */
+	kthread_complete_and_exit(&s->woken, 0);
+}
+
+static void sleeper_start(struct kunit *test, struct sleeper *s, u64 n)
+{
+	struct fixture *f = test->priv;
+
+	s->c = f->c;
+	s->c.base.spin = 0;
+	s->rc = f->rc;
+	s->rc.base.spin = 0;
+	s->any_size = f->info.geometry.flags & SPSCRING_CREATE_RECORDS;
+	s->n = n;
+	init_completion(&s->woken);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(sleep_for, s, "spscring_sleeper")));
+}
+
+static void until_asleep(struct fixture *f, u64 sleeps)
+{
+	do {
+		cond_resched();
+		spscring_get_info(f->ring, &f->info);
+	} while (f->info.consumer_sleep.sleeps < sleeps);
+}
+
+/* Two threads wait; false if the first was not asleep yet, and found its element by itself. */
+static bool two_woken(struct kunit *test, struct race *race, struct sleeper *s)
+{
+	struct fixture *f = test->priv;
+	u64 sleeps, v;
+	bool woken;
+
+	race->met = 0;
+	spscring_get_info(f->ring, &f->info);
+	sleeps = f->info.consumer_sleep.sleeps + 2;
+	sleeper_start(test, &s[0], 1);
+	sleeper_start(test, &s[1], 2);
+	until_asleep(f, sleeps);
+	push_u64(test, 0, 1);
+	woken = race->met;
+	if (!woken)
+		push_u64(test, 0, 1);
+	wait_for_completion(&s[0].woken);
+	wait_for_completion(&s[1].woken);
+	KUNIT_EXPECT_EQ(test, s[0].err, 0);
+	KUNIT_EXPECT_EQ(test, s[1].err, 0);
+	while (!spscring_pop(&f->c, &v))
+		;
+	return woken;
+}
+
+/* The second of two waiters, whose element comes while the first is woken, is woken, too. */
+static void wait_woken_together(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	struct race race = { .ring = f->ring, .p = &f->p };
+	struct sleeper *s = kunit_kcalloc(test, 2, sizeof(*s), GFP_KERNEL);
+	int tries = 1000;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	KUNIT_ASSERT_EQ(test, register_trace_spscring_wake(push_unseen, &race), 0);
+	while (!two_woken(test, &race, s) && --tries)
+		;
+	unregister_trace_spscring_wake(push_unseen, &race);
+	tracepoint_synchronize_unregister();
+	KUNIT_EXPECT_GT(test, tries, 0);
+}
+
+/* A consumer waits for so much that the next record does not fit: a full ring wakes it. */
+static void wait_full(struct kunit *test)
+{
+	struct sleeper *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	u32 mode = *(const u32 *)test->param_value;
+	struct fixture *f = test->priv;
+	const u64 need = 8000;
+	static u8 rec[1000];
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	if (mode & SPSCRING_CREATE_OVERWRITE)
+		return;	/* such a ring is never full */
+	make_records(test, need, mode);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(f->ring, &f->rp, 0), 0);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 0), 0);
+	sleeper_start(test, s, need);
+	until_asleep(f, 1);
+	do
+		err = spscring_record_push(&f->rp, rec, sizeof(rec));
+	while (!err);
+	KUNIT_EXPECT_EQ(test, err, mode & SPSCRING_CREATE_DROP ? -ENOBUFS : -EAGAIN);
+	wait_for_completion(&s->woken);
+	KUNIT_EXPECT_EQ(test, s->err, 0);
+	KUNIT_EXPECT_FALSE(test, spscring_record_has_records(&f->rc, need));
+	/* no wait where the ring is full already */
+	KUNIT_EXPECT_EQ(test, spscring_record_wait_records(&f->rc, need, -1), 0);
+}
+
+static struct kunit_case wait_cases[] = {
+	KUNIT_CASE(wait_lying_tail),
+	KUNIT_CASE(wait_spin_adapts),
+	KUNIT_CASE(wait_counts),
+	KUNIT_CASE(wait_spins),
+	KUNIT_CASE_PARAM(wait_full, record_mode_gen_params),
+	KUNIT_CASE(wait_woken_early),
+	KUNIT_CASE(wait_woken_together),
+	{}
+};
+
+static struct kunit_suite wait_suite = {
+	.name = "spscring_wait",
+	.init = fixture_init,
+	.exit = fixture_exit,
+	.test_cases = wait_cases,
+};
+
+kunit_test_suite(wait_suite);

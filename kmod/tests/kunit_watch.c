@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit: a driver is told of the users of its ring.
+ */
+#include <linux/fs.h>
+
+#include "fixture.h"
+
+/* What a watch was told. */
+struct watched {
+	struct spscring *ring;
+	u32 role;
+	int claimed, ended, broken;	/* how often */
+	u32 how;
+	bool order;			/* claimed, ended, claimed, ... */
+	int (*mend)(struct watched *w);
+	int mended, nested;
+	struct spscring_producer *p;
+};
+
+static void watched_claimed(void *data)
+{
+	struct watched *w = data;
+
+	w->order &= w->claimed == w->ended;
+	w->claimed++;
+	w->nested = PTR_ERR_OR_ZERO(spscring_export_file(w->ring, w->role));
+}
+
+static void watched_ended(void *data, u32 how)
+{
+	struct watched *w = data;
+
+	w->ended++;
+	w->order &= w->claimed == w->ended;
+	w->how = how;
+}
+
+static void watched_broken(void *data)
+{
+	struct watched *w = data;
+
+	w->broken++;
+	if (w->p)
+		w->mended = spscring_reset_producer(w->p);
+}
+
+static int watch(struct watched *w, u32 flags)
+{
+	return spscring_watch(w->ring, w->role, &(struct spscring_watch) {
+		.flags = flags, .claimed = watched_claimed, .ended = watched_ended,
+		.broken = watched_broken, .data = w,
+	});
+}
+
+static void watch_refused(struct kunit *test)
+{
+	struct watched w = { .ring = make_ring(test, 8, 8), .role = SPSCRING_CONSUMER };
+
+	KUNIT_EXPECT_EQ(test, watch(&w, 1U << 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, watch(&w, 1U << 31), -EINVAL);
+	w.role = 3;
+	KUNIT_EXPECT_EQ(test, watch(&w, 0), -EINVAL);
+	w.role = SPSCRING_CONSUMER;
+	KUNIT_EXPECT_EQ(test, watch(&w, 0), 0);
+	KUNIT_EXPECT_EQ(test, watch(&w, 0), -EBUSY);
+	spscring_unwatch(w.ring, SPSCRING_PRODUCER);
+	KUNIT_EXPECT_EQ(test, watch(&w, 0), -EBUSY);
+	spscring_unwatch(w.ring, SPSCRING_CONSUMER);
+	KUNIT_EXPECT_EQ(test, watch(&w, 0), 0);
+}
+
+/* A watch is told of claims and ends in their order, and of nothing once it is taken away. */
+static void watch_order(struct kunit *test)
+{
+	struct watched w = { .ring = make_ring(test, 8, 8), .role = SPSCRING_CONSUMER,
+			     .order = true };
+	struct file *file;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, watch(&w, 0), 0);
+	for (i = 0; i < 3; i++) {
+		file = spscring_export_file(w.ring, w.role);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+		KUNIT_EXPECT_EQ(test, w.claimed, i + 1);
+		KUNIT_EXPECT_EQ(test, w.nested, -EDEADLK);
+		KUNIT_EXPECT_EQ(test, spscring_export_fd(w.ring, w.role), -EBUSY);
+		KUNIT_EXPECT_EQ(test, w.ended, i);
+		put_now(file);
+		KUNIT_EXPECT_EQ(test, w.ended, i + 1);
+		KUNIT_EXPECT_EQ(test, w.how, SPSCRING_DEAD);
+	}
+	KUNIT_EXPECT_TRUE(test, w.order);
+	KUNIT_EXPECT_EQ(test, w.broken, 0);
+
+	/* the watch is not told of the other end's users */
+	file = spscring_export_file(w.ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	put_now(file);
+	KUNIT_EXPECT_EQ(test, w.claimed, 3);
+
+	file = spscring_export_file(w.ring, w.role);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	spscring_unwatch(w.ring, w.role);
+	put_now(file);
+	KUNIT_EXPECT_EQ(test, w.claimed, 4);
+	KUNIT_EXPECT_EQ(test, w.ended, 3);
+}
+
+/* A user who opens a broken ring gets it if the driver resets it right then, and else does not. */
+static void watch_mends(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 8, 8);
+	struct watched w = { .ring = ring, .role = SPSCRING_CONSUMER, .mended = 1 };
+	struct fixture *f = test->priv;
+	struct file *file;
+
+	KUNIT_ASSERT_EQ(test, spscring_claim_producer(ring, &f->p, 8, 0), 0);
+	KUNIT_ASSERT_EQ(test, watch(&w, 0), 0);
+	file = export_user(test, w.role);
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	/* nobody has looked at this when the user goes */
+	f->c.base.lines->cursor.word = 5;
+	put_now(file);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(spscring_export_file(ring, w.role)), -EPIPE);
+	KUNIT_EXPECT_EQ(test, w.broken, 1);
+	w.p = &f->p;
+	file = export_user(test, w.role);
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	KUNIT_EXPECT_EQ(test, w.broken, 2);
+	KUNIT_EXPECT_EQ(test, w.mended, 0);
+	KUNIT_EXPECT_EQ(test, w.claimed, 2);
+	push_u64(test, 0, 8);
+	pop_u64(test, 0, 8);
+	put_now(file);
+}
+
+static struct kunit_case watch_cases[] = {
+	KUNIT_CASE(watch_refused),
+	KUNIT_CASE(watch_order),
+	KUNIT_CASE(watch_mends),
+	{}
+};
+
+static struct kunit_suite watch_suite = {
+	.name = "spscring_watch",
+	.init = fixture_init,
+	.exit = fixture_exit,
+	.test_cases = watch_cases,
+};
+
+kunit_test_suite(watch_suite);
