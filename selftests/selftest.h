@@ -126,8 +126,8 @@ static inline struct spscring_info info_of(int fd)
 }
 
 /*
- * Any ring will do for a test of what is common to all of them: it is asked first what it
- * is.  What is said of a ring that is another is in create.c and endpoint.c.
+ * Claim by what INFO says that the ring is.  What a claim says that expects another ring is
+ * tested by expect.c and endpoint.c.
  */
 static inline int claim_end(int ring_fd, __u32 role, __u64 type_tag)
 {

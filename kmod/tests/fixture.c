@@ -139,6 +139,19 @@ struct file *export_user(struct kunit *test, u32 role)
 	return file;
 }
 
+struct file *make_user_pair(struct kunit *test, u64 capacity, u32 size, u32 user)
+{
+	struct fixture *f = test->priv;
+	struct file *file;
+
+	make_ring(test, capacity, size);
+	KUNIT_ASSERT_EQ(test, user == SPSCRING_PRODUCER ? claim_consumer(f, &f->c) :
+			claim_producer(f, &f->p), 0);
+	file = export_user(test, user);
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	return file;
+}
+
 void put_now(struct file *file)
 {
 	fput(file);

@@ -45,6 +45,8 @@ void user_record_producer(struct fixture *f);
 
 /* Export an end to a user, who has the handle from then on; NULL if that failed. */
 struct file *export_user(struct kunit *test, u32 role);
+/* A ring whose end @user is a user's, until the file is put; the other one is the kernel's. */
+struct file *make_user_pair(struct kunit *test, u64 capacity, u32 size, u32 user);
 
 /* Where the ring's pages begin, by the data of a handle. */
 void *ring_base(struct fixture *f, void *data);

@@ -90,16 +90,11 @@ static void consumer_shut_down(struct kunit *test)
 /* A driver destroys its ring: the user pops what is left, then learns of it ... */
 static void producer_destroyed(struct kunit *test)
 {
-	struct spscring *ring = make_ring(test, 8, 8);
+	struct file *file = make_user_pair(test, 8, 8, SPSCRING_CONSUMER);
 	struct fixture *f = test->priv;
-	struct file *file;
 
-	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
-	file = spscring_export_file(ring, SPSCRING_CONSUMER);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	user_consumer(f);
 	push_u64(test, 0, 5);
-	spscring_destroy(ring);
+	spscring_destroy(f->ring);
 	f->ring = NULL;
 	pop_u64(test, 0, 5);
 	KUNIT_EXPECT_EQ(test, pop_verdict(f), -EPIPE);
@@ -109,15 +104,10 @@ static void producer_destroyed(struct kunit *test)
 /* ... and a user who pushes learns of it once the ring is full. */
 static void consumer_destroyed(struct kunit *test)
 {
-	struct spscring *ring = make_ring(test, 8, 8);
+	struct file *file = make_user_pair(test, 8, 8, SPSCRING_PRODUCER);
 	struct fixture *f = test->priv;
-	struct file *file;
 
-	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
-	file = spscring_export_file(ring, SPSCRING_PRODUCER);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	user_producer(f);
-	spscring_destroy(ring);
+	spscring_destroy(f->ring);
 	f->ring = NULL;
 	push_u64(test, 0, 8);
 	KUNIT_EXPECT_EQ(test, push_verdict(f), -EPIPE);

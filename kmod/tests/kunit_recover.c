@@ -60,16 +60,11 @@ static void push_torn(struct fixture *f, u64 value)
 static void producer_mended(struct kunit *test)
 {
 	const struct tear *t = test->param_value;
-	struct spscring *ring = make_ring(test, t->capacity, 8);
+	struct file *file = make_user_pair(test, t->capacity, 8, SPSCRING_PRODUCER);
 	u64 i, all = t->whole + t->torn, v = 0;
 	struct fixture *f = test->priv;
-	struct file *file;
 	void *slot;
 
-	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
-	file = spscring_export_file(ring, SPSCRING_PRODUCER);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	user_producer(f);
 	for (i = 0; i < t->before; i++) {
 		push_u64(test, i, 1);
 		pop_u64(test, i, 1);
@@ -84,7 +79,7 @@ static void producer_mended(struct kunit *test)
 
 	/* what a consumer could see is there, once, and the next producer goes on behind it */
 	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
-	spscring_get_info(ring, &f->info);
+	spscring_get_info(f->ring, &f->info);
 	KUNIT_EXPECT_EQ(test, f->info.tail, t->before + all);
 	KUNIT_EXPECT_EQ(test, f->info.length, all - t->taken);
 	KUNIT_EXPECT_EQ(test, f->info.producer_generation, 2);
@@ -100,16 +95,11 @@ static void producer_mended(struct kunit *test)
 /* A claim does not believe tails that no order of stores leaves behind, and puts them right. */
 static void wild_tails_mended(struct kunit *test)
 {
-	struct spscring *ring = make_ring(test, 64, 8);
+	struct file *file = make_user_pair(test, 64, 8, SPSCRING_PRODUCER);
 	struct fixture *f = test->priv;
 	const struct spscring_geometry *g = &f->info.geometry;
-	struct file *file;
 	u64 i, v;
 
-	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
-	file = spscring_export_file(ring, SPSCRING_PRODUCER);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	user_producer(f);
 	push_u64(test, 0, 10);
 	/* all frames from that of 14 to 20 on; the one of 7 to 13 holds the last element */
 	for (i = 2; i < g->frames; i++)
@@ -138,11 +128,7 @@ static void wild_cursor_refused(struct kunit *test)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(wild); i++) {
-		make_ring(test, 64, 8);
-		KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
-		file = spscring_export_file(f->ring, SPSCRING_PRODUCER);
-		KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-		user_producer(f);
+		file = make_user_pair(test, 64, 8, SPSCRING_PRODUCER);
 		push_u64(test, 0, 10);
 		pop_u64(test, 0, 10);
 		f->p.base.lines->cursor.word = wild[i].tail;
@@ -157,15 +143,10 @@ static void wild_cursor_refused(struct kunit *test)
 /* The next consumer gets what a dead one had not released. */
 static void consumer_mended(struct kunit *test)
 {
-	struct spscring *ring = make_ring(test, 64, 8);
+	struct file *file = make_user_pair(test, 64, 8, SPSCRING_CONSUMER);
 	struct fixture *f = test->priv;
 	const void *rec;
-	struct file *file;
 
-	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
-	file = spscring_export_file(ring, SPSCRING_CONSUMER);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	user_consumer(f);
 	push_u64(test, 0, 64);
 	pop_u64(test, 0, 13);
 	KUNIT_ASSERT_EQ(test, spscring_peek(&f->c, &rec), 0);
@@ -184,15 +165,10 @@ static void consumer_mended(struct kunit *test)
  */
 static void mapped_or_pinned(struct kunit *test)
 {
-	struct spscring *ring = make_ring(test, 4096, 8);
-	struct page *page = ring->pages[RING_PAGE_DATA];
+	struct file *file = make_user_pair(test, 4096, 8, SPSCRING_PRODUCER);
 	struct fixture *f = test->priv;
-	struct file *file;
+	struct page *page = f->ring->pages[RING_PAGE_DATA];
 
-	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
-	file = spscring_export_file(ring, SPSCRING_PRODUCER);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	user_producer(f);
 	push_u64(test, 0, 10);
 	put_now(file);
 

@@ -19,18 +19,13 @@
 /* A tail that lies about a later frame does not keep a waiter in its loop for ever. */
 static void wait_lying_tail(struct kunit *test)
 {
-	struct spscring *ring = make_ring(test, 64, 8);
+	struct file *file = make_user_pair(test, 64, 8, SPSCRING_PRODUCER);
 	struct fixture *f = test->priv;
 	const struct spscring_geometry *g = &f->info.geometry;
-	struct file *file;
 
-	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
-	file = spscring_export_file(ring, SPSCRING_PRODUCER);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	user_producer(f);
 	*(u64 *)(f->p.base.data + 63 / g->frame_records * g->frame_size) = 64;
 	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 64, -1), -EPIPE);
-	spscring_get_info(ring, &f->info);
+	spscring_get_info(f->ring, &f->info);
 	KUNIT_EXPECT_EQ(test, f->info.broken, 1);
 	put_now(file);
 }
