@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ABI does not move: numbers, sizes, the page map, how the structs grow.
+ * The ABI does not change: numbers, sizes, the map of the pages, how structs may grow.
  */
 #include <stddef.h>
 
 #include "selftest.h"
 
-/* Every field's place, written down a second time. */
+/* The place of every field, written down a second time. */
 #define AT(type, field, offset) { #type "." #field, offsetof(struct type, field), offset }
 
 static const struct { const char *name; size_t is, was; } places[] = {
@@ -109,53 +109,53 @@ TEST(numbers)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(places); i++) {
-		EXPECT_EQ(places[i].is, places[i].was)
+		EXPECT_EQ(places[i].was, places[i].is)
 			TH_LOG("%s", places[i].name);
 	}
 
-	EXPECT_EQ(sizeof(struct spscring_create), 72);
-	EXPECT_EQ(sizeof(struct spscring_endpoint), 24);
-	EXPECT_EQ(sizeof(struct spscring_shutdown), 8);
-	EXPECT_EQ(sizeof(struct spscring_geometry), 128);
-	EXPECT_EQ(sizeof(struct spscring_info), 416);
-	EXPECT_EQ(sizeof(struct spscring_loss), 64);
-	EXPECT_EQ(sizeof(struct spscring_record), 24);
-	EXPECT_EQ(sizeof(struct spscring_wait), 24);
-	EXPECT_EQ(sizeof(struct spscring_notify), 24);
-	EXPECT_EQ(sizeof(struct spscring_info_page), 168);
+	EXPECT_EQ(72, sizeof(struct spscring_create));
+	EXPECT_EQ(24, sizeof(struct spscring_endpoint));
+	EXPECT_EQ(8, sizeof(struct spscring_shutdown));
+	EXPECT_EQ(128, sizeof(struct spscring_geometry));
+	EXPECT_EQ(416, sizeof(struct spscring_info));
+	EXPECT_EQ(64, sizeof(struct spscring_loss));
+	EXPECT_EQ(24, sizeof(struct spscring_record));
+	EXPECT_EQ(24, sizeof(struct spscring_wait));
+	EXPECT_EQ(24, sizeof(struct spscring_notify));
+	EXPECT_EQ(168, sizeof(struct spscring_info_page));
 
-	EXPECT_EQ(SPSCRING_CREATE, 0xef00);
-	EXPECT_EQ(SPSCRING_ENDPOINT, 0xef01);
-	EXPECT_EQ(SPSCRING_SHUTDOWN, 0xef02);
-	EXPECT_EQ(SPSCRING_INFO, 0xef03);
-	EXPECT_EQ(SPSCRING_WAIT, 0xef04);
-	EXPECT_EQ(SPSCRING_KICK, 0xef05);
-	EXPECT_EQ(SPSCRING_NOTIFY, 0xef06);
-	EXPECT_EQ(SPSCRING_CREATE_BUSY_POLL, 2);
-	EXPECT_EQ(SPSCRING_CREATE_FENCE, 4);
-	EXPECT_EQ(SPSCRING_CREATE_RECORDS, 8);
-	EXPECT_EQ(SPSCRING_CREATE_DROP, 16);
-	EXPECT_EQ(SPSCRING_CREATE_OVERWRITE, 32);
-	EXPECT_EQ(SPSCRING_WORD_LENGTH, 0xffffffff);
-	EXPECT_EQ(SPSCRING_WORD_PUBLISHED, 1ULL << 32);
-	EXPECT_EQ(SPSCRING_WORD_DISCARDED, 1ULL << 33);
-	EXPECT_EQ(SPSCRING_WORD_LAP, 1ULL << 34);
-	EXPECT_EQ(SPSCRING_WORD_SEQUENCE, 35);
-	EXPECT_EQ(SPSCRING_COUNT_OVERRUNS, 2);
-	EXPECT_EQ(SPSCRING_COUNT_DROPS, 2);
-	EXPECT_EQ(SPSCRING_COUNT_HIGH_WATER, 3);
-	EXPECT_EQ(SPSCRING_WAIT_ARM, 1);
-	EXPECT_EQ(SPSCRING_NOBODY, 0x7fffffffffffffff);
-	EXPECT_EQ(SPSCRING_MAGIC, 0x676e697263737073ULL);
-	EXPECT_EQ(SPSCRING_KERNEL_LINES, 1024);
-	EXPECT_EQ(SPSCRING_LINE, 128);
-	EXPECT_EQ(SPSCRING_COLOURS, 16);
-	EXPECT_EQ(SPSCRING_PRODUCER, 1);
-	EXPECT_EQ(SPSCRING_CONSUMER, 2);
-	EXPECT_EQ(SPSCRING_UNCLAIMED, 0);
-	EXPECT_EQ(SPSCRING_HELD, 1);
-	EXPECT_EQ(SPSCRING_SHUT_DOWN, 2);
-	EXPECT_EQ(SPSCRING_DEAD, 3);
+	EXPECT_EQ(0xef00, SPSCRING_CREATE);
+	EXPECT_EQ(0xef01, SPSCRING_ENDPOINT);
+	EXPECT_EQ(0xef02, SPSCRING_SHUTDOWN);
+	EXPECT_EQ(0xef03, SPSCRING_INFO);
+	EXPECT_EQ(0xef04, SPSCRING_WAIT);
+	EXPECT_EQ(0xef05, SPSCRING_KICK);
+	EXPECT_EQ(0xef06, SPSCRING_NOTIFY);
+	EXPECT_EQ(2, SPSCRING_CREATE_BUSY_POLL);
+	EXPECT_EQ(4, SPSCRING_CREATE_FENCE);
+	EXPECT_EQ(8, SPSCRING_CREATE_RECORDS);
+	EXPECT_EQ(16, SPSCRING_CREATE_DROP);
+	EXPECT_EQ(32, SPSCRING_CREATE_OVERWRITE);
+	EXPECT_EQ(0xffffffff, SPSCRING_WORD_LENGTH);
+	EXPECT_EQ(1ULL << 32, SPSCRING_WORD_PUBLISHED);
+	EXPECT_EQ(1ULL << 33, SPSCRING_WORD_DISCARDED);
+	EXPECT_EQ(1ULL << 34, SPSCRING_WORD_LAP);
+	EXPECT_EQ(35, SPSCRING_WORD_SEQUENCE);
+	EXPECT_EQ(2, SPSCRING_COUNT_OVERRUNS);
+	EXPECT_EQ(2, SPSCRING_COUNT_DROPS);
+	EXPECT_EQ(3, SPSCRING_COUNT_HIGH_WATER);
+	EXPECT_EQ(1, SPSCRING_WAIT_ARM);
+	EXPECT_EQ(0x7fffffffffffffff, SPSCRING_NOBODY);
+	EXPECT_EQ(0x676e697263737073ULL, SPSCRING_MAGIC);
+	EXPECT_EQ(1024, SPSCRING_KERNEL_LINES);
+	EXPECT_EQ(128, SPSCRING_LINE);
+	EXPECT_EQ(16, SPSCRING_COLOURS);
+	EXPECT_EQ(1, SPSCRING_PRODUCER);
+	EXPECT_EQ(2, SPSCRING_CONSUMER);
+	EXPECT_EQ(0, SPSCRING_UNCLAIMED);
+	EXPECT_EQ(1, SPSCRING_HELD);
+	EXPECT_EQ(2, SPSCRING_SHUT_DOWN);
+	EXPECT_EQ(3, SPSCRING_DEAD);
 }
 
 /* ------------------------------------------------------------- the pages */
@@ -166,7 +166,7 @@ FIXTURE(pages)
 {
 	int ring, producer, consumer;
 	struct spscring_info info;
-	const char *all;		/* the ring fd's mapping of everything */
+	const char *all;		/* all pages, as the ring fd maps them */
 };
 
 FIXTURE_SETUP(pages)
@@ -179,9 +179,9 @@ FIXTURE_SETUP(pages)
 	ASSERT_GE(self->producer, 0);
 	self->consumer = claim_end(self->ring, SPSCRING_CONSUMER, TAG);
 	ASSERT_GE(self->consumer, 0);
-	ASSERT_EQ(spscring_get_info(self->ring, &self->info), 0);
+	ASSERT_EQ(0, spscring_get_info(self->ring, &self->info));
 	self->all = mmap(NULL, self->info.geometry.memory, PROT_READ, MAP_SHARED, self->ring, 0);
-	ASSERT_NE(self->all, MAP_FAILED);
+	ASSERT_NE(MAP_FAILED, self->all);
 }
 
 FIXTURE_TEARDOWN(pages)
@@ -197,25 +197,25 @@ TEST_F(pages, info_page)
 	const struct spscring_geometry *g = &self->info.geometry;
 	const struct spscring_info_page *page = (const void *)(self->all + g->info_offset);
 
-	EXPECT_EQ(page->magic, SPSCRING_MAGIC);
-	EXPECT_EQ(memcmp(&page->geometry, g, sizeof(*g)), 0);
-	EXPECT_EQ(memcmp(page->name, self->info.name, sizeof(page->name)), 0);
-	EXPECT_STREQ((const char *)page->name, "abi");
-	EXPECT_EQ(g->version, 3);
-	EXPECT_EQ(g->oldest_reader, 3);
-	EXPECT_EQ(g->features, 0);
-	EXPECT_EQ(g->flags, 0);
-	EXPECT_EQ(g->reserved, 0);
-	EXPECT_EQ(g->type_tag, TAG);
-	EXPECT_EQ(g->capacity, 100);
-	EXPECT_EQ(g->record_size, 8);
-	EXPECT_EQ(g->page_size, sysconf(_SC_PAGESIZE));
-	EXPECT_EQ(g->consumer_offset, 0);
-	EXPECT_EQ(g->info_offset, g->page_size);
-	EXPECT_EQ(g->producer_offset, 2 * g->page_size);
-	EXPECT_EQ(g->data_offset, 3 * g->page_size);
-	EXPECT_EQ(g->memory, g->data_offset + g->data_bytes);
-	EXPECT_EQ(g->data_bytes % g->page_size, 0);
+	EXPECT_EQ(SPSCRING_MAGIC, page->magic);
+	EXPECT_EQ(0, memcmp(&page->geometry, g, sizeof(*g)));
+	EXPECT_EQ(0, memcmp(page->name, self->info.name, sizeof(page->name)));
+	EXPECT_STREQ("abi", (const char *)page->name);
+	EXPECT_EQ(3, g->version);
+	EXPECT_EQ(3, g->oldest_reader);
+	EXPECT_EQ(0, g->features);
+	EXPECT_EQ(0, g->flags);
+	EXPECT_EQ(0, g->reserved);
+	EXPECT_EQ(TAG, g->type_tag);
+	EXPECT_EQ(100, g->capacity);
+	EXPECT_EQ(8, g->record_size);
+	EXPECT_EQ(sysconf(_SC_PAGESIZE), g->page_size);
+	EXPECT_EQ(0, g->consumer_offset);
+	EXPECT_EQ(g->page_size, g->info_offset);
+	EXPECT_EQ(2 * g->page_size, g->producer_offset);
+	EXPECT_EQ(3 * g->page_size, g->data_offset);
+	EXPECT_EQ(g->data_offset + g->data_bytes, g->memory);
+	EXPECT_EQ(0, g->data_bytes % g->page_size);
 	EXPECT_GE(g->data_bytes, g->frames * g->frame_size);
 }
 
@@ -249,14 +249,14 @@ TEST_F(pages, fresh_is_zero)
 		lines + WORD(spscring_kernel_lines, producer),
 	};
 
-	EXPECT_EQ(not_zero(self->all + g->consumer_offset, 0, g->page_size, NULL, 0), -1);
-	EXPECT_EQ(not_zero(self->all + g->producer_offset, 0, g->page_size, NULL, 0), -1);
-	EXPECT_EQ(not_zero(self->all + g->data_offset, 0, g->data_bytes, NULL, 0), -1);
-	EXPECT_EQ(not_zero(self->all + g->info_offset, sizeof(struct spscring_info_page),
-			   g->page_size, states, 4), -1);
+	EXPECT_EQ(-1, not_zero(self->all + g->consumer_offset, 0, g->page_size, NULL, 0));
+	EXPECT_EQ(-1, not_zero(self->all + g->producer_offset, 0, g->page_size, NULL, 0));
+	EXPECT_EQ(-1, not_zero(self->all + g->data_offset, 0, g->data_bytes, NULL, 0));
+	EXPECT_EQ(-1, not_zero(self->all + g->info_offset, sizeof(struct spscring_info_page),
+			       g->page_size, states, 4));
 }
 
-/* Laps of traffic, full and empty: each word that moves has its place. */
+/* After laps of traffic, full and empty, only those words have moved that the map names. */
 TEST_F(pages, reserved_stays_zero)
 {
 	const struct spscring_geometry *g = &self->info.geometry;
@@ -287,38 +287,38 @@ TEST_F(pages, reserved_stays_zero)
 	__u64 v;
 	int i;
 
-	ASSERT_EQ(map_producer(self->producer, &p, NULL), 0);
-	ASSERT_EQ(map_consumer(self->consumer, &c, NULL), 0);
+	ASSERT_EQ(0, map_producer(self->producer, &p, NULL));
+	ASSERT_EQ(0, map_consumer(self->consumer, &c, NULL));
 	for (i = 0; i < 5; i++) {
 		for (v = 0; v < 100; v++) {
-			ASSERT_EQ(spscring_push(&p, &(__u64){ ~v }), 0)
+			ASSERT_EQ(0, spscring_push(&p, &(__u64){ ~v }))
 				TH_LOG("record %d", (int)v);
 		}
-		ASSERT_EQ(push_answer(&p, &v), -EAGAIN);
+		ASSERT_EQ(-EAGAIN, push_answer(&p, &v));
 		while (!spscring_pop(&c, &v))
 			;
-		ASSERT_EQ(pop_answer(&c, &v), -EAGAIN);
+		ASSERT_EQ(-EAGAIN, pop_answer(&c, &v));
 	}
-	EXPECT_EQ(not_zero(self->all + g->consumer_offset, 0, g->page_size, consumer,
-			   ARRAY_SIZE(consumer)), -1);
-	EXPECT_EQ(not_zero(self->all + g->producer_offset, 0, g->page_size, producer,
-			   ARRAY_SIZE(producer)), -1);
-	EXPECT_EQ(not_zero(self->all + g->info_offset, sizeof(struct spscring_info_page),
-			   g->page_size, states, 4), -1);
+	EXPECT_EQ(-1, not_zero(self->all + g->consumer_offset, 0, g->page_size, consumer,
+			       ARRAY_SIZE(consumer)));
+	EXPECT_EQ(-1, not_zero(self->all + g->producer_offset, 0, g->page_size, producer,
+			       ARRAY_SIZE(producer)));
+	EXPECT_EQ(-1, not_zero(self->all + g->info_offset, sizeof(struct spscring_info_page),
+			       g->page_size, states, 4));
 
 	c_lines = (const void *)(self->all + g->consumer_offset + g->colour);
 	p_lines = (const void *)(self->all + g->producer_offset + g->colour);
-	EXPECT_EQ(p_lines->cursor.word, 500);
-	EXPECT_EQ(c_lines->cursor.word, 500);
+	EXPECT_EQ(500, p_lines->cursor.word);
+	EXPECT_EQ(500, c_lines->cursor.word);
 	EXPECT_GT(c_lines->told.word, 500 - g->capacity);
 	EXPECT_LE(c_lines->told.word, 500);
 	EXPECT_GT(p_lines->counters.word, 0);
 	EXPECT_GT(c_lines->counters.word, 0);
-	EXPECT_EQ(kernel->producer.word, 1ULL << 32 | SPSCRING_HELD);
-	EXPECT_EQ(kernel->consumer.word, 1ULL << 32 | SPSCRING_HELD);
+	EXPECT_EQ(1ULL << 32 | SPSCRING_HELD, kernel->producer.word);
+	EXPECT_EQ(1ULL << 32 | SPSCRING_HELD, kernel->consumer.word);
 }
 
-/* Likewise where records are of any size. */
+/* The same where records are of any size. */
 TEST(records_reserved_stays_zero)
 {
 	static const __u32 modes[] = {
@@ -351,9 +351,9 @@ TEST(records_reserved_stays_zero)
 		ASSERT_GE(ring, 0);
 		g = info_of(ring).geometry;
 		all = mmap(NULL, g.memory, PROT_READ, MAP_SHARED, ring, 0);
-		ASSERT_NE(all, MAP_FAILED);
-		ASSERT_EQ(record_map_producer(claim_end(ring, SPSCRING_PRODUCER, 0), &p, NULL), 0);
-		ASSERT_EQ(record_map_consumer(claim_end(ring, SPSCRING_CONSUMER, 0), &c, NULL), 0);
+		ASSERT_NE(MAP_FAILED, all);
+		ASSERT_EQ(0, record_map_producer(claim_end(ring, SPSCRING_PRODUCER, 0), &p, NULL));
+		ASSERT_EQ(0, record_map_consumer(claim_end(ring, SPSCRING_CONSUMER, 0), &c, NULL));
 		for (i = 0; i < 500; i++) {
 			spscring_record_push(&p, &p, 100);
 			if (i % 20 > 15)
@@ -366,41 +366,41 @@ TEST(records_reserved_stays_zero)
 			producer[i] += g.colour - last;
 		last = g.colour;
 		k = ARRAY_SIZE(consumer);
-		EXPECT_EQ(not_zero(all + g.consumer_offset, 0, g.page_size, consumer, k), -1);
+		EXPECT_EQ(-1, not_zero(all + g.consumer_offset, 0, g.page_size, consumer, k));
 		k = ARRAY_SIZE(producer);
-		EXPECT_EQ(not_zero(all + g.producer_offset, 0, g.page_size, producer, k), -1);
+		EXPECT_EQ(-1, not_zero(all + g.producer_offset, 0, g.page_size, producer, k));
 		munmap(all, g.memory);
 		close(ring);
 	}
 }
 
-/* State and generation where the inlines look for them, broken where it is. */
+/* The kernel stores state, generation and broken where the inlines read them. */
 TEST_F(pages, kernel_lines)
 {
 	const struct spscring_geometry *g = &self->info.geometry;
 	const struct spscring_kernel_lines *kernel =
 		spscring_kernel_lines(g, self->all + g->info_offset);
 
-	EXPECT_EQ(READ_ONCE(kernel->consumer.word), 1ULL << 32 | SPSCRING_HELD);
-	EXPECT_EQ(spscring_shutdown(self->consumer, 0), 0);
-	EXPECT_EQ(READ_ONCE(kernel->consumer.word), 1ULL << 32 | SPSCRING_SHUT_DOWN);
+	EXPECT_EQ(1ULL << 32 | SPSCRING_HELD, READ_ONCE(kernel->consumer.word));
+	EXPECT_EQ(0, spscring_shutdown(self->consumer, 0));
+	EXPECT_EQ(1ULL << 32 | SPSCRING_SHUT_DOWN, READ_ONCE(kernel->consumer.word));
 
 	close_fd(&self->producer);
 	ASSERT_TRUE(wait_state(self->ring, SPSCRING_PRODUCER, SPSCRING_DEAD));
-	EXPECT_EQ(READ_ONCE(kernel->producer.word), 1ULL << 32 | SPSCRING_DEAD);
+	EXPECT_EQ(1ULL << 32 | SPSCRING_DEAD, READ_ONCE(kernel->producer.word));
 	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, TAG);
 	ASSERT_GE(self->producer, 0);
-	EXPECT_EQ(READ_ONCE(kernel->producer.word), 2ULL << 32 | SPSCRING_HELD);
+	EXPECT_EQ(2ULL << 32 | SPSCRING_HELD, READ_ONCE(kernel->producer.word));
 
-	EXPECT_EQ(READ_ONCE(kernel->broken.word), 0);
-	EXPECT_EQ(spscring_shutdown(self->producer, SPSCRING_SHUTDOWN_BROKEN), 0);
-	EXPECT_EQ(READ_ONCE(kernel->broken.word), 1);
-	EXPECT_EQ(info_of(self->ring).broken, 1);
-	/* a while after the first claims it is without SPSCRING_FENCE */
-	EXPECT_EQ(READ_ONCE(kernel->consumer_wants.word) | SPSCRING_FENCE,
-		  SPSCRING_NOBODY | SPSCRING_FENCE);
-	EXPECT_EQ(READ_ONCE(kernel->producer_wants.word) | SPSCRING_FENCE,
-		  SPSCRING_NOBODY | SPSCRING_FENCE);
+	EXPECT_EQ(0, READ_ONCE(kernel->broken.word));
+	EXPECT_EQ(0, spscring_shutdown(self->producer, SPSCRING_SHUTDOWN_BROKEN));
+	EXPECT_EQ(1, READ_ONCE(kernel->broken.word));
+	EXPECT_EQ(1, info_of(self->ring).broken);
+	/* SPSCRING_FENCE is cleared a while after the first claims */
+	EXPECT_EQ(SPSCRING_NOBODY | SPSCRING_FENCE,
+		  READ_ONCE(kernel->consumer_wants.word) | SPSCRING_FENCE);
+	EXPECT_EQ(SPSCRING_NOBODY | SPSCRING_FENCE,
+		  READ_ONCE(kernel->producer_wants.word) | SPSCRING_FENCE);
 }
 
 TEST(colours)
@@ -413,14 +413,14 @@ TEST(colours)
 		ring = spscring_open(RING(.capacity = 1, .record_size = 1));
 		ASSERT_GE(ring, 0);
 		colour[i] = info_of(ring).geometry.colour;
-		EXPECT_EQ(colour[i] % SPSCRING_LINE, 0);
+		EXPECT_EQ(0, colour[i] % SPSCRING_LINE);
 		ASSERT_LT(colour[i], SPSCRING_COLOURS * SPSCRING_LINE);
 		if (i)
-			EXPECT_NE(colour[i], colour[i - 1]);
+			EXPECT_NE(colour[i - 1], colour[i]);
 		seen |= 1U << colour[i] / SPSCRING_LINE;
 		close(ring);
 	}
-	/* somebody else may make rings meanwhile */
+	/* somebody else may make a ring meanwhile */
 	EXPECT_GE(__builtin_popcount(seen), SPSCRING_COLOURS / 2);
 }
 
@@ -434,9 +434,9 @@ FIXTURE_VARIANT(grow)
 {
 	unsigned long cmd;
 	__u32 size;
-	__u32 first;		/* of the first version, where it has grown since */
-	bool ring, end;		/* what the ioctl is called on; neither: an empty fd */
-	__u32 flags;		/* what is known */
+	__u32 first;		/* its size in the first version, if it has grown */
+	bool ring, end;		/* the fd that the ioctl takes; neither: an empty fd */
+	__u32 flags;		/* those that exist */
 	union {
 		struct spscring_create create;
 		struct spscring_endpoint endpoint;
@@ -492,7 +492,7 @@ FIXTURE_TEARDOWN(grow)
 {
 }
 
-/* The ioctl on an object of its own, so that one success is not in the next's way. */
+/* Each call has a ring of its own, so that a success does not prevent the next one. */
 static int fresh_call(const grow_t *variant, void *arg)
 {
 	int fd = device_open(), end = -1, ret;
@@ -530,17 +530,17 @@ TEST_F(grow, size)
 {
 	const __u32 known = variant->size, first = variant->first ?: known;
 
-	EXPECT_EQ(call_with(variant, known, 0, 0), 0);
-	EXPECT_EQ(call_with(variant, first, 0, 0), 0);
-	EXPECT_EQ(call_with(variant, 0, 0, 0), -EINVAL);
-	EXPECT_EQ(call_with(variant, 4, 0, 0), -EINVAL);
-	EXPECT_EQ(call_with(variant, first - 1, 0, 0), -EINVAL);
-	EXPECT_EQ(call_with(variant, known + 1, 0, 0), 0);
-	EXPECT_EQ(call_with(variant, known + 64, 0, 0), 0);
-	EXPECT_EQ(call_with(variant, known + 1, 0, known), -E2BIG);
-	EXPECT_EQ(call_with(variant, known + 64, 0, known + 63), -E2BIG);
-	/* what lies behind the size is not looked at */
-	EXPECT_EQ(call_with(variant, known + 63, 0, known + 63), 0);
+	EXPECT_EQ(0, call_with(variant, known, 0, 0));
+	EXPECT_EQ(0, call_with(variant, first, 0, 0));
+	EXPECT_EQ(-EINVAL, call_with(variant, 0, 0, 0));
+	EXPECT_EQ(-EINVAL, call_with(variant, 4, 0, 0));
+	EXPECT_EQ(-EINVAL, call_with(variant, first - 1, 0, 0));
+	EXPECT_EQ(0, call_with(variant, known + 1, 0, 0));
+	EXPECT_EQ(0, call_with(variant, known + 64, 0, 0));
+	EXPECT_EQ(-E2BIG, call_with(variant, known + 1, 0, known));
+	EXPECT_EQ(-E2BIG, call_with(variant, known + 64, 0, known + 63));
+	/* the kernel ignores what lies behind the size */
+	EXPECT_EQ(0, call_with(variant, known + 63, 0, known + 63));
 }
 
 TEST_F(grow, flags)
@@ -550,7 +550,7 @@ TEST_F(grow, flags)
 	for (bit = 1; bit; bit <<= 1) {
 		if (bit & variant->flags)
 			continue;
-		EXPECT_EQ(call_with(variant, variant->size, bit, 0), -EINVAL)
+		EXPECT_EQ(-EINVAL, call_with(variant, variant->size, bit, 0))
 			TH_LOG("flag %#x", bit);
 	}
 }
@@ -563,21 +563,21 @@ TEST_F(grow, address)
 
 	two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	at = two + page - variant->size;
-	ASSERT_NE(two, MAP_FAILED);
-	ASSERT_EQ(munmap(two + page, page), 0);
-	EXPECT_EQ(fresh_call(variant, NULL), -EFAULT);
-	EXPECT_EQ(fresh_call(variant, (void *)~0UL), -EFAULT);
-	EXPECT_EQ(fresh_call(variant, (void *)(1UL << 63)), -EFAULT);
-	EXPECT_EQ(fresh_call(variant, two + page), -EFAULT);
+	ASSERT_NE(MAP_FAILED, two);
+	ASSERT_EQ(0, munmap(two + page, page));
+	EXPECT_EQ(-EFAULT, fresh_call(variant, NULL));
+	EXPECT_EQ(-EFAULT, fresh_call(variant, (void *)~0UL));
+	EXPECT_EQ(-EFAULT, fresh_call(variant, (void *)(1UL << 63)));
+	EXPECT_EQ(-EFAULT, fresh_call(variant, two + page));
 
-	/* up to the last byte that is there, and one field further */
+	/* as far as there is memory, and a field further */
 	memcpy(at, &variant->good, sizeof(variant->good) < variant->size ?
 	       sizeof(variant->good) : variant->size);
 	memcpy(at, &variant->size, sizeof(variant->size));
-	EXPECT_EQ(fresh_call(variant, at), 0);
+	EXPECT_EQ(0, fresh_call(variant, at));
 	memset(at + 4, 0, 4);
 	memcpy(at, &longer, sizeof(longer));
-	EXPECT_EQ(fresh_call(variant, at), -EFAULT);
+	EXPECT_EQ(-EFAULT, fresh_call(variant, at));
 	munmap(two, page);
 }
 
@@ -587,13 +587,13 @@ TEST_F(grow, info_is_told_the_size)
 
 	if (variant->cmd != SPSCRING_INFO)
 		return;
-	EXPECT_EQ(fresh_call(variant, &arg), 0);
-	EXPECT_EQ(arg.info.size, sizeof(struct spscring_info));
-	EXPECT_EQ(arg.info.geometry.capacity, 1);
-	EXPECT_EQ(arg.info.reserved, 0);
+	EXPECT_EQ(0, fresh_call(variant, &arg));
+	EXPECT_EQ(sizeof(struct spscring_info), arg.info.size);
+	EXPECT_EQ(1, arg.info.geometry.capacity);
+	EXPECT_EQ(0, arg.info.reserved);
 }
 
-/* ----------------------------------------------------------- which fd what */
+/* ------------------------------------------------ which call is for which fd */
 
 FIXTURE(fds)
 {
@@ -633,7 +633,7 @@ TEST_F(fds, unknown_ioctl)
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++)
 		for (k = 0; k < ARRAY_SIZE(cmds); k++) {
-			EXPECT_EQ(do_ioctl(fds[i], cmds[k], NULL), -ENOTTY)
+			EXPECT_EQ(-ENOTTY, do_ioctl(fds[i], cmds[k], NULL))
 				TH_LOG("fd %zu, ioctl %#lx", i, cmds[k]);
 		}
 }
@@ -645,26 +645,26 @@ TEST_F(fds, info)
 	struct spscring_producer p;
 	size_t i;
 
-	EXPECT_EQ(spscring_get_info(self->empty, &info), -EBADFD);
-	ASSERT_EQ(map_producer(self->producer, &p, NULL), 0);
-	ASSERT_EQ(spscring_push(&p, "abc"), 0);
+	EXPECT_EQ(-EBADFD, spscring_get_info(self->empty, &info));
+	ASSERT_EQ(0, map_producer(self->producer, &p, NULL));
+	ASSERT_EQ(0, spscring_push(&p, "abc"));
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
-		ASSERT_EQ(spscring_get_info(fds[i], &info), 0);
-		EXPECT_EQ(info.size, sizeof(info));
-		EXPECT_EQ(info.flags, 0);
-		EXPECT_EQ(info.geometry.capacity, 10);
-		EXPECT_EQ(info.geometry.record_size, 3);
-		EXPECT_STREQ((const char *)info.name, "fds");
-		EXPECT_EQ(info.head, 0);
-		EXPECT_EQ(info.tail, 1);
-		EXPECT_EQ(info.length, 1);
-		EXPECT_EQ(info.free, 9);
-		EXPECT_EQ(info.producer_state, SPSCRING_HELD);
-		EXPECT_EQ(info.producer_generation, 1);
-		EXPECT_EQ(info.consumer_state, SPSCRING_HELD);
-		EXPECT_EQ(info.consumer_generation, 1);
-		EXPECT_EQ(info.broken, 0);
-		EXPECT_EQ(info.reserved, 0);
+		ASSERT_EQ(0, spscring_get_info(fds[i], &info));
+		EXPECT_EQ(sizeof(info), info.size);
+		EXPECT_EQ(0, info.flags);
+		EXPECT_EQ(10, info.geometry.capacity);
+		EXPECT_EQ(3, info.geometry.record_size);
+		EXPECT_STREQ("fds", (const char *)info.name);
+		EXPECT_EQ(0, info.head);
+		EXPECT_EQ(1, info.tail);
+		EXPECT_EQ(1, info.length);
+		EXPECT_EQ(9, info.free);
+		EXPECT_EQ(SPSCRING_HELD, info.producer_state);
+		EXPECT_EQ(1, info.producer_generation);
+		EXPECT_EQ(SPSCRING_HELD, info.consumer_state);
+		EXPECT_EQ(1, info.consumer_generation);
+		EXPECT_EQ(0, info.broken);
+		EXPECT_EQ(0, info.reserved);
 	}
 }
 
@@ -679,20 +679,20 @@ TEST_F(fds, fdinfo)
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
 		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fds[i]);
 		f = fopen(path, "r");
-		ASSERT_NE(f, NULL);
+		ASSERT_NE(NULL, f);
 		n = fread(text, 1, sizeof(text) - 1, f);
 		fclose(f);
 		text[n] = 0;
 		snprintf(role, sizeof(role), "\nspscring-role:\t%s\n", roles[i]);
-		EXPECT_NE(strstr(text, role), NULL);
-		EXPECT_NE(strstr(text, "\nspscring-id:\t"), NULL);
-		EXPECT_NE(strstr(text, "\nspscring-name:\tfds\n"), NULL);
-		EXPECT_NE(strstr(text, "\nrecord-size:\t3\n"), NULL);
-		EXPECT_NE(strstr(text, "\ncapacity:\t10\n"), NULL);
-		EXPECT_NE(strstr(text, "\nlength:\t0\n"), NULL);
-		EXPECT_NE(strstr(text, "\nproducer:\theld 1\n"), NULL);
-		EXPECT_NE(strstr(text, "\nconsumer:\theld 1\n"), NULL);
-		EXPECT_NE(strstr(text, "\nbroken:\t0\n"), NULL);
+		EXPECT_NE(NULL, strstr(text, role));
+		EXPECT_NE(NULL, strstr(text, "\nspscring-id:\t"));
+		EXPECT_NE(NULL, strstr(text, "\nspscring-name:\tfds\n"));
+		EXPECT_NE(NULL, strstr(text, "\nrecord-size:\t3\n"));
+		EXPECT_NE(NULL, strstr(text, "\ncapacity:\t10\n"));
+		EXPECT_NE(NULL, strstr(text, "\nlength:\t0\n"));
+		EXPECT_NE(NULL, strstr(text, "\nproducer:\theld 1\n"));
+		EXPECT_NE(NULL, strstr(text, "\nconsumer:\theld 1\n"));
+		EXPECT_NE(NULL, strstr(text, "\nbroken:\t0\n"));
 	}
 }
 
@@ -744,11 +744,11 @@ TEST_F(fds, compat)
 
 	info = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	ASSERT_NE(info, MAP_FAILED);
+	ASSERT_NE(MAP_FAILED, info);
 	info->size = sizeof(*info);
 	for (i = 0; i < ARRAY_SIZE(fds); i++)
 		for (cmd = SPSCRING_CREATE; cmd <= SPSCRING_INFO + 1; cmd++)
-			EXPECT_EQ(ioctl_32(fds[i], cmd, info), -EOPNOTSUPP);
+			EXPECT_EQ(-EOPNOTSUPP, ioctl_32(fds[i], cmd, info));
 }
 #endif
 

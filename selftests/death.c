@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A claim after a death, in rings of records of one size: a producer is stepped through its
- * calls, instruction by instruction, and whatever the ring's memory was in between is what
- * a kill could have left.  What was published by then is there, once and in order, no more
- * is, and the ring goes on; INFO never tells of a record too many, nor a handle that is
- * made between two calls.
+ * A claim after a producer's death.  A producer is stepped through its calls, instruction by
+ * instruction, and each state of the ring's memory in between is one that a kill could have left.
+ * From each of them a claim recovers: all that was published is there, once and in order, nothing
+ * else is, and the ring goes on.  Neither INFO nor a handle that is made between two calls ever
+ * knows of an element too many.
  */
 #include <sys/ptrace.h>
 
@@ -18,7 +18,7 @@
 #define STATES		1024
 #define BATCH_MAX	(2 * CAPACITY_MAX)
 
-/* All that the ends have written. */
+/* What the ends have written, at one moment. */
 struct state {
 	struct spscring_consumer_lines consumer;
 	struct spscring_producer_lines producer;
@@ -29,7 +29,7 @@ enum way { PUSH, PUSH_N, RESERVE, NOWAKE, WAYS };
 
 static const char *const way_names[] = { "push", "push_n", "reserve", "nowake" };
 
-/* What the child is to do next, between two of its stops. */
+/* The call that the child is to make next. */
 struct call {
 	enum way way;
 	__u64 n;
@@ -51,13 +51,13 @@ FIXTURE(death)
 	struct call *call;		/* shared with the child */
 	struct state *states, now;
 	int n;
-	bool rest[STATES];		/* no call is under way, or one that publishes alone */
+	bool rest[STATES];		/* no batch is under way */
 	struct spscring_create want;
 	struct spscring_geometry g;
-	int ring, spare;		/* where it is stepped, and where it has died */
+	int ring, spare;		/* the ring of the child, and one to die in */
 	struct end out;
 	pid_t child;
-	__u64 pushed, popped, told;	/* told: INFO's tail, which does not fall */
+	__u64 pushed, popped, told;	/* told: the tail that INFO has reported */
 	unsigned int died;
 };
 
@@ -68,9 +68,9 @@ FIXTURE_SETUP(death)
 	SKIP_WITHOUT_DEVICE();
 	self->call = mmap(NULL, sizeof(*self->call), PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(self->call, MAP_FAILED);
+	ASSERT_NE(MAP_FAILED, self->call);
 	self->states = malloc(STATES * sizeof(*self->states));
-	ASSERT_NE(self->states, NULL);
+	ASSERT_NE(NULL, self->states);
 	self->ring = -1;
 	self->spare = -1;
 	self->out.fd = -1;
@@ -126,7 +126,7 @@ static __u64 below(__u64 n)
 	return (random_word() >> 32) % n;
 }
 
-/* Each record tells which one it is. */
+/* The bytes of an element follow from its number. */
 static void fill(char *rec, __u32 size, __u64 index)
 {
 	__u32 i;
@@ -185,7 +185,7 @@ static __u64 child_moves(struct spscring_producer *p, enum way way, const char *
 	}
 }
 
-/* Stops before each call, to be told which. */
+/* The child: it stops before each call, until it is told which. */
 static void child_run(death_t *self)
 {
 	struct call *call = self->call;
@@ -211,7 +211,7 @@ static bool stopped_by(death_t *self, int signal)
 
 /* ---------------------------------------------------------------- stepping */
 
-/* What the tails say, of which the last one stored is the greatest. */
+/* How much is published: what the tail says that was stored last, which is the greatest. */
 static __u64 published(const struct spscring_geometry *g, const char *data)
 {
 	__u64 frame, most = 0, tail;
@@ -223,7 +223,7 @@ static __u64 published(const struct spscring_geometry *g, const char *data)
 	return most;
 }
 
-/* The ring as it is now; true if it was another before. */
+/* Take the ring's state; true if it has changed. */
 static bool look(death_t *self, bool first)
 {
 	struct state *now = &self->now;
@@ -240,7 +240,7 @@ static bool look(death_t *self, bool first)
 	return true;
 }
 
-/* How many were popped; or a negative number, the line that failed. */
+/* Pop up to @n: how many, or minus the line that failed. */
 static long pop_some(death_t *self, __u64 n)
 {
 	char rec[RECORD_MAX];
@@ -252,7 +252,7 @@ static long pop_some(death_t *self, __u64 n)
 	return i;
 }
 
-/* INFO tells all that is published, but for a batch's that are behind its first frame. */
+/* INFO knows of all that is published, but of a batch under way only of its first frame. */
 static int info_is_right(death_t *self, bool rest)
 {
 	struct spscring_info info = info_of(self->ring);
@@ -266,7 +266,7 @@ static int info_is_right(death_t *self, bool rest)
 	return 0;
 }
 
-/* A call of the child's that nobody watches. */
+/* Let the child make its call without steps. */
 static bool run_call(death_t *self)
 {
 	return !ptrace(PTRACE_CONT, self->child, NULL, NULL) && stopped_by(self, SIGSTOP);
@@ -285,7 +285,7 @@ static void next_call(death_t *self, enum way way, __u64 n)
 		fill(call->recs + i * size, size, self->pushed + i);
 }
 
-/* Every state during one call, while its consumer takes some now and then: 0, or a line. */
+/* Step through a call and keep each state, while a consumer pops: 0, or minus a line. */
 static int step_call(death_t *self, enum way way, __u64 n)
 {
 	bool more = true, rest = way != PUSH_N;
@@ -320,7 +320,7 @@ static int step_call(death_t *self, enum way way, __u64 n)
 
 /* ------------------------------------------------------------- a next life */
 
-/* Another handle of @in's end, which is between two calls. */
+/* A handle that another process makes between two calls of @in begins at @tail. */
 static int hand_over(death_t *self, const struct end *in, __u64 tail)
 {
 	struct end next = { .fd = in->fd };
@@ -334,10 +334,7 @@ static int hand_over(death_t *self, const struct end *in, __u64 tail)
 	return bad;
 }
 
-/*
- * The spare ring's ends have left what @s shows, and are dead.  A handle made meanwhile,
- * of an end that changes hands @rest, is where the first one was.
- */
+/* Have the ends of the spare ring die and leave state @s. */
 static int restore(death_t *self, const struct state *s, bool rest)
 {
 	const size_t bytes = self->g.frames * self->g.frame_size;
@@ -352,7 +349,7 @@ static int restore(death_t *self, const struct state *s, bool rest)
 	memcpy(in.p.base.data, s->data, bytes);
 	if (rest)
 		bad = hand_over(self, &in, published(&self->g, s->data));
-	/* what a handle's beginning stores is no part of it */
+	/* undo what that handle has stored */
 	memcpy(in.p.base.data, s->data, bytes);
 	end_down(&in);
 	end_down(&out);
@@ -362,7 +359,7 @@ static int restore(death_t *self, const struct state *s, bool rest)
 	return bad;
 }
 
-/* All from @head to @tail come in order, and then @end. */
+/* Pop all from @head to @tail, after which a pop says @end. */
 static int take_all(struct end *out, __u64 head, __u64 tail, int end)
 {
 	char rec[RECORD_MAX];
@@ -376,7 +373,7 @@ static int take_all(struct end *out, __u64 head, __u64 tail, int end)
 	return pop_answer(&out->c, rec) == end ? 0 : -__LINE__;
 }
 
-/* One record, by a call, between which and the next one the mapping is left alone. */
+/* Push one by write(), and make a new handle, because a call moves the end. */
 static int write_one(struct end *in, const char *rec)
 {
 	if (write(in->fd, rec, in->p.record_size) != in->p.record_size)
@@ -385,7 +382,7 @@ static int write_one(struct end *in, const char *rec)
 	return map_producer(in->fd, &in->p, &in->map) ? -__LINE__ : 0;
 }
 
-/* From @tail on, empty: two laps, then as many as there is room for. */
+/* The ring works, from @tail on: two laps, and then it is filled. */
 static int go_on(death_t *self, struct end *in, struct end *out, __u64 tail)
 {
 	const __u32 size = self->g.record_size;
@@ -416,7 +413,7 @@ static int go_on(death_t *self, struct end *in, struct end *out, __u64 tail)
 	return bad ?: take_all(out, tail, tail + i, -EAGAIN);
 }
 
-/* What the next ends find of @s, and how they go on: 0, or minus the line that failed. */
+/* Claim after state @s, and see what is there and that the ring works: 0, or minus a line. */
 static int succeed(death_t *self, const struct state *s, bool consumer_first)
 {
 	const __u64 head = s->consumer.cursor.word, tail = published(&self->g, s->data);
@@ -448,7 +445,7 @@ static int succeed(death_t *self, const struct state *s, bool consumer_first)
 
 /* -------------------------------------------------------------- the shapes */
 
-/* @records a frame, whose size is the one or the other. */
+/* Make both rings, of @records elements a frame. */
 static void rings_up(struct __test_metadata *_metadata, death_t *self, __u64 capacity,
 		     __u32 records)
 {
@@ -463,9 +460,9 @@ static void rings_up(struct __test_metadata *_metadata, death_t *self, __u64 cap
 	self->spare = spscring_open(&self->want);
 	ASSERT_GE(self->spare, 0);
 	self->g = info_of(self->ring).geometry;
-	ASSERT_EQ(self->g.frame_records, records);
+	ASSERT_EQ(records, self->g.frame_records);
 	ASSERT_LE(self->g.frames * self->g.frame_size, DATA_MAX);
-	ASSERT_EQ(end_up(&self->out, self->ring, SPSCRING_CONSUMER), 0);
+	ASSERT_EQ(0, end_up(&self->out, self->ring, SPSCRING_CONSUMER));
 	self->pushed = 0;
 	self->popped = 0;
 	self->told = 0;
@@ -475,10 +472,10 @@ static void rings_up(struct __test_metadata *_metadata, death_t *self, __u64 cap
 		child_run(self);
 	ASSERT_GT(self->child, 0);
 	ASSERT_TRUE(stopped_by(self, SIGSTOP));
-	ASSERT_EQ(self->call->err, 0);
+	ASSERT_EQ(0, self->call->err);
 }
 
-/* To a place where no call has been watched. */
+/* Go on to another place in the ring, without steps. */
 static void move_on(struct __test_metadata *_metadata, death_t *self)
 {
 	__u64 n = below(3 * self->g.capacity * self->g.frame_records), left = n;
@@ -492,12 +489,12 @@ static void move_on(struct __test_metadata *_metadata, death_t *self)
 		left -= n;
 		ASSERT_GE(pop_some(self, below(self->g.capacity + 1)), 0);
 	}
-	/* often one that finds all the room there is, and knows of less */
+	/* often all is popped, which the producer does not know yet */
 	if (below(2))
 		ASSERT_GE(pop_some(self, self->g.capacity), 0);
 }
 
-/* Do two states differ in no more than records that nobody is told of? */
+/* True if two states differ in the bytes of elements only. */
 static bool same_words(const struct spscring_geometry *g, const struct state *a,
 		       const struct state *b)
 {
@@ -517,7 +514,7 @@ static void die_everywhere(struct __test_metadata *_metadata, death_t *self, enu
 
 	move_on(_metadata, self);
 	bad = step_call(self, way, n);
-	ASSERT_EQ(bad, 0)
+	ASSERT_EQ(0, bad)
 		TH_LOG("%s of %llu, capacity %llu, %u a frame, at %llu: state %d, line %d",
 		       way_names[way], n, self->g.capacity, self->g.frame_records, self->pushed,
 		       self->n, -bad);
@@ -527,7 +524,7 @@ static void die_everywhere(struct __test_metadata *_metadata, death_t *self, enu
 		self->died++;
 		bad = restore(self, &self->states[i], self->rest[i]) ?:
 			succeed(self, &self->states[i], below(2));
-		ASSERT_EQ(bad, 0)
+		ASSERT_EQ(0, bad)
 			TH_LOG("%s of %llu, capacity %llu, %u a frame, to %llu: %d of %d, line %d",
 			       way_names[way], n, self->g.capacity, self->g.frame_records,
 			       self->pushed, i, self->n, -bad);
@@ -539,9 +536,9 @@ TEST_F(death, stores)
 	__u64 shape, shapes = messages() / 350000;
 	int call;
 
-	/* who steps and who is stepped take turns */
+	/* parent and child take turns, so one CPU is enough */
 	pin(false);
-	/* each number of records a frame, at least */
+	/* at least each number of elements a frame */
 	shapes = shapes < FRAME_RECORDS ? FRAME_RECORDS : shapes < 28 ? shapes : 28;
 	for (shape = 0; shape < shapes; shape++) {
 		rings_up(_metadata, self, 1 + below(CAPACITY_MAX), 1 + shape % FRAME_RECORDS);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Drivers' rings as device nodes: what a user may do to the users after him, what the
- * driver hears of it, and that no open of a node holds up anybody else.
+ * A driver's ring as a device node: what one user may do to the next, what the driver is told
+ * of it, and that no open of a node holds up anybody else.
  *
  * SPSCRING_KO_DIR	where spscring_driver.ko and tools/examples/events/spscring_events.ko are
  */
@@ -17,45 +17,17 @@
 
 #define PARAMETERS "/sys/module/spscring_driver/parameters/"
 
-/* -1 if it cannot be read. */
 static long long param(const char *name)
 {
-	long long value = -1;
 	char path[128];
-	FILE *f;
 
 	snprintf(path, sizeof(path), PARAMETERS "%s", name);
-	f = fopen(path, "r");
-	if (!f)
-		return -1;
-	if (fscanf(f, "%lld", &value) != 1)
-		value = -1;
-	fclose(f);
-	return value;
+	return read_number(path);
 }
 
 static int set_hold(bool hold)
 {
-	int fd = open(PARAMETERS "hold", O_WRONLY | O_CLOEXEC), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = negative_errno(write(fd, hold ? "1" : "0", 1));
-	close(fd);
-	return ret;
-}
-
-/* Something that must come: half a minute of a busy machine is nothing. */
-static bool within_patience(bool (*there)(const void *), const void *arg)
-{
-	int i;
-
-	for (i = 0; i < 30000; i++) {
-		if (there(arg))
-			return true;
-		sleep_ms(2);
-	}
-	return false;
+	return write_text(PARAMETERS "hold", hold ? "1" : "0");
 }
 
 struct expected {
@@ -75,20 +47,6 @@ static bool wait_param(const char *name, long long least)
 	return within_patience(param_is, &(struct expected){ name, least });
 }
 
-static bool child_is_over(const void *pid)
-{
-	siginfo_t info = {};
-
-	return !waitid(P_PID, *(const pid_t *)pid, &info, WEXITED | WNOHANG | WNOWAIT) &&
-		info.si_pid;
-}
-
-/* As wait_child(), but 254 of one that hangs. */
-static int wait_child_patiently(pid_t pid)
-{
-	return within_patience(child_is_over, &pid) ? wait_child(pid) : 254;
-}
-
 static int open_errno(const char *path, int flags)
 {
 	int fd = negative_errno(open(path, flags | O_CLOEXEC));
@@ -98,7 +56,7 @@ static int open_errno(const char *path, int flags)
 	return fd < 0 ? fd : 0;
 }
 
-/* A child that opens, and tells its errno by its status. */
+/* A child that opens @path, and exits with the errno. */
 static pid_t fork_open(const char *path, int flags)
 {
 	pid_t pid = fork_child();
@@ -108,7 +66,7 @@ static pid_t fork_open(const char *path, int flags)
 	return pid;
 }
 
-/* A user of the node, of either end. */
+/* A user who has the node open, at either end. */
 struct user {
 	int end;
 	__u32 role;
@@ -134,7 +92,7 @@ static void user_close(struct user *u)
 	spscring_unmap(&u->map);
 }
 
-/* The driver's next answer: anything but "not yet", however busy the machine is. */
+/* Move one element, however long it takes the driver to move its own. */
 static int user_move(struct user *u, __u64 *v)
 {
 	int err = -EAGAIN, tries;
@@ -148,7 +106,7 @@ static int user_move(struct user *u, __u64 *v)
 	return err;
 }
 
-/* @n records, and of a consumer the values that follow each other: 0, or what came instead. */
+/* Move @n elements, which count up: 0, or what came instead. */
 static int user_stream(struct user *u, int n)
 {
 	__u64 v = 0;
@@ -171,13 +129,8 @@ FIXTURE(nodes) {
 
 FIXTURE_SETUP(nodes)
 {
-	int err;
-
 	SKIP_WITHOUT_DEVICE();
-	err = load("spscring_driver", "");
-	if (no_module(err))
-		SKIP(return, NO_MODULE "spscring_driver.ko");
-	ASSERT_EQ(err, 0);
+	LOAD_OR_SKIP("spscring_driver", "");
 }
 
 FIXTURE_TEARDOWN(nodes)
@@ -186,14 +139,14 @@ FIXTURE_TEARDOWN(nodes)
 	unload("spscring_driver");
 }
 
-/* misc_open() holds the lock of all misc devices, whose open exports here. */
+/* An open of this driver's node exports another, while misc_open() holds the lock of all nodes. */
 TEST_F(nodes, exported_in_an_open)
 {
 	pid_t opener, others;
 	int i, fd;
 
 	opener = fork_open(LATE, O_RDONLY);
-	ASSERT_EQ(wait_child_patiently(opener), 0);
+	ASSERT_EQ(0, wait_child_patiently(opener));
 	opener = fork_child();
 	if (!opener) {
 		for (i = 0; i < 200; i++) {
@@ -211,30 +164,30 @@ TEST_F(nodes, exported_in_an_open)
 				_exit(1);
 		_exit(0);
 	}
-	EXPECT_EQ(wait_child_patiently(opener), 0);
-	EXPECT_EQ(wait_child_patiently(others), 0);
-	EXPECT_EQ(open_errno(LATE_NODE, O_RDWR), -ENOENT);
+	EXPECT_EQ(0, wait_child_patiently(opener));
+	EXPECT_EQ(0, wait_child_patiently(others));
+	EXPECT_EQ(-ENOENT, open_errno(LATE_NODE, O_RDWR));
 }
 
-/* One who claims for as long as it takes is alone in waiting for that. */
+/* A claim that takes long, by an open, holds up no other node. */
 TEST_F(nodes, claimed_under_no_lock)
 {
 	pid_t claimer, second;
 
-	ASSERT_EQ(set_hold(true), 1);
+	ASSERT_EQ(0, set_hold(true));
 	claimer = fork_open(NODE, O_RDWR);
 	ASSERT_TRUE(wait_param("claimed", 1));
-	EXPECT_EQ(wait_child_patiently(fork_open(DEVICE, O_RDWR)), 0);
-	EXPECT_EQ(wait_child_patiently(fork_open(LATE, O_RDONLY)), 0);
-	/* who wants the same end waits as well, until he is killed */
+	EXPECT_EQ(0, wait_child_patiently(fork_open(DEVICE, O_RDWR)));
+	EXPECT_EQ(0, wait_child_patiently(fork_open(LATE, O_RDONLY)));
+	/* an open of the same node waits, and can be killed */
 	second = fork_open(NODE, O_RDWR);
 	kill(second, SIGKILL);
-	EXPECT_EQ(wait_child_patiently(second), -SIGKILL);
-	EXPECT_EQ(param("claimed"), 1);
-	EXPECT_EQ(param("died"), 0);
+	EXPECT_EQ(-SIGKILL, wait_child_patiently(second));
+	EXPECT_EQ(1, param("claimed"));
+	EXPECT_EQ(0, param("died"));
 
-	ASSERT_EQ(set_hold(false), 1);
-	EXPECT_EQ(wait_child_patiently(claimer), 0);
+	ASSERT_EQ(0, set_hold(false));
+	EXPECT_EQ(0, wait_child_patiently(claimer));
 	EXPECT_TRUE(wait_param("died", 1));
 }
 
@@ -261,7 +214,7 @@ static void *race_opener(void *unused)
 	return unused;
 }
 
-/* Of several who want one name at once, one has it. */
+/* Of several exports by one name at once, one succeeds. */
 static void *race_exporter(void *unused)
 {
 	while (!READ_ONCE(race.stop)) {
@@ -292,15 +245,15 @@ TEST_F(nodes, opened_while_they_come_and_go)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(run); i++)
-		ASSERT_EQ(pthread_create(&threads[i], NULL, run[i], NULL), 0);
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, run[i], NULL));
 	EXPECT_TRUE(within_patience(race_is_run, NULL));
 	WRITE_ONCE(race.stop, true);
 	for (i = 0; i < ARRAY_SIZE(run); i++)
 		pthread_join(threads[i], NULL);
-	EXPECT_EQ(race.wrong, 0);
-	EXPECT_EQ(open_errno(LATE_NODE, O_RDWR), -ENOENT);
+	EXPECT_EQ(0, race.wrong);
+	EXPECT_EQ(-ENOENT, open_errno(LATE_NODE, O_RDWR));
 	/* the name is free again */
-	EXPECT_EQ(open_errno(LATE, O_RDONLY), 0);
+	EXPECT_EQ(0, open_errno(LATE, O_RDONLY));
 }
 
 /* ------------------------------------------------- users after each other */
@@ -324,17 +277,13 @@ FIXTURE_VARIANT_ADD(users, producer_again) { SPSCRING_PRODUCER, true, true };
 FIXTURE_SETUP(users)
 {
 	char params[64];
-	int err;
 
 	SKIP_WITHOUT_DEVICE();
 	snprintf(params, sizeof(params), "role=%u again=%d mends=%d", variant->role,
 		 variant->again, variant->mends);
-	err = load("spscring_driver", params);
-	if (no_module(err))
-		SKIP(return, NO_MODULE "spscring_driver.ko");
-	ASSERT_EQ(err, 0);
+	LOAD_OR_SKIP("spscring_driver", params);
 	self->u.role = variant->role;
-	ASSERT_EQ(user_open(&self->u), 0);
+	ASSERT_EQ(0, user_open(&self->u));
 }
 
 FIXTURE_TEARDOWN(users)
@@ -343,7 +292,7 @@ FIXTURE_TEARDOWN(users)
 	unload("spscring_driver");
 }
 
-/* Each comes and goes, by a close or a death, and the next goes on where he was. */
+/* The driver is told of each user who comes and goes; the next one goes on where he was. */
 TEST_F(users, heard_of)
 {
 	struct user *u = &self->u;
@@ -351,16 +300,16 @@ TEST_F(users, heard_of)
 	int i;
 
 	for (i = 1; i <= 3; i++) {
-		EXPECT_EQ(param("claimed"), i);
-		EXPECT_EQ(param("died"), i - 1);
-		ASSERT_EQ(user_stream(u, 1000), 0);
-		/* a mapping is as good as an fd */
+		EXPECT_EQ(i, param("claimed"));
+		EXPECT_EQ(i - 1, param("died"));
+		ASSERT_EQ(0, user_stream(u, 1000));
+		/* the user is there as long as his mapping */
 		close_fd(&u->end);
-		EXPECT_EQ(open_errno(NODE, O_RDWR), -EBUSY);
-		EXPECT_EQ(param("died"), i - 1);
+		EXPECT_EQ(-EBUSY, open_errno(NODE, O_RDWR));
+		EXPECT_EQ(i - 1, param("died"));
 		spscring_unmap(&u->map);
 		EXPECT_TRUE(wait_param("died", i));
-		ASSERT_EQ(user_open(u), 0);
+		ASSERT_EQ(0, user_open(u));
 	}
 	user_close(u);
 	pid = fork_child();
@@ -369,40 +318,40 @@ TEST_F(users, heard_of)
 			_exit(1);
 		kill(getpid(), SIGKILL);
 	}
-	EXPECT_EQ(wait_child(pid), -SIGKILL);
+	EXPECT_EQ(-SIGKILL, wait_child(pid));
 	EXPECT_TRUE(wait_param("died", 5));
-	EXPECT_EQ(param("claimed"), 5);
-	EXPECT_EQ(param("shut_down"), 0);
-	EXPECT_EQ(param("broken"), 0);
+	EXPECT_EQ(5, param("claimed"));
+	EXPECT_EQ(0, param("shut_down"));
+	EXPECT_EQ(0, param("broken"));
 }
 
-/* One user's SHUTDOWN: the last word of all, or of his own. */
+/* A user shuts down: then the ring is over, or ready for the next user, as the driver wants. */
 TEST_F(users, shut_down)
 {
 	struct user *u = &self->u;
 	int i;
 
 	for (i = 1; i <= 3; i++) {
-		ASSERT_EQ(user_stream(u, 1000), 0);
-		ASSERT_EQ(spscring_shutdown(u->end, 0), 0);
-		EXPECT_EQ(state_of(u->end, u->role), SPSCRING_SHUT_DOWN);
-		/* while he has it open it is nobody else's */
-		EXPECT_EQ(open_errno(NODE, O_RDWR), variant->again ? -EBUSY : -ESHUTDOWN);
-		EXPECT_EQ(param("shut_down"), i - 1);
+		ASSERT_EQ(0, user_stream(u, 1000));
+		ASSERT_EQ(0, spscring_shutdown(u->end, 0));
+		EXPECT_EQ(SPSCRING_SHUT_DOWN, state_of(u->end, u->role));
+		/* nobody else gets it while he has it open */
+		EXPECT_EQ(variant->again ? -EBUSY : -ESHUTDOWN, open_errno(NODE, O_RDWR));
+		EXPECT_EQ(i - 1, param("shut_down"));
 		user_close(u);
 		EXPECT_TRUE(wait_param("shut_down", i));
 		if (!variant->again) {
-			EXPECT_EQ(open_errno(NODE, O_RDWR), -ESHUTDOWN);
+			EXPECT_EQ(-ESHUTDOWN, open_errno(NODE, O_RDWR));
 			break;
 		}
-		ASSERT_EQ(user_open(u), 0);
-		EXPECT_EQ(state_of(u->end, u->role), SPSCRING_HELD);
+		ASSERT_EQ(0, user_open(u));
+		EXPECT_EQ(SPSCRING_HELD, state_of(u->end, u->role));
 	}
-	EXPECT_EQ(param("died"), 0);
-	EXPECT_EQ(param("broken"), 0);
+	EXPECT_EQ(0, param("died"));
+	EXPECT_EQ(0, param("broken"));
 }
 
-/* Words that cannot be, of every kind that is looked at. */
+/* Impossible words, of each kind that the driver looks at. */
 static void lie(struct user *u)
 {
 	const struct spscring_geometry g = info_of(u->end).geometry;
@@ -424,7 +373,7 @@ static bool is_broken(const void *end)
 	return info_of(*(const int *)end).broken;
 }
 
-/* One user's lie: it ends the ring, or the driver sees to it. */
+/* A user lies: the ring stays broken, or the driver resets it for the next user. */
 TEST_F(users, broken)
 {
 	struct user *u = &self->u;
@@ -433,59 +382,59 @@ TEST_F(users, broken)
 	int i;
 
 	for (i = 1; i <= 3; i++) {
-		ASSERT_EQ(user_stream(u, 1000), 0);
+		ASSERT_EQ(0, user_stream(u, 1000));
 		lie(u);
-		/* found by the driver's end, or by the next claim */
+		/* the driver's end finds it, or the next claim */
 		if (i == 2)
 			EXPECT_TRUE(within_patience(is_broken, &u->end));
 		user_close(u);
 		EXPECT_TRUE(wait_param("died", i));
 		if (!variant->mends) {
-			EXPECT_EQ(open_errno(NODE, O_RDWR), -EPIPE);
-			EXPECT_EQ(param("broken"), 1);
+			EXPECT_EQ(-EPIPE, open_errno(NODE, O_RDWR));
+			EXPECT_EQ(1, param("broken"));
 			break;
 		}
-		ASSERT_EQ(user_open(u), 0);
-		EXPECT_EQ(info_of(u->end).broken, 0);
-		EXPECT_EQ(param("resets"), i);
+		ASSERT_EQ(0, user_open(u));
+		EXPECT_EQ(0, info_of(u->end).broken);
+		EXPECT_EQ(i, param("resets"));
 		if (u->role == SPSCRING_PRODUCER)
 			continue;
-		/* what was not read is lost */
-		ASSERT_EQ(user_move(u, &v), 0);
+		/* what was not popped is lost */
+		ASSERT_EQ(0, user_move(u, &v));
 		EXPECT_GE(v, u->next);
 		u->next = v + 1;
 	}
-	EXPECT_EQ(param("shut_down"), 0);
+	EXPECT_EQ(0, param("shut_down"));
 	if (!variant->mends)
 		return;
 	moved = param("moved");
-	EXPECT_EQ(user_stream(u, 1000), 0);
+	EXPECT_EQ(0, user_stream(u, 1000));
 	EXPECT_TRUE(wait_param("moved", moved + 500));
 }
 
-/* His library found the peer's words impossible, says so, and shuts down. */
+/* A user who finds the driver's words impossible shuts down with BROKEN. */
 TEST_F(users, says_broken)
 {
 	struct user *u = &self->u;
 
-	ASSERT_EQ(user_stream(u, 1000), 0);
-	ASSERT_EQ(spscring_shutdown(u->end, SPSCRING_SHUTDOWN_BROKEN), 0);
-	EXPECT_EQ(info_of(u->end).broken, 1);
+	ASSERT_EQ(0, user_stream(u, 1000));
+	ASSERT_EQ(0, spscring_shutdown(u->end, SPSCRING_SHUTDOWN_BROKEN));
+	EXPECT_EQ(1, info_of(u->end).broken);
 	user_close(u);
 	EXPECT_TRUE(wait_param("shut_down", 1));
-	EXPECT_EQ(open_errno(NODE, O_RDWR), variant->again ? 0 : -ESHUTDOWN);
-	EXPECT_EQ(param("resets"), variant->mends);
+	EXPECT_EQ(variant->again ? 0 : -ESHUTDOWN, open_errno(NODE, O_RDWR));
+	EXPECT_EQ(variant->mends, param("resets"));
 }
 
-/* Who is still there when the driver goes is not heard of any more. */
+/* A driver that goes is not told of the user who is still there. */
 TEST_F(users, driver_unloaded)
 {
 	struct user *u = &self->u;
 
-	ASSERT_EQ(user_stream(u, 1000), 0);
-	ASSERT_EQ(unload("spscring_driver"), 0);
-	EXPECT_EQ(open_errno(NODE, O_RDWR), -ENOENT);
-	EXPECT_EQ(state_of(u->end, u->role), SPSCRING_HELD);
+	ASSERT_EQ(0, user_stream(u, 1000));
+	ASSERT_EQ(0, unload("spscring_driver"));
+	EXPECT_EQ(-ENOENT, open_errno(NODE, O_RDWR));
+	EXPECT_EQ(SPSCRING_HELD, state_of(u->end, u->role));
 	user_close(u);
 }
 
@@ -499,7 +448,7 @@ static int events_open(struct spscring_record_consumer *c, struct spscring_mappi
 	return *end < 0 ? *end : spscring_record_map_consumer(*end, c, SPSCRING_EVENTS_TAG, map);
 }
 
-/* A process ends, and that is an event. */
+/* The example's events are processes that end. */
 static bool event_comes(const void *consumer)
 {
 	struct spscring_record_consumer *c = (struct spscring_record_consumer *)consumer;
@@ -515,13 +464,10 @@ static void events_survive(struct __test_metadata *_metadata, const char *params
 	struct spscring_mapping map;
 	int err, i, end;
 
-	err = load("tools/examples/events/spscring_events", params);
-	if (no_module(err))
-		SKIP(return, NO_MODULE "tools/examples/events/spscring_events.ko");
-	ASSERT_EQ(err, 0);
+	LOAD_OR_SKIP("tools/examples/events/spscring_events", params);
 	for (i = 0; i < 4; i++) {
 		err = events_open(&c, &map, &end);
-		EXPECT_EQ(err, 0)
+		EXPECT_EQ(0, err)
 			TH_LOG("open %d, %s", i, params);
 		if (err)
 			break;
@@ -529,14 +475,14 @@ static void events_survive(struct __test_metadata *_metadata, const char *params
 		if (!(i % 2))
 			WRITE_ONCE(c.base.lines->cursor.word, c.base.pos + (1 << 30));
 		else
-			EXPECT_EQ(spscring_shutdown(end, 0), 0);
+			EXPECT_EQ(0, spscring_shutdown(end, 0));
 		close_fd(&end);
 		spscring_unmap(&map);
 	}
-	EXPECT_EQ(unload("spscring_events"), 0);
+	EXPECT_EQ(0, unload("spscring_events"));
 }
 
-/* Written as drivers are to be: what one user does, the next does not feel. */
+/* The example driver: whatever one user does, the next one has a ring that works. */
 TEST(example)
 {
 	SKIP_WITHOUT_DEVICE();

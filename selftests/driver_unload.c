@@ -43,13 +43,8 @@ FIXTURE(driver)
 
 FIXTURE_SETUP(driver)
 {
-	int err;
-
 	SKIP_WITHOUT_DEVICE();
-	err = load("spscring_stream", "");
-	if (no_module(err))
-		SKIP(return, NO_MODULE "spscring_stream.ko");
-	ASSERT_EQ(0, err);
+	LOAD_OR_SKIP("spscring_stream", "");
 	self->r.next = 0;
 	ASSERT_EQ(0, reader_open(&self->r));
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who waits for an end: poll() of the ring fd, and a claim that sleeps until its turn.
+ * A process waits for an end to come free: by poll() of the ring fd, or in a claim that sleeps.
  */
 #include <liburing.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 
-#include "selftest.h"
+#include "sleep.h"
 
-#define WATCHDOG	60000	/* ms; for what must happen */
+#define WATCHDOG	60000	/* ms, for what must happen */
 
 FIXTURE(ends) {
 	int ring, in, out;
@@ -26,29 +26,16 @@ FIXTURE_SETUP(ends)
 
 FIXTURE_TEARDOWN(ends)
 {
-	close_fd(&self->in);
-	close_fd(&self->out);
-	close_fd(&self->ring);
+	close_ends(&self->ring, &self->in, &self->out);
 }
 
-static __u64 clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
-}
-
-/* What there is; once the watchdog has come it counts no more, as nobody was woken. */
+/* As poll_one(), but what it finds at the end of @ms no wake-up has told. */
 static int polled(int fd, short events, int ms)
 {
-	struct pollfd p = { fd, events, 0 };
-	__u64 until = clock_ms() + ms;
-	int n = poll(&p, 1, ms);
+	__s64 until = in_ms(ms);
+	int got = poll_one(fd, events, ms);
 
-	if (n < 0)
-		return -errno;
-	return ms && clock_ms() >= until ? -ETIMEDOUT : p.revents;
+	return ms ? in_time(got, until) : got;
 }
 
 static int now(int fd)
@@ -79,27 +66,27 @@ TEST_F(ends, levels)
 {
 	int empty = device_open();
 
-	EXPECT_EQ(now(empty), POLLERR);
+	EXPECT_EQ(POLLERR, now(empty));
 	close(empty);
-	EXPECT_EQ(now(self->ring), POLLIN | POLLOUT);
+	EXPECT_EQ(POLLIN | POLLOUT, now(self->ring));
 	self->in = claim(self->ring, SPSCRING_PRODUCER, 0);
-	EXPECT_EQ(now(self->ring), POLLIN);
+	EXPECT_EQ(POLLIN, now(self->ring));
 	self->out = claim(self->ring, SPSCRING_CONSUMER, 0);
-	EXPECT_EQ(now(self->ring), 0);
-	/* records are none of its business */
-	ASSERT_EQ(write(self->in, &(__u64){ 1 }, 8), 8);
-	EXPECT_EQ(now(self->ring), 0);
+	EXPECT_EQ(0, now(self->ring));
+	/* the ring fd does not tell of elements */
+	ASSERT_EQ(8, write(self->in, &(__u64){ 1 }, 8));
+	EXPECT_EQ(0, now(self->ring));
 	close_fd(&self->in);
-	EXPECT_EQ(now(self->ring), POLLOUT);
+	EXPECT_EQ(POLLOUT, now(self->ring));
 	self->in = claim(self->ring, SPSCRING_PRODUCER, 0);
-	EXPECT_EQ(now(self->ring), 0);
-	ASSERT_EQ(spscring_shutdown(self->out, 0), 0);
-	EXPECT_EQ(now(self->ring), POLLIN);
-	ASSERT_EQ(spscring_shutdown(self->in, SPSCRING_SHUTDOWN_BROKEN), 0);
-	EXPECT_EQ(now(self->ring), POLLIN | POLLOUT | POLLERR);
+	EXPECT_EQ(0, now(self->ring));
+	ASSERT_EQ(0, spscring_shutdown(self->out, 0));
+	EXPECT_EQ(POLLIN, now(self->ring));
+	ASSERT_EQ(0, spscring_shutdown(self->in, SPSCRING_SHUTDOWN_BROKEN));
+	EXPECT_EQ(POLLIN | POLLOUT | POLLERR, now(self->ring));
 }
 
-/* What poll() comes back for, done by a child while it waits, or a little before. */
+/* What poll() returns while a child does something, or has just done it. */
 static int poll_while(int ring, int fd, short events, int (*act)(int fd))
 {
 	pid_t pid = fork_child();
@@ -118,7 +105,7 @@ static int shut_down(int fd)
 	return spscring_shutdown(fd, 0) ? 1 : 0;
 }
 
-/* The consumer's own words make no sense, which its read finds: no end changes hands. */
+/* Break the ring: a consumer writes nonsense into its cursor, and reads. */
 static int break_it(int fd)
 {
 	struct spscring_geometry g = info_of(fd).geometry;
@@ -132,8 +119,10 @@ static int break_it(int fd)
 	return read(fd, &g, sizeof(g)) != -1 || errno != EPIPE;
 }
 
-/* Of records of any size, whose cursors are looked at. */
-static int breakable(struct _test_data_ends *self)
+#define ends_t	FIXTURE_DATA(ends)
+
+/* Replace the ring by one of records of any size, where a read checks the cursor. */
+static int breakable(ends_t *self)
 {
 	close_fd(&self->ring);
 	self->ring = spscring_open(RING(.capacity = 4096, .flags = SPSCRING_CREATE_RECORDS));
@@ -146,23 +135,23 @@ TEST_F(ends, told_of_shutdown)
 {
 	self->in = claim(self->ring, SPSCRING_PRODUCER, 0);
 	self->out = claim(self->ring, SPSCRING_CONSUMER, 0);
-	EXPECT_EQ(poll_while(self->ring, self->out, POLLIN, shut_down), POLLIN);
-	EXPECT_EQ(poll_while(self->ring, self->in, POLLOUT, shut_down), POLLOUT);
+	EXPECT_EQ(POLLIN, poll_while(self->ring, self->out, POLLIN, shut_down));
+	EXPECT_EQ(POLLOUT, poll_while(self->ring, self->in, POLLOUT, shut_down));
 }
 
 TEST_F(ends, told_of_broken)
 {
-	ASSERT_EQ(breakable(self), 0);
-	EXPECT_EQ(poll_while(self->ring, self->out, 0, break_it), POLLERR);
+	ASSERT_EQ(0, breakable(self));
+	EXPECT_EQ(POLLERR, poll_while(self->ring, self->out, 0, break_it));
 }
 
-/* A worker that claims and is killed: its supervisor hears of both. */
+/* A supervisor is told that a worker has claimed, and that it was killed. */
 TEST_F(ends, supervised)
 {
 	int i, up[2];
 	pid_t pid;
 
-	ASSERT_EQ(pipe(up), 0);
+	ASSERT_EQ(0, pipe(up));
 	for (i = 0; i < 20; i++) {
 		__u32 role = i % 2 ? SPSCRING_PRODUCER : SPSCRING_CONSUMER;
 		short bit = i % 2 ? POLLOUT : POLLIN;
@@ -172,30 +161,14 @@ TEST_F(ends, supervised)
 			_exit(claim(self->ring, role, 0) < 0 || write(up[1], "u", 1) != 1 ?
 			      1 : pause());
 		ASSERT_TRUE(got_byte(up[0]));
-		EXPECT_EQ(now(self->ring), bit ^ (POLLIN | POLLOUT));
+		EXPECT_EQ(bit ^ (POLLIN | POLLOUT), now(self->ring));
 		kill(pid, SIGKILL);
-		EXPECT_EQ(polled(self->ring, bit, WATCHDOG), bit);
-		EXPECT_EQ(wait_child(pid), -SIGKILL);
-		EXPECT_EQ(info_of(self->ring).broken, 0);
+		EXPECT_EQ(bit, polled(self->ring, bit, WATCHDOG));
+		EXPECT_EQ(-SIGKILL, wait_child(pid));
+		EXPECT_EQ(0, info_of(self->ring).broken);
 	}
 	close(up[0]);
 	close(up[1]);
-}
-
-static int epoll_of(int fd, __u32 events)
-{
-	struct epoll_event want = { .events = events };
-	int ep = epoll_create1(EPOLL_CLOEXEC);
-
-	return epoll_ctl(ep, EPOLL_CTL_ADD, fd, &want) ? -errno : ep;
-}
-
-static int epolled(int ep, int ms)
-{
-	struct epoll_event event = {};
-	int n = epoll_wait(ep, &event, 1, ms);
-
-	return n < 0 ? -errno : (int)event.events;
 }
 
 TEST_F(ends, epoll_level)
@@ -203,64 +176,64 @@ TEST_F(ends, epoll_level)
 	int ep = epoll_of(self->ring, EPOLLIN | EPOLLOUT);
 
 	ASSERT_GE(ep, 0);
-	EXPECT_EQ(epolled(ep, 0), EPOLLIN | EPOLLOUT);
-	EXPECT_EQ(epolled(ep, 0), EPOLLIN | EPOLLOUT);
+	EXPECT_EQ(EPOLLIN | EPOLLOUT, epoll_next(ep, 0));
+	EXPECT_EQ(EPOLLIN | EPOLLOUT, epoll_next(ep, 0));
 	self->in = claim(self->ring, SPSCRING_PRODUCER, 0);
 	self->out = claim(self->ring, SPSCRING_CONSUMER, 0);
-	EXPECT_EQ(epolled(ep, 0), 0);
+	EXPECT_EQ(0, epoll_next(ep, 0));
 	close_fd(&self->in);
-	EXPECT_EQ(epolled(ep, 0), EPOLLOUT);
-	EXPECT_EQ(epolled(ep, 0), EPOLLOUT);
+	EXPECT_EQ(EPOLLOUT, epoll_next(ep, 0));
+	EXPECT_EQ(EPOLLOUT, epoll_next(ep, 0));
 	close(ep);
 }
 
-/* An event for each change, and none without. */
+/* epoll tells of each change, and of nothing else. */
 TEST_F(ends, epoll_edge)
 {
 	int ep = epoll_of(self->ring, EPOLLIN | EPOLLOUT | EPOLLET), i;
 
 	ASSERT_GE(ep, 0);
-	EXPECT_EQ(epolled(ep, 0), EPOLLIN | EPOLLOUT);
-	EXPECT_EQ(epolled(ep, 0), 0);
+	EXPECT_EQ(EPOLLIN | EPOLLOUT, epoll_next(ep, 0));
+	EXPECT_EQ(0, epoll_next(ep, 0));
 	self->in = claim(self->ring, SPSCRING_PRODUCER, 0);
-	EXPECT_EQ(epolled(ep, 0), EPOLLIN);
+	EXPECT_EQ(EPOLLIN, epoll_next(ep, 0));
 	self->out = claim(self->ring, SPSCRING_CONSUMER, 0);
-	EXPECT_EQ(epolled(ep, 0), 0);
+	EXPECT_EQ(0, epoll_next(ep, 0));
 	for (i = 0; i < 10; i++) {
 		close_fd(&self->in);
-		EXPECT_EQ(epolled(ep, 0), EPOLLOUT);
-		EXPECT_EQ(epolled(ep, 0), 0);
+		EXPECT_EQ(EPOLLOUT, epoll_next(ep, 0));
+		EXPECT_EQ(0, epoll_next(ep, 0));
 		self->in = claim(self->ring, SPSCRING_PRODUCER, 0);
-		EXPECT_EQ(epolled(ep, 0), 0);
+		EXPECT_EQ(0, epoll_next(ep, 0));
 	}
-	ASSERT_EQ(spscring_shutdown(self->out, 0), 0);
-	EXPECT_EQ(epolled(ep, 0), EPOLLIN);
-	EXPECT_EQ(epolled(ep, 0), 0);
-	ASSERT_EQ(spscring_shutdown(self->in, SPSCRING_SHUTDOWN_BROKEN), 0);
-	EXPECT_EQ(epolled(ep, WATCHDOG) & EPOLLERR, EPOLLERR);
+	ASSERT_EQ(0, spscring_shutdown(self->out, 0));
+	EXPECT_EQ(EPOLLIN, epoll_next(ep, 0));
+	EXPECT_EQ(0, epoll_next(ep, 0));
+	ASSERT_EQ(0, spscring_shutdown(self->in, SPSCRING_SHUTDOWN_BROKEN));
+	EXPECT_EQ(EPOLLERR, epoll_next(ep, WATCHDOG) & EPOLLERR);
 	close(ep);
 }
 
-/* Added before there is a ring, and told of all that becomes of it. */
+/* epoll watches an fd before it has a ring, and tells of the ring then. */
 TEST_F(ends, epoll_before_create)
 {
 	int empty = device_open(), ep = epoll_of(empty, EPOLLIN | EPOLLOUT | EPOLLET);
 
 	ASSERT_GE(ep, 0);
-	EXPECT_EQ(epolled(ep, 0), EPOLLERR);
-	EXPECT_EQ(epolled(ep, 0), 0);
-	ASSERT_EQ(do_ioctl(empty, SPSCRING_CREATE, RING(.capacity = 4, .record_size = 4)), 0);
-	EXPECT_EQ(epolled(ep, 0), EPOLLIN | EPOLLOUT);
+	EXPECT_EQ(EPOLLERR, epoll_next(ep, 0));
+	EXPECT_EQ(0, epoll_next(ep, 0));
+	ASSERT_EQ(0, do_ioctl(empty, SPSCRING_CREATE, RING(.capacity = 4, .record_size = 4)));
+	EXPECT_EQ(EPOLLIN | EPOLLOUT, epoll_next(ep, 0));
 	self->in = claim(empty, SPSCRING_PRODUCER, 0);
-	EXPECT_EQ(epolled(ep, 0), EPOLLIN);
+	EXPECT_EQ(EPOLLIN, epoll_next(ep, 0));
 	close_fd(&self->in);
-	EXPECT_EQ(epolled(ep, 0), EPOLLIN | EPOLLOUT);
-	/* gone with its last fd, while its end and its poller stay */
+	EXPECT_EQ(EPOLLIN | EPOLLOUT, epoll_next(ep, 0));
+	/* the fd is gone with its last reference, while an end and the epoll stay */
 	self->in = claim(empty, SPSCRING_PRODUCER, 0);
 	close(empty);
-	EXPECT_EQ(epolled(ep, 0), 0);
+	EXPECT_EQ(0, epoll_next(ep, 0));
 	close_fd(&self->in);
-	EXPECT_EQ(epolled(ep, 0), 0);
+	EXPECT_EQ(0, epoll_next(ep, 0));
 	close(ep);
 }
 
@@ -277,7 +250,7 @@ static void *poll_for_both(void *arg)
 	return NULL;
 }
 
-/* The ring fd is closed while others poll it: they hear of its ends all the same. */
+/* The ring fd is closed while threads poll it: they are told of its ends all the same. */
 TEST_F(ends, closed_while_polled)
 {
 	struct poller pollers[8];
@@ -287,14 +260,14 @@ TEST_F(ends, closed_while_polled)
 	self->out = claim(self->ring, SPSCRING_CONSUMER, 0);
 	for (i = 0; i < 8; i++) {
 		pollers[i].fd = self->ring;
-		ASSERT_EQ(pthread_create(&pollers[i].thread, NULL, poll_for_both, &pollers[i]), 0);
+		ASSERT_EQ(0, pthread_create(&pollers[i].thread, NULL, poll_for_both, &pollers[i]));
 	}
 	sleep_ms(20);
 	close_fd(&self->ring);
 	close_fd(&self->in);
 	for (i = 0; i < 8; i++) {
-		ASSERT_EQ(pthread_join(pollers[i].thread, NULL), 0);
-		/* who came late found no fd */
+		ASSERT_EQ(0, pthread_join(pollers[i].thread, NULL));
+		/* a thread that came late found no fd */
 		EXPECT_TRUE(pollers[i].got == POLLOUT || pollers[i].got == POLLNVAL);
 	}
 }
@@ -311,7 +284,7 @@ static void handler(int signal)
 struct claimer {
 	int ring, got;
 	__u32 role;
-	bool *may;		/* it may have succeeded */
+	bool *may;		/* the claim may succeed from now on */
 	bool was_let;
 	pid_t tid;
 	pthread_t thread;
@@ -342,7 +315,7 @@ static bool asleep(pid_t tid)
 	return state == 'S';
 }
 
-/* A thread that sleeps in its claim: it has nothing else to sleep for. */
+/* Start a thread, and return once it sleeps: it does so nowhere but in its claim. */
 static int start_claimer(struct claimer *c, int ring, __u32 role, bool *may)
 {
 	int tries;
@@ -364,28 +337,28 @@ static int claimed(struct claimer *c)
 	return c->was_let ? c->got : -ECANCELED;
 }
 
-/* Not before it is let go of, and then at once; one of several. */
+/* Of several claims that wait, one at a time succeeds, and none before the end is free. */
 TEST_F(ends, claim_waits)
 {
 	struct claimer c[4];
 	int i, k, got = 0;
 	bool may = false;
 
-	EXPECT_EQ(claim(self->ring, SPSCRING_PRODUCER, 2), -EINVAL);
-	EXPECT_EQ(claim(self->ring, SPSCRING_PRODUCER, ~0U), -EINVAL);
-	/* what is free is not waited for */
+	EXPECT_EQ(-EINVAL, claim(self->ring, SPSCRING_PRODUCER, 2));
+	EXPECT_EQ(-EINVAL, claim(self->ring, SPSCRING_PRODUCER, ~0U));
+	/* a claim of a free end does not wait */
 	self->in = claim(self->ring, SPSCRING_PRODUCER, SPSCRING_ENDPOINT_WAIT);
 	ASSERT_GE(self->in, 0);
-	EXPECT_EQ(claim(self->ring, SPSCRING_PRODUCER, 0), -EBUSY);
+	EXPECT_EQ(-EBUSY, claim(self->ring, SPSCRING_PRODUCER, 0));
 	for (i = 0; i < 4; i++)
-		ASSERT_EQ(start_claimer(&c[i], self->ring, SPSCRING_PRODUCER, &may), 0);
-	/* nor for the other end's sake */
+		ASSERT_EQ(0, start_claimer(&c[i], self->ring, SPSCRING_PRODUCER, &may));
+	/* nor does one of the other end */
 	self->out = claim(self->ring, SPSCRING_CONSUMER, SPSCRING_ENDPOINT_WAIT);
 	ASSERT_GE(self->out, 0);
 	WRITE_ONCE(may, true);
 	close_fd(&self->in);
 	for (i = 0; i < 4; i++) {
-		/* one after the other, each lets the next one in */
+		/* whoever has it lets the next one in */
 		for (k = 0; k < 4; k++)
 			if (c[k].thread && READ_ONCE(c[k].got))
 				break;
@@ -399,7 +372,7 @@ TEST_F(ends, claim_waits)
 		EXPECT_GE(got, 0);
 		close(got);
 	}
-	EXPECT_EQ(info_of(self->ring).producer_generation, 5);
+	EXPECT_EQ(5, info_of(self->ring).producer_generation);
 }
 
 TEST_F(ends, claim_of_what_is_shut_down)
@@ -408,11 +381,11 @@ TEST_F(ends, claim_of_what_is_shut_down)
 	bool may = false;
 
 	self->in = claim(self->ring, SPSCRING_PRODUCER, 0);
-	ASSERT_EQ(start_claimer(&c, self->ring, SPSCRING_PRODUCER, &may), 0);
+	ASSERT_EQ(0, start_claimer(&c, self->ring, SPSCRING_PRODUCER, &may));
 	WRITE_ONCE(may, true);
-	ASSERT_EQ(spscring_shutdown(self->in, 0), 0);
-	EXPECT_EQ(claimed(&c), -ESHUTDOWN);
-	EXPECT_EQ(claim(self->ring, SPSCRING_PRODUCER, SPSCRING_ENDPOINT_WAIT), -ESHUTDOWN);
+	ASSERT_EQ(0, spscring_shutdown(self->in, 0));
+	EXPECT_EQ(-ESHUTDOWN, claimed(&c));
+	EXPECT_EQ(-ESHUTDOWN, claim(self->ring, SPSCRING_PRODUCER, SPSCRING_ENDPOINT_WAIT));
 }
 
 TEST_F(ends, claim_of_what_is_broken)
@@ -420,16 +393,16 @@ TEST_F(ends, claim_of_what_is_broken)
 	struct claimer c;
 	bool may = false;
 
-	ASSERT_EQ(breakable(self), 0);
-	ASSERT_EQ(start_claimer(&c, self->ring, SPSCRING_PRODUCER, &may), 0);
+	ASSERT_EQ(0, breakable(self));
+	ASSERT_EQ(0, start_claimer(&c, self->ring, SPSCRING_PRODUCER, &may));
 	WRITE_ONCE(may, true);
-	ASSERT_EQ(break_it(self->out), 0);
-	EXPECT_EQ(claimed(&c), -EPIPE);
+	ASSERT_EQ(0, break_it(self->out));
+	EXPECT_EQ(-EPIPE, claimed(&c));
 	close_fd(&self->in);
-	EXPECT_EQ(claim(self->ring, SPSCRING_PRODUCER, SPSCRING_ENDPOINT_WAIT), -EPIPE);
+	EXPECT_EQ(-EPIPE, claim(self->ring, SPSCRING_PRODUCER, SPSCRING_ENDPOINT_WAIT));
 }
 
-/* A handler that restarts calls leaves it asleep, another one does not. */
+/* A signal ends a claim that waits, unless its handler restarts calls. */
 TEST_F(ends, claim_and_signals)
 {
 	struct sigaction act = { .sa_handler = handler, .sa_flags = SA_RESTART };
@@ -437,17 +410,17 @@ TEST_F(ends, claim_and_signals)
 	bool may = false;
 
 	self->in = claim(self->ring, SPSCRING_PRODUCER, 0);
-	ASSERT_EQ(sigaction(SIGUSR1, &act, NULL), 0);
+	ASSERT_EQ(0, sigaction(SIGUSR1, &act, NULL));
 	act.sa_flags = 0;
-	ASSERT_EQ(sigaction(SIGUSR2, &act, NULL), 0);
-	ASSERT_EQ(start_claimer(&c, self->ring, SPSCRING_PRODUCER, &may), 0);
-	ASSERT_EQ(pthread_kill(c.thread, SIGUSR1), 0);
+	ASSERT_EQ(0, sigaction(SIGUSR2, &act, NULL));
+	ASSERT_EQ(0, start_claimer(&c, self->ring, SPSCRING_PRODUCER, &may));
+	ASSERT_EQ(0, pthread_kill(c.thread, SIGUSR1));
 	while (READ_ONCE(handled) != SIGUSR1 || !asleep(c.tid))
 		sleep_ms(1);
 	WRITE_ONCE(may, true);
-	ASSERT_EQ(pthread_kill(c.thread, SIGUSR2), 0);
-	EXPECT_EQ(claimed(&c), -EINTR);
-	EXPECT_EQ(info_of(self->ring).producer_generation, 1);
+	ASSERT_EQ(0, pthread_kill(c.thread, SIGUSR2));
+	EXPECT_EQ(-EINTR, claimed(&c));
+	EXPECT_EQ(1, info_of(self->ring).producer_generation);
 }
 
 TEST_F(ends, claim_is_killed)
@@ -460,13 +433,13 @@ TEST_F(ends, claim_is_killed)
 		_exit(claim(self->ring, SPSCRING_PRODUCER, SPSCRING_ENDPOINT_WAIT) ? 1 : 2);
 	sleep_ms(20);
 	kill(pid, SIGKILL);
-	EXPECT_EQ(wait_child(pid), -SIGKILL);
+	EXPECT_EQ(-SIGKILL, wait_child(pid));
 	close_fd(&self->in);
 	self->in = claim(self->ring, SPSCRING_PRODUCER, 0);
 	EXPECT_GE(self->in, 0);
 }
 
-/* A page that its dead holder could write is in a pipe until that is read. */
+/* A claim waits while a pipe holds a page that the dead holder could write. */
 TEST_F(ends, claim_waits_for_pages)
 {
 	struct claimer c;
@@ -475,7 +448,7 @@ TEST_F(ends, claim_waits_for_pages)
 	int ends[2];
 	pid_t pid;
 
-	ASSERT_EQ(pipe(ends), 0);
+	ASSERT_EQ(0, pipe(ends));
 	pid = fork_child();
 	if (!pid) {
 		struct spscring_mapping map;
@@ -488,21 +461,21 @@ TEST_F(ends, claim_waits_for_pages)
 		iov.iov_base = (char *)map.writable + map.writable_size - 5;
 		_exit(vmsplice(ends[1], &iov, 1, 0) != 5);
 	}
-	ASSERT_EQ(wait_child(pid), 0);
-	EXPECT_EQ(claim(self->ring, SPSCRING_PRODUCER, 0), -EBUSY);
-	ASSERT_EQ(start_claimer(&c, self->ring, SPSCRING_PRODUCER, &may), 0);
-	/* it asks now and then */
+	ASSERT_EQ(0, wait_child(pid));
+	EXPECT_EQ(-EBUSY, claim(self->ring, SPSCRING_PRODUCER, 0));
+	ASSERT_EQ(0, start_claimer(&c, self->ring, SPSCRING_PRODUCER, &may));
+	/* the claim looks for pins now and then */
 	sleep_ms(100);
-	EXPECT_EQ(state_of(self->ring, SPSCRING_PRODUCER), SPSCRING_DEAD);
+	EXPECT_EQ(SPSCRING_DEAD, state_of(self->ring, SPSCRING_PRODUCER));
 	WRITE_ONCE(may, true);
-	ASSERT_EQ(read(ends[0], text, 5), 5);
+	ASSERT_EQ(5, read(ends[0], text, 5));
 	self->in = claimed(&c);
 	EXPECT_GE(self->in, 0);
 	close(ends[0]);
 	close(ends[1]);
 }
 
-/* Something of each kind in flight on its end when it is killed. */
+/* A child with io_uring requests of each kind under way at its end, until it is killed. */
 static int with_requests(int ring, int up)
 {
 	int end = claim(ring, SPSCRING_CONSUMER, 0), file = memfd_create("ends", MFD_CLOEXEC);
@@ -527,6 +500,7 @@ static int with_requests(int ring, int up)
 	return pause();
 }
 
+/* A claim that waits gets the end once the kernel has let go of all those requests. */
 TEST_F(ends, claim_after_io_uring)
 {
 	int i, up[2], busy = 0;
@@ -537,7 +511,7 @@ TEST_F(ends, claim_after_io_uring)
 	if (i)
 		SKIP(return, "io_uring: %s", strerror(-i));
 	io_uring_queue_exit(&loop);
-	ASSERT_EQ(pipe(up), 0);
+	ASSERT_EQ(0, pipe(up));
 	self->in = claim(self->ring, SPSCRING_PRODUCER, 0);
 	for (i = 0; i < 20; i++) {
 		pid = fork_child();
@@ -545,7 +519,7 @@ TEST_F(ends, claim_after_io_uring)
 			_exit(with_requests(self->ring, up[1]));
 		ASSERT_TRUE(got_byte(up[0]));
 		kill(pid, SIGKILL);
-		ASSERT_EQ(wait_child(pid), -SIGKILL);
+		ASSERT_EQ(-SIGKILL, wait_child(pid));
 		self->out = claim(self->ring, SPSCRING_CONSUMER, 0);
 		busy += self->out == -EBUSY;
 		close_fd(&self->out);

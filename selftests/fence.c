@@ -2,7 +2,7 @@
 /*
  * Who publishes fences only while somebody sleeps: what the word says, when it changes,
  * whose interrupts that costs, and what bounds them.  That nobody sleeps through is tested
- * by the suite "wait", with the bit cleared as often as can be.
+ * by the suite "handover", with the bit cleared as often as can be.
  */
 #include "sleep.h"
 

@@ -24,14 +24,10 @@ FIXTURE_VARIANT_ADD(interrupts, nmi) { "/dev/spscring-nmi" };
 FIXTURE_SETUP(interrupts)
 {
 	char params[64];
-	int err;
 
 	SKIP_WITHOUT_DEVICE();
 	snprintf(params, sizeof(params), "records=%u", INTERRUPTS);
-	err = load("spscring_irq", params);
-	if (no_module(err))
-		SKIP(return, NO_MODULE "spscring_irq.ko");
-	ASSERT_EQ(0, err);
+	LOAD_OR_SKIP("spscring_irq", params);
 	self->end = negative_errno(open(variant->node, O_RDWR | O_CLOEXEC));
 	if (self->end == -ENOENT && strstr(variant->node, "nmi")) {
 		unload("spscring_irq");		/* a skip tears nothing down */
@@ -69,14 +65,11 @@ TEST_F(interrupts, asleep)
 /* The driver is unloaded while its timers run and its rings are full. */
 TEST(interrupts_unloaded)
 {
-	int err, i;
+	int i;
 
 	SKIP_WITHOUT_DEVICE();
 	for (i = 0; i < 5; i++) {
-		err = load("spscring_irq", "period_us=50");
-		if (no_module(err))
-			SKIP(return, NO_MODULE "spscring_irq.ko");
-		ASSERT_EQ(0, err);
+		LOAD_OR_SKIP("spscring_irq", "period_us=50");
 		sleep_ms(i * 7);
 		EXPECT_EQ(0, unload("spscring_irq"));
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Large rings: chunks of memory and how they are mapped.  Whatever the kernel does
- * with a chunk, each page is where it is to be, and none is lost or kept.
+ * Large rings, whose memory comes in chunks of many pages.  However chunks are mapped, unmapped,
+ * moved and held, each page is in its place, and none is lost or kept.
  */
 #include <stdio.h>
 #include <sys/sysinfo.h>
@@ -15,27 +15,30 @@
 
 /* --------------------------------------------------------------- geometry */
 
-/* To the byte, and nothing that is cut to 32 bits on the way. */
+/* The largest geometry is right to the byte: nothing is cut to 32 bits. */
 TEST(largest_frames)
 {
 	const long page = sysconf(_SC_PAGESIZE);
 	struct spscring_geometry g;
 
-	/* a frame of 2^19 holds 7 such records */
-	ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 8192 * 7, .record_size = 65536),
-					 page), 0);
-	EXPECT_EQ(g.frame_size, 1U << 19);
-	EXPECT_EQ(g.frames, 8192);
-	EXPECT_EQ(g.data_bytes, 4 * GIB);
-	EXPECT_EQ(g.memory, 4 * GIB + 3 * page);
-	EXPECT_EQ(spscring_mapped_bytes(&g), g.memory);
-	EXPECT_EQ(spscring_geometry_init(&g, RING(.capacity = 8192 * 7 + 1,
-						  .record_size = 65536), page), -E2BIG);
-	ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 4 * GIB / 64 * 56,
-						  .record_size = 1, .frame_size = 64), page), 0);
-	EXPECT_EQ(g.frames, 4 * GIB / 64);
-	EXPECT_EQ(g.data_bytes, 4 * GIB);
-	EXPECT_EQ(g.tell, 4 * GIB / 64 * 7);
+	/* a frame of 2^19 bytes holds 7 such elements */
+	ASSERT_EQ(0, spscring_geometry_init(&g, RING(.capacity = 8192 * 7, .record_size = 65536),
+					    page));
+	EXPECT_EQ(1U << 19, g.frame_size);
+	EXPECT_EQ(8192, g.frames);
+	EXPECT_EQ(4 * GIB, g.data_bytes);
+	EXPECT_EQ(4 * GIB + 3 * page, g.memory);
+	EXPECT_EQ(g.memory, spscring_mapped_bytes(&g));
+	EXPECT_EQ(-E2BIG,
+		  spscring_geometry_init(&g, RING(.capacity = 8192 * 7 + 1, .record_size = 65536),
+					 page));
+	ASSERT_EQ(0, spscring_geometry_init(&g,
+					    RING(.capacity = 4 * GIB / 64 * 56, .record_size = 1,
+						 .frame_size = 64),
+					    page));
+	EXPECT_EQ(4 * GIB / 64, g.frames);
+	EXPECT_EQ(4 * GIB, g.data_bytes);
+	EXPECT_EQ(4 * GIB / 64 * 7, g.tell);
 }
 
 TEST(largest_records)
@@ -46,20 +49,25 @@ TEST(largest_records)
 	__u32 align;
 
 	for (align = SPSCRING_RECORDS_ALIGN_MIN; align <= SPSCRING_RECORDS_ALIGN_MAX; align *= 2) {
-		ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 4 * GIB, .flags = records,
-							  .record_align = align), page), 0);
-		EXPECT_EQ(g.capacity, 4 * GIB);
-		EXPECT_EQ(g.data_bytes, 4 * GIB);
-		EXPECT_EQ(g.memory, 4 * GIB + 3 * page);
-		EXPECT_EQ(spscring_mapped_bytes(&g), 8 * GIB + 3 * page);
-		EXPECT_EQ(g.tell, GIB / 2);
-		EXPECT_EQ(spscring_geometry_init(&g, RING(.capacity = 4 * GIB + align,
-							  .flags = records,
-							  .record_align = align), page), -E2BIG);
-		ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 4 * GIB - align,
-							  .flags = records,
-							  .record_align = align), page), 0);
-		EXPECT_EQ(g.data_bytes, align < page ? 4 * GIB : 4 * GIB - align);
+		ASSERT_EQ(0, spscring_geometry_init(&g,
+						    RING(.capacity = 4 * GIB, .flags = records,
+							 .record_align = align),
+						    page));
+		EXPECT_EQ(4 * GIB, g.capacity);
+		EXPECT_EQ(4 * GIB, g.data_bytes);
+		EXPECT_EQ(4 * GIB + 3 * page, g.memory);
+		EXPECT_EQ(8 * GIB + 3 * page, spscring_mapped_bytes(&g));
+		EXPECT_EQ(GIB / 2, g.tell);
+		EXPECT_EQ(-E2BIG,
+			  spscring_geometry_init(&g,
+						 RING(.capacity = 4 * GIB + align, .flags = records,
+						      .record_align = align),
+						 page));
+		ASSERT_EQ(0, spscring_geometry_init(&g,
+						    RING(.capacity = 4 * GIB - align,
+							 .flags = records, .record_align = align),
+						    page));
+		EXPECT_EQ(align < page ? 4 * GIB : 4 * GIB - align, g.data_bytes);
 	}
 }
 
@@ -69,7 +77,7 @@ FIXTURE(large)
 {
 	int ring, producer, consumer;
 	struct spscring_geometry g;
-	size_t page, half, size;	/* half: the data; size: all that is mapped of them */
+	size_t page, half, size;	/* half: of the data; size: of all that is mapped of them */
 };
 
 FIXTURE_VARIANT(large)
@@ -77,7 +85,7 @@ FIXTURE_VARIANT(large)
 	struct spscring_create want;
 };
 
-/* The smallest has one chunk at most, and others have something left over. */
+/* One ring has no more than a chunk, and some end within one. */
 FIXTURE_VARIANT_ADD(large, frames_2) { { .capacity = 2 * MIB / 64, .record_size = 56 } };
 FIXTURE_VARIANT_ADD(large, frames_9) { { .capacity = 9 * MIB / 64, .record_size = 56 } };
 FIXTURE_VARIANT_ADD(large, records_2) {
@@ -112,7 +120,7 @@ FIXTURE_TEARDOWN(large)
 
 #define large_t	FIXTURE_DATA(large)
 
-/* An end's mapping as the library makes it; the data's address, or NULL. */
+/* Map an end as the library does: the address of its data, or NULL. */
 static char *map_data(large_t *self, int fd, int flags)
 {
 	const bool writer = fd == self->producer;
@@ -124,7 +132,7 @@ static char *map_data(large_t *self, int fd, int flags)
 	return at == MAP_FAILED ? NULL : at + before;
 }
 
-/* In no tail and no record's word, so that a claim finds what it looks for. */
+/* A place in a page that is neither a tail nor a record's word, which a claim reads. */
 static __u64 *stamp_of(large_t *self, const char *data, size_t n)
 {
 	return (__u64 *)(data + n * self->page + 8);
@@ -138,7 +146,7 @@ static void stamp(large_t *self, char *data, __u64 seed)
 		*stamp_of(self, data, n) = seed + n;
 }
 
-/* The first page of [from, to), in pages, that is not what it was; or -1. */
+/* The first page in [from, to) that does not hold what it held; or -1. */
 static long not_stamped(large_t *self, const char *data, __u64 seed, size_t from, size_t to)
 {
 	size_t n;
@@ -167,7 +175,7 @@ static unsigned long huge_page(void)
 	return size;
 }
 
-/* Of all mappings in [at, at + size), in bytes; smaps says kB. */
+/* A field of smaps, in bytes, of all mappings in [at, at + size). */
 static size_t smaps_bytes(const char *at, size_t size, const char *key)
 {
 	FILE *f = fopen("/proc/self/smaps", "r");
@@ -188,7 +196,7 @@ static size_t smaps_bytes(const char *at, size_t size, const char *key)
 	return sum;
 }
 
-/* What is to be mapped by PMD entries, where the kernel chose the address. */
+/* How much is to be mapped by PMD entries, at an address that the kernel chose. */
 static size_t huge_bytes(large_t *self)
 {
 	const unsigned long huge = huge_page();
@@ -204,55 +212,55 @@ TEST_F(large, offsets)
 {
 	const struct spscring_geometry *g = &self->g;
 
-	EXPECT_EQ(g->memory, self->half + 3 * self->page);
-	EXPECT_EQ(g->info_offset, g->consumer_offset + self->page);
-	EXPECT_EQ(g->producer_offset, g->consumer_offset + 2 * self->page);
-	EXPECT_EQ(g->data_offset, g->consumer_offset + 3 * self->page);
+	EXPECT_EQ(self->half + 3 * self->page, g->memory);
+	EXPECT_EQ(g->consumer_offset + self->page, g->info_offset);
+	EXPECT_EQ(g->consumer_offset + 2 * self->page, g->producer_offset);
+	EXPECT_EQ(g->consumer_offset + 3 * self->page, g->data_offset);
 	if (g->features & SPSCRING_FEATURE_HUGE) {
-		ASSERT_NE(huge_page(), 0);
-		EXPECT_EQ(g->data_offset % huge_page(), 0);
+		ASSERT_NE(0, huge_page());
+		EXPECT_EQ(0, g->data_offset % huge_page());
 		EXPECT_GE(g->data_bytes, huge_page());
-		EXPECT_EQ(mmap(NULL, self->page, READ, MAP_SHARED, self->ring,
-			       g->consumer_offset - self->page), MAP_FAILED);
-		EXPECT_EQ(errno, ENXIO);
-		EXPECT_EQ(mmap(NULL, self->page, READ, MAP_SHARED, self->ring, 0), MAP_FAILED);
-		EXPECT_EQ(errno, ENXIO);
+		EXPECT_EQ(MAP_FAILED, mmap(NULL, self->page, READ, MAP_SHARED, self->ring,
+					   g->consumer_offset - self->page));
+		EXPECT_EQ(ENXIO, errno);
+		EXPECT_EQ(MAP_FAILED, mmap(NULL, self->page, READ, MAP_SHARED, self->ring, 0));
+		EXPECT_EQ(ENXIO, errno);
 	} else {
-		EXPECT_EQ(g->consumer_offset, 0);
+		EXPECT_EQ(0, g->consumer_offset);
 	}
-	EXPECT_EQ(mmap(NULL, self->page, READ, MAP_SHARED, self->ring,
-		       g->data_offset + self->size), MAP_FAILED);
-	EXPECT_EQ(errno, ENXIO);
-	EXPECT_EQ(mmap(NULL, g->memory + self->size, READ, MAP_SHARED, self->ring,
-		       g->consumer_offset), MAP_FAILED);
-	EXPECT_EQ(errno, ENXIO);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, self->page, READ, MAP_SHARED, self->ring,
+				   g->data_offset + self->size));
+	EXPECT_EQ(ENXIO, errno);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, g->memory + self->size, READ, MAP_SHARED, self->ring,
+				   g->consumer_offset));
+	EXPECT_EQ(ENXIO, errno);
 }
 
-/* Each page once, in its place, at both ends; what is dropped comes back. */
+/* Both ends have each page once and in its place, and a page that is dropped comes back. */
 TEST_F(large, each_page)
 {
 	char *mine = map_data(self, self->producer, 0);
 	char *theirs = map_data(self, self->consumer, 0);
 	size_t n;
 
-	ASSERT_NE(mine, NULL);
-	ASSERT_NE(theirs, NULL);
+	ASSERT_NE(NULL, mine);
+	ASSERT_NE(NULL, theirs);
 	stamp(self, mine, 1000);
-	EXPECT_EQ(not_all_stamped(self, mine, 1000), -1);
-	EXPECT_EQ(not_all_stamped(self, theirs, 1000), -1);
-	ASSERT_EQ(madvise(mine, self->size, MADV_DONTNEED), 0);
-	ASSERT_EQ(madvise(theirs, self->size, MADV_DONTNEED), 0);
-	EXPECT_EQ(not_all_stamped(self, theirs, 1000), -1);
+	EXPECT_EQ(-1, not_all_stamped(self, mine, 1000));
+	EXPECT_EQ(-1, not_all_stamped(self, theirs, 1000));
+	ASSERT_EQ(0, madvise(mine, self->size, MADV_DONTNEED));
+	ASSERT_EQ(0, madvise(theirs, self->size, MADV_DONTNEED));
+	EXPECT_EQ(-1, not_all_stamped(self, theirs, 1000));
 	stamp(self, mine + self->size - self->half, 2000);
-	EXPECT_EQ(not_all_stamped(self, theirs, 2000), -1);
-	EXPECT_EQ(not_all_stamped(self, mine, 2000), -1);
-	/* a page here and there, by any fd */
+	EXPECT_EQ(-1, not_all_stamped(self, theirs, 2000));
+	EXPECT_EQ(-1, not_all_stamped(self, mine, 2000));
+	/* some pages alone, by each fd */
 	for (n = 0; n < self->size / self->page; n += 177) {
 		char *at = mmap(NULL, self->page, READ, MAP_SHARED, self->ring,
 				self->g.data_offset + n * self->page);
 
-		ASSERT_NE(at, MAP_FAILED);
-		ASSERT_EQ(*stamp_of(self, at, 0), 2000 + n % (self->half / self->page));
+		ASSERT_NE(MAP_FAILED, at);
+		ASSERT_EQ(2000 + n % (self->half / self->page), *stamp_of(self, at, 0));
 		munmap(at, self->page);
 	}
 }
@@ -268,27 +276,27 @@ TEST_F(large, by_the_library)
 	struct spscring_record_consumer rc;
 	const struct spscring_info_page *info;
 
-	ASSERT_EQ(records ? record_map_producer(self->producer, &rp, &p_map) :
-		  map_producer(self->producer, &p, &p_map), 0);
-	ASSERT_EQ(records ? record_map_consumer(self->consumer, &rc, &c_map) :
-		  map_consumer(self->consumer, &c, &c_map), 0);
-	EXPECT_EQ(p_map.writable_size, self->page + self->size);
-	EXPECT_EQ(c_map.read_only_size, 2 * self->page + self->size);
+	ASSERT_EQ(0, records ? record_map_producer(self->producer, &rp, &p_map) :
+			       map_producer(self->producer, &p, &p_map));
+	ASSERT_EQ(0, records ? record_map_consumer(self->consumer, &rc, &c_map) :
+			       map_consumer(self->consumer, &c, &c_map));
+	EXPECT_EQ(self->page + self->size, p_map.writable_size);
+	EXPECT_EQ(2 * self->page + self->size, c_map.read_only_size);
 	info = c_map.read_only;
-	EXPECT_EQ(info->magic, SPSCRING_MAGIC);
-	EXPECT_EQ(memcmp(&info->geometry, &self->g, sizeof(self->g)), 0);
-	/* all of it at once */
-	EXPECT_EQ(smaps_bytes(p_map.writable, p_map.writable_size, "Rss"), p_map.writable_size);
-	EXPECT_EQ(smaps_bytes(c_map.read_only, c_map.read_only_size, "Rss"), c_map.read_only_size);
-	EXPECT_EQ(smaps_bytes(p_map.writable, p_map.writable_size, "FilePmdMapped"),
-		  huge_bytes(self));
+	EXPECT_EQ(SPSCRING_MAGIC, info->magic);
+	EXPECT_EQ(0, memcmp(&info->geometry, &self->g, sizeof(self->g)));
+	/* all of it by one call */
+	EXPECT_EQ(p_map.writable_size, smaps_bytes(p_map.writable, p_map.writable_size, "Rss"));
+	EXPECT_EQ(c_map.read_only_size, smaps_bytes(c_map.read_only, c_map.read_only_size, "Rss"));
+	EXPECT_EQ(huge_bytes(self),
+		  smaps_bytes(p_map.writable, p_map.writable_size, "FilePmdMapped"));
 	ksft_print_msg("%zu of %zu KiB of data by PMD entries\n", huge_bytes(self) / 1024,
 		       self->size / 1024);
 	spscring_unmap(&p_map);
 	spscring_unmap(&c_map);
 }
 
-/* As it is touched, at once with MAP_POPULATE, and no more than that. */
+/* Pages are filled when they are touched, or at once with MAP_POPULATE. */
 TEST_F(large, populate)
 {
 	const int flags[] = { 0, MAP_POPULATE };
@@ -297,25 +305,25 @@ TEST_F(large, populate)
 
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
 		mine = map_data(self, self->producer, flags[i]);
-		ASSERT_NE(mine, NULL);
+		ASSERT_NE(NULL, mine);
 		if (!flags[i] && self->g.features & SPSCRING_FEATURE_HUGE)
-			EXPECT_EQ(smaps_bytes(mine, self->size, "Rss"), 0);
+			EXPECT_EQ(0, smaps_bytes(mine, self->size, "Rss"));
 		if (!flags[i])
 			stamp(self, mine + self->size - self->half, 1);
 		if (!flags[i])
 			stamp(self, mine, 1);
-		/* the producer's page is in the mapping, too */
+		/* the mapping has the producer's page, too */
 		EXPECT_GE(smaps_bytes(mine, self->size, "Rss"), self->size);
 		EXPECT_LE(smaps_bytes(mine, self->size, "Rss"), self->size + self->page);
-		EXPECT_EQ(smaps_bytes(mine, self->size, "FilePmdMapped"), huge_bytes(self));
-		EXPECT_EQ(smaps_bytes(mine, self->size, "AnonHugePages"), 0);
-		EXPECT_EQ(smaps_bytes(mine, self->size, "Locked"), 0);
-		EXPECT_EQ(not_all_stamped(self, mine, 1), -1);
+		EXPECT_EQ(huge_bytes(self), smaps_bytes(mine, self->size, "FilePmdMapped"));
+		EXPECT_EQ(0, smaps_bytes(mine, self->size, "AnonHugePages"));
+		EXPECT_EQ(0, smaps_bytes(mine, self->size, "Locked"));
+		EXPECT_EQ(-1, not_all_stamped(self, mine, 1));
 		munmap(mine - self->page, self->size + self->page);
 	}
 }
 
-/* An address that does not agree with the offset: page by page, the right ones. */
+/* At an address that does not fit the offset, pages are mapped one by one, and rightly. */
 TEST_F(large, any_address)
 {
 	static const unsigned int pages[] = { 1, 3, 511 };
@@ -323,34 +331,34 @@ TEST_F(large, any_address)
 	const size_t most = 1024 * self->page;
 	size_t i;
 
-	ASSERT_NE(mine, NULL);
+	ASSERT_NE(NULL, mine);
 	stamp(self, mine, 1);
 	room = mmap(NULL, self->size + 2 * most, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(room, MAP_FAILED);
+	ASSERT_NE(MAP_FAILED, room);
 	for (i = 0; i < ARRAY_SIZE(pages); i++) {
 		at = (char *)(((unsigned long)room + most) & -(512 * self->page));
 		at += pages[i] * self->page;
-		ASSERT_EQ(mmap(at, self->size, READ, MAP_SHARED | MAP_FIXED, self->consumer,
-			       self->g.data_offset), at);
-		EXPECT_EQ(not_all_stamped(self, at, 1), -1)
+		ASSERT_EQ(at, mmap(at, self->size, READ, MAP_SHARED | MAP_FIXED, self->consumer,
+				   self->g.data_offset));
+		EXPECT_EQ(-1, not_all_stamped(self, at, 1))
 			TH_LOG("%u pages beside", pages[i]);
 		if (huge_page() == 512 * self->page)
-			EXPECT_EQ(smaps_bytes(at, self->size, "FilePmdMapped"), 0);
-		ASSERT_EQ(madvise(at, self->size, MADV_DONTNEED), 0);
-		EXPECT_EQ(not_all_stamped(self, at, 1), -1);
+			EXPECT_EQ(0, smaps_bytes(at, self->size, "FilePmdMapped"));
+		ASSERT_EQ(0, madvise(at, self->size, MADV_DONTNEED));
+		EXPECT_EQ(-1, not_all_stamped(self, at, 1));
 	}
-	/* all pages, the control pages before the data */
+	/* all pages, of which the control pages come first */
 	at = (char *)(((unsigned long)room + most) & -(512 * self->page));
-	ASSERT_EQ(mmap(at, 3 * self->page + self->size, READ, MAP_SHARED | MAP_FIXED, self->ring,
-		       self->g.consumer_offset), at);
-	EXPECT_EQ(*(__u64 *)(at + self->page), SPSCRING_MAGIC);
-	EXPECT_EQ(not_all_stamped(self, at + 3 * self->page, 1), -1);
-	ASSERT_EQ(madvise(at, 3 * self->page + self->size, MADV_DONTNEED), 0);
-	EXPECT_EQ(not_all_stamped(self, at + 3 * self->page, 1), -1);
-	EXPECT_EQ(*(__u64 *)(at + self->page), SPSCRING_MAGIC);
+	ASSERT_EQ(at, mmap(at, 3 * self->page + self->size, READ, MAP_SHARED | MAP_FIXED,
+			   self->ring, self->g.consumer_offset));
+	EXPECT_EQ(SPSCRING_MAGIC, *(__u64 *)(at + self->page));
+	EXPECT_EQ(-1, not_all_stamped(self, at + 3 * self->page, 1));
+	ASSERT_EQ(0, madvise(at, 3 * self->page + self->size, MADV_DONTNEED));
+	EXPECT_EQ(-1, not_all_stamped(self, at + 3 * self->page, 1));
+	EXPECT_EQ(SPSCRING_MAGIC, *(__u64 *)(at + self->page));
 }
 
-/* Parts are unmapped, protected, moved: what is left is what it was. */
+/* After parts were unmapped, protected and moved, the rest is what it was. */
 static const char *take_apart(large_t *self, char *mine)
 {
 	const size_t page = self->page, some = 37 * page;
@@ -374,7 +382,7 @@ static const char *take_apart(large_t *self, char *mine)
 	    not_stamped(self, mine, 1, 0, middle) != -1 ||
 	    not_stamped(self, mine, 1, middle + 1, all) != -1)
 		return "munmap of one";
-	/* to where it does not agree with its offset, and back by its own length */
+	/* to an address that does not fit the offset, and back */
 	to = mmap(NULL, self->half / 2 + 1024 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
 		  -1, 0);
 	if (to == MAP_FAILED)
@@ -394,14 +402,14 @@ TEST_F(large, taken_apart)
 	char *mine = map_data(self, self->producer, 0);
 	const char *what;
 
-	ASSERT_NE(mine, NULL);
+	ASSERT_NE(NULL, mine);
 	stamp(self, mine, 1);
 	what = take_apart(self, mine);
-	EXPECT_EQ(what, NULL)
+	EXPECT_EQ(NULL, what)
 		TH_LOG("%s", what);
 }
 
-/* Advice is not to be taken where it would take pages away. */
+/* No advice takes pages away. */
 TEST_F(large, madvise)
 {
 	static const int advice[] = {
@@ -420,19 +428,19 @@ TEST_F(large, madvise)
 	char *mine = map_data(self, self->producer, MAP_POPULATE);
 	size_t i;
 
-	ASSERT_NE(mine, NULL);
+	ASSERT_NE(NULL, mine);
 	stamp(self, mine, 1);
 	for (i = 0; i < ARRAY_SIZE(advice); i++) {
 		madvise(mine + self->page, 3 * self->page, advice[i]);
-		ASSERT_EQ(not_all_stamped(self, mine, 1), -1)
+		ASSERT_EQ(-1, not_all_stamped(self, mine, 1))
 			TH_LOG("advice %d, some pages", advice[i]);
 		madvise(mine, self->size, advice[i]);
-		ASSERT_EQ(not_all_stamped(self, mine, 1), -1)
+		ASSERT_EQ(-1, not_all_stamped(self, mine, 1))
 			TH_LOG("advice %d, all pages", advice[i]);
 	}
-	EXPECT_EQ(mlock(mine, self->size), 0);
-	EXPECT_EQ(not_all_stamped(self, mine, 1), -1);
-	EXPECT_EQ(munlock(mine, self->size), 0);
+	EXPECT_EQ(0, mlock(mine, self->size));
+	EXPECT_EQ(-1, not_all_stamped(self, mine, 1));
+	EXPECT_EQ(0, munlock(mine, self->size));
 }
 
 #define ENABLED	"/sys/kernel/mm/transparent_hugepage/enabled"
@@ -446,7 +454,7 @@ static int set_enabled(const char *word)
 	return ret < 0 ? ret : 0;
 }
 
-/* The word in brackets. */
+/* The word in brackets, which is the setting that is on. */
 static const char *enabled(char *line, size_t size)
 {
 	FILE *f = fopen(ENABLED, "r");
@@ -461,7 +469,7 @@ static const char *enabled(char *line, size_t size)
 	return word ? word + 1 : NULL;
 }
 
-/* Whatever the system's policy is for memory of its own: the same pages, and all. */
+/* Every policy for huge pages leaves all pages in their places. */
 TEST_F(large, policies)
 {
 	static const char * const policies[] = { "never", "madvise", "always" };
@@ -470,31 +478,31 @@ TEST_F(large, policies)
 	size_t i;
 
 	if (!before || set_enabled(before))
-		return;		/* there are no huge pages, or it is not ours to say */
+		return;		/* there are no huge pages, or this may not set the policy */
 	for (i = 0; i < ARRAY_SIZE(policies); i++) {
-		EXPECT_EQ(set_enabled(policies[i]), 0);
+		EXPECT_EQ(0, set_enabled(policies[i]));
 		mine = map_data(self, self->producer, i % 2 ? MAP_POPULATE : 0);
 		if (mine) {
 			stamp(self, mine, i);
-			EXPECT_EQ(not_all_stamped(self, mine, i), -1)
+			EXPECT_EQ(-1, not_all_stamped(self, mine, i))
 				TH_LOG("%s", policies[i]);
 			if (i)
-				EXPECT_EQ(smaps_bytes(mine, self->size, "FilePmdMapped"),
-					  huge_bytes(self))
+				EXPECT_EQ(huge_bytes(self),
+					  smaps_bytes(mine, self->size, "FilePmdMapped"))
 					TH_LOG("%s", policies[i]);
 			munmap(mine - self->page, self->size + self->page);
 		}
 	}
-	EXPECT_EQ(set_enabled(before), 0);
+	EXPECT_EQ(0, set_enabled(before));
 }
 
-/* A child that asks for the mapping has it. */
+/* A child that inherits the mapping, as its parent has asked, has all pages. */
 TEST_F(large, madv_dofork)
 {
 	char *mine = map_data(self, self->producer, 0);
 	pid_t pid;
 
-	ASSERT_NE(mine, NULL);
+	ASSERT_NE(NULL, mine);
 	stamp(self, mine, 1);
 	if (madvise(mine, self->size, MADV_DOFORK))
 		return;
@@ -505,11 +513,11 @@ TEST_F(large, madv_dofork)
 		stamp(self, mine, 2);
 		_exit(0);
 	}
-	EXPECT_EQ(wait_child(pid), 0);
-	EXPECT_EQ(not_all_stamped(self, mine, 2), -1);
+	EXPECT_EQ(0, wait_child(pid));
+	EXPECT_EQ(-1, not_all_stamped(self, mine, 2));
 }
 
-/* As large as a small machine can have: 256 MiB, mapped twice by both ends and the kernel. */
+/* 256 MiB, which a small machine still has, mapped twice by both ends and by the kernel. */
 TEST(of_256_mib)
 {
 	large_t l = { .half = 256 * MIB, .size = 512 * MIB };
@@ -519,7 +527,7 @@ TEST(of_256_mib)
 	size_t n;
 
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(sysinfo(&machine), 0);
+	ASSERT_EQ(0, sysinfo(&machine));
 	if (machine.freeram * machine.mem_unit < 384 * MIB)
 		return;
 	l.ring = spscring_open(RING(.capacity = 256 * MIB, .flags = SPSCRING_CREATE_RECORDS));
@@ -528,21 +536,21 @@ TEST(of_256_mib)
 	l.consumer = claim_end(l.ring, SPSCRING_CONSUMER, 0);
 	l.g = info_of(l.ring).geometry;
 	l.page = l.g.page_size;
-	EXPECT_EQ(l.g.memory, l.half + 3 * l.page);
+	EXPECT_EQ(l.half + 3 * l.page, l.g.memory);
 	mine = map_data(&l, l.producer, 0);
 	theirs = map_data(&l, l.consumer, 0);
-	ASSERT_NE(mine, NULL);
-	ASSERT_NE(theirs, NULL);
-	/* in each chunk, and the last page */
+	ASSERT_NE(NULL, mine);
+	ASSERT_NE(NULL, theirs);
+	/* one page of each chunk, and the last one */
 	for (n = 0; n < l.half / l.page; n += step)
 		*stamp_of(&l, mine, n) = n;
 	*stamp_of(&l, mine, l.half / l.page - 1) = ~0ULL;
 	for (n = 0; n < l.half / l.page; n += step) {
-		ASSERT_EQ(*stamp_of(&l, theirs, n), n);
-		ASSERT_EQ(*stamp_of(&l, theirs + l.half, n), n);
-		ASSERT_EQ(*stamp_of(&l, mine + l.half, n), n);
+		ASSERT_EQ(n, *stamp_of(&l, theirs, n));
+		ASSERT_EQ(n, *stamp_of(&l, theirs + l.half, n));
+		ASSERT_EQ(n, *stamp_of(&l, mine + l.half, n));
 	}
-	EXPECT_EQ(*stamp_of(&l, theirs, l.size / l.page - 1), ~0ULL);
+	EXPECT_EQ(~0ULL, *stamp_of(&l, theirs, l.size / l.page - 1));
 	close(l.ring);
 	close(l.producer);
 	close(l.consumer);
@@ -556,7 +564,7 @@ static bool producer_dies(large_t *self)
 	return wait_state(self->ring, SPSCRING_PRODUCER, SPSCRING_DEAD);
 }
 
-/* One page anywhere in a chunk, by whichever half, is held: so is the end. */
+/* While a pipe holds any page of a chunk, by either half, the end cannot be claimed. */
 TEST_F(large, pinned)
 {
 	const size_t pages = self->half / self->page;
@@ -565,28 +573,28 @@ TEST_F(large, pinned)
 	int ends[2];
 	size_t i;
 
-	ASSERT_NE(theirs, NULL);
-	ASSERT_EQ(pipe(ends), 0);
+	ASSERT_NE(NULL, theirs);
+	ASSERT_EQ(0, pipe(ends));
 	for (i = 0; i < 2 * ARRAY_SIZE(places); i++) {
 		size_t n = places[i / 2] + (i % 2 ? (self->size - self->half) / self->page : 0);
 		struct iovec iov = { .iov_len = 1 };
 
 		mine = map_data(self, self->producer, 0);
-		ASSERT_NE(mine, NULL);
+		ASSERT_NE(NULL, mine);
 		iov.iov_base = mine + n * self->page + 9;
-		ASSERT_EQ(vmsplice(ends[1], &iov, 1, 0), 1);
+		ASSERT_EQ(1, vmsplice(ends[1], &iov, 1, 0));
 		munmap(mine - self->page, self->page + self->size);
 		ASSERT_TRUE(producer_dies(self));
-		EXPECT_EQ(claim_end(self->ring, SPSCRING_PRODUCER, 0), -EBUSY)
+		EXPECT_EQ(-EBUSY, claim_end(self->ring, SPSCRING_PRODUCER, 0))
 			TH_LOG("page %zu", n);
-		ASSERT_EQ(read(ends[0], &byte, 1), 1);
+		ASSERT_EQ(1, read(ends[0], &byte, 1));
 		self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 		ASSERT_GE(self->producer, 0)
 			TH_LOG("page %zu", n);
 	}
 }
 
-/* Mappings of all kinds, whole and in parts, are none, and leave none behind. */
+/* Mappings are no pins, whole or in parts, and leave none behind. */
 TEST_F(large, mappings_are_no_pins)
 {
 	const size_t page = self->page;
@@ -596,24 +604,24 @@ TEST_F(large, mappings_are_no_pins)
 	for (round = 0; round < 5; round++) {
 		char *mine = map_data(self, self->producer, round % 2 ? MAP_POPULATE : 0);
 
-		ASSERT_NE(mine, NULL);
+		ASSERT_NE(NULL, mine);
 		stamp(self, mine, 1);
 		for (other = 0; other < 3; other++) {
-			ASSERT_NE(at = map_data(self, self->consumer, MAP_POPULATE), NULL);
-			EXPECT_EQ(not_all_stamped(self, at, 1), -1);
-			/* apart: these stay until the test ends */
-			EXPECT_EQ(munmap(at + self->half / 2, page), 0);
-			EXPECT_EQ(mprotect(at, 5 * page, PROT_NONE), 0);
+			ASSERT_NE(NULL, at = map_data(self, self->consumer, MAP_POPULATE));
+			EXPECT_EQ(-1, not_all_stamped(self, at, 1));
+			/* separate mappings, which stay until the test ends */
+			EXPECT_EQ(0, munmap(at + self->half / 2, page));
+			EXPECT_EQ(0, mprotect(at, 5 * page, PROT_NONE));
 		}
 		room = mmap(NULL, self->size + 1024 * page, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		ASSERT_NE(room, MAP_FAILED);
+		ASSERT_NE(MAP_FAILED, room);
 		at = (char *)(((unsigned long)room + 512 * page) & -(512 * page)) + page;
-		ASSERT_EQ(mmap(at, self->size, READ, MAP_SHARED | MAP_FIXED, self->ring,
-			       self->g.data_offset), at);
-		EXPECT_EQ(not_all_stamped(self, at, 1), -1);
-		EXPECT_EQ(take_apart(self, mine), NULL);
-		/* what is left of the producer's own goes with it */
+		ASSERT_EQ(at, mmap(at, self->size, READ, MAP_SHARED | MAP_FIXED, self->ring,
+				   self->g.data_offset));
+		EXPECT_EQ(-1, not_all_stamped(self, at, 1));
+		EXPECT_EQ(NULL, take_apart(self, mine));
+		/* what is left of the producer's mapping goes, too */
 		munmap(mine - page, page + self->size);
 		ASSERT_TRUE(producer_dies(self));
 		self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
@@ -622,7 +630,7 @@ TEST_F(large, mappings_are_no_pins)
 	}
 }
 
-/* Others map and unmap meanwhile: a claim waits for them, and is not refused. */
+/* A claim is not refused because others map and unmap meanwhile. */
 TEST_F(large, claims_among_mappings)
 {
 	pid_t pid = fork_child();
@@ -648,7 +656,7 @@ TEST_F(large, claims_among_mappings)
 		ASSERT_GE(self->producer, 0);
 	}
 	kill(pid, SIGKILL);
-	EXPECT_EQ(wait_child(pid), -SIGKILL);
+	EXPECT_EQ(-SIGKILL, wait_child(pid));
 }
 
 TEST_HARNESS_MAIN

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who pays: the memory cgroup, the user's locked memory, the module's own limit.
- * Each refuses with its own errno and is given back what it was charged, once.
+ * Who pays for a ring's memory: a memory cgroup, the locked memory of a user, the module's own
+ * limit.  Each refuses with an errno of its own, and gets back what it was charged, once.
  */
 #include <linux/capability.h>
 #include <stdio.h>
@@ -18,13 +18,13 @@
 /* A ring of about so many bytes of data. */
 #define RING_OF(bytes)	RING(.capacity = (bytes) / 64, .record_size = 56)
 
-/* A ring of that size on a fresh fd, held until the fd is closed. */
+/* A ring of that size, which lives until its fd is closed. */
 static int try_ring(int fd, __u64 bytes)
 {
 	return do_ioctl(fd, SPSCRING_CREATE, RING_OF(bytes));
 }
 
-/* As long as its pages take to be free: not long, but on no clock. */
+/* Make a ring as soon as the pages of others are freed, which takes a while. */
 static int try_until_free(int fd, __u64 bytes)
 {
 	int tries, err = -EBUSY;
@@ -38,7 +38,7 @@ static int try_until_free(int fd, __u64 bytes)
 	return err;
 }
 
-/* What a pipe holds of a ring: a byte, and by it the chunk with the @nth page. */
+/* Have a pipe hold a byte of a ring, and by that the chunk with page @nth. */
 static bool pin_page(int ring, int pipe, int nth)
 {
 	const struct spscring_geometry g = info_of(ring).geometry;
@@ -114,8 +114,8 @@ FIXTURE_SETUP(memcg)
 	if (err)
 		SKIP(return, "no memory controller: %s", strerror(-err));
 	snprintf(self->dir, sizeof(self->dir), CGROUPS "/spscring-%d", getpid());
-	ASSERT_EQ(mkdir(self->dir, 0700), 0);
-	ASSERT_EQ(cgroup_write(self->dir, "memory.max", "16M"), 0);
+	ASSERT_EQ(0, mkdir(self->dir, 0700));
+	ASSERT_EQ(0, cgroup_write(self->dir, "memory.max", "16M"));
 }
 
 FIXTURE_TEARDOWN(memcg)
@@ -126,7 +126,7 @@ FIXTURE_TEARDOWN(memcg)
 		;
 }
 
-/* What fits is charged and given back; what does not is ENOMEM, and no OOM kill. */
+/* A ring that fits is charged, and given back; one that does not fails without an OOM kill. */
 static int spend(const char *dir)
 {
 	const long long slack = 2 * MIB;
@@ -158,13 +158,13 @@ TEST_F(memcg, no_memory)
 
 	if (!pid)
 		_exit(spend(self->dir));
-	EXPECT_EQ(wait_child(pid), 0);
-	EXPECT_EQ(cgroup_event(self->dir, "oom_kill"), 0);
+	EXPECT_EQ(0, wait_child(pid));
+	EXPECT_EQ(0, cgroup_event(self->dir, "oom_kill"));
 	EXPECT_GT(cgroup_event(self->dir, "max"), 0);
 	EXPECT_LT(cgroup_current(self->dir), (long long)(2 * MIB));
 }
 
-/* The maker pays for as long as anybody has the ring. */
+/* The cgroup of the maker pays for as long as anybody has the ring. */
 TEST_F(memcg, the_maker_pays)
 {
 	int fd = device_open();
@@ -175,7 +175,7 @@ TEST_F(memcg, the_maker_pays)
 			_exit(1);
 		_exit(-try_ring(fd, 8 * MIB));
 	}
-	EXPECT_EQ(wait_child(pid), 0);
+	EXPECT_EQ(0, wait_child(pid));
 	EXPECT_GT(cgroup_current(self->dir), (long long)(7 * MIB));
 	close(fd);
 	EXPECT_LT(cgroup_current(self->dir), (long long)(2 * MIB));
@@ -183,7 +183,7 @@ TEST_F(memcg, the_maker_pays)
 
 /* --------------------------------------------------------- locked memory */
 
-/* Nobody else is this user. */
+/* A user who has no other process. */
 #define SOMEBODY	54321
 
 FIXTURE(memlock)
@@ -203,7 +203,7 @@ FIXTURE_SETUP(memlock)
 		self->fd[i] = device_open();
 		ASSERT_GE(self->fd[i], 0);
 	}
-	ASSERT_EQ(try_ring(self->fd[3], MIB), 0);
+	ASSERT_EQ(0, try_ring(self->fd[3], MIB));
 	self->one = info_of(self->fd[3]).geometry.memory;
 	close_fd(&self->fd[3]);
 	self->fd[3] = device_open();
@@ -222,7 +222,7 @@ static int limit_memlock(__u64 bytes)
 	return setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ bytes, bytes });
 }
 
-/* A child that is another user, without capabilities, and may lock that much. */
+/* A child that is that user, without capabilities, and may lock so much. */
 static pid_t fork_somebody(__u64 bytes)
 {
 	pid_t pid = fork_child();
@@ -246,43 +246,43 @@ TEST_F(memlock, exact)
 			_exit(3);
 		_exit(0);
 	}
-	EXPECT_EQ(wait_child(pid), 0);
+	EXPECT_EQ(0, wait_child(pid));
 
-	/* a byte less than the pages is a page less; the first ring still counts */
+	/* a limit that is a byte too low is a page too low; the first ring still counts */
 	close_fd(&self->fd[0]);
 	pid = fork_somebody(self->one - 1);
 	if (!pid)
 		_exit(-try_ring(self->fd[1], MIB));
-	EXPECT_EQ(wait_child(pid), EDQUOT);
+	EXPECT_EQ(EDQUOT, wait_child(pid));
 	pid = fork_somebody(0);
 	if (!pid)
 		_exit(-try_ring(self->fd[1], 64));
-	EXPECT_EQ(wait_child(pid), EDQUOT);
+	EXPECT_EQ(EDQUOT, wait_child(pid));
 }
 
-/* Data that are mapped twice are charged once. */
+/* Data that are mapped twice in a row are charged once. */
 TEST_F(memlock, records_once)
 {
 	struct spscring_create *want = RING(.capacity = MIB, .flags = SPSCRING_CREATE_RECORDS);
 	struct spscring_geometry g;
 	pid_t pid;
 
-	ASSERT_EQ(do_ioctl(self->fd[0], SPSCRING_CREATE, want), 0);
+	ASSERT_EQ(0, do_ioctl(self->fd[0], SPSCRING_CREATE, want));
 	g = info_of(self->fd[0]).geometry;
-	EXPECT_EQ(g.memory, MIB + g.data_offset);
+	EXPECT_EQ(MIB + g.data_offset, g.memory);
 	close_fd(&self->fd[0]);
 	self->fd[0] = device_open();
 	pid = fork_somebody(g.memory - 1);
 	if (!pid)
 		_exit(-do_ioctl(self->fd[0], SPSCRING_CREATE, want));
-	EXPECT_EQ(wait_child(pid), EDQUOT);
+	EXPECT_EQ(EDQUOT, wait_child(pid));
 	pid = fork_somebody(g.memory);
 	if (!pid)
 		_exit(-do_ioctl(self->fd[0], SPSCRING_CREATE, want));
-	EXPECT_EQ(wait_child(pid), 0);
+	EXPECT_EQ(0, wait_child(pid));
 }
 
-/* More than the machine has is refused at once, and what it was charged comes back. */
+/* A ring larger than the machine is refused at once, and its charge is given back. */
 TEST_F(memlock, larger_than_the_machine)
 {
 	struct spscring_create *want = RING(.capacity = SPSCRING_DATA_MAX,
@@ -291,10 +291,10 @@ TEST_F(memlock, larger_than_the_machine)
 	int round;
 	pid_t pid;
 
-	ASSERT_EQ(sysinfo(&machine), 0);
+	ASSERT_EQ(0, sysinfo(&machine));
 	if (machine.totalram * machine.mem_unit > 2 * SPSCRING_DATA_MAX)
 		return;
-	/* room for one, not for two */
+	/* the limit allows for one ring, not for two */
 	pid = fork_somebody(SPSCRING_DATA_MAX + MIB);
 	if (!pid) {
 		for (round = 0; round < 10; round++) {
@@ -303,14 +303,14 @@ TEST_F(memlock, larger_than_the_machine)
 		}
 		_exit(-try_ring(self->fd[0], MIB / 2));
 	}
-	EXPECT_EQ(wait_child(pid), 0);
+	EXPECT_EQ(0, wait_child(pid));
 	pid = fork_somebody(SPSCRING_DATA_MAX - MIB);
 	if (!pid)
 		_exit(-do_ioctl(self->fd[1], SPSCRING_CREATE, want));
-	EXPECT_EQ(wait_child(pid), EDQUOT);
+	EXPECT_EQ(EDQUOT, wait_child(pid));
 }
 
-/* The log says which limit it was; of many lines not all. */
+/* The log names the limit that refused, and few of many refusals. */
 static bool logged(int kmsg, const char *what)
 {
 	char line[8192];
@@ -334,12 +334,12 @@ TEST_F(memlock, said_in_the_log)
 
 	if (kmsg < 0)
 		SKIP(return, "/dev/kmsg: %s", strerror(errno));
-	sleep_ms(6000);		/* the rate's interval, after other tests' lines */
+	sleep_ms(6000);		/* longer than the interval of the rate limit */
 	lseek(kmsg, 0, SEEK_END);
 	pid = fork_somebody(8192);
 	if (!pid)
 		_exit(-try_ring(self->fd[0], MIB));
-	EXPECT_EQ(wait_child(pid), EDQUOT);
+	EXPECT_EQ(EDQUOT, wait_child(pid));
 	snprintf(what, sizeof(what),
 		 "a ring of %llu bytes refused: user %u has 0 of them locked, and RLIMIT_MEMLOCK is 8192",
 		 self->one, SOMEBODY);
@@ -347,7 +347,7 @@ TEST_F(memlock, said_in_the_log)
 	close(kmsg);
 }
 
-/* Given back once, not less and not more: one fits each time, two never do. */
+/* A charge is given back once: one ring fits each time, and two never do. */
 TEST_F(memlock, given_back_once)
 {
 	int round;
@@ -362,16 +362,16 @@ TEST_F(memlock, given_back_once)
 				_exit(2);
 			_exit(0);
 		}
-		ASSERT_EQ(wait_child(pid), 0)
+		ASSERT_EQ(0, wait_child(pid))
 			TH_LOG("round %d", round);
-		/* by root, after who was charged has gone */
+		/* closed by root, when the user who was charged is gone */
 		close(self->fd[0]);
 		self->fd[0] = device_open();
 		ASSERT_GE(self->fd[0], 0);
 	}
 }
 
-/* As long as somebody has it, its maker's user is charged. */
+/* The user who made a ring is charged for as long as somebody has it. */
 TEST_F(memlock, the_maker_pays)
 {
 	const long page = sysconf(_SC_PAGESIZE);
@@ -381,29 +381,26 @@ TEST_F(memlock, the_maker_pays)
 
 	if (!pid)
 		_exit(-try_ring(self->fd[0], MIB));
-	ASSERT_EQ(wait_child(pid), 0);
+	ASSERT_EQ(0, wait_child(pid));
 	end = claim_end(self->fd[0], SPSCRING_CONSUMER, 0);
 	ASSERT_GE(end, 0);
 	at = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, end, 0);
-	ASSERT_NE(at, MAP_FAILED);
+	ASSERT_NE(MAP_FAILED, at);
 	close_fd(&self->fd[0]);
 	close(end);
 
 	pid = fork_somebody(self->one);
 	if (!pid)
 		_exit(-try_ring(self->fd[1], MIB));
-	EXPECT_EQ(wait_child(pid), EDQUOT);
+	EXPECT_EQ(EDQUOT, wait_child(pid));
 	munmap(at, page);
 	pid = fork_somebody(self->one);
 	if (!pid)
 		_exit(-try_ring(self->fd[1], MIB));
-	EXPECT_EQ(wait_child(pid), 0);
+	EXPECT_EQ(0, wait_child(pid));
 }
 
-/*
- * A child that is another user, and has @n fds for its own, so that its close of one is
- * the last.
- */
+/* A child that is that user, and has the only copy of @n fds, so that its close is the last. */
 static pid_t fork_owner(int *fd, size_t n, __u64 bytes)
 {
 	int go[2];
@@ -429,7 +426,7 @@ static pid_t fork_owner(int *fd, size_t n, __u64 bytes)
 	return pid;
 }
 
-/* What others hold of a ring that is gone is charged as before, and nothing else of it. */
+/* When a ring is gone, chunks that pipes hold stay charged, and nothing else does. */
 TEST_F(memlock, pinned_pages_are_charged)
 {
 	pid_t pid = fork_owner(self->fd, ARRAY_SIZE(self->fd), self->one);
@@ -441,7 +438,7 @@ TEST_F(memlock, pinned_pages_are_charged)
 		close(fd[0]);
 		if (try_ring(fd[1], MIB) != -EDQUOT)
 			_exit(2);
-		/* one page is held, and one page is left of the limit but for this ring */
+		/* a pipe holds one page, so of the limit this ring leaves one */
 		if (try_until_free(fd[1], MIB - getpagesize()))
 			_exit(3);
 		close(fd[1]);
@@ -451,10 +448,10 @@ TEST_F(memlock, pinned_pages_are_charged)
 		close(held[0]);
 		_exit(-try_until_free(fd[2], MIB));
 	}
-	EXPECT_EQ(wait_child(pid), 0);
+	EXPECT_EQ(0, wait_child(pid));
 }
 
-/* So the limit bounds what can be held, by however many rings. */
+/* So the limit bounds what pipes can hold, of any number of rings. */
 TEST_F(memlock, pinned_pages_add_up)
 {
 	int held[2], fd[20], rings, err = 0;
@@ -478,10 +475,10 @@ TEST_F(memlock, pinned_pages_add_up)
 		}
 		_exit(err == -EDQUOT ? rings : 203);
 	}
-	EXPECT_EQ(wait_child(pid), 11);
+	EXPECT_EQ(11, wait_child(pid));
 }
 
-/* Whatever its size: what holds a chunk of the data holds all of that, and no more. */
+/* A pipe that holds a byte of the data holds that whole chunk, and no other. */
 TEST_F(memlock, pinned_chunks_are_charged)
 {
 	pid_t pid = fork_owner(self->fd, ARRAY_SIZE(self->fd), self->one);
@@ -497,10 +494,10 @@ TEST_F(memlock, pinned_chunks_are_charged)
 		close(held[1]);
 		_exit(-try_until_free(fd[1], MIB));
 	}
-	EXPECT_EQ(wait_child(pid), 0);
+	EXPECT_EQ(0, wait_child(pid));
 }
 
-/* A failure after the charge gives it back. */
+/* A CREATE that fails after the charge gives it back. */
 TEST_F(memlock, a_failure_costs_nothing)
 {
 	int round;
@@ -509,17 +506,17 @@ TEST_F(memlock, a_failure_costs_nothing)
 	if (!pid) {
 		if (try_ring(self->fd[0], MIB))
 			_exit(1);
-		/* the fd has its ring: the second is made, and is one too many */
+		/* the fd has a ring already, so the second one is made in vain */
 		for (round = 0; round < 20; round++) {
 			if (try_ring(self->fd[0], 64) != -EEXIST)
 				_exit(2);
 		}
 		_exit(0);
 	}
-	EXPECT_EQ(wait_child(pid), 0);
+	EXPECT_EQ(0, wait_child(pid));
 }
 
-/* Killed while the pages are allocated: all of it comes back. */
+/* A process that is killed while its pages are allocated gives all of them back. */
 TEST_F(memlock, killed_while_it_allocates)
 {
 	const __u64 large = 64 * MIB;
@@ -527,7 +524,7 @@ TEST_F(memlock, killed_while_it_allocates)
 	int round, end, cut = 0;
 	pid_t pid;
 
-	ASSERT_EQ(try_ring(self->fd[3], large), 0);
+	ASSERT_EQ(0, try_ring(self->fd[3], large));
 	limit = info_of(self->fd[3]).geometry.memory;
 	close_fd(&self->fd[3]);
 	for (round = 0; round < 20; round++) {
@@ -547,7 +544,7 @@ TEST_F(memlock, killed_while_it_allocates)
 	pid = fork_somebody(limit);
 	if (!pid)
 		_exit(-try_ring(self->fd[0], large));
-	EXPECT_EQ(wait_child(pid), 0);
+	EXPECT_EQ(0, wait_child(pid));
 }
 
 static int drop_ipc_lock(void)
@@ -561,16 +558,16 @@ static int drop_ipc_lock(void)
 	return negative_errno(syscall(SYS_capset, &header, data));
 }
 
-/* CAP_IPC_LOCK is exempt: that, and not being root. */
+/* CAP_IPC_LOCK is exempt from the limit; root without it is not. */
 TEST_F(memlock, cap_ipc_lock)
 {
-	ASSERT_EQ(limit_memlock(0), 0);
-	EXPECT_EQ(try_ring(self->fd[0], MIB), 0);
-	ASSERT_EQ(drop_ipc_lock(), 0);
-	EXPECT_EQ(try_ring(self->fd[1], MIB), -EDQUOT);
+	ASSERT_EQ(0, limit_memlock(0));
+	EXPECT_EQ(0, try_ring(self->fd[0], MIB));
+	ASSERT_EQ(0, drop_ipc_lock());
+	EXPECT_EQ(-EDQUOT, try_ring(self->fd[1], MIB));
 }
 
-/* ------------------------------------- max_bytes, where nobody else has rings */
+/* -------------------------- the module's max_bytes, where nobody else has rings */
 
 FIXTURE(max_bytes)
 {
@@ -588,31 +585,31 @@ FIXTURE_SETUP(max_bytes)
 	ASSERT_GE(self->fd[0], 0);
 	self->fd[1] = device_open();
 	ASSERT_GE(self->fd[1], 0);
-	ASSERT_EQ(parameter_set(&self->most, 0), 0);
-	ASSERT_EQ(try_ring(self->fd[0], MIB), 0);
+	ASSERT_EQ(0, parameter_set(&self->most, 0));
+	ASSERT_EQ(0, try_ring(self->fd[0], MIB));
 	self->one = info_of(self->fd[0]).geometry.memory;
 }
 
 FIXTURE_TEARDOWN(max_bytes)
 {
-	EXPECT_EQ(parameter_restore(&self->most), 0);
+	EXPECT_EQ(0, parameter_restore(&self->most));
 	close_fd(&self->fd[0]);
 	close_fd(&self->fd[1]);
 }
 
 TEST_F(max_bytes, exact)
 {
-	/* it holds for those who ask from now on, with what there is */
-	ASSERT_EQ(parameter_set(&self->most, 2 * self->one - 1), 0);
-	EXPECT_EQ(try_ring(self->fd[1], MIB), -ENOSPC);
-	ASSERT_EQ(parameter_set(&self->most, 1), 0);
-	EXPECT_EQ(try_ring(self->fd[1], 64), -ENOSPC);
-	EXPECT_EQ(info_of(self->fd[0]).geometry.memory, self->one);
-	ASSERT_EQ(parameter_set(&self->most, 2 * self->one), 0);
-	EXPECT_EQ(try_ring(self->fd[1], MIB), 0);
+	/* a new limit is for later rings, and counts those that are there */
+	ASSERT_EQ(0, parameter_set(&self->most, 2 * self->one - 1));
+	EXPECT_EQ(-ENOSPC, try_ring(self->fd[1], MIB));
+	ASSERT_EQ(0, parameter_set(&self->most, 1));
+	EXPECT_EQ(-ENOSPC, try_ring(self->fd[1], 64));
+	EXPECT_EQ(self->one, info_of(self->fd[0]).geometry.memory);
+	ASSERT_EQ(0, parameter_set(&self->most, 2 * self->one));
+	EXPECT_EQ(0, try_ring(self->fd[1], MIB));
 }
 
-/* The largest ring is more than 32 bits. */
+/* The limit holds for the largest ring, whose bytes need more than 32 bits. */
 TEST_F(max_bytes, of_4_gib)
 {
 	struct spscring_create *want = RING(.capacity = SPSCRING_DATA_MAX,
@@ -620,9 +617,9 @@ TEST_F(max_bytes, of_4_gib)
 	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	sleep_ms(6000);
-	ASSERT_EQ(parameter_set(&self->most, SPSCRING_DATA_MAX + self->one), 0);
+	ASSERT_EQ(0, parameter_set(&self->most, SPSCRING_DATA_MAX + self->one));
 	lseek(kmsg, 0, SEEK_END);
-	EXPECT_EQ(do_ioctl(self->fd[1], SPSCRING_CREATE, want), -ENOSPC);
+	EXPECT_EQ(-ENOSPC, do_ioctl(self->fd[1], SPSCRING_CREATE, want));
 	if (kmsg >= 0)
 		EXPECT_TRUE(logged(kmsg, "and max_bytes is 429"));
 	close(kmsg);
@@ -632,13 +629,13 @@ TEST_F(max_bytes, given_back_once)
 {
 	int round;
 
-	ASSERT_EQ(parameter_set(&self->most, 2 * self->one), 0);
+	ASSERT_EQ(0, parameter_set(&self->most, 2 * self->one));
 	for (round = 0; round < 50; round++) {
 		int third = device_open();
 
-		ASSERT_EQ(try_ring(self->fd[1], MIB), 0);
-		ASSERT_EQ(try_ring(third, 64), -ENOSPC);
-		ASSERT_EQ(try_ring(self->fd[1], MIB), -EEXIST);
+		ASSERT_EQ(0, try_ring(self->fd[1], MIB));
+		ASSERT_EQ(-ENOSPC, try_ring(third, 64));
+		ASSERT_EQ(-EEXIST, try_ring(self->fd[1], MIB));
 		close(third);
 		close(self->fd[1]);
 		self->fd[1] = device_open();
@@ -646,33 +643,33 @@ TEST_F(max_bytes, given_back_once)
 	}
 }
 
-/* What a pipe holds of a ring that is gone counts. */
+/* What a pipe holds of a ring that is gone counts, too. */
 TEST_F(max_bytes, pinned_pages_count)
 {
 	int held[2];
 
-	ASSERT_EQ(pipe(held), 0);
-	ASSERT_EQ(parameter_set(&self->most, 2 * self->one), 0);
-	ASSERT_EQ(try_ring(self->fd[1], MIB), 0);
+	ASSERT_EQ(0, pipe(held));
+	ASSERT_EQ(0, parameter_set(&self->most, 2 * self->one));
+	ASSERT_EQ(0, try_ring(self->fd[1], MIB));
 	ASSERT_TRUE(pin_page(self->fd[1], held[1], CONTROL_PAGE));
 	close(self->fd[1]);
 	self->fd[1] = device_open();
-	EXPECT_EQ(try_ring(self->fd[1], MIB), -ENOSPC);
+	EXPECT_EQ(-ENOSPC, try_ring(self->fd[1], MIB));
 	close(held[0]);
 	close(held[1]);
-	EXPECT_EQ(try_until_free(self->fd[1], MIB), 0);
+	EXPECT_EQ(0, try_until_free(self->fd[1], MIB));
 }
 
-/* Root and CAP_IPC_LOCK are not exempt from this one; a refusal by the other limit is free. */
+/* Root and CAP_IPC_LOCK are not exempt; what RLIMIT_MEMLOCK refuses is not counted here. */
 TEST_F(max_bytes, refused_elsewhere)
 {
 	int round;
 
-	ASSERT_EQ(parameter_set(&self->most, 2 * self->one), 0);
-	ASSERT_EQ(setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ 0, 0 }), 0);
-	ASSERT_EQ(drop_ipc_lock(), 0);
+	ASSERT_EQ(0, parameter_set(&self->most, 2 * self->one));
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ 0, 0 }));
+	ASSERT_EQ(0, drop_ipc_lock());
 	for (round = 0; round < 10; round++)
-		EXPECT_EQ(try_ring(self->fd[1], MIB), -EDQUOT);
+		EXPECT_EQ(-EDQUOT, try_ring(self->fd[1], MIB));
 }
 
 TEST_HARNESS_MAIN

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A consumer takes a few records from a full ring and then waits for the
- * producer's answer on another channel.  What it told of its head may not
- * have moved, so the producer is to find the room by the exact cursor, and
- * soon: in SPSCRING_LOOK_EVERY tries.
+ * A consumer pops a few elements from a full ring and then waits for the producer's answer on
+ * another channel.  Its published head may not have moved by then, so the producer has to find
+ * the room by the consumer's exact cursor, within SPSCRING_LOOK_EVERY tries.
  */
 #include "selftest.h"
 
@@ -91,7 +90,7 @@ FIXTURE_VARIANT_ADD(lockstep, push_n_4096) { 4096, push_batch };
 FIXTURE_VARIANT_ADD(lockstep, reserve_4096) { 4096, push_reserved };
 FIXTURE_VARIANT_ADD(lockstep, reserve_n_4096) { 4096, push_reserved_batch };
 
-/* Takes as many as it is asked to, says so, and waits: looks at nothing else. */
+/* The consumer pops as many as it is asked to, says so and waits; it does nothing else. */
 static int consumer(int end, int ask, int answer)
 {
 	struct spscring_consumer c;
@@ -113,11 +112,11 @@ static int consumer(int end, int ask, int answer)
 FIXTURE_SETUP(lockstep)
 {
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(open_ends(RING(.capacity = variant->capacity, .record_size = 8),
-			    &self->ring, &self->producer, &self->consumer), 0);
-	ASSERT_EQ(map_producer(self->producer, &self->p, NULL), 0);
-	ASSERT_EQ(pipe(self->ask), 0);
-	ASSERT_EQ(pipe(self->answer), 0);
+	ASSERT_EQ(0, open_ends(RING(.capacity = variant->capacity, .record_size = 8), &self->ring,
+			       &self->producer, &self->consumer));
+	ASSERT_EQ(0, map_producer(self->producer, &self->p, NULL));
+	ASSERT_EQ(0, pipe(self->ask));
+	ASSERT_EQ(0, pipe(self->answer));
 	self->child = fork_child();
 	ASSERT_GE(self->child, 0);
 	if (!self->child) {
@@ -146,15 +145,15 @@ TEST_F(lockstep, answered)
 
 	while (variant->push(&self->p, next, 1) == 1)
 		next++;
-	ASSERT_EQ(next, variant->capacity);
+	ASSERT_EQ(variant->capacity, next);
 	for (round = 0; round < ROUNDS; round++) {
-		/* any phase of the tries between two looks */
+		/* at any of the tries between two looks at the cursor */
 		for (i = 0; i < round * 7 % SPSCRING_LOOK_EVERY; i++)
-			ASSERT_EQ(variant->push(&self->p, next, taken), -EAGAIN);
-		ASSERT_EQ(write(self->ask[1], &taken, sizeof(taken)), (ssize_t)sizeof(taken));
-		ASSERT_EQ(read(self->answer[0], &reply, sizeof(reply)), (ssize_t)sizeof(reply));
+			ASSERT_EQ(-EAGAIN, variant->push(&self->p, next, taken));
+		ASSERT_EQ((ssize_t)sizeof(taken), write(self->ask[1], &taken, sizeof(taken)));
+		ASSERT_EQ((ssize_t)sizeof(reply), read(self->answer[0], &reply, sizeof(reply)));
 
-		/* exactly what was taken has room, and no try is far from a look */
+		/* there is room for as many as were popped, and no try is far from a look */
 		for (end = next + taken, tries = 1; next != end; tries++) {
 			got = variant->push(&self->p, next, end - next);
 			ASSERT_TRUE(got == -EAGAIN || got > 0);
@@ -165,11 +164,11 @@ TEST_F(lockstep, answered)
 			next += got;
 			tries = 0;
 		}
-		ASSERT_EQ(variant->push(&self->p, next, 1), -EAGAIN);
+		ASSERT_EQ(-EAGAIN, variant->push(&self->p, next, 1));
 	}
 	reply = 0;
-	ASSERT_EQ(write(self->ask[1], &reply, sizeof(reply)), (ssize_t)sizeof(reply));
-	EXPECT_EQ(wait_child(self->child), 0);
+	ASSERT_EQ((ssize_t)sizeof(reply), write(self->ask[1], &reply, sizeof(reply)));
+	EXPECT_EQ(0, wait_child(self->child));
 }
 
 TEST_HARNESS_MAIN

@@ -277,20 +277,6 @@ static int protect_by(int uffd, char *at, size_t size)
 	return err ? err : do_ioctl(uffd, UFFDIO_WRITEPROTECT, &protect);
 }
 
-/* How a child ended; or 255, if it did not within a minute and perhaps cannot be killed. */
-static int end_of_child(pid_t pid)
-{
-	int tries, status;
-
-	for (tries = 0; tries < 6000; tries++) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-		sleep_ms(10);
-	}
-	kill(pid, SIGKILL);
-	return 255;
-}
-
 #define REFUSED		77
 
 /* A page that is dropped while write-protected leaves an entry of userfaultfd in the page table. */
@@ -327,7 +313,7 @@ TEST_F(mmap, foreign_entries)
 
 	if (!pid)
 		_exit(use_protected(self));
-	end = end_of_child(pid);
+	end = wait_child_patiently(pid);
 	if (end == REFUSED)
 		SKIP(return, "userfaultfd takes no mapping of the module's");
 	EXPECT_EQ(0, end);

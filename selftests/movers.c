@@ -3,11 +3,11 @@
  * sendfile(), splice(), writev() and io_uring: all that was taken arrives, in order, and what
  * does not fit, or is no whole record, stays with the caller.
  */
-#include <liburing.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 
 #include "pieces.h"
+#include "uring.h"
 
 /* ----------------------------------------------------- all that is taken arrives */
 
@@ -215,19 +215,11 @@ TEST_F(pieces, sendfile_long)
 	close(file);
 }
 
-/* Submit one request and return its result; the timeout is a watchdog. */
+/* Submit one request and return its result. */
 static long asked(struct io_uring *loop)
 {
-	struct io_uring_cqe *cqe;
-	long ret;
-
 	io_uring_submit(loop);
-	ret = io_uring_wait_cqe_timeout(loop, &cqe, &(struct __kernel_timespec){ 60, 0 });
-	if (ret)
-		return ret;
-	ret = cqe->res;
-	io_uring_cqe_seen(loop, cqe);
-	return ret;
+	return completion(loop, LONG, NULL);
 }
 
 /* A write, a read and an fsync by io_uring do what the system calls do. */

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An end that its own holder has shut down: every verb of it says so, who waits in one
+ * An end that its own holder has shut down: every call on it says so, a thread that sleeps in one
  * is woken, and no record comes after the end of the stream.
  */
-#include <linux/userfaultfd.h>
 #include <pthread.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include "held_call.h"
 #include "sleep.h"
 
 #define LENGTH	8
@@ -31,21 +30,15 @@ FIXTURE_VARIANT_ADD(over, overwrites) {
 FIXTURE_SETUP(over)
 {
 	SKIP_WITHOUT_DEVICE();
-	self->ring = spscring_open(variant->flags ?
-				   RING(.capacity = 64 * 16, .flags = variant->flags) :
-				   RING(.capacity = 64, .record_size = LENGTH));
-	ASSERT_GE(self->ring, 0);
-	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
-	ASSERT_GE(self->in, 0);
-	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
-	ASSERT_GE(self->out, 0);
+	ASSERT_EQ(0, open_ends(variant->flags ?
+			       RING(.capacity = 64 * 16, .flags = variant->flags) :
+			       RING(.capacity = 64, .record_size = LENGTH),
+			       &self->ring, &self->in, &self->out));
 }
 
 FIXTURE_TEARDOWN(over)
 {
-	close_fd(&self->in);
-	close_fd(&self->out);
-	close_fd(&self->ring);
+	close_ends(&self->ring, &self->in, &self->out);
 }
 
 static const __u64 rec = 7;
@@ -73,7 +66,7 @@ static int wait_call(int fd, __u32 flags, __u64 index)
 
 static const short all = POLLIN | POLLOUT | POLLRDHUP;
 
-/* What every end that is over says. */
+/* Calls that every end refuses once it is over. */
 static int calls_are_over(int fd)
 {
 	return wait_call(fd, 0, 1) == -ESHUTDOWN && wait_call(fd, 0, 0) == -ESHUTDOWN &&
@@ -81,49 +74,49 @@ static int calls_are_over(int fd)
 		spscring_notify(fd, 1, 0, -1) == -ESHUTDOWN;
 }
 
-/* A producer: what it had written is read, then the end of the stream, and that is all. */
+/* The consumer reads what the producer had written, then the end of the stream, as from a pipe. */
 TEST_F(over, producer)
 {
 	struct iovec two[] = { { (void *)&rec, 4 }, { (char *)&rec + 4, 4 } };
 	int pipes[2];
 
-	ASSERT_EQ(pipe(pipes), 0);
-	ASSERT_EQ(put(pipes[1]), LENGTH);
-	ASSERT_EQ(put(self->in), LENGTH);
-	ASSERT_EQ(spscring_shutdown(self->in, 0), 0);
-	EXPECT_EQ(put(self->in), -ESHUTDOWN);
-	EXPECT_EQ(negative_errno(writev(self->in, two, 2)), -ESHUTDOWN);
-	EXPECT_EQ(negative_errno(splice(pipes[0], NULL, self->in, NULL, LENGTH, 0)), -ESHUTDOWN);
+	ASSERT_EQ(0, pipe(pipes));
+	ASSERT_EQ(LENGTH, put(pipes[1]));
+	ASSERT_EQ(LENGTH, put(self->in));
+	ASSERT_EQ(0, spscring_shutdown(self->in, 0));
+	EXPECT_EQ(-ESHUTDOWN, put(self->in));
+	EXPECT_EQ(-ESHUTDOWN, negative_errno(writev(self->in, two, 2)));
+	EXPECT_EQ(-ESHUTDOWN, negative_errno(splice(pipes[0], NULL, self->in, NULL, LENGTH, 0)));
 	EXPECT_TRUE(calls_are_over(self->in));
-	EXPECT_EQ(poll_one(self->in, all, 0), POLLOUT | POLLHUP | POLLRDHUP);
-	EXPECT_EQ(get(self->out), LENGTH);
-	EXPECT_EQ(get(self->out), 0);
-	EXPECT_EQ(put(self->in), -ESHUTDOWN);
-	EXPECT_EQ(get(self->out), 0);
-	EXPECT_EQ(spscring_shutdown(self->in, 0), 0);
-	EXPECT_EQ(state_of(self->ring, SPSCRING_PRODUCER), SPSCRING_SHUT_DOWN);
+	EXPECT_EQ(POLLOUT | POLLHUP | POLLRDHUP, poll_one(self->in, all, 0));
+	EXPECT_EQ(LENGTH, get(self->out));
+	EXPECT_EQ(0, get(self->out));
+	EXPECT_EQ(-ESHUTDOWN, put(self->in));
+	EXPECT_EQ(0, get(self->out));
+	EXPECT_EQ(0, spscring_shutdown(self->in, 0));
+	EXPECT_EQ(SPSCRING_SHUT_DOWN, state_of(self->ring, SPSCRING_PRODUCER));
 	close(pipes[0]);
 	close(pipes[1]);
 }
 
-/* A consumer: 0 stays what the producer's end is. */
+/* A consumer that is over reads 0, whatever the producer does. */
 TEST_F(over, consumer)
 {
 	char to[LENGTH];
 	struct iovec two[] = { { to, 4 }, { to + 4, 4 } };
 	int pipes[2];
 
-	ASSERT_EQ(pipe(pipes), 0);
-	ASSERT_EQ(put(self->in), LENGTH);
-	ASSERT_EQ(spscring_shutdown(self->out, 0), 0);
-	EXPECT_EQ(get(self->out), -ESHUTDOWN);
-	EXPECT_EQ(negative_errno(readv(self->out, two, 2)), -ESHUTDOWN);
-	EXPECT_EQ(negative_errno(splice(self->out, NULL, pipes[1], NULL, LENGTH, 0)), -ESHUTDOWN);
+	ASSERT_EQ(0, pipe(pipes));
+	ASSERT_EQ(LENGTH, put(self->in));
+	ASSERT_EQ(0, spscring_shutdown(self->out, 0));
+	EXPECT_EQ(-ESHUTDOWN, get(self->out));
+	EXPECT_EQ(-ESHUTDOWN, negative_errno(readv(self->out, two, 2)));
+	EXPECT_EQ(-ESHUTDOWN, negative_errno(splice(self->out, NULL, pipes[1], NULL, LENGTH, 0)));
 	EXPECT_TRUE(calls_are_over(self->out));
-	EXPECT_EQ(poll_one(self->out, all, 0), POLLIN | POLLHUP | POLLRDHUP);
-	/* the producer's end besides changes nothing */
-	ASSERT_EQ(spscring_shutdown(self->in, 0), 0);
-	EXPECT_EQ(get(self->out), -ESHUTDOWN);
+	EXPECT_EQ(POLLIN | POLLHUP | POLLRDHUP, poll_one(self->out, all, 0));
+	/* that the producer is over, too, changes nothing */
+	ASSERT_EQ(0, spscring_shutdown(self->in, 0));
+	EXPECT_EQ(-ESHUTDOWN, get(self->out));
 	close(pipes[0]);
 	close(pipes[1]);
 }
@@ -175,7 +168,7 @@ static __u64 waits(int ring, __u32 role)
 	return s->sleeps + s->polls;
 }
 
-/* Of a ring that is full, or empty: the thread sleeps by the time this returns. */
+/* Start a thread at a ring that is full, or empty, and return once it sleeps. */
 static int start(struct thread *t, int ring, void *(*sleeps)(void *))
 {
 	__u64 before = waits(ring, t->role);
@@ -205,15 +198,15 @@ TEST_F(over, woken_consumer)
 	};
 	int i;
 
-	ASSERT_EQ(start(&t[0], self->ring, sleep_in_epoll), 0);
-	ASSERT_EQ(start(&t[1], self->ring, sleep_in_poll), 0);
-	ASSERT_EQ(start(&t[2], self->ring, sleep_in_call), 0);
-	ASSERT_EQ(spscring_shutdown(self->out, 0), 0);
+	ASSERT_EQ(0, start(&t[0], self->ring, sleep_in_epoll));
+	ASSERT_EQ(0, start(&t[1], self->ring, sleep_in_poll));
+	ASSERT_EQ(0, start(&t[2], self->ring, sleep_in_call));
+	ASSERT_EQ(0, spscring_shutdown(self->out, 0));
 	for (i = 0; i < 3; i++)
-		ASSERT_EQ(pthread_join(t[i].id, NULL), 0);
-	EXPECT_EQ(t[0].got, EPOLLIN | EPOLLHUP);
-	EXPECT_EQ(t[1].got, POLLIN | POLLHUP);
-	EXPECT_EQ(t[2].got, -ESHUTDOWN);
+		ASSERT_EQ(0, pthread_join(t[i].id, NULL));
+	EXPECT_EQ(EPOLLIN | EPOLLHUP, t[0].got);
+	EXPECT_EQ(POLLIN | POLLHUP, t[1].got);
+	EXPECT_EQ(-ESHUTDOWN, t[2].got);
 }
 
 TEST_F(over, woken_producer)
@@ -226,22 +219,22 @@ TEST_F(over, woken_producer)
 	int i;
 
 	if (variant->flags & ~SPSCRING_CREATE_RECORDS)
-		return;	/* it does not wait for room */
-	ASSERT_EQ(fill(self->in), 0);
-	ASSERT_EQ(start(&t[0], self->ring, sleep_in_epoll), 0);
-	ASSERT_EQ(start(&t[1], self->ring, sleep_in_poll), 0);
-	ASSERT_EQ(start(&t[2], self->ring, sleep_in_call), 0);
-	ASSERT_EQ(spscring_shutdown(self->in, 0), 0);
+		return;	/* such a ring never waits for room */
+	ASSERT_EQ(0, fill(self->in));
+	ASSERT_EQ(0, start(&t[0], self->ring, sleep_in_epoll));
+	ASSERT_EQ(0, start(&t[1], self->ring, sleep_in_poll));
+	ASSERT_EQ(0, start(&t[2], self->ring, sleep_in_call));
+	ASSERT_EQ(0, spscring_shutdown(self->in, 0));
 	for (i = 0; i < 3; i++)
-		ASSERT_EQ(pthread_join(t[i].id, NULL), 0);
-	EXPECT_EQ(t[0].got, EPOLLOUT | EPOLLHUP);
-	EXPECT_EQ(t[1].got, POLLOUT | POLLHUP);
-	EXPECT_EQ(t[2].got, -ESHUTDOWN);
+		ASSERT_EQ(0, pthread_join(t[i].id, NULL));
+	EXPECT_EQ(EPOLLOUT | EPOLLHUP, t[0].got);
+	EXPECT_EQ(POLLOUT | POLLHUP, t[1].got);
+	EXPECT_EQ(-ESHUTDOWN, t[2].got);
 }
 
 /* ----------------------------------- no record comes after the end of the stream */
 
-/* One, or as frames many at once, until it is refused. */
+/* Write until that is refused: one record at a time, or many elements. */
 static void *write_until_over(void *arg)
 {
 	static const __u64 recs[MANY];
@@ -267,7 +260,7 @@ static __u64 read_to_end(int fd)
 	return got ? ~0ULL : n;
 }
 
-/* Whatever write() has said that it wrote is read, and then nothing more. */
+/* All that write() said it had written is read, and then nothing more. */
 TEST_F(over, last_is_last)
 {
 	const int rounds = 40;
@@ -283,16 +276,16 @@ TEST_F(over, last_is_last)
 
 		t.fd = claim_end(ring, SPSCRING_PRODUCER, 0);
 		ASSERT_GE(t.fd, 0);
-		ASSERT_EQ(pthread_create(&t.id, NULL, write_until_over, &t), 0);
+		ASSERT_EQ(0, pthread_create(&t.id, NULL, write_until_over, &t));
 		while (READ_ONCE(t.calls) < (__u64)i % 20)
 			get(out);
-		ASSERT_EQ(spscring_shutdown(t.fd, 0), 0);
+		ASSERT_EQ(0, spscring_shutdown(t.fd, 0));
 		n = read_to_end(out);
-		ASSERT_NE(n, ~0ULL);
-		ASSERT_EQ(pthread_join(t.id, NULL), 0);
-		EXPECT_EQ(t.got, -ESHUTDOWN);
-		ASSERT_EQ(get(out), 0);
-		ASSERT_EQ(info_of(ring).tail, info_of(ring).head);
+		ASSERT_NE(~0ULL, n);
+		ASSERT_EQ(0, pthread_join(t.id, NULL));
+		EXPECT_EQ(-ESHUTDOWN, t.got);
+		ASSERT_EQ(0, get(out));
+		ASSERT_EQ(info_of(ring).head, info_of(ring).tail);
 		close(t.fd);
 		close(out);
 		close(ring);
@@ -302,18 +295,9 @@ TEST_F(over, last_is_last)
 /* --------------------------- a write() whose own memory holds it up meanwhile */
 
 struct held {
-	struct thread write, down;
-	void *page;
-	int fault;
+	struct held_call write;
+	struct thread down;
 };
-
-static void *write_page(void *arg)
-{
-	struct held *h = arg;
-
-	h->write.got = negative_errno(write(h->write.fd, h->page, LENGTH));
-	return NULL;
-}
 
 static void *shut_down(void *arg)
 {
@@ -324,64 +308,29 @@ static void *shut_down(void *arg)
 	return NULL;
 }
 
-/* 0: the write() is in the midst of its record. */
-static int hold(struct held *h, int fd)
-{
-	long size = sysconf(_SC_PAGESIZE);
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	struct uffd_msg msg;
-
-	h->write.fd = fd;
-	h->down.fd = fd;
-	h->page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	h->fault = negative_errno(syscall(SYS_userfaultfd, O_CLOEXEC));
-	if (h->fault < 0)
-		return h->fault;
-	range.range.start = (unsigned long)h->page;
-	range.range.len = size;
-	if (ioctl(h->fault, UFFDIO_API, &api) || ioctl(h->fault, UFFDIO_REGISTER, &range))
-		return -errno;
-	if (pthread_create(&h->write.id, NULL, write_page, h))
-		return -ENOMEM;
-	return read(h->fault, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -EIO;
-}
-
-static int let_go(struct held *h)
-{
-	struct uffdio_zeropage zero = {
-		.range = { (unsigned long)h->page, sysconf(_SC_PAGESIZE) },
-	};
-
-	if (ioctl(h->fault, UFFDIO_ZEROPAGE, &zero))
-		return -errno;
-	pthread_join(h->write.id, NULL);
-	close(h->fault);
-	return 0;
-}
-
-/* Its record is finished, and is the last: the end is told behind it. */
+/* SHUTDOWN waits for a record that is being written: it is the last one. */
 TEST_F(over, held_write)
 {
-	struct held h = {};
+	struct held h = {
+		.write = { .fd = self->in, .size = LENGTH }, .down.fd = self->in,
+	};
 
-	ASSERT_EQ(hold(&h, self->in), 0);
-	ASSERT_EQ(pthread_create(&h.down.id, NULL, shut_down, &h), 0);
-	/* over for all others at once */
+	ASSERT_EQ(0, hold(&h.write, write_from));
+	ASSERT_EQ(0, pthread_create(&h.down.id, NULL, shut_down, &h));
+	/* the end is over at once for all other calls */
 	while (poll_one(self->in, POLLOUT | POLLRDHUP, 0) != (POLLOUT | POLLHUP | POLLRDHUP))
 		sleep_ms(1);
 	EXPECT_TRUE(calls_are_over(self->in));
-	/* but the peer does not know yet */
-	EXPECT_EQ(state_of(self->ring, SPSCRING_PRODUCER), SPSCRING_HELD);
-	ASSERT_EQ(nonblock(self->out), 0);
-	EXPECT_EQ(get(self->out), -EAGAIN);
-	ASSERT_EQ(let_go(&h), 0);
-	ASSERT_EQ(pthread_join(h.down.id, NULL), 0);
-	EXPECT_EQ(h.write.got, LENGTH);
-	EXPECT_EQ(h.down.got, 0);
-	EXPECT_EQ(get(self->out), LENGTH);
-	EXPECT_EQ(get(self->out), 0);
-	EXPECT_EQ(get(self->out), 0);
+	/* but its peer is not told yet */
+	EXPECT_EQ(SPSCRING_HELD, state_of(self->ring, SPSCRING_PRODUCER));
+	ASSERT_EQ(0, nonblock(self->out));
+	EXPECT_EQ(-EAGAIN, get(self->out));
+	EXPECT_EQ(LENGTH, let_go(&h.write));
+	ASSERT_EQ(0, pthread_join(h.down.id, NULL));
+	EXPECT_EQ(0, h.down.got);
+	EXPECT_EQ(LENGTH, get(self->out));
+	EXPECT_EQ(0, get(self->out));
+	EXPECT_EQ(0, get(self->out));
 }
 
 static void on_signal(int signal)
@@ -389,31 +338,32 @@ static void on_signal(int signal)
 	(void)signal;
 }
 
-/* A SHUTDOWN that waits for it can be interrupted; the close that follows is the end. */
+/* A signal interrupts a SHUTDOWN that waits so; a close ends the stream then. */
 TEST_F(over, interrupted)
 {
 	struct sigaction act = { .sa_handler = on_signal };
-	struct held h = {};
+	struct held h = {
+		.write = { .fd = self->in, .size = LENGTH }, .down.fd = self->in,
+	};
 
-	ASSERT_EQ(sigaction(SIGUSR1, &act, NULL), 0);
-	ASSERT_EQ(hold(&h, self->in), 0);
-	ASSERT_EQ(pthread_create(&h.down.id, NULL, shut_down, &h), 0);
-	/* until it is in the call, and after */
+	ASSERT_EQ(0, sigaction(SIGUSR1, &act, NULL));
+	ASSERT_EQ(0, hold(&h.write, write_from));
+	ASSERT_EQ(0, pthread_create(&h.down.id, NULL, shut_down, &h));
+	/* more than one signal, because the first may come before the call */
 	while (pthread_kill(h.down.id, 0) == 0 && !READ_ONCE(h.down.got)) {
 		if (poll_one(self->in, POLLHUP, 0) & POLLHUP)
 			pthread_kill(h.down.id, SIGUSR1);
 		sleep_ms(1);
 	}
-	ASSERT_EQ(pthread_join(h.down.id, NULL), 0);
-	EXPECT_EQ(h.down.got, -EINTR);
-	EXPECT_EQ(state_of(self->ring, SPSCRING_PRODUCER), SPSCRING_HELD);
-	EXPECT_EQ(wait_call(self->in, 0, 1), -ESHUTDOWN);
-	ASSERT_EQ(let_go(&h), 0);
-	EXPECT_EQ(h.write.got, LENGTH);
-	EXPECT_EQ(get(self->out), LENGTH);
+	ASSERT_EQ(0, pthread_join(h.down.id, NULL));
+	EXPECT_EQ(-EINTR, h.down.got);
+	EXPECT_EQ(SPSCRING_HELD, state_of(self->ring, SPSCRING_PRODUCER));
+	EXPECT_EQ(-ESHUTDOWN, wait_call(self->in, 0, 1));
+	EXPECT_EQ(LENGTH, let_go(&h.write));
+	EXPECT_EQ(LENGTH, get(self->out));
 	close_fd(&self->in);
-	EXPECT_EQ(get(self->out), 0);
-	EXPECT_EQ(state_of(self->ring, SPSCRING_PRODUCER), SPSCRING_SHUT_DOWN);
+	EXPECT_EQ(0, get(self->out));
+	EXPECT_EQ(SPSCRING_SHUT_DOWN, state_of(self->ring, SPSCRING_PRODUCER));
 }
 
 TEST_HARNESS_MAIN

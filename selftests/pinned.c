@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module stays while anything of it is in use, and can go afterwards.  Needs
- * the folder of spscring.ko in SPSCRING_KO_DIR, to load it again; the tests' own
- * modules, if they are loaded, go before and come back from there.
+ * The module cannot be unloaded while anything of it is in use, and can be afterwards.  The tests'
+ * own modules are unloaded before, and loaded again.
+ *
+ * SPSCRING_KO_DIR	where spscring.ko is
  */
 #include <dirent.h>
 #include <sys/syscall.h>
@@ -14,7 +15,7 @@ static const char * const peers[] = { "spscring_record_peer", "spscring_peer" };
 FIXTURE(pinned)
 {
 	int ring, producer;
-	bool peer[ARRAY_SIZE(peers)];	/* was loaded */
+	bool peer[ARRAY_SIZE(peers)];	/* loaded before the test */
 };
 
 static int module_out(const char *name)
@@ -37,7 +38,7 @@ static int module_in(const char *name)
 	return ret;
 }
 
-/* Who else uses the module; the name of one other than the peers. */
+/* A module other than the peers that uses spscring, or NULL; @peer: which of the peers do. */
 static const char *other_holder(bool *peer)
 {
 	static char other[256];
@@ -61,7 +62,7 @@ static const char *other_holder(bool *peer)
 	return other;
 }
 
-/* A node appears and a device is open a moment after the module is there. */
+/* Open the device, whose node appears a moment after the module is loaded. */
 static int device_opens(void)
 {
 	struct patience p = {};
@@ -81,7 +82,7 @@ FIXTURE_SETUP(pinned)
 	SKIP_WITHOUT_DEVICE();
 	if (!getenv("SPSCRING_KO_DIR"))
 		SKIP(return, "SPSCRING_KO_DIR does not name the folder of spscring.ko");
-	/* try before anything is unloaded: EEXIST, it is loaded, and found */
+	/* EEXIST: the module is loaded, and its file is there to load it again */
 	if (module_in("spscring") != -EEXIST)
 		SKIP(return, "cannot load spscring.ko of SPSCRING_KO_DIR");
 	if (access("/sys/module/spscring/refcnt", R_OK))
@@ -91,7 +92,7 @@ FIXTURE_SETUP(pinned)
 		SKIP(return, "%s is loaded, and uses spscring", other);
 	for (i = 0; i < ARRAY_SIZE(peers); i++) {
 		if (self->peer[i])
-			ASSERT_EQ(module_out(peers[i]), 0);
+			ASSERT_EQ(0, module_out(peers[i]));
 	}
 	self->ring = spscring_open(RING(.capacity = 1000, .record_size = 8));
 	ASSERT_GE(self->ring, 0);
@@ -99,7 +100,7 @@ FIXTURE_SETUP(pinned)
 	ASSERT_GE(self->producer, 0);
 }
 
-/* Whatever came of the test: the module is loaded again. */
+/* The module is loaded again, whatever came of the test. */
 FIXTURE_TEARDOWN(pinned)
 {
 	size_t i;
@@ -108,24 +109,24 @@ FIXTURE_TEARDOWN(pinned)
 	close_fd(&self->ring);
 	close_fd(&self->producer);
 	if (access("/sys/module/spscring", F_OK))
-		EXPECT_EQ(module_in("spscring"), 0);
+		EXPECT_EQ(0, module_in("spscring"));
 	for (i = ARRAY_SIZE(peers); i-- > 0;) {
 		if (self->peer[i])
-			EXPECT_EQ(module_in(peers[i]), 0);
+			EXPECT_EQ(0, module_in(peers[i]));
 	}
 	fd = device_opens();
 	EXPECT_GE(fd, 0);
 	close_fd(&fd);
 }
 
-/* O_NONBLOCK: the kernel's word for "in use" is EWOULDBLOCK. */
+/* With O_NONBLOCK the kernel says EWOULDBLOCK where a module is in use. */
 static bool stays(void)
 {
 	sleep_ms(20);
 	return module_out("spscring") == -EWOULDBLOCK && !access("/sys/module/spscring", F_OK);
 }
 
-/* The last file is let go of a moment after its close returns. */
+/* The kernel lets go of the last file a moment after its close returns. */
 static bool goes(void)
 {
 	struct patience p = {};
@@ -169,14 +170,14 @@ TEST_F(pinned, by_a_mapping_of_an_end)
 	struct spscring_mapping map;
 	struct spscring_producer p;
 
-	ASSERT_EQ(map_producer(self->producer, &p, &map), 0);
+	ASSERT_EQ(0, map_producer(self->producer, &p, &map));
 	close_fd(&self->ring);
 	close_fd(&self->producer);
 	EXPECT_TRUE(stays());
-	EXPECT_EQ(spscring_push(&p, &(__u64){ 1 }), 0);
+	EXPECT_EQ(0, spscring_push(&p, &(__u64){ 1 }));
 	/* a fault enters the module */
-	EXPECT_EQ(madvise(map.writable, map.writable_size, MADV_DONTNEED), 0);
-	EXPECT_EQ(spscring_push(&p, &(__u64){ 2 }), 0);
+	EXPECT_EQ(0, madvise(map.writable, map.writable_size, MADV_DONTNEED));
+	EXPECT_EQ(0, spscring_push(&p, &(__u64){ 2 }));
 	spscring_unmap(&map);
 	EXPECT_TRUE(goes());
 }
@@ -185,7 +186,7 @@ TEST_F(pinned, by_a_mapping_of_the_ring)
 {
 	void *at = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, self->ring, 0);
 
-	ASSERT_NE(at, MAP_FAILED);
+	ASSERT_NE(MAP_FAILED, at);
 	close_fd(&self->ring);
 	close_fd(&self->producer);
 	EXPECT_TRUE(stays());
@@ -193,7 +194,7 @@ TEST_F(pinned, by_a_mapping_of_the_ring)
 	EXPECT_TRUE(goes());
 }
 
-/* Only of the data's second half, where they are mapped twice. */
+/* A mapping of nothing but the second half of data that are mapped twice. */
 TEST_F(pinned, by_the_data_again)
 {
 	struct spscring_geometry g;
@@ -205,12 +206,12 @@ TEST_F(pinned, by_the_data_again)
 	ASSERT_GE(self->ring, 0);
 	g = info_of(self->ring).geometry;
 	at = mmap(NULL, g.data_bytes, PROT_READ, MAP_SHARED, self->ring, g.memory);
-	ASSERT_NE(at, MAP_FAILED);
+	ASSERT_NE(MAP_FAILED, at);
 	close_fd(&self->ring);
 	EXPECT_TRUE(stays());
 	/* a fault enters the module */
-	EXPECT_EQ(madvise(at, g.data_bytes, MADV_DONTNEED), 0);
-	EXPECT_EQ(touch(at, false), 0);
+	EXPECT_EQ(0, madvise(at, g.data_bytes, MADV_DONTNEED));
+	EXPECT_EQ(0, touch(at, false));
 	munmap(at, g.data_bytes);
 	EXPECT_TRUE(goes());
 }
@@ -219,8 +220,8 @@ TEST_F(pinned, by_an_fd_in_flight)
 {
 	int pair[2];
 
-	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	ASSERT_EQ(send_fd(pair[0], self->producer), 1);
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	ASSERT_EQ(1, send_fd(pair[0], self->producer));
 	close_fd(&self->ring);
 	close_fd(&self->producer);
 	EXPECT_TRUE(stays());
@@ -241,11 +242,11 @@ TEST_F(pinned, by_another_process)
 	close_fd(&self->producer);
 	EXPECT_TRUE(stays());
 	kill(pid, SIGKILL);
-	EXPECT_EQ(wait_child(pid), -SIGKILL);
+	EXPECT_EQ(-SIGKILL, wait_child(pid));
 	EXPECT_TRUE(goes());
 }
 
-/* What a pipe still holds is charged, and the module frees it, some time after. */
+/* A page that a pipe holds is charged, so the module stays until it has freed it. */
 TEST_F(pinned, by_a_page_in_a_pipe)
 {
 	struct spscring_mapping map;
@@ -254,20 +255,20 @@ TEST_F(pinned, by_a_page_in_a_pipe)
 	int ends[2];
 	char text[5];
 
-	ASSERT_EQ(map_producer(self->producer, &p, &map), 0);
-	ASSERT_EQ(pipe(ends), 0);
+	ASSERT_EQ(0, map_producer(self->producer, &p, &map));
+	ASSERT_EQ(0, pipe(ends));
 	iov.iov_base = memcpy((char *)map.writable + map.writable_size - 5, "still", 5);
-	ASSERT_EQ(vmsplice(ends[1], &iov, 1, 0), 5);
+	ASSERT_EQ(5, vmsplice(ends[1], &iov, 1, 0));
 	spscring_unmap(&map);
 	close_fd(&self->ring);
 	close_fd(&self->producer);
 	EXPECT_TRUE(stays());
-	ASSERT_EQ(read(ends[0], text, 5), 5);
-	EXPECT_EQ(memcmp(text, "still", 5), 0);
+	ASSERT_EQ(5, read(ends[0], text, 5));
+	EXPECT_EQ(0, memcmp(text, "still", 5));
 	EXPECT_TRUE(goes());
 }
 
-/* Gone and back, it works as before. */
+/* After it was unloaded and loaded again, the module works as before. */
 TEST_F(pinned, back_again)
 {
 	struct spscring_producer p;
@@ -275,14 +276,14 @@ TEST_F(pinned, back_again)
 	close_fd(&self->ring);
 	close_fd(&self->producer);
 	ASSERT_TRUE(goes());
-	ASSERT_EQ(module_in("spscring"), 0);
+	ASSERT_EQ(0, module_in("spscring"));
 	self->ring = device_opens();
 	ASSERT_GE(self->ring, 0);
-	ASSERT_EQ(do_ioctl(self->ring, SPSCRING_CREATE, RING(.capacity = 1, .record_size = 1)), 0);
+	ASSERT_EQ(0, do_ioctl(self->ring, SPSCRING_CREATE, RING(.capacity = 1, .record_size = 1)));
 	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->producer, 0);
-	ASSERT_EQ(map_producer(self->producer, &p, NULL), 0);
-	EXPECT_EQ(spscring_push(&p, "x"), 0);
+	ASSERT_EQ(0, map_producer(self->producer, &p, NULL));
+	EXPECT_EQ(0, spscring_push(&p, "x"));
 }
 
 TEST_HARNESS_MAIN

@@ -3,94 +3,20 @@
  * A read or write that its own memory holds up: a userfaultfd lets the page fault last.
  * Meanwhile neither the peer nor poll, INFO or a death waits for it.
  */
-#include <linux/userfaultfd.h>
-#include <pthread.h>
-
+#include "held_call.h"
 #include "rw.h"
 #include "rw_record.h"
-
-/* A call, in a thread of its own, whose page faults until let_go(). */
-struct stopped {
-	int fd, fault;
-	void *page;
-	long size, got;
-	pthread_t thread;
-};
-
-static void *read_into(void *arg)
-{
-	struct stopped *s = arg;
-
-	s->got = negative_errno(read(s->fd, s->page, s->size));
-	return NULL;
-}
-
-static void *write_from(void *arg)
-{
-	struct stopped *s = arg;
-
-	s->got = negative_errno(write(s->fd, s->page, s->size));
-	return NULL;
-}
-
-/* A userfaultfd for the faults of @page. */
-static int fault_fd(void *page, long size)
-{
-	struct uffdio_register range = { .range = { (unsigned long)page, size },
-					 .mode = UFFDIO_REGISTER_MODE_MISSING };
-	struct uffdio_api api = { .api = UFFD_API };
-	int fd = negative_errno(syscall(SYS_userfaultfd, O_CLOEXEC));
-
-	if (fd < 0)
-		return fd;
-	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &range))
-		return -errno;
-	return fd;
-}
-
-/* Start a thread, and return once its call has come to the page: 0, or a negative errno. */
-static int stop_in(struct stopped *s, void *(*call)(void *))
-{
-	long page = sysconf(_SC_PAGESIZE);
-	struct uffd_msg msg;
-	int err;
-
-	s->page = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (s->page == MAP_FAILED)
-		return -errno;
-	s->fault = fault_fd(s->page, page);
-	if (s->fault < 0)
-		return s->fault;
-	err = pthread_create(&s->thread, NULL, call, s);
-	if (err)
-		return -err;
-	return read(s->fault, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -EIO;
-}
-
-/* Give the page, of zeros, to the call, and return what that returned. */
-static long let_go(struct stopped *s)
-{
-	struct uffdio_zeropage zero = {
-		.range = { (unsigned long)s->page, sysconf(_SC_PAGESIZE) },
-	};
-
-	if (ioctl(s->fault, UFFDIO_ZEROPAGE, &zero))
-		return -errno;
-	pthread_join(s->thread, NULL);
-	close(s->fault);
-	return s->got;
-}
 
 /* A read that is held up holds up nobody else. */
 TEST_F(rw, userfault)
 {
-	struct stopped s = { .fd = self->out, .size = SIZE };
+	struct held_call s = { .fd = self->out, .size = SIZE };
 
 	ASSERT_EQ(SIZE, put(self->in, 0, 1));
-	ASSERT_EQ(0, stop_in(&s, read_into));
+	ASSERT_EQ(0, hold(&s, read_into));
 
 	EXPECT_EQ(SIZE, put(self->in, 1, 1));
-	EXPECT_EQ(1, poll(&(struct pollfd){ self->out, POLLIN, 0 }, 1, 0));
+	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));
 	EXPECT_EQ(2, info_of(self->ring).length);
 	nonblock(self->out);
 	EXPECT_EQ(-EAGAIN, get(self->out, 0, 1));
@@ -105,12 +31,12 @@ TEST_F(rw, userfault)
 /* The same of a record; one that is overwritten meanwhile is replaced by the oldest left. */
 TEST_F(record, userfault_read)
 {
-	struct stopped s = { .fd = self->out, .size = 1000 };
+	struct held_call s = { .fd = self->out, .size = 1000 };
 	__u64 i, n = self->overwrites ? 100 : 4;
 	long got;
 
 	ASSERT_EQ(1000, put_record(self->in, 0, 1000));
-	ASSERT_EQ(0, stop_in(&s, read_into));
+	ASSERT_EQ(0, hold(&s, read_into));
 
 	for (i = 1; i < n; i++)
 		EXPECT_EQ(1000, put_record(self->in, i, 1000));
@@ -135,11 +61,11 @@ TEST_F(record, userfault_read)
 /* A write that is held up within the record that it has reserved holds up nobody else. */
 TEST_F(record, userfault_write)
 {
-	struct stopped s = { .fd = self->in, .size = 1000 };
+	struct held_call s = { .fd = self->in, .size = 1000 };
 	unsigned char rec[ROOM], zeros[1000] = {};
 
 	ASSERT_EQ(10, put_record(self->in, 0, 10));
-	ASSERT_EQ(0, stop_in(&s, write_from));
+	ASSERT_EQ(0, hold(&s, write_from));
 
 	nonblock(self->in);
 	nonblock(self->out);
@@ -161,14 +87,14 @@ TEST_F(record, userfault_write)
 /* Of a write that is killed there, nothing is left. */
 TEST_F(record, killed_write)
 {
-	struct stopped s = { .fd = self->in, .size = 1000 };
+	struct held_call s = { .fd = self->in, .size = 1000 };
 	pid_t pid;
 
 	ASSERT_EQ(10, put_record(self->in, 0, 10));
 	nonblock(self->in);
 	pid = fork_child();
 	if (!pid)
-		_exit(stop_in(&s, write_from) ? 1 : pause());
+		_exit(hold(&s, write_from) ? 1 : pause());
 	/* once it is there, no other call gets at the end */
 	while (put_record(self->in, 0, self->most + 1) == -EMSGSIZE)
 		sleep_ms(1);

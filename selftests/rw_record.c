@@ -236,29 +236,28 @@ TEST_F(record, full)
 /* After EAGAIN poll waits for room for that record, and not for less. */
 TEST_F(record, polled_room)
 {
-	struct pollfd p = { self->in, POLLOUT, 0 };
 	int i;
 
 	if (self->drops || self->overwrites) {
 		EXPECT_EQ(self->most, put_record(self->in, 0, self->most));
-		EXPECT_EQ(self->overwrites, poll(&p, 1, 0));
+		EXPECT_EQ(self->overwrites ? POLLOUT : 0, poll_one(self->in, POLLOUT, 0));
 		return;
 	}
 	nonblock(self->in);
 	for (i = 0; i < 4; i++)
 		ASSERT_EQ(900, put_record(self->in, i, 900));
-	EXPECT_EQ(1, poll(&p, 1, 0));
+	EXPECT_EQ(POLLOUT, poll_one(self->in, POLLOUT, 0));
 	EXPECT_EQ(-EAGAIN, put_record(self->in, 9, self->most - 2000));
 	for (i = 0; i < 2; i++) {
-		EXPECT_EQ(0, poll(&p, 1, 0));
+		EXPECT_EQ(0, poll_one(self->in, POLLOUT, 0));
 		EXPECT_EQ(900, get_record(self->out, i, ROOM));
 	}
 	EXPECT_EQ(900, get_record(self->out, i++, ROOM));
-	EXPECT_EQ(1, poll(&p, 1, 0));
+	EXPECT_EQ(POLLOUT, poll_one(self->in, POLLOUT, 0));
 	EXPECT_EQ(self->most - 2000, put_record(self->in, 9, self->most - 2000));
 	/* from then on it tells of any room */
 	EXPECT_EQ(900, get_record(self->out, i, ROOM));
-	EXPECT_EQ(1, poll(&p, 1, 0));
+	EXPECT_EQ(POLLOUT, poll_one(self->in, POLLOUT, 0));
 }
 
 /* RWF_NOWAIT is O_NONBLOCK for one call. */

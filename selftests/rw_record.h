@@ -87,9 +87,7 @@ static inline long get_record(int fd, __u64 i, size_t room)
 /* All that poll says of an fd, now. */
 static inline long polled(int fd)
 {
-	struct pollfd p = { fd, POLLIN | POLLOUT | POLLRDHUP, 0 };
-
-	return poll(&p, 1, 0) < 0 ? -errno : p.revents;
+	return poll_one(fd, POLLIN | POLLOUT | POLLRDHUP, 0);
 }
 
 #endif

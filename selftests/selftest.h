@@ -251,6 +251,18 @@ static inline bool patient(struct patience *p, __u64 now)
 	return ++p->looks < 31000;
 }
 
+/* Wait for what must come, however busy the machine is; false if it does not. */
+static inline bool within_patience(bool (*there)(const void *), const void *arg)
+{
+	struct patience p = {};
+
+	do {
+		if (there(arg))
+			return true;
+	} while (patient(&p, 0));
+	return false;
+}
+
 /* Pop until there is an answer: the peer's state is looked at now and then. */
 static inline int pop_answer(struct spscring_consumer *c, void *rec)
 {
@@ -346,6 +358,16 @@ static inline bool no_module(int err)
 
 #define NO_MODULE	"SPSCRING_KO_DIR is to name the folder of "
 
+/* In FIXTURE_SETUP or TEST. */
+#define LOAD_OR_SKIP(name, params) do {					\
+	const char *name_ = (name);					\
+	int err_ = load(name_, params);					\
+									\
+	if (no_module(err_))						\
+		SKIP(return, NO_MODULE "%s.ko", name_);			\
+	ASSERT_EQ(0, err_);						\
+} while (0)
+
 /* A child that does not outlive its test; it is to _exit(). */
 static inline pid_t fork_child(void)
 {
@@ -364,6 +386,23 @@ static inline int wait_child(pid_t pid)
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		return 255;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static inline bool child_is_over(const void *pid)
+{
+	siginfo_t info = {};
+
+	return !waitid(P_PID, *(const pid_t *)pid, &info, WEXITED | WNOHANG | WNOWAIT) &&
+		info.si_pid;
+}
+
+/* As wait_child(), but 254 of a child that hangs, and may not even be killed. */
+static inline int wait_child_patiently(pid_t pid)
+{
+	if (within_patience(child_is_over, &pid))
+		return wait_child(pid);
+	kill(pid, SIGKILL);
+	return 254;
 }
 
 /*

@@ -21,13 +21,8 @@ FIXTURE_VARIANT_ADD(shell, records) { "record_size=0 flags=8", true };
 
 FIXTURE_SETUP(shell)
 {
-	int err;
-
 	SKIP_WITHOUT_DEVICE();
-	err = load("spscring_loop", variant->params);
-	if (no_module(err))
-		SKIP(return, NO_MODULE "spscring_loop.ko");
-	ASSERT_EQ(0, err);
+	LOAD_OR_SKIP("spscring_loop", variant->params);
 }
 
 FIXTURE_TEARDOWN(shell)

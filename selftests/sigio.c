@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * O_ASYNC: the owner of an end's file is sent a signal where it has something to read,
- * or room, as of a pipe.  Who sleeps in sigtimedwait() is woken by nothing else.
+ * O_ASYNC: the owner of an endpoint fd is sent a signal when there is something to read, or room,
+ * as with a pipe.  A process that sleeps in sigtimedwait() is woken by nothing else.
  */
 #include <pthread.h>
 
@@ -10,7 +10,7 @@
 
 #define SIGNAL	(SIGRTMIN + 1)
 
-/* They wait to be taken by sigtimedwait(). */
+/* Blocked signals stay pending until sigtimedwait() takes them. */
 static int block_signals(void)
 {
 	sigset_t set;
@@ -31,18 +31,16 @@ FIXTURE(sigio) {
 FIXTURE_SETUP(sigio)
 {
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(block_signals(), 0);
-	ASSERT_EQ(open_ends(RING(.capacity = 4, .record_size = 8),
-			    &self->ring, &self->in, &self->out), 0);
-	ASSERT_EQ(map_producer(self->in, &self->p, &self->p_map), 0);
-	ASSERT_EQ(map_consumer(self->out, &self->c, &self->c_map), 0);
+	ASSERT_EQ(0, block_signals());
+	ASSERT_EQ(0, open_ends(RING(.capacity = 4, .record_size = 8), &self->ring, &self->in,
+			       &self->out));
+	ASSERT_EQ(0, map_producer(self->in, &self->p, &self->p_map));
+	ASSERT_EQ(0, map_consumer(self->out, &self->c, &self->c_map));
 }
 
 FIXTURE_TEARDOWN(sigio)
 {
-	close_fd(&self->in);
-	close_fd(&self->out);
-	close_fd(&self->ring);
+	close_ends(&self->ring, &self->in, &self->out);
 }
 
 static int set_async(int fd, bool on)
@@ -59,7 +57,7 @@ static int own(int fd)
 	return set_async(fd, true);
 }
 
-/* The next signal's fd and band, within @ms; or -EAGAIN. */
+/* Take the next signal, within @ms; or -EAGAIN. */
 static int next_signal(int ms, int *fd, int *code)
 {
 	struct timespec time = { ms / 1000, ms % 1000 * 1000000L };
@@ -69,7 +67,7 @@ static int next_signal(int ms, int *fd, int *code)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGNAL);
-	sigaddset(&set, SIGIO);		/* what there is when too many are queued */
+	sigaddset(&set, SIGIO);		/* sent instead when too many are queued */
 	do
 		signal = sigtimedwait(&set, &info, &time);
 	while (signal < 0 && errno == EINTR);
@@ -94,22 +92,22 @@ static bool told(int fd, int code)
 	return next_signal(LONG, &got_fd, &got_code) == SIGNAL && got_fd == fd && got_code == code;
 }
 
-/* Each record is told once, where it finds the ring drained. */
+/* Each element is told once ... */
 TEST_F(sigio, records)
 {
 	__u64 i, v;
 
-	ASSERT_EQ(own(self->out), 0);
+	ASSERT_EQ(0, own(self->out));
 	EXPECT_TRUE(none());
 	for (i = 0; i < 200; i++) {
-		ASSERT_EQ(spscring_push(&self->p, &i), 0);
+		ASSERT_EQ(0, spscring_push(&self->p, &i));
 		ASSERT_TRUE(told(self->out, POLL_IN));
-		ASSERT_EQ(spscring_pop(&self->c, &v), 0);
+		ASSERT_EQ(0, spscring_pop(&self->c, &v));
 		ASSERT_TRUE(none());
 	}
-	/* and where it does not */
+	/* ... also one that comes behind others */
 	for (i = 0; i < 3; i++) {
-		ASSERT_EQ(spscring_push(&self->p, &i), 0);
+		ASSERT_EQ(0, spscring_push(&self->p, &i));
 		ASSERT_TRUE(told(self->out, POLL_IN));
 	}
 	EXPECT_TRUE(none());
@@ -120,118 +118,118 @@ TEST_F(sigio, room)
 	__u64 i, v = 0;
 
 	for (i = 0; i < 4; i++)
-		ASSERT_EQ(spscring_push(&self->p, &v), 0);
-	ASSERT_EQ(own(self->in), 0);
+		ASSERT_EQ(0, spscring_push(&self->p, &v));
+	ASSERT_EQ(0, own(self->in));
 	EXPECT_TRUE(none());
 	for (i = 0; i < 200; i++) {
-		ASSERT_EQ(spscring_push(&self->p, &v), -EAGAIN);
-		ASSERT_EQ(spscring_pop(&self->c, &v), 0);
+		ASSERT_EQ(-EAGAIN, spscring_push(&self->p, &v));
+		ASSERT_EQ(0, spscring_pop(&self->c, &v));
 		ASSERT_TRUE(told(self->in, POLL_OUT));
-		ASSERT_EQ(spscring_push(&self->p, &v), 0);
+		ASSERT_EQ(0, spscring_push(&self->p, &v));
 		ASSERT_TRUE(none());
 	}
 }
 
-/* SIGIO where no other signal was asked for, and nothing once it is off. */
+/* The signal is SIGIO if no other was asked for; there is none once O_ASYNC is off. */
 TEST_F(sigio, off)
 {
 	__u64 v = 0;
 
-	ASSERT_EQ(fcntl(self->out, F_SETOWN, getpid()), 0);
-	ASSERT_EQ(set_async(self->out, true), 0);
-	ASSERT_EQ(spscring_push(&self->p, &v), 0);
-	EXPECT_EQ(next_signal(LONG, NULL, NULL), SIGIO);
-	ASSERT_EQ(set_async(self->out, false), 0);
-	ASSERT_EQ(spscring_pop(&self->c, &v), 0);
-	ASSERT_EQ(spscring_push(&self->p, &v), 0);
-	ASSERT_EQ(spscring_pop(&self->c, &v), 0);
-	ASSERT_EQ(spscring_push(&self->p, &v), 0);
+	ASSERT_EQ(0, fcntl(self->out, F_SETOWN, getpid()));
+	ASSERT_EQ(0, set_async(self->out, true));
+	ASSERT_EQ(0, spscring_push(&self->p, &v));
+	EXPECT_EQ(SIGIO, next_signal(LONG, NULL, NULL));
+	ASSERT_EQ(0, set_async(self->out, false));
+	ASSERT_EQ(0, spscring_pop(&self->c, &v));
+	ASSERT_EQ(0, spscring_push(&self->p, &v));
+	ASSERT_EQ(0, spscring_pop(&self->c, &v));
+	ASSERT_EQ(0, spscring_push(&self->p, &v));
 	EXPECT_TRUE(none());
-	/* what is there when it is switched on is not told, what comes is */
-	ASSERT_EQ(set_async(self->out, true), 0);
+	/* what is there already is not told, what comes then is */
+	ASSERT_EQ(0, set_async(self->out, true));
 	EXPECT_TRUE(none());
-	ASSERT_EQ(spscring_push(&self->p, &v), 0);
-	EXPECT_EQ(next_signal(LONG, NULL, NULL), SIGIO);
+	ASSERT_EQ(0, spscring_push(&self->p, &v));
+	EXPECT_EQ(SIGIO, next_signal(LONG, NULL, NULL));
 	spscring_unmap(&self->c_map);
 	close_fd(&self->out);
-	EXPECT_EQ(state_of(self->ring, SPSCRING_CONSUMER), SPSCRING_DEAD);
+	EXPECT_EQ(SPSCRING_DEAD, state_of(self->ring, SPSCRING_CONSUMER));
 	EXPECT_TRUE(none());
 }
 
-/* The watermark is theirs, too, and its time; and a new one is gone by at once. */
+/* Signals go by the watermark and its timeout, and by a new one at once. */
 TEST_F(sigio, watermark)
 {
 	__u64 v = 0;
 	int i;
 
-	ASSERT_EQ(spscring_notify(self->out, 3, 0, -1), 0);
-	ASSERT_EQ(own(self->out), 0);
+	ASSERT_EQ(0, spscring_notify(self->out, 3, 0, -1));
+	ASSERT_EQ(0, own(self->out));
 	for (i = 0; i < 20; i++) {
-		ASSERT_EQ(spscring_push(&self->p, &v), 0);
-		ASSERT_EQ(spscring_push(&self->p, &v), 0);
+		ASSERT_EQ(0, spscring_push(&self->p, &v));
+		ASSERT_EQ(0, spscring_push(&self->p, &v));
 		ASSERT_TRUE(none());
-		ASSERT_EQ(spscring_push(&self->p, &v), 0);
+		ASSERT_EQ(0, spscring_push(&self->p, &v));
 		ASSERT_TRUE(told(self->out, POLL_IN));
 		while (!spscring_pop(&self->c, &v))
 			;
 	}
-	ASSERT_EQ(spscring_push(&self->p, &v), 0);
+	ASSERT_EQ(0, spscring_push(&self->p, &v));
 	ASSERT_TRUE(none());
-	ASSERT_EQ(spscring_notify(self->out, 3, 1000000, -1), 0);
+	ASSERT_EQ(0, spscring_notify(self->out, 3, 1000000, -1));
 	ASSERT_TRUE(told(self->out, POLL_IN));
-	ASSERT_EQ(spscring_notify(self->out, 3, 0, -1), 0);
+	ASSERT_EQ(0, spscring_notify(self->out, 3, 0, -1));
 	ASSERT_TRUE(none());
-	ASSERT_EQ(spscring_notify(self->out, 1, 0, -1), 0);
+	ASSERT_EQ(0, spscring_notify(self->out, 1, 0, -1));
 	EXPECT_TRUE(told(self->out, POLL_IN));
 }
 
-/* Two watermarks that exceed the ring, of signals alone. */
+/* Both ends have watermarks, which together exceed the ring, and only signals tell them. */
 TEST_F(sigio, watermarks)
 {
 	__u64 v = 0;
 
-	ASSERT_EQ(spscring_notify(self->out, 3, 0, -1), 0);
-	ASSERT_EQ(spscring_notify(self->in, 3, 0, -1), 0);
-	ASSERT_EQ(own(self->out), 0);
-	ASSERT_EQ(spscring_push(&self->p, &v), 0);
-	ASSERT_EQ(spscring_push(&self->p, &v), 0);
+	ASSERT_EQ(0, spscring_notify(self->out, 3, 0, -1));
+	ASSERT_EQ(0, spscring_notify(self->in, 3, 0, -1));
+	ASSERT_EQ(0, own(self->out));
+	ASSERT_EQ(0, spscring_push(&self->p, &v));
+	ASSERT_EQ(0, spscring_push(&self->p, &v));
 	EXPECT_TRUE(none());
-	ASSERT_EQ(own(self->in), 0);
+	ASSERT_EQ(0, own(self->in));
 	EXPECT_TRUE(told(self->out, POLL_IN));
-	ASSERT_EQ(spscring_pop(&self->c, &v), 0);
+	ASSERT_EQ(0, spscring_pop(&self->c, &v));
 	EXPECT_TRUE(told(self->in, POLL_OUT));
 }
 
 TEST_F(sigio, ends)
 {
-	ASSERT_EQ(own(self->out), 0);
+	ASSERT_EQ(0, own(self->out));
 	spscring_unmap(&self->p_map);
 	close_fd(&self->in);
 	EXPECT_TRUE(told(self->out, POLL_IN));
 	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->in, 0);
-	ASSERT_EQ(spscring_shutdown(self->in, 0), 0);
+	ASSERT_EQ(0, spscring_shutdown(self->in, 0));
 	EXPECT_TRUE(told(self->out, POLL_IN));
 	EXPECT_TRUE(none());
-	/* by another thread, say */
-	ASSERT_EQ(spscring_shutdown(self->out, 0), 0);
+	/* as another thread would */
+	ASSERT_EQ(0, spscring_shutdown(self->out, 0));
 	EXPECT_TRUE(told(self->out, POLL_IN));
 }
 
 TEST_F(sigio, peer_shut_down)
 {
-	ASSERT_EQ(own(self->in), 0);
-	ASSERT_EQ(spscring_shutdown(self->out, 0), 0);
+	ASSERT_EQ(0, own(self->in));
+	ASSERT_EQ(0, spscring_shutdown(self->out, 0));
 	EXPECT_TRUE(told(self->in, POLL_OUT));
 }
 
 TEST_F(sigio, broken)
 {
-	ASSERT_EQ(own(self->out), 0);
-	ASSERT_EQ(own(self->in), 0);
-	ASSERT_EQ(spscring_shutdown(self->out, SPSCRING_SHUTDOWN_BROKEN), 0);
-	EXPECT_EQ(next_signal(LONG, NULL, NULL), SIGNAL);
-	EXPECT_EQ(next_signal(LONG, NULL, NULL), SIGNAL);
+	ASSERT_EQ(0, own(self->out));
+	ASSERT_EQ(0, own(self->in));
+	ASSERT_EQ(0, spscring_shutdown(self->out, SPSCRING_SHUTDOWN_BROKEN));
+	EXPECT_EQ(SIGNAL, next_signal(LONG, NULL, NULL));
+	EXPECT_EQ(SIGNAL, next_signal(LONG, NULL, NULL));
 }
 
 TEST(sigio_busy_poll)
@@ -244,15 +242,15 @@ TEST(sigio_busy_poll)
 	ASSERT_GE(ring, 0);
 	out = claim_end(ring, SPSCRING_CONSUMER, 0);
 	ASSERT_GE(out, 0);
-	EXPECT_EQ(set_async(out, true), -EOPNOTSUPP);
-	EXPECT_EQ(set_async(out, false), 0);
+	EXPECT_EQ(-EOPNOTSUPP, set_async(out, true));
+	EXPECT_EQ(0, set_async(out, false));
 	close(out);
 	close(ring);
 }
 
-/* ------------------------------- no wake-up is lost where either end sleeps so */
+/* --------------------------- no wake-up is lost where ends sleep for signals */
 
-/* 0 once there is another. */
+/* Sleep until there is another signal: 0, or a negative errno. */
 static int sleep_for_signal(__u64 *signals)
 {
 	int signal = next_signal(LONG, NULL, NULL);
@@ -314,7 +312,7 @@ FIXTURE_VARIANT_ADD(signalled, some) { .capacity = 3 };
 FIXTURE_SETUP(signalled)
 {
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(block_signals(), 0);
+	ASSERT_EQ(0, block_signals());
 	self->ring = spscring_open(RING(.capacity = variant->capacity, .record_size = 8));
 	ASSERT_GE(self->ring, 0);
 }
@@ -324,7 +322,7 @@ FIXTURE_TEARDOWN(signalled)
 	close_fd(&self->ring);
 }
 
-/* Of two processes; no more signals than there were records. */
+/* Two processes hand over, with no more signals than there are elements. */
 TEST_F_TIMEOUT(signalled, hand_over, 1800)
 {
 	int out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
@@ -339,14 +337,14 @@ TEST_F_TIMEOUT(signalled, hand_over, 1800)
 			printf("# producer: %s\n", strerror(-err));
 		_exit(err ? 1 : signals == 0 || signals > n ? 2 : 0);
 	}
-	EXPECT_EQ(consume_by_signals(out, n, &signals), 0);
-	EXPECT_EQ(wait_child(pid), 0);
+	EXPECT_EQ(0, consume_by_signals(out, n, &signals));
+	EXPECT_EQ(0, wait_child(pid));
 	EXPECT_GT(signals, 0);
-	EXPECT_LE(signals, n + 1);	/* and the peer's death */
+	EXPECT_LE(signals, n + 1);	/* one for the peer's death */
 	close(out);
 }
 
-/* The kernel's end sleeps and wakes, in either direction. */
+/* The peer is an end in the kernel that sleeps, in either direction. */
 TEST_F_TIMEOUT(signalled, kernel, 1800)
 {
 	struct spscring_peer_start start = {
@@ -362,14 +360,14 @@ TEST_F_TIMEOUT(signalled, kernel, 1800)
 	start.op = sink ? SPSCRING_PEER_SINK : SPSCRING_PEER_SOURCE;
 	fd = claim_end(self->ring, sink ? SPSCRING_PRODUCER : SPSCRING_CONSUMER, 0);
 	ASSERT_GE(fd, 0);
-	ASSERT_EQ(do_ioctl(peer, SPSCRING_PEER_START, &start), 0);
-	EXPECT_EQ(sink ? produce_by_signals(fd, start.count, &signals) :
-		  consume_by_signals(fd, start.count, &signals), 0);
-	ASSERT_EQ(do_ioctl(peer, SPSCRING_PEER_WAIT, &result), 0);
-	EXPECT_EQ(result.err, 0);
-	EXPECT_EQ(result.done, start.count);
-	EXPECT_EQ(result.wrong, 0);
-	EXPECT_EQ(result.lost, 0);
+	ASSERT_EQ(0, do_ioctl(peer, SPSCRING_PEER_START, &start));
+	EXPECT_EQ(0, sink ? produce_by_signals(fd, start.count, &signals) :
+			    consume_by_signals(fd, start.count, &signals));
+	ASSERT_EQ(0, do_ioctl(peer, SPSCRING_PEER_WAIT, &result));
+	EXPECT_EQ(0, result.err);
+	EXPECT_EQ(start.count, result.done);
+	EXPECT_EQ(0, result.wrong);
+	EXPECT_EQ(0, result.lost);
 	EXPECT_GT(signals, 0);
 	EXPECT_LE(signals, start.count + 1);
 	close(peer);

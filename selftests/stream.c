@@ -23,13 +23,8 @@ FIXTURE(fds) {
 
 FIXTURE_SETUP(fds)
 {
-	int err;
-
 	SKIP_WITHOUT_DEVICE();
-	err = load("spscring_loop", "record_size=24 capacity=16");
-	if (no_module(err))
-		SKIP(return, NO_MODULE "spscring_loop.ko");
-	ASSERT_EQ(0, err);
+	LOAD_OR_SKIP("spscring_loop", "record_size=24 capacity=16");
 	self->fd[EMPTY] = device_open();
 	ASSERT_EQ(0, open_ends(RING(.capacity = CAPACITY, .record_size = SIZE), &self->fd[RING],
 			       &self->fd[PRODUCER], &self->fd[CONSUMER]));
@@ -284,7 +279,7 @@ TEST_F(fds, rights)
 
 	EXPECT_EQ(SIZE, put(self->fd[in], 0, SIZE));
 	EXPECT_EQ(-EBADF, negative_errno(read(self->fd[in], byte, 1)));
-	EXPECT_EQ(1, poll(&(struct pollfd){ self->fd[out], POLLIN, 0 }, 1, 0));
+	EXPECT_EQ(POLLIN, poll_one(self->fd[out], POLLIN, 0));
 	EXPECT_EQ(SIZE, readable(self->fd[out]));
 	at = mmap(NULL, 3 * page, PROT_READ, MAP_SHARED, self->fd[out], 0);
 	EXPECT_NE(MAP_FAILED, at);

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The events of spscring in tracefs: exactly those that are to come, with their
- * fields, and none while they are off.
- */
+/* The events of spscring in tracefs: exactly the expected ones, with their fields. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -18,7 +15,7 @@
 
 FIXTURE(trace)
 {
-	char dir[64];		/* an instance: a buffer and switches of our own */
+	char dir[64];		/* of a trace instance, with its own buffer and switches */
 	char want[8192];
 	char seen[8192];
 	int ring, peer;
@@ -56,10 +53,10 @@ FIXTURE_SETUP(trace)
 	SKIP_WITHOUT(TRACEFS "/instances", "a kernel without CONFIG_TRACING?");
 	SKIP_WITHOUT(SPSCRING_PEER_DEVICE, "is spscring_peer.ko loaded?");
 	snprintf(self->dir, sizeof(self->dir), TRACEFS "/instances/spscring-%d", getpid());
-	ASSERT_EQ(negative_errno(mkdir(self->dir, 0700)), 0);
-	/* so that what happens on two CPUs is listed in its order */
-	ASSERT_EQ(trace_set(self, "trace_clock", "mono"), 0);
-	ASSERT_EQ(trace_set(self, ALL, "1"), 0);
+	ASSERT_EQ(0, negative_errno(mkdir(self->dir, 0700)));
+	/* a clock by which the events of two CPUs are in order */
+	ASSERT_EQ(0, trace_set(self, "trace_clock", "mono"));
+	ASSERT_EQ(0, trace_set(self, ALL, "1"));
 	self->peer = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->peer, 0);
 	self->ring = -1;
@@ -69,10 +66,10 @@ FIXTURE_TEARDOWN(trace)
 {
 	close_fd(&self->peer);
 	close_fd(&self->ring);
-	EXPECT_EQ(negative_errno(rmdir(self->dir)), 0);
+	EXPECT_EQ(0, negative_errno(rmdir(self->dir)));
 }
 
-/* This ring's events so far, a line each, without prefix and id. */
+/* The events of this ring, a line each, without prefix and id. */
 static const char *seen(trace_t *self)
 {
 	int fd = trace_open(self, "trace", O_RDONLY), length = 0;
@@ -123,9 +120,8 @@ static int claim(struct __test_metadata *_metadata, trace_t *self, __u32 role, i
 {
 	int end = claim_end(self->ring, role, 0);
 
-	ASSERT_EQ(role == SPSCRING_PRODUCER ?
-		  map_producer(end, &self->p, &self->p_map) :
-		  map_consumer(end, &self->c, &self->c_map), 0);
+	ASSERT_EQ(0, role == SPSCRING_PRODUCER ? map_producer(end, &self->p, &self->p_map) :
+						 map_consumer(end, &self->c, &self->c_map));
 	want(self, "endpoint role=%s holder=user generation=%d\n",
 	     role == SPSCRING_PRODUCER ? "producer" : "consumer", generation);
 	return end;
@@ -146,18 +142,18 @@ static void start(struct __test_metadata *_metadata, trace_t *self, __u32 op, __
 		.cpu = -1, .batch = batch, .count = count,
 	};
 
-	ASSERT_EQ(do_ioctl(self->peer, SPSCRING_PEER_START, &start), 0);
+	ASSERT_EQ(0, do_ioctl(self->peer, SPSCRING_PEER_START, &start));
 	want(self, "endpoint role=%s holder=kernel generation=1\n",
 	     op == SPSCRING_PEER_SOURCE ? "producer" : "consumer");
 }
 
-/* The kernel's end is done, and shut down by itself: how did it end? */
+/* Wait until the kernel's end is done, and has shut down: its result. */
 static int finish(struct __test_metadata *_metadata, trace_t *self)
 {
 	struct spscring_peer_result result = {};
 
-	ASSERT_EQ(do_ioctl(self->peer, SPSCRING_PEER_WAIT, &result), 0);
-	EXPECT_EQ(result.wrong, 0);
+	ASSERT_EQ(0, do_ioctl(self->peer, SPSCRING_PEER_WAIT, &result));
+	EXPECT_EQ(0, result.wrong);
 	return result.err;
 }
 
@@ -172,32 +168,32 @@ TEST_F(trace, life)
 	make_ring(_metadata, self, 64);
 	producer = claim(_metadata, self, SPSCRING_PRODUCER, 1);
 	consumer = claim(_metadata, self, SPSCRING_CONSUMER, 1);
-	/* a user's records are not seen by the kernel */
-	ASSERT_EQ(spscring_push(&self->p, &v), 0);
-	ASSERT_EQ(spscring_push(&self->p, &v), 0);
-	ASSERT_EQ(spscring_push(&self->p, &v), 0);
-	ASSERT_EQ(pop_answer(&self->c, &v), 0);
+	/* a user's push is no event, because the kernel does not see it */
+	ASSERT_EQ(0, spscring_push(&self->p, &v));
+	ASSERT_EQ(0, spscring_push(&self->p, &v));
+	ASSERT_EQ(0, spscring_push(&self->p, &v));
+	ASSERT_EQ(0, pop_answer(&self->c, &v));
 	dies(_metadata, self, producer, SPSCRING_PRODUCER);
 	want(self, "death role=producer generation=1 head=1 tail=3\n");
 	producer = claim(_metadata, self, SPSCRING_PRODUCER, 2);
-	ASSERT_EQ(do_ioctl(producer, SPSCRING_SHUTDOWN, &down), 0);
+	ASSERT_EQ(0, do_ioctl(producer, SPSCRING_SHUTDOWN, &down));
 	want(self, "shutdown role=producer\n");
-	/* neither a second shutdown nor the end of what was shut down is an event */
-	ASSERT_EQ(do_ioctl(producer, SPSCRING_SHUTDOWN, &down), 0);
+	/* neither a second shutdown is an event, nor the close of an end that is over */
+	ASSERT_EQ(0, do_ioctl(producer, SPSCRING_SHUTDOWN, &down));
 	spscring_unmap(&self->p_map);
 	close(producer);
 	dies(_metadata, self, consumer, SPSCRING_CONSUMER);
 	want(self, "death role=consumer generation=1 head=1 tail=3\n");
-	EXPECT_STREQ(self->want, seen(self));
+	EXPECT_STREQ(seen(self), self->want);
 }
 
 TEST_F(trace, refused)
 {
 	make_ring(_metadata, self, 64);
 	claim(_metadata, self, SPSCRING_PRODUCER, 1);
-	EXPECT_EQ(claim_end(self->ring, SPSCRING_PRODUCER, 0), -EBUSY);
-	EXPECT_EQ(spscring_open(RING(.capacity = 0, .record_size = 8)), -EINVAL);
-	EXPECT_STREQ(self->want, seen(self));
+	EXPECT_EQ(-EBUSY, claim_end(self->ring, SPSCRING_PRODUCER, 0));
+	EXPECT_EQ(-EINVAL, spscring_open(RING(.capacity = 0, .record_size = 8)));
+	EXPECT_STREQ(seen(self), self->want);
 }
 
 /* ----------------------------------------------------------------- broken */
@@ -211,9 +207,9 @@ TEST_F(trace, broken_by_user)
 
 	make_ring(_metadata, self, 64);
 	end = claim(_metadata, self, SPSCRING_CONSUMER, 1);
-	ASSERT_EQ(do_ioctl(end, SPSCRING_SHUTDOWN, &down), 0);
+	ASSERT_EQ(0, do_ioctl(end, SPSCRING_SHUTDOWN, &down));
 	want(self, "broken role=consumer\nshutdown role=consumer\n");
-	EXPECT_STREQ(self->want, seen(self));
+	EXPECT_STREQ(seen(self), self->want);
 }
 
 TEST_F(trace, broken_by_kernel)
@@ -222,9 +218,9 @@ TEST_F(trace, broken_by_kernel)
 	claim(_metadata, self, SPSCRING_PRODUCER, 1);
 	WRITE_ONCE(*self->p.at.tail, 1ULL << 40);
 	start(_metadata, self, SPSCRING_PEER_SINK, 1, 0);
-	EXPECT_EQ(finish(_metadata, self), -EPIPE);
+	EXPECT_EQ(-EPIPE, finish(_metadata, self));
 	want(self, "broken role=consumer\nshutdown role=consumer\n");
-	EXPECT_STREQ(self->want, seen(self));
+	EXPECT_STREQ(seen(self), self->want);
 }
 
 TEST_F(trace, broken_at_claim)
@@ -236,9 +232,9 @@ TEST_F(trace, broken_at_claim)
 	WRITE_ONCE(*self->p.base.cursor, 1ULL << 40);
 	dies(_metadata, self, end, SPSCRING_PRODUCER);
 	want(self, "death role=producer generation=1 head=0 tail=%llu\n", 1ULL << 40);
-	EXPECT_EQ(claim_end(self->ring, SPSCRING_PRODUCER, 0), -EPIPE);
+	EXPECT_EQ(-EPIPE, claim_end(self->ring, SPSCRING_PRODUCER, 0));
 	want(self, "broken role=none\n");
-	EXPECT_STREQ(self->want, seen(self));
+	EXPECT_STREQ(seen(self), self->want);
 }
 
 /* ----------------------------------------------------------- push and pop */
@@ -252,19 +248,19 @@ static void want_records(trace_t *self, const char *what, int batch, int n)
 		     first + batch < n ? batch : n - first);
 }
 
-/* An event a call, and batches with how many they were. */
+/* Each call of the kernel's end is an event, which says how many elements it moved. */
 static void records(struct __test_metadata *_metadata, trace_t *self, int batch)
 {
 	make_ring(_metadata, self, 64);
 	start(_metadata, self, SPSCRING_PEER_SOURCE, batch, 33);
-	ASSERT_EQ(finish(_metadata, self), 0);
+	ASSERT_EQ(0, finish(_metadata, self));
 	want_records(self, "push", batch, 33);
 	want(self, "shutdown role=producer\n");
 	start(_metadata, self, SPSCRING_PEER_SINK, batch, 33);
-	ASSERT_EQ(finish(_metadata, self), 0);
+	ASSERT_EQ(0, finish(_metadata, self));
 	want_records(self, "pop", batch, 33);
 	want(self, "shutdown role=consumer\n");
-	EXPECT_STREQ(self->want, seen(self));
+	EXPECT_STREQ(seen(self), self->want);
 }
 
 TEST_F(trace, records)
@@ -274,7 +270,7 @@ TEST_F(trace, records)
 
 TEST_F(trace, records_in_batches)
 {
-	records(_metadata, self, 10);	/* of more than a frame */
+	records(_metadata, self, 10);	/* more than a frame holds */
 }
 
 /* True once all is seen, and nothing else. */
@@ -289,7 +285,7 @@ static bool wait_seen(trace_t *self)
 	return true;
 }
 
-/* Once, however often it is tried; and a batch says what found room. */
+/* A full ring is one event, however often a push is tried; a batch says how many went. */
 static void fills_up(struct __test_metadata *_metadata, trace_t *self, int batch, int got)
 {
 	__u64 v;
@@ -302,10 +298,10 @@ static void fills_up(struct __test_metadata *_metadata, trace_t *self, int batch
 	ASSERT_TRUE(wait_seen(self))
 		TH_LOG("%s", self->seen);
 	sleep_ms(20);
-	ASSERT_EQ(pop_answer(&self->c, &v), 0);
-	ASSERT_EQ(finish(_metadata, self), 0);
+	ASSERT_EQ(0, pop_answer(&self->c, &v));
+	ASSERT_EQ(0, finish(_metadata, self));
 	want(self, "push first=20 n=1\nshutdown role=producer\n");
-	EXPECT_STREQ(self->want, seen(self));
+	EXPECT_STREQ(seen(self), self->want);
 }
 
 TEST_F(trace, full)
@@ -333,31 +329,31 @@ static bool wait_cursors(trace_t *self, __u64 head, __u64 tail)
 	return false;
 }
 
-/* While a kernel end is at it, and has nothing to do: noticed at once. */
+/* An end that is at work notices at once that events are switched on, or off. */
 static void pushes_switched(struct __test_metadata *_metadata, trace_t *self, int batch)
 {
 	__u64 v, i;
 
-	ASSERT_EQ(trace_set(self, ALL, "0"), 0);
+	ASSERT_EQ(0, trace_set(self, ALL, "0"));
 	make_ring(_metadata, self, 40);
 	claim(_metadata, self, SPSCRING_CONSUMER, 1);
 	start(_metadata, self, SPSCRING_PEER_SOURCE, batch, 120);
 	ASSERT_TRUE(wait_cursors(self, 0, 40));
 	self->want[0] = 0;
-	EXPECT_STREQ(self->want, seen(self));
+	EXPECT_STREQ(seen(self), self->want);
 
-	ASSERT_EQ(trace_set(self, PUSHES, "1"), 0);
+	ASSERT_EQ(0, trace_set(self, PUSHES, "1"));
 	for (i = 0; i < 40; i++) {
-		ASSERT_EQ(pop_answer(&self->c, &v), 0);
-		/* there is room for one, so a batch is of one, too */
+		ASSERT_EQ(0, pop_answer(&self->c, &v));
+		/* with room for one, a batch is one */
 		ASSERT_TRUE(wait_cursors(self, i + 1, i + 41));
 		want(self, "push first=%ju n=1\n", (uintmax_t)i + 40);
 	}
-	ASSERT_EQ(trace_set(self, PUSHES, "0"), 0);
+	ASSERT_EQ(0, trace_set(self, PUSHES, "0"));
 	for (i = 0; i < 40; i++)
-		ASSERT_EQ(pop_answer(&self->c, &v), 0);
-	ASSERT_EQ(finish(_metadata, self), 0);
-	EXPECT_STREQ(self->want, seen(self));
+		ASSERT_EQ(0, pop_answer(&self->c, &v));
+	ASSERT_EQ(0, finish(_metadata, self));
+	EXPECT_STREQ(seen(self), self->want);
 }
 
 TEST_F(trace, pushes_switched)
@@ -374,23 +370,23 @@ static void pops_switched(struct __test_metadata *_metadata, trace_t *self, int 
 {
 	__u64 i;
 
-	ASSERT_EQ(trace_set(self, ALL, "0"), 0);
+	ASSERT_EQ(0, trace_set(self, ALL, "0"));
 	make_ring(_metadata, self, 40);
 	claim(_metadata, self, SPSCRING_PRODUCER, 1);
 	start(_metadata, self, SPSCRING_PEER_SINK, batch, 120);
 	self->want[0] = 0;
 	for (i = 0; i < 120; i++) {
 		if (i == 40)
-			ASSERT_EQ(trace_set(self, POPS, "1"), 0);
+			ASSERT_EQ(0, trace_set(self, POPS, "1"));
 		if (i == 80)
-			ASSERT_EQ(trace_set(self, POPS, "0"), 0);
-		ASSERT_EQ(spscring_push(&self->p, &i), 0);
+			ASSERT_EQ(0, trace_set(self, POPS, "0"));
+		ASSERT_EQ(0, spscring_push(&self->p, &i));
 		ASSERT_TRUE(wait_cursors(self, i + 1, i + 1));
 		if (i >= 40 && i < 80)
 			want(self, "pop first=%ju n=1\n", (uintmax_t)i);
 	}
-	ASSERT_EQ(finish(_metadata, self), 0);
-	EXPECT_STREQ(self->want, seen(self));
+	ASSERT_EQ(0, finish(_metadata, self));
+	EXPECT_STREQ(seen(self), self->want);
 }
 
 TEST_F(trace, pops_switched)

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A ring in an io_uring event loop: its multishot poll, its reads and writes.
+ * A ring in an io_uring event loop: multishot poll, reads and writes.
  */
-#include <liburing.h>
 #include <poll.h>
 
-#include "selftest.h"
+#include "uring.h"
 
 FIXTURE(uring) {
 	int ring, in, out;
@@ -22,46 +21,26 @@ FIXTURE_SETUP(uring)
 	err = io_uring_queue_init(8, &self->loop, 0);
 	if (err)
 		SKIP(return, "io_uring: %s", strerror(-err));
-	self->ring = spscring_open(RING(.capacity = 8, .record_size = 8));
-	ASSERT_GE(self->ring, 0);
-	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
-	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
-	ASSERT_EQ(map_producer(self->in, &self->p, NULL), 0);
-	ASSERT_EQ(map_consumer(self->out, &self->c, NULL), 0);
+	ASSERT_EQ(0, open_ends(RING(.capacity = 8, .record_size = 8),
+			       &self->ring, &self->in, &self->out));
+	ASSERT_EQ(0, map_producer(self->in, &self->p, NULL));
+	ASSERT_EQ(0, map_consumer(self->out, &self->c, NULL));
 }
 
 FIXTURE_TEARDOWN(uring)
 {
 	io_uring_queue_exit(&self->loop);
-	close_fd(&self->in);
-	close_fd(&self->out);
-	close_fd(&self->ring);
+	close_ends(&self->ring, &self->in, &self->out);
 }
 
-static int push_one(struct _test_data_uring *self, __u64 v)
+#define uring_t	FIXTURE_DATA(uring)
+
+static int push_one(uring_t *self, __u64 v)
 {
 	return push_answer(&self->p, &v);
 }
 
-#define LONG	60000	/* ms: nothing is as late as this but what does not come */
-
-/* The next completion's result; -ETIME when there is none in time. */
-static int completion(struct io_uring *loop, unsigned int ms, bool *more)
-{
-	struct __kernel_timespec time = { ms / 1000, ms % 1000 * 1000000LL };
-	struct io_uring_cqe *cqe;
-	int err = io_uring_wait_cqe_timeout(loop, &cqe, &time);
-
-	if (err)
-		return err;
-	err = cqe->res;
-	if (more)
-		*more = cqe->flags & IORING_CQE_F_MORE;
-	io_uring_cqe_seen(loop, cqe);
-	return err;
-}
-
-/* Edge after edge by one submission, each followed by a drain to EAGAIN. */
+/* One submission of a multishot poll tells of edge after edge, each drained by pops. */
 TEST_F(uring, multishot_poll)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&self->loop);
@@ -69,37 +48,37 @@ TEST_F(uring, multishot_poll)
 	bool more;
 
 	io_uring_prep_poll_multishot(sqe, self->out, POLLIN | POLLRDHUP);
-	ASSERT_EQ(io_uring_submit(&self->loop), 1);
+	ASSERT_EQ(1, io_uring_submit(&self->loop));
 	for (i = 0; i < 100; i++) {
-		ASSERT_EQ(push_one(self, i), 0);
+		ASSERT_EQ(0, push_one(self, i));
 		if (i % 3 == 2)
-			continue;	/* two at once now and then */
-		/* as many as there were edges, at least one */
+			continue;	/* two edges are one now and then */
+		/* one completion for each edge, or for two */
 		do {
-			ASSERT_EQ(completion(&self->loop, LONG, &more) & POLLIN, POLLIN);
+			ASSERT_EQ(POLLIN, completion(&self->loop, LONG, &more) & POLLIN);
 			ASSERT_TRUE(more);
 		} while (io_uring_cq_ready(&self->loop));
 		while (!pop_answer(&self->c, &v))
-			ASSERT_EQ(v, next++);
+			ASSERT_EQ(next++, v);
 	}
-	ASSERT_EQ(spscring_shutdown(self->in, 0), 0);
-	EXPECT_EQ(completion(&self->loop, LONG, &more) & POLLRDHUP, POLLRDHUP);
-	EXPECT_EQ(next, 100);
+	ASSERT_EQ(0, spscring_shutdown(self->in, 0));
+	EXPECT_EQ(POLLRDHUP, completion(&self->loop, LONG, &more) & POLLRDHUP);
+	EXPECT_EQ(100, next);
 }
 
-/* A read that finds nothing waits by poll, and no worker thread sleeps for it. */
+/* A read that finds nothing waits by poll, without a worker thread that sleeps. */
 TEST_F(uring, read)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&self->loop);
 	__u64 v = 0;
 
 	io_uring_prep_read(sqe, self->out, &v, sizeof(v), -1);
-	ASSERT_EQ(io_uring_submit(&self->loop), 1);
-	EXPECT_EQ(completion(&self->loop, 20, NULL), -ETIME);
-	EXPECT_EQ(info_of(self->ring).consumer_sleep.sleeps, 0);
-	ASSERT_EQ(push_one(self, 42), 0);
-	EXPECT_EQ(completion(&self->loop, LONG, NULL), sizeof(v));
-	EXPECT_EQ(v, 42);
+	ASSERT_EQ(1, io_uring_submit(&self->loop));
+	EXPECT_EQ(-ETIME, completion(&self->loop, 20, NULL));
+	EXPECT_EQ(0, info_of(self->ring).consumer_sleep.sleeps);
+	ASSERT_EQ(0, push_one(self, 42));
+	EXPECT_EQ(sizeof(v), completion(&self->loop, LONG, NULL));
+	EXPECT_EQ(42, v);
 }
 
 TEST_F(uring, write)
@@ -107,36 +86,36 @@ TEST_F(uring, write)
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&self->loop);
 	__u64 v, full[8] = {}, one = 9;
 
-	ASSERT_EQ(write(self->in, full, sizeof(full)), sizeof(full));
+	ASSERT_EQ(sizeof(full), write(self->in, full, sizeof(full)));
 	io_uring_prep_write(sqe, self->in, &one, sizeof(one), -1);
-	ASSERT_EQ(io_uring_submit(&self->loop), 1);
-	EXPECT_EQ(completion(&self->loop, 20, NULL), -ETIME);
-	ASSERT_EQ(pop_answer(&self->c, &v), 0);
-	EXPECT_EQ(completion(&self->loop, LONG, NULL), sizeof(one));
-	EXPECT_EQ(info_of(self->ring).length, 8);
+	ASSERT_EQ(1, io_uring_submit(&self->loop));
+	EXPECT_EQ(-ETIME, completion(&self->loop, 20, NULL));
+	ASSERT_EQ(0, pop_answer(&self->c, &v));
+	EXPECT_EQ(sizeof(one), completion(&self->loop, LONG, NULL));
+	EXPECT_EQ(8, info_of(self->ring).length);
 }
 
-/* SHUTDOWN of the own end completes what waits on it, and refuses what comes. */
+/* SHUTDOWN completes the requests that wait at that end, and later ones are refused. */
 TEST_F(uring, over)
 {
 	__u64 v = 0, full[8] = {};
 
 	io_uring_prep_read(io_uring_get_sqe(&self->loop), self->out, &v, sizeof(v), -1);
-	ASSERT_EQ(io_uring_submit(&self->loop), 1);
-	ASSERT_EQ(spscring_shutdown(self->out, 0), 0);
-	EXPECT_EQ(completion(&self->loop, LONG, NULL), -ESHUTDOWN);
+	ASSERT_EQ(1, io_uring_submit(&self->loop));
+	ASSERT_EQ(0, spscring_shutdown(self->out, 0));
+	EXPECT_EQ(-ESHUTDOWN, completion(&self->loop, LONG, NULL));
 	io_uring_prep_read(io_uring_get_sqe(&self->loop), self->out, &v, sizeof(v), -1);
-	ASSERT_EQ(io_uring_submit(&self->loop), 1);
-	EXPECT_EQ(completion(&self->loop, LONG, NULL), -ESHUTDOWN);
-	ASSERT_EQ(spscring_shutdown(self->in, 0), 0);
+	ASSERT_EQ(1, io_uring_submit(&self->loop));
+	EXPECT_EQ(-ESHUTDOWN, completion(&self->loop, LONG, NULL));
+	ASSERT_EQ(0, spscring_shutdown(self->in, 0));
 	io_uring_prep_write(io_uring_get_sqe(&self->loop), self->in, full, sizeof(full), -1);
-	ASSERT_EQ(io_uring_submit(&self->loop), 1);
-	EXPECT_EQ(completion(&self->loop, LONG, NULL), -ESHUTDOWN);
+	ASSERT_EQ(1, io_uring_submit(&self->loop));
+	EXPECT_EQ(-ESHUTDOWN, completion(&self->loop, LONG, NULL));
 }
 
 /*
- * The first of two writes wakes a read that waits: that looks like a signal to the
- * second.  How many of the three have moved 8 bytes.
+ * The first of two writes completes a read that waits, which looks like a signal to the second
+ * write.  Returns how many of the three have moved 8 bytes.
  */
 static int write_behind_wake(struct io_uring *loop, int in, int out)
 {
@@ -155,7 +134,7 @@ static int write_behind_wake(struct io_uring *loop, int in, int out)
 
 TEST_F(uring, write_behind_wake)
 {
-	EXPECT_EQ(write_behind_wake(&self->loop, self->in, self->out), 3);
+	EXPECT_EQ(3, write_behind_wake(&self->loop, self->in, self->out));
 }
 
 FIXTURE(uring_record) {
@@ -179,22 +158,18 @@ FIXTURE_SETUP(uring_record)
 	err = io_uring_queue_init(8, &self->loop, 0);
 	if (err)
 		SKIP(return, "io_uring: %s", strerror(-err));
-	self->ring = spscring_open(RING(.capacity = 4096,
-					.flags = variant->flags | SPSCRING_CREATE_RECORDS));
-	ASSERT_GE(self->ring, 0);
-	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
-	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
+	ASSERT_EQ(0, open_ends(RING(.capacity = 4096,
+				    .flags = variant->flags | SPSCRING_CREATE_RECORDS),
+			       &self->ring, &self->in, &self->out));
 }
 
 FIXTURE_TEARDOWN(uring_record)
 {
 	io_uring_queue_exit(&self->loop);
-	close_fd(&self->in);
-	close_fd(&self->out);
-	close_fd(&self->ring);
+	close_ends(&self->ring, &self->in, &self->out);
 }
 
-/* One record each, of its own length, by poll; no worker sleeps. */
+/* Each read gets one record, and waits by poll. */
 TEST_F(uring_record, read)
 {
 	static const struct iovec in[] = { { "a rec", 5 }, { "ord", 3 } };
@@ -202,47 +177,47 @@ TEST_F(uring_record, read)
 	char rec[100];
 
 	io_uring_prep_read(sqe, self->out, rec, sizeof(rec), -1);
-	ASSERT_EQ(io_uring_submit(&self->loop), 1);
-	EXPECT_EQ(completion(&self->loop, 20, NULL), -ETIME);
-	EXPECT_EQ(info_of(self->ring).consumer_sleep.sleeps, 0);
+	ASSERT_EQ(1, io_uring_submit(&self->loop));
+	EXPECT_EQ(-ETIME, completion(&self->loop, 20, NULL));
+	EXPECT_EQ(0, info_of(self->ring).consumer_sleep.sleeps);
 	io_uring_prep_writev(io_uring_get_sqe(&self->loop), self->in, in, 2, -1);
-	ASSERT_EQ(io_uring_submit(&self->loop), 1);
-	EXPECT_EQ(completion(&self->loop, LONG, NULL), 8);
-	EXPECT_EQ(completion(&self->loop, LONG, NULL), 8);
-	EXPECT_EQ(memcmp(rec, "a record", 8), 0);
-	/* too little room: it stays */
-	ASSERT_EQ(write(self->in, "another", 7), 7);
+	ASSERT_EQ(1, io_uring_submit(&self->loop));
+	EXPECT_EQ(8, completion(&self->loop, LONG, NULL));
+	EXPECT_EQ(8, completion(&self->loop, LONG, NULL));
+	EXPECT_EQ(0, memcmp(rec, "a record", 8));
+	/* a record for which there is too little room stays */
+	ASSERT_EQ(7, write(self->in, "another", 7));
 	io_uring_prep_read(io_uring_get_sqe(&self->loop), self->out, rec, 6, -1);
-	ASSERT_EQ(io_uring_submit(&self->loop), 1);
-	EXPECT_EQ(completion(&self->loop, LONG, NULL), -EMSGSIZE);
-	EXPECT_EQ(read(self->out, rec, sizeof(rec)), 7);
+	ASSERT_EQ(1, io_uring_submit(&self->loop));
+	EXPECT_EQ(-EMSGSIZE, completion(&self->loop, LONG, NULL));
+	EXPECT_EQ(7, read(self->out, rec, sizeof(rec)));
 }
 
 TEST_F(uring_record, write_behind_wake)
 {
-	EXPECT_EQ(write_behind_wake(&self->loop, self->in, self->out), 3);
+	EXPECT_EQ(3, write_behind_wake(&self->loop, self->in, self->out));
 }
 
-/* When it is full: waits by poll, until there is room for all of it; or does not. */
+/* A write to a full ring waits by poll for room for all of it, where the ring waits at all. */
 TEST_F(uring_record, write)
 {
 	char rec[4088] = {}, more[1000] = {};
 
-	ASSERT_EQ(write(self->in, rec, 2000), 2000);
-	ASSERT_EQ(write(self->in, rec, 2000), 2000);
+	ASSERT_EQ(2000, write(self->in, rec, 2000));
+	ASSERT_EQ(2000, write(self->in, rec, 2000));
 	io_uring_prep_write(io_uring_get_sqe(&self->loop), self->in, more, sizeof(more), -1);
-	ASSERT_EQ(io_uring_submit(&self->loop), 1);
+	ASSERT_EQ(1, io_uring_submit(&self->loop));
 	if (variant->flags) {
-		EXPECT_EQ(completion(&self->loop, LONG, NULL),
-			  variant->flags & SPSCRING_CREATE_DROP ? -ENOBUFS : (int)sizeof(more));
+		EXPECT_EQ(variant->flags & SPSCRING_CREATE_DROP ? -ENOBUFS : (int)sizeof(more),
+			  completion(&self->loop, LONG, NULL));
 		return;
 	}
-	EXPECT_EQ(completion(&self->loop, 20, NULL), -ETIME);
-	EXPECT_EQ(info_of(self->ring).producer_sleep.sleeps, 0);
-	EXPECT_EQ(read(self->out, rec, sizeof(rec)), 2000);
-	EXPECT_EQ(completion(&self->loop, LONG, NULL), sizeof(more));
-	EXPECT_EQ(read(self->out, rec, sizeof(rec)), 2000);
-	EXPECT_EQ(read(self->out, rec, sizeof(rec)), sizeof(more));
+	EXPECT_EQ(-ETIME, completion(&self->loop, 20, NULL));
+	EXPECT_EQ(0, info_of(self->ring).producer_sleep.sleeps);
+	EXPECT_EQ(2000, read(self->out, rec, sizeof(rec)));
+	EXPECT_EQ(sizeof(more), completion(&self->loop, LONG, NULL));
+	EXPECT_EQ(2000, read(self->out, rec, sizeof(rec)));
+	EXPECT_EQ(sizeof(more), read(self->out, rec, sizeof(rec)));
 }
 
 TEST_HARNESS_MAIN

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How much is waited for: counts that no ring can hold are refused, a watermark that
- * a full ring cannot reach is reached by that, and its time is a first record's own.
+ * Watermarks: a ring that is full has reached any watermark, each timeout is that of the record
+ * with which it began, and a count that no ring can hold is refused.
  */
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -11,7 +11,7 @@
 
 #define HOUR	3600000000000ULL	/* ns */
 
-/* ------------------------------------- more than fits beside the next record */
+/* ------------------------------------- a watermark that a full ring cannot reach */
 
 FIXTURE(full) {
 	int ring, in, out, epoll;
@@ -25,7 +25,7 @@ FIXTURE_VARIANT(full) {
 
 #define FULL(name, ...)	FIXTURE_VARIANT_ADD(full, name) { __VA_ARGS__ }
 
-/* capacity, of a record, watermark */
+/* capacity, length of a record, watermark */
 FULL(all_of_it, 0, 4096, 1000, 4096);
 FULL(most, 0, 4096, 1500, 3500);
 FULL(two_records, 0, 4096, 2000, 4040);
@@ -36,16 +36,16 @@ FULL(drops_one_record, SPSCRING_CREATE_DROP, 8192, 5000, 6000);
 FIXTURE_SETUP(full)
 {
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(open_ends(RING(.capacity = variant->capacity,
-				 .flags = SPSCRING_CREATE_RECORDS | variant->flags),
-			    &self->ring, &self->in, &self->out), 0);
-	ASSERT_EQ(record_map_producer(self->in, &self->p, NULL), 0);
-	ASSERT_EQ(record_map_consumer(self->out, &self->c, NULL), 0);
+	ASSERT_EQ(0, open_ends(RING(.capacity = variant->capacity,
+				    .flags = SPSCRING_CREATE_RECORDS | variant->flags),
+			       &self->ring, &self->in, &self->out));
+	ASSERT_EQ(0, record_map_producer(self->in, &self->p, NULL));
+	ASSERT_EQ(0, record_map_consumer(self->out, &self->c, NULL));
 	self->c.base.spin = 0;
 	self->c.base.spin_max = 0;
 	self->p.base.spin = 0;
 	self->p.base.spin_max = 0;
-	ASSERT_EQ(spscring_notify(self->out, variant->mark, 0, -1), 0);
+	ASSERT_EQ(0, spscring_notify(self->out, variant->mark, 0, -1));
 	self->epoll = epoll_of(self->out, EPOLLIN | EPOLLET);
 	ASSERT_GE(self->epoll, 0);
 }
@@ -53,14 +53,12 @@ FIXTURE_SETUP(full)
 FIXTURE_TEARDOWN(full)
 {
 	close_fd(&self->epoll);
-	close_fd(&self->in);
-	close_fd(&self->out);
-	close_fd(&self->ring);
+	close_ends(&self->ring, &self->in, &self->out);
 }
 
 static const char record[8192];
 
-/* How many, until a push finds no room; or a negative errno, of another kind. */
+/* Push until there is no room: how many, or another negative errno. */
 static int push_all(struct spscring_record_producer *p, __u32 length)
 {
 	int n, err;
@@ -70,7 +68,7 @@ static int push_all(struct spscring_record_producer *p, __u32 length)
 	return err == -EAGAIN || err == -ENOBUFS ? n : err;
 }
 
-/* How many, while there is room for another. */
+/* Push as long as there is room for one more: how many. */
 static int push_what_fits(struct spscring_record_producer *p, __u32 length)
 {
 	int n, err;
@@ -102,33 +100,33 @@ static int pop_all(struct spscring_record_consumer *c, __u32 length)
 
 #define EXPECT_BELOW_MARK()	EXPECT_LT(info_of(self->ring).length, variant->mark)
 
-/* Who sleeps is told when a push finds no room, or drops; and again for the next time. */
+/* A poller below its watermark is told when a push finds no room, each time. */
 TEST_F(full, told)
 {
 	int i;
 
-	EXPECT_EQ(epoll_next(self->epoll, 0), 0);
+	EXPECT_EQ(0, epoll_next(self->epoll, 0));
 	for (i = 0; i < 20; i++) {
 		ASSERT_GT(push_all(&self->p, variant->length), 0);
 		EXPECT_BELOW_MARK();
-		ASSERT_EQ(epoll_in_time(self->epoll), EPOLLIN);
-		/* level, too, until something is taken */
-		EXPECT_EQ(poll_one(self->out, POLLIN, 0), POLLIN);
+		ASSERT_EQ(EPOLLIN, epoll_in_time(self->epoll));
+		/* level-triggered poll says so until something is popped */
+		EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));
 		ASSERT_GT(pop_all(&self->c, variant->length), 0);
-		EXPECT_EQ(poll_one(self->out, POLLIN, 0), 0);
-		EXPECT_EQ(epoll_next(self->epoll, 0), 0);
+		EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
+		EXPECT_EQ(0, epoll_next(self->epoll, 0));
 	}
 }
 
-/* That it was full is soon past: one record less, and the watermark holds. */
+/* Once a record is popped the ring is not full, and the watermark counts again. */
 TEST_F(full, past)
 {
 	ASSERT_GT(push_all(&self->p, variant->length), 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), POLLIN);
-	ASSERT_EQ(pop_one(&self->c, variant->length), 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), 0);
-	ASSERT_EQ(push_all(&self->p, variant->length), 1);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), POLLIN);
+	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));
+	ASSERT_EQ(0, pop_one(&self->c, variant->length));
+	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
+	ASSERT_EQ(1, push_all(&self->p, variant->length));
+	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));
 }
 
 TEST_F(full, eventfd)
@@ -136,33 +134,33 @@ TEST_F(full, eventfd)
 	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	__u64 times;
 
-	ASSERT_EQ(spscring_notify(self->out, 1, 0, event), 0);
-	ASSERT_EQ(spscring_record_arm_records(&self->c, variant->mark), 0);
+	ASSERT_EQ(0, spscring_notify(self->out, 1, 0, event));
+	ASSERT_EQ(0, spscring_record_arm_records(&self->c, variant->mark));
 	ASSERT_GT(push_what_fits(&self->p, variant->length), 0);
-	EXPECT_EQ(negative_errno(read(event, &times, sizeof(times))), -EAGAIN);
-	ASSERT_EQ(push_all(&self->p, variant->length), 0);
-	EXPECT_EQ(read(event, &times, sizeof(times)), sizeof(times));
-	/* and at once where it is full already */
-	ASSERT_EQ(spscring_record_arm_records(&self->c, variant->mark), 0);
-	EXPECT_EQ(read(event, &times, sizeof(times)), sizeof(times));
+	EXPECT_EQ(-EAGAIN, negative_errno(read(event, &times, sizeof(times))));
+	ASSERT_EQ(0, push_all(&self->p, variant->length));
+	EXPECT_EQ(sizeof(times), read(event, &times, sizeof(times)));
+	/* ARM signals at once where the ring is full already */
+	ASSERT_EQ(0, spscring_record_arm_records(&self->c, variant->mark));
+	EXPECT_EQ(sizeof(times), read(event, &times, sizeof(times)));
 	close(event);
 }
 
-/* By write(), which tells the same. */
+/* The same by write(). */
 TEST_F(full, write)
 {
 	ssize_t n;
 
-	EXPECT_EQ(epoll_next(self->epoll, 0), 0);
-	ASSERT_EQ(nonblock(self->in), 0);
+	EXPECT_EQ(0, epoll_next(self->epoll, 0));
+	ASSERT_EQ(0, nonblock(self->in));
 	while ((n = negative_errno(write(self->in, record, variant->length))) > 0)
 		;
-	EXPECT_EQ(n, variant->flags ? -ENOBUFS : -EAGAIN);
+	EXPECT_EQ(variant->flags ? -ENOBUFS : -EAGAIN, n);
 	EXPECT_BELOW_MARK();
-	EXPECT_EQ(epoll_in_time(self->epoll), EPOLLIN);
+	EXPECT_EQ(EPOLLIN, epoll_in_time(self->epoll));
 }
 
-/* Of one kind of ring, or of the other. */
+/* A thread that waits at an end of a ring of either shape. */
 struct thread {
 	pthread_t id;
 	struct spscring_record_producer *rp;
@@ -210,7 +208,7 @@ static __u64 sleeps(int ring, __u32 role)
 	return role == SPSCRING_PRODUCER ? info.producer_sleep.sleeps : info.consumer_sleep.sleeps;
 }
 
-/* Until it sleeps on the end. */
+/* Start it, and return once it sleeps at the end. */
 static int start(struct thread *t, int ring, __u32 role, void *(*wait)(void *))
 {
 	__u64 before = sleeps(ring, role);
@@ -221,78 +219,78 @@ static int start(struct thread *t, int ring, __u32 role, void *(*wait)(void *))
 	return -err;
 }
 
-/* A WAIT for more is done with less. */
+/* A WAIT for more than fits ends when the ring is full. */
 TEST_F(full, wait)
 {
 	struct thread t = { .rc = &self->c, .n = variant->mark };
 
-	ASSERT_EQ(start(&t, self->ring, SPSCRING_CONSUMER, wait_for_records), 0);
+	ASSERT_EQ(0, start(&t, self->ring, SPSCRING_CONSUMER, wait_for_records));
 	ASSERT_GT(push_all(&self->p, variant->length), 0);
-	ASSERT_EQ(pthread_join(t.id, NULL), 0);
-	EXPECT_EQ(t.err, 0);
+	ASSERT_EQ(0, pthread_join(t.id, NULL));
+	EXPECT_EQ(0, t.err);
 	EXPECT_BELOW_MARK();
-	EXPECT_EQ(spscring_record_wait_records(&self->c, variant->mark, NEVER), 0);
-	/* none is none */
+	EXPECT_EQ(0, spscring_record_wait_records(&self->c, variant->mark, NEVER));
+	/* with nothing there it does not end */
 	ASSERT_GT(pop_all(&self->c, variant->length), 0);
-	EXPECT_EQ(spscring_record_wait_records(&self->c, variant->mark, 1), -ETIMEDOUT);
+	EXPECT_EQ(-ETIMEDOUT, spscring_record_wait_records(&self->c, variant->mark, 1));
 }
 
-/* A producer that has not tried, but sleeps until there is room: whoever sleeps first. */
+/* A producer sleeps for room without a push that failed, before or after the consumer sleeps. */
 TEST_F(full, asleep)
 {
 	struct thread in = { .rp = &self->p }, out = { .rc = &self->c, .n = variant->mark };
 
 	in.n = spscring_record_needs(&self->p, variant->length);
 	ASSERT_GT(push_what_fits(&self->p, variant->length), 0);
-	ASSERT_EQ(epoll_next(self->epoll, 0), 0);
-	ASSERT_EQ(start(&out, self->ring, SPSCRING_CONSUMER, wait_for_records), 0);
-	ASSERT_EQ(start(&in, self->ring, SPSCRING_PRODUCER, wait_for_room), 0);
-	ASSERT_EQ(pthread_join(out.id, NULL), 0);
-	EXPECT_EQ(out.err, 0);
-	EXPECT_EQ(epoll_in_time(self->epoll), EPOLLIN);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), POLLIN);
-	EXPECT_EQ(spscring_record_wait_records(&self->c, variant->mark, NEVER), 0);
+	ASSERT_EQ(0, epoll_next(self->epoll, 0));
+	ASSERT_EQ(0, start(&out, self->ring, SPSCRING_CONSUMER, wait_for_records));
+	ASSERT_EQ(0, start(&in, self->ring, SPSCRING_PRODUCER, wait_for_room));
+	ASSERT_EQ(0, pthread_join(out.id, NULL));
+	EXPECT_EQ(0, out.err);
+	EXPECT_EQ(EPOLLIN, epoll_in_time(self->epoll));
+	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));
+	EXPECT_EQ(0, spscring_record_wait_records(&self->c, variant->mark, NEVER));
 	ASSERT_GT(pop_all(&self->c, variant->length), 0);
-	ASSERT_EQ(pthread_join(in.id, NULL), 0);
-	EXPECT_EQ(in.err, 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), 0);
+	ASSERT_EQ(0, pthread_join(in.id, NULL));
+	EXPECT_EQ(0, in.err);
+	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
 }
 
-/* One that polls for room. */
+/* The same where the producer polls for room. */
 TEST_F(full, polled)
 {
 	__u64 need = spscring_record_needs(&self->p, variant->length);
 
-	ASSERT_EQ(spscring_notify(self->in, need, 0, -1), 0);
+	ASSERT_EQ(0, spscring_notify(self->in, need, 0, -1));
 	ASSERT_GT(push_what_fits(&self->p, variant->length), 0);
-	EXPECT_EQ(epoll_next(self->epoll, 0), 0);
-	EXPECT_EQ(poll_one(self->in, POLLOUT, 0), 0);
-	EXPECT_EQ(epoll_in_time(self->epoll), EPOLLIN);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), POLLIN);
+	EXPECT_EQ(0, epoll_next(self->epoll, 0));
+	EXPECT_EQ(0, poll_one(self->in, POLLOUT, 0));
+	EXPECT_EQ(EPOLLIN, epoll_in_time(self->epoll));
+	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));
 	ASSERT_GT(pop_all(&self->c, variant->length), 0);
-	EXPECT_EQ(poll_one(self->in, POLLOUT, 0), POLLOUT);
-	/* it was ready: no sleep */
-	ASSERT_EQ(spscring_record_push(&self->p, record, 1), 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), 0);
+	EXPECT_EQ(POLLOUT, poll_one(self->in, POLLOUT, 0));
+	/* the producer has room, so it does not sleep */
+	ASSERT_EQ(0, spscring_record_push(&self->p, record, 1));
+	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
 }
 
-/* A write() that blocks. */
+/* The same where the producer sleeps in write(). */
 TEST_F(full, write_sleeps)
 {
 	struct thread t = { .fd = self->in, .n = variant->length };
 
 	if (variant->flags)
-		return;	/* it never does */
+		return;	/* such a write never sleeps */
 	ASSERT_GT(push_what_fits(&self->p, variant->length), 0);
-	ASSERT_EQ(epoll_next(self->epoll, 0), 0);
-	ASSERT_EQ(start(&t, self->ring, SPSCRING_PRODUCER, write_one), 0);
-	EXPECT_EQ(epoll_in_time(self->epoll), EPOLLIN);
+	ASSERT_EQ(0, epoll_next(self->epoll, 0));
+	ASSERT_EQ(0, start(&t, self->ring, SPSCRING_PRODUCER, write_one));
+	EXPECT_EQ(EPOLLIN, epoll_in_time(self->epoll));
 	ASSERT_GT(pop_all(&self->c, variant->length), 0);
-	ASSERT_EQ(pthread_join(t.id, NULL), 0);
-	EXPECT_EQ(t.err, variant->length);
+	ASSERT_EQ(0, pthread_join(t.id, NULL));
+	EXPECT_EQ(variant->length, t.err);
 }
 
-/* What was published without a wake-up is told of when no later record can come. */
+/* A record that was pushed with NOWAKE is told when the ring is full behind it. */
 TEST(full_nowake)
 {
 	struct spscring_producer p;
@@ -304,19 +302,19 @@ TEST(full_nowake)
 	ASSERT_GE(ring, 0);
 	in = claim_end(ring, SPSCRING_PRODUCER, 0);
 	out = claim_end(ring, SPSCRING_CONSUMER, 0);
-	ASSERT_EQ(map_producer(in, &p, NULL), 0);
+	ASSERT_EQ(0, map_producer(in, &p, NULL));
 	epoll = epoll_of(out, EPOLLIN | EPOLLET);
-	EXPECT_EQ(epoll_next(epoll, 0), 0);
+	EXPECT_EQ(0, epoll_next(epoll, 0));
 	while (!spscring_reserve(&p, &slot))
 		spscring_commit_flags(&p, 1, SPSCRING_NOWAKE);
-	EXPECT_EQ(epoll_in_time(epoll), EPOLLIN);
+	EXPECT_EQ(EPOLLIN, epoll_in_time(epoll));
 	close(epoll);
 	close(in);
 	close(out);
 	close(ring);
 }
 
-/* Who overwrites finds room always, and comes to the watermark. */
+/* A ring that overwrites is never full, so it reaches the watermark itself. */
 TEST(full_overwrites)
 {
 	struct spscring_record_producer p;
@@ -328,19 +326,19 @@ TEST(full_overwrites)
 	ASSERT_GE(ring, 0);
 	in = claim_end(ring, SPSCRING_PRODUCER, 0);
 	out = claim_end(ring, SPSCRING_CONSUMER, 0);
-	ASSERT_EQ(record_map_producer(in, &p, NULL), 0);
-	ASSERT_EQ(spscring_notify(out, 4096, 0, -1), 0);
+	ASSERT_EQ(0, record_map_producer(in, &p, NULL));
+	ASSERT_EQ(0, spscring_notify(out, 4096, 0, -1));
 	for (i = 0; i < 5; i++) {
-		EXPECT_EQ(poll_one(out, POLLIN, 0), i * 1008 < 4096 ? 0 : POLLIN);
-		ASSERT_EQ(spscring_record_push(&p, record, 1000), 0);
+		EXPECT_EQ(i * 1008 < 4096 ? 0 : POLLIN, poll_one(out, POLLIN, 0));
+		ASSERT_EQ(0, spscring_record_push(&p, record, 1000));
 	}
-	EXPECT_EQ(poll_one(out, POLLIN, 0), POLLIN);
+	EXPECT_EQ(POLLIN, poll_one(out, POLLIN, 0));
 	close(in);
 	close(out);
 	close(ring);
 }
 
-/* A kernel producer, whose records leave less than the watermark needs. */
+/* The same by a producer in the kernel. */
 TEST(full_kernel)
 {
 	struct spscring_peer_start start = {
@@ -356,21 +354,21 @@ TEST(full_kernel)
 					   .flags = SPSCRING_CREATE_RECORDS));
 	ASSERT_GE(start.ring_fd, 0);
 	out = claim_end(start.ring_fd, SPSCRING_CONSUMER, 0);
-	ASSERT_EQ(record_map_consumer(out, &c, NULL), 0);
-	ASSERT_EQ(spscring_notify(out, 256 * 16 + 8, 0, -1), 0);
+	ASSERT_EQ(0, record_map_consumer(out, &c, NULL));
+	ASSERT_EQ(0, spscring_notify(out, 256 * 16 + 8, 0, -1));
 	epoll = epoll_of(out, EPOLLIN | EPOLLET);
 	peer = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(peer, 0);
-	ASSERT_EQ(do_ioctl(peer, SPSCRING_PEER_START, &start), 0);
+	ASSERT_EQ(0, do_ioctl(peer, SPSCRING_PEER_START, &start));
 	do {
 		ASSERT_GT(epoll_in_time(epoll), 0);
 		some = pop_all(&c, 8);
 		if (some > 0)
 			n += some;
 	} while (n != 100 * 256 && (some > 0 || some == -EAGAIN));
-	EXPECT_EQ(n, 100 * 256);
-	ASSERT_EQ(do_ioctl(peer, SPSCRING_PEER_WAIT, &result), 0);
-	EXPECT_EQ(result.err, 0);
+	EXPECT_EQ(100 * 256, n);
+	ASSERT_EQ(0, do_ioctl(peer, SPSCRING_PEER_WAIT, &result));
+	EXPECT_EQ(0, result.err);
 	close(peer);
 	close(epoll);
 	close(out);
@@ -388,27 +386,21 @@ FIXTURE(marks) {
 FIXTURE_SETUP(marks)
 {
 	SKIP_WITHOUT_DEVICE();
-	self->ring = spscring_open(RING(.capacity = 16, .record_size = 8));
-	ASSERT_GE(self->ring, 0);
-	self->in = claim_end(self->ring, SPSCRING_PRODUCER, 0);
-	ASSERT_GE(self->in, 0);
-	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
-	ASSERT_GE(self->out, 0);
-	ASSERT_EQ(map_producer(self->in, &self->p, NULL), 0);
-	ASSERT_EQ(map_consumer(self->out, &self->c, NULL), 0);
+	ASSERT_EQ(0, open_ends(RING(.capacity = 16, .record_size = 8),
+			       &self->ring, &self->in, &self->out));
+	ASSERT_EQ(0, map_producer(self->in, &self->p, NULL));
+	ASSERT_EQ(0, map_consumer(self->out, &self->c, NULL));
 	self->c.base.spin = 0;
 	self->c.base.spin_max = 0;
 	self->p.base.spin = 0;
 	self->p.base.spin_max = 0;
-	ASSERT_EQ(spscring_notify(self->out, 10, 0, -1), 0);
-	ASSERT_EQ(spscring_notify(self->in, 10, 0, -1), 0);
+	ASSERT_EQ(0, spscring_notify(self->out, 10, 0, -1));
+	ASSERT_EQ(0, spscring_notify(self->in, 10, 0, -1));
 }
 
 FIXTURE_TEARDOWN(marks)
 {
-	close_fd(&self->in);
-	close_fd(&self->out);
-	close_fd(&self->ring);
+	close_ends(&self->ring, &self->in, &self->out);
 }
 
 static int push_u64s(struct spscring_producer *p, int n)
@@ -431,65 +423,65 @@ static int pop_u64s(struct spscring_consumer *c, int n)
 	return err;
 }
 
-/* The consumer sleeps first, then the producer: by poll, by ARM, by WAIT. */
+/* The consumer sleeps first and the producer wakes it: by poll, by ARM and by WAIT. */
 TEST_F(marks, consumer_first)
 {
 	int epoll = epoll_of(self->out, EPOLLIN | EPOLLET);
 	struct thread t = { .p = &self->p, .n = 10 };
 
-	ASSERT_EQ(push_u64s(&self->p, 8), 0);
-	EXPECT_EQ(epoll_next(epoll, 0), 0);
-	EXPECT_EQ(poll_one(self->in, POLLOUT, 0), 0);
-	EXPECT_EQ(epoll_in_time(epoll), EPOLLIN);
+	ASSERT_EQ(0, push_u64s(&self->p, 8));
+	EXPECT_EQ(0, epoll_next(epoll, 0));
+	EXPECT_EQ(0, poll_one(self->in, POLLOUT, 0));
+	EXPECT_EQ(EPOLLIN, epoll_in_time(epoll));
 
-	ASSERT_EQ(pop_u64s(&self->c, 8), 0);
-	ASSERT_EQ(push_u64s(&self->p, 8), 0);
-	EXPECT_EQ(epoll_next(epoll, 0), 0);
-	ASSERT_EQ(spscring_arm_room(&self->p, 10), 0);
-	EXPECT_EQ(epoll_in_time(epoll), EPOLLIN);
+	ASSERT_EQ(0, pop_u64s(&self->c, 8));
+	ASSERT_EQ(0, push_u64s(&self->p, 8));
+	EXPECT_EQ(0, epoll_next(epoll, 0));
+	ASSERT_EQ(0, spscring_arm_room(&self->p, 10));
+	EXPECT_EQ(EPOLLIN, epoll_in_time(epoll));
 
-	ASSERT_EQ(pop_u64s(&self->c, 8), 0);
-	ASSERT_EQ(push_u64s(&self->p, 8), 0);
-	EXPECT_EQ(epoll_next(epoll, 0), 0);
-	ASSERT_EQ(start(&t, self->ring, SPSCRING_PRODUCER, wait_for_room), 0);
-	EXPECT_EQ(epoll_in_time(epoll), EPOLLIN);
-	ASSERT_EQ(pop_u64s(&self->c, 8), 0);
-	ASSERT_EQ(pthread_join(t.id, NULL), 0);
-	EXPECT_EQ(t.err, 0);
-	EXPECT_EQ(epoll_next(epoll, 0), 0);
+	ASSERT_EQ(0, pop_u64s(&self->c, 8));
+	ASSERT_EQ(0, push_u64s(&self->p, 8));
+	EXPECT_EQ(0, epoll_next(epoll, 0));
+	ASSERT_EQ(0, start(&t, self->ring, SPSCRING_PRODUCER, wait_for_room));
+	EXPECT_EQ(EPOLLIN, epoll_in_time(epoll));
+	ASSERT_EQ(0, pop_u64s(&self->c, 8));
+	ASSERT_EQ(0, pthread_join(t.id, NULL));
+	EXPECT_EQ(0, t.err);
+	EXPECT_EQ(0, epoll_next(epoll, 0));
 	close(epoll);
 }
 
-/* The producer first; and one that was ready, which is no sleep. */
+/* The producer sleeps first; and where it has room already, it does not sleep. */
 TEST_F(marks, producer_first)
 {
-	ASSERT_EQ(push_u64s(&self->p, 3), 0);
-	EXPECT_EQ(poll_one(self->in, POLLOUT, 0), POLLOUT);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), 0);
-	ASSERT_EQ(push_u64s(&self->p, 5), 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), 0);
-	EXPECT_EQ(poll_one(self->in, POLLOUT, 0), 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), POLLIN);
-	EXPECT_EQ(spscring_wait_records(&self->c, 10, NEVER), 0);
-	/* until it has room, whether it has found out or not */
-	ASSERT_EQ(pop_u64s(&self->c, 1), 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), POLLIN);
-	ASSERT_EQ(pop_u64s(&self->c, 1), 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), 0);
-	EXPECT_EQ(spscring_wait_records(&self->c, 10, 1), -ETIMEDOUT);
+	ASSERT_EQ(0, push_u64s(&self->p, 3));
+	EXPECT_EQ(POLLOUT, poll_one(self->in, POLLOUT, 0));
+	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
+	ASSERT_EQ(0, push_u64s(&self->p, 5));
+	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
+	EXPECT_EQ(0, poll_one(self->in, POLLOUT, 0));
+	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));
+	EXPECT_EQ(0, spscring_wait_records(&self->c, 10, NEVER));
+	/* until it has room, although it has not looked yet */
+	ASSERT_EQ(0, pop_u64s(&self->c, 1));
+	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));
+	ASSERT_EQ(0, pop_u64s(&self->c, 1));
+	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
+	EXPECT_EQ(-ETIMEDOUT, spscring_wait_records(&self->c, 10, 1));
 }
 
-/* The room comes in two steps, where the first slot begins the producer's time. */
+/* A producer's timeout begins with the first slot that is free. */
 TEST_F(marks, timed_producer)
 {
 	int epoll = epoll_of(self->out, EPOLLIN | EPOLLET);
 
-	ASSERT_EQ(spscring_notify(self->in, 10, HOUR, -1), 0);
-	ASSERT_EQ(push_u64s(&self->p, 16), 0);
-	EXPECT_EQ(poll_one(self->in, POLLOUT, 0), 0);
-	EXPECT_EQ(epoll_in_time(epoll), EPOLLIN);
-	ASSERT_EQ(pop_u64s(&self->c, 8), 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), POLLIN);
+	ASSERT_EQ(0, spscring_notify(self->in, 10, HOUR, -1));
+	ASSERT_EQ(0, push_u64s(&self->p, 16));
+	EXPECT_EQ(0, poll_one(self->in, POLLOUT, 0));
+	EXPECT_EQ(EPOLLIN, epoll_in_time(epoll));
+	ASSERT_EQ(0, pop_u64s(&self->c, 8));
+	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));
 	close(epoll);
 }
 
@@ -512,7 +504,7 @@ static int produce_bursts(int fd, int bursts)
 	return spscring_shutdown(fd, 0) ? 1 : 0;
 }
 
-/* Both ends sleep and wake, again and again. */
+/* Two ends hand over to each other, many times. */
 TEST_F_TIMEOUT(marks, hand_over, 1800)
 {
 	const int bursts = messages() < 1000000 ? 2000 : 20000;
@@ -526,59 +518,59 @@ TEST_F_TIMEOUT(marks, hand_over, 1800)
 		ASSERT_GT(epoll_in_time(epoll), 0)
 			TH_LOG("record %llu", next);
 		while (!(err = spscring_pop(&self->c, &v)))
-			ASSERT_EQ(v, next++);
+			ASSERT_EQ(next++, v);
 	} while (err == -EAGAIN);
-	EXPECT_EQ(err, -ESHUTDOWN);
-	EXPECT_EQ(wait_child(pid), 0);
+	EXPECT_EQ(-ESHUTDOWN, err);
+	EXPECT_EQ(0, wait_child(pid));
 	close(epoll);
 }
 
 /* --------------------------------------------------------- KICK with NOW */
 
-/* What is there is enough for a WAIT as well. */
+/* A kick with NOW ends a WAIT, too, with what is there. */
 TEST_F(marks, now)
 {
 	struct thread t = { .c = &self->c, .n = 10 };
 
-	ASSERT_EQ(start(&t, self->ring, SPSCRING_CONSUMER, wait_for_records), 0);
-	ASSERT_EQ(push_u64s(&self->p, 3), 0);
-	ASSERT_EQ(do_ioctl(self->in, SPSCRING_KICK, (void *)SPSCRING_KICK_NOW), 0);
-	ASSERT_EQ(pthread_join(t.id, NULL), 0);
-	EXPECT_EQ(t.err, 0);
-	EXPECT_EQ(info_of(self->ring).length, 3);
+	ASSERT_EQ(0, start(&t, self->ring, SPSCRING_CONSUMER, wait_for_records));
+	ASSERT_EQ(0, push_u64s(&self->p, 3));
+	ASSERT_EQ(0, do_ioctl(self->in, SPSCRING_KICK, (void *)SPSCRING_KICK_NOW));
+	ASSERT_EQ(0, pthread_join(t.id, NULL));
+	EXPECT_EQ(0, t.err);
+	EXPECT_EQ(3, info_of(self->ring).length);
 }
 
-/* Of nothing it tells nothing: the next record is to wait for its watermark. */
+/* A kick with NOW of an empty ring tells nothing, and the next record waits for its watermark. */
 TEST_F(marks, now_of_nothing)
 {
-	ASSERT_EQ(do_ioctl(self->in, SPSCRING_KICK, (void *)SPSCRING_KICK_NOW), 0);
-	ASSERT_EQ(push_u64s(&self->p, 1), 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), 0);
-	EXPECT_EQ(spscring_wait_records(&self->c, 10, 1), -ETIMEDOUT);
+	ASSERT_EQ(0, do_ioctl(self->in, SPSCRING_KICK, (void *)SPSCRING_KICK_NOW));
+	ASSERT_EQ(0, push_u64s(&self->p, 1));
+	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
+	EXPECT_EQ(-ETIMEDOUT, spscring_wait_records(&self->c, 10, 1));
 }
 
-/* A producer that waits for room needs it all. */
+/* A kick with NOW does not wake a producer that needs more room. */
 TEST_F(marks, now_of_room)
 {
 	struct thread t = { .p = &self->p, .n = 10 };
 
-	ASSERT_EQ(push_u64s(&self->p, 16), 0);
-	ASSERT_EQ(start(&t, self->ring, SPSCRING_PRODUCER, wait_for_room), 0);
-	ASSERT_EQ(pop_u64s(&self->c, 3), 0);
-	ASSERT_EQ(do_ioctl(self->out, SPSCRING_KICK, (void *)SPSCRING_KICK_NOW), 0);
-	EXPECT_EQ(spscring_wait_room(&self->p, 10, 1), -ETIMEDOUT);
-	ASSERT_EQ(pop_u64s(&self->c, 7), 0);
-	ASSERT_EQ(pthread_join(t.id, NULL), 0);
-	EXPECT_EQ(t.err, 0);
+	ASSERT_EQ(0, push_u64s(&self->p, 16));
+	ASSERT_EQ(0, start(&t, self->ring, SPSCRING_PRODUCER, wait_for_room));
+	ASSERT_EQ(0, pop_u64s(&self->c, 3));
+	ASSERT_EQ(0, do_ioctl(self->out, SPSCRING_KICK, (void *)SPSCRING_KICK_NOW));
+	EXPECT_EQ(-ETIMEDOUT, spscring_wait_room(&self->p, 10, 1));
+	ASSERT_EQ(0, pop_u64s(&self->c, 7));
+	ASSERT_EQ(0, pthread_join(t.id, NULL));
+	EXPECT_EQ(0, t.err);
 }
 
-/* ------------------------------------------ a watermark's time: its own record's */
+/* ----------------------------------- a timeout is that of the record it began with */
 
 #define SOON	200000000LL	/* ns */
 
 /*
- * One that began behind all of its timers, on the same CPU, and that is longer: once it
- * has expired they have.
+ * Wait for a longer timeout, which begins after all of a test's, on the same CPU: once it has
+ * expired, they have.
  */
 static int until_expired(void)
 {
@@ -597,133 +589,133 @@ static int until_expired(void)
 	return err;
 }
 
-/* NOTIFY ends the time of the one that it replaces ... */
+/* NOTIFY cancels the timeout of the watermark that it replaces ... */
 TEST_F(marks, replaced)
 {
 	pin(false);
-	ASSERT_EQ(spscring_notify(self->out, 10, SOON, -1), 0);
-	ASSERT_EQ(push_u64s(&self->p, 1), 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), 0);
-	ASSERT_EQ(spscring_notify(self->out, 10, 0, -1), 0);
-	ASSERT_EQ(until_expired(), 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), 0);
+	ASSERT_EQ(0, spscring_notify(self->out, 10, SOON, -1));
+	ASSERT_EQ(0, push_u64s(&self->p, 1));
+	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
+	ASSERT_EQ(0, spscring_notify(self->out, 10, 0, -1));
+	ASSERT_EQ(0, until_expired());
+	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
 }
 
-/* ... however long that was. */
+/* ... also where that was longer. */
 TEST_F(marks, replaced_longer)
 {
 	int epoll = epoll_of(self->out, EPOLLIN | EPOLLET);
 
-	ASSERT_EQ(spscring_notify(self->out, 10, HOUR, -1), 0);
-	ASSERT_EQ(push_u64s(&self->p, 1), 0);
-	EXPECT_EQ(epoll_next(epoll, 0), 0);
-	ASSERT_EQ(spscring_notify(self->out, 10, 1000000, -1), 0);
-	EXPECT_EQ(epoll_in_time(epoll), EPOLLIN);
+	ASSERT_EQ(0, spscring_notify(self->out, 10, HOUR, -1));
+	ASSERT_EQ(0, push_u64s(&self->p, 1));
+	EXPECT_EQ(0, epoll_next(epoll, 0));
+	ASSERT_EQ(0, spscring_notify(self->out, 10, 1000000, -1));
+	EXPECT_EQ(EPOLLIN, epoll_in_time(epoll));
 	close(epoll);
 }
 
-/* A record's time does not tell of a later one, which has its own: no sooner than that. */
+/* The timeout of a record that is popped does not tell of a later one, which has its own. */
 TEST_F(marks, taken)
 {
 	__s64 since;
 
-	ASSERT_EQ(spscring_notify(self->out, 10, SOON, -1), 0);
-	ASSERT_EQ(push_u64s(&self->p, 1), 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), 0);
+	ASSERT_EQ(0, spscring_notify(self->out, 10, SOON, -1));
+	ASSERT_EQ(0, push_u64s(&self->p, 1));
+	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
 	sleep_ms(SOON / 2000000);
-	ASSERT_EQ(pop_u64s(&self->c, 1), 0);
+	ASSERT_EQ(0, pop_u64s(&self->c, 1));
 	since = now_ns();
-	ASSERT_EQ(push_u64s(&self->p, 1), 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, LONG), POLLIN);
+	ASSERT_EQ(0, push_u64s(&self->p, 1));
+	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, LONG));
 	EXPECT_GE(now_ns() - since, SOON);
 }
 
-/* Nor does one that is over when nothing is there. */
+/* Nor does a timeout that expired while the ring was empty. */
 TEST_F(marks, taken_before)
 {
 	__s64 since;
 
 	pin(false);
-	ASSERT_EQ(spscring_notify(self->out, 10, SOON, -1), 0);
-	ASSERT_EQ(push_u64s(&self->p, 1), 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, 0), 0);
-	ASSERT_EQ(pop_u64s(&self->c, 1), 0);
-	ASSERT_EQ(until_expired(), 0);
+	ASSERT_EQ(0, spscring_notify(self->out, 10, SOON, -1));
+	ASSERT_EQ(0, push_u64s(&self->p, 1));
+	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
+	ASSERT_EQ(0, pop_u64s(&self->c, 1));
+	ASSERT_EQ(0, until_expired());
 	since = now_ns();
-	ASSERT_EQ(push_u64s(&self->p, 1), 0);
-	EXPECT_EQ(poll_one(self->out, POLLIN, LONG), POLLIN);
+	ASSERT_EQ(0, push_u64s(&self->p, 1));
+	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, LONG));
 	EXPECT_GE(now_ns() - since, SOON);
 }
 
-/* Who still sleeps is told of the later one, if nobody polls in between: it came before ... */
+/* A poller that sleeps on is told of a later record, which came before the first timeout ... */
 TEST_F(marks, taken_asleep)
 {
 	int epoll = epoll_of(self->out, EPOLLIN | EPOLLET);
 	__s64 since;
 
-	ASSERT_EQ(spscring_notify(self->out, 10, SOON, -1), 0);
-	EXPECT_EQ(epoll_next(epoll, 0), 0);
-	ASSERT_EQ(push_u64s(&self->p, 1), 0);
-	ASSERT_EQ(pop_u64s(&self->c, 1), 0);
+	ASSERT_EQ(0, spscring_notify(self->out, 10, SOON, -1));
+	EXPECT_EQ(0, epoll_next(epoll, 0));
+	ASSERT_EQ(0, push_u64s(&self->p, 1));
+	ASSERT_EQ(0, pop_u64s(&self->c, 1));
 	since = now_ns();
-	ASSERT_EQ(push_u64s(&self->p, 1), 0);
-	EXPECT_EQ(epoll_in_time(epoll), EPOLLIN);
+	ASSERT_EQ(0, push_u64s(&self->p, 1));
+	EXPECT_EQ(EPOLLIN, epoll_in_time(epoll));
 	EXPECT_GE(now_ns() - since, SOON);
 	close(epoll);
 }
 
-/* ... or after the time of the first was over. */
+/* ... or after it. */
 TEST_F(marks, taken_asleep_before)
 {
 	int epoll = epoll_of(self->out, EPOLLIN | EPOLLET);
 	__s64 since;
 
 	pin(false);
-	ASSERT_EQ(spscring_notify(self->out, 10, SOON, -1), 0);
-	EXPECT_EQ(epoll_next(epoll, 0), 0);
-	ASSERT_EQ(push_u64s(&self->p, 1), 0);
-	ASSERT_EQ(pop_u64s(&self->c, 1), 0);
-	ASSERT_EQ(until_expired(), 0);
+	ASSERT_EQ(0, spscring_notify(self->out, 10, SOON, -1));
+	EXPECT_EQ(0, epoll_next(epoll, 0));
+	ASSERT_EQ(0, push_u64s(&self->p, 1));
+	ASSERT_EQ(0, pop_u64s(&self->c, 1));
+	ASSERT_EQ(0, until_expired());
 	since = now_ns();
-	ASSERT_EQ(push_u64s(&self->p, 1), 0);
-	EXPECT_EQ(epoll_in_time(epoll), EPOLLIN);
+	ASSERT_EQ(0, push_u64s(&self->p, 1));
+	EXPECT_EQ(EPOLLIN, epoll_in_time(epoll));
 	EXPECT_GE(now_ns() - since, SOON);
 	close(epoll);
 }
 
 /* ------------------------------------------------ counts that no ring holds */
 
-/* The library's, in which nothing comes of them. */
+/* The library refuses them, and nothing has changed. */
 TEST_F(marks, counts)
 {
 	const __u64 counts[] = { 17, 1ULL << 32, (1ULL << 32) + 5, 1ULL << 62, 1ULL << 63,
 				 (1ULL << 63) + 17, ~0ULL };
 	size_t i;
 
-	ASSERT_EQ(push_u64s(&self->p, 5), 0);
+	ASSERT_EQ(0, push_u64s(&self->p, 5));
 	for (i = 0; i < ARRAY_SIZE(counts); i++) {
-		EXPECT_EQ(spscring_wait_records(&self->c, counts[i], 1), -EINVAL);
-		EXPECT_EQ(spscring_wait_room(&self->p, counts[i], 1), -EINVAL);
-		EXPECT_EQ(spscring_arm_records(&self->c, counts[i]), -EINVAL);
-		EXPECT_EQ(spscring_arm_room(&self->p, counts[i]), -EINVAL);
-		EXPECT_EQ(spscring_notify(self->out, counts[i], 0, -1), -EINVAL);
-		EXPECT_EQ(spscring_notify(self->in, counts[i], 0, -1), -EINVAL);
-		EXPECT_EQ(spscring_has_records(&self->c, counts[i]), 0);
-		EXPECT_EQ(spscring_has_room(&self->p, counts[i]), 0);
-		EXPECT_EQ(spscring_spin_records(&self->c, counts[i]), 0);
-		EXPECT_EQ(spscring_spin_room(&self->p, counts[i]), 0);
+		EXPECT_EQ(-EINVAL, spscring_wait_records(&self->c, counts[i], 1));
+		EXPECT_EQ(-EINVAL, spscring_wait_room(&self->p, counts[i], 1));
+		EXPECT_EQ(-EINVAL, spscring_arm_records(&self->c, counts[i]));
+		EXPECT_EQ(-EINVAL, spscring_arm_room(&self->p, counts[i]));
+		EXPECT_EQ(-EINVAL, spscring_notify(self->out, counts[i], 0, -1));
+		EXPECT_EQ(-EINVAL, spscring_notify(self->in, counts[i], 0, -1));
+		EXPECT_EQ(0, spscring_has_records(&self->c, counts[i]));
+		EXPECT_EQ(0, spscring_has_room(&self->p, counts[i]));
+		EXPECT_EQ(0, spscring_spin_records(&self->c, counts[i]));
+		EXPECT_EQ(0, spscring_spin_room(&self->p, counts[i]));
 	}
-	EXPECT_EQ(spscring_wait_records(&self->c, 0, 1), -EINVAL);
-	EXPECT_EQ(spscring_wait_room(&self->p, 0, 1), -EINVAL);
-	EXPECT_EQ(spscring_arm_records(&self->c, 0), -EINVAL);
-	EXPECT_EQ(spscring_arm_room(&self->p, 0), -EINVAL);
-	EXPECT_EQ(spscring_wait_records(&self->c, 5, NEVER), 0);
-	EXPECT_EQ(spscring_wait_room(&self->p, 11, NEVER), 0);
-	EXPECT_EQ(info_of(self->ring).broken, 0);
-	/* who is broken is told that, and no count's fault */
-	ASSERT_EQ(spscring_consumer_broken(&self->c.base), -EPIPE);
-	EXPECT_EQ(spscring_wait_records(&self->c, 1, NEVER), -EPIPE);
-	EXPECT_EQ(spscring_arm_records(&self->c, 1), -EPIPE);
+	EXPECT_EQ(-EINVAL, spscring_wait_records(&self->c, 0, 1));
+	EXPECT_EQ(-EINVAL, spscring_wait_room(&self->p, 0, 1));
+	EXPECT_EQ(-EINVAL, spscring_arm_records(&self->c, 0));
+	EXPECT_EQ(-EINVAL, spscring_arm_room(&self->p, 0));
+	EXPECT_EQ(0, spscring_wait_records(&self->c, 5, NEVER));
+	EXPECT_EQ(0, spscring_wait_room(&self->p, 11, NEVER));
+	EXPECT_EQ(0, info_of(self->ring).broken);
+	/* a broken ring says that it is broken, whatever the count */
+	ASSERT_EQ(-EPIPE, spscring_consumer_broken(&self->c.base));
+	EXPECT_EQ(-EPIPE, spscring_wait_records(&self->c, 1, NEVER));
+	EXPECT_EQ(-EPIPE, spscring_arm_records(&self->c, 1));
 }
 
 static int wait_at(int fd, __u32 flags, __u64 index)
@@ -736,32 +728,32 @@ static int wait_at(int fd, __u32 flags, __u64 index)
 	return do_ioctl(fd, SPSCRING_WAIT, &want);
 }
 
-/* The ioctl's index, both ways from the cursor. */
+/* WAIT refuses an index that is too far from the cursor, either way. */
 TEST_F(marks, indices)
 {
 	const __u32 arm = SPSCRING_WAIT_ARM;
 	int i;
 
-	ASSERT_EQ(push_u64s(&self->p, 5), 0);
-	ASSERT_EQ(pop_u64s(&self->c, 5), 0);
+	ASSERT_EQ(0, push_u64s(&self->p, 5));
+	ASSERT_EQ(0, pop_u64s(&self->c, 5));
 	for (i = 0; i < 2; i++) {
 		int fd = i ? self->in : self->out;
 
-		EXPECT_EQ(wait_at(fd, 0, 5 + 17), -EINVAL);
-		EXPECT_EQ(wait_at(fd, arm, 5 + 17), -EINVAL);
-		EXPECT_EQ(wait_at(fd, 0, 5 + (1ULL << 62)), -EINVAL);
-		EXPECT_EQ(wait_at(fd, 0, 5 + (1ULL << 63)), -EINVAL);
-		EXPECT_EQ(wait_at(fd, arm, 5 + (1ULL << 63)), -EINVAL);
-		EXPECT_EQ(wait_at(fd, 0, 5 - (1ULL << 62)), -EINVAL);
-		EXPECT_EQ(wait_at(fd, arm, 5 - (1ULL << 62)), -EINVAL);
-		/* what lies behind is there */
-		EXPECT_EQ(wait_at(fd, 0, 5 - (1ULL << 62) + 1), 0);
-		EXPECT_EQ(wait_at(fd, 0, 5), 0);
-		EXPECT_EQ(wait_at(fd, 0, 0), 0);
+		EXPECT_EQ(-EINVAL, wait_at(fd, 0, 5 + 17));
+		EXPECT_EQ(-EINVAL, wait_at(fd, arm, 5 + 17));
+		EXPECT_EQ(-EINVAL, wait_at(fd, 0, 5 + (1ULL << 62)));
+		EXPECT_EQ(-EINVAL, wait_at(fd, 0, 5 + (1ULL << 63)));
+		EXPECT_EQ(-EINVAL, wait_at(fd, arm, 5 + (1ULL << 63)));
+		EXPECT_EQ(-EINVAL, wait_at(fd, 0, 5 - (1ULL << 62)));
+		EXPECT_EQ(-EINVAL, wait_at(fd, arm, 5 - (1ULL << 62)));
+		/* an index behind the cursor is reached already */
+		EXPECT_EQ(0, wait_at(fd, 0, 5 - (1ULL << 62) + 1));
+		EXPECT_EQ(0, wait_at(fd, 0, 5));
+		EXPECT_EQ(0, wait_at(fd, 0, 0));
 	}
-	EXPECT_EQ(wait_at(self->out, 0, 5 + 16), -ETIMEDOUT);
-	EXPECT_EQ(wait_at(self->in, 0, 5 + 16), 0);
-	EXPECT_EQ(info_of(self->ring).broken, 0);
+	EXPECT_EQ(-ETIMEDOUT, wait_at(self->out, 0, 5 + 16));
+	EXPECT_EQ(0, wait_at(self->in, 0, 5 + 16));
+	EXPECT_EQ(0, info_of(self->ring).broken);
 }
 
 TEST_HARNESS_MAIN
