@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/log2.h>
 #include <linux/module.h>
 
 #include "ring.h"
@@ -10,6 +11,29 @@ module_param_named(quiet_us, fence_quiet_us, uint, 0644);
 MODULE_PARM_DESC(quiet_us, "How long nobody has begun to sleep until a ring's publishes do without a fence, in microseconds");
 module_param_named(max_interrupts, fence_max_interrupts, uint, 0644);
 MODULE_PARM_DESC(max_interrupts, "How often a second each user's rings, and all drivers' together, may have a peer's CPUs interrupted so that it need not fence; 0: never");
+
+static int frame_size_set(const char *value, const struct kernel_param *param)
+{
+	unsigned int size;
+	int err = kstrtouint(value, 0, &size);
+
+	if (err)
+		return err;
+	if (size && (!is_power_of_2(size) || size < SPSCRING_FRAME_MIN ||
+		     size > SPSCRING_FRAME_MAX))
+		return -EINVAL;
+	WRITE_ONCE(*(unsigned int *)param->arg, size);
+	return 0;
+}
+
+static const struct kernel_param_ops frame_size_ops = {
+	.set = frame_size_set,
+	.get = param_get_uint,
+};
+
+unsigned int ring_default_frame_size;
+module_param_cb(default_frame_size, &frame_size_ops, &ring_default_frame_size, 0644);
+MODULE_PARM_DESC(default_frame_size, "Frame size of rings whose creator names none, in bytes, a power of two; 0: by the size of an element");
 
 static int __init spscring_init(void)
 {

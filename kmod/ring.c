@@ -45,6 +45,27 @@ static int ring_check(const struct spscring_create *want, bool for_user, int *no
 	return memchr_inv(want->name + i, 0, SPSCRING_NAME_MAX - i) ? -EINVAL : 0;
 }
 
+/* A ring of fewer frames than these keeps to the layout's own choice of their size. */
+#define RING_FRAMES_LEAST	8
+
+/*
+ * The module's default frame size is taken where it is larger than the layout's own choice,
+ * which wastes more if it is made smaller, and where the ring then has frames enough: the
+ * two ends are to work in different frames, and an unfilled last one is to waste little.
+ */
+static int ring_lay_out(struct spscring_geometry *g, const struct spscring_create *want)
+{
+	struct spscring_create larger = *want;
+	int err = spscring_geometry_init(g, want, PAGE_SIZE);
+
+	larger.frame_size = READ_ONCE(ring_default_frame_size);
+	if (err || want->frame_size || want->flags & SPSCRING_CREATE_RECORDS ||
+	    larger.frame_size <= g->frame_size ||
+	    g->capacity / RING_FRAMES_LEAST < (larger.frame_size - g->frame_first) / g->stride)
+		return err;
+	return spscring_geometry_init(g, &larger, PAGE_SIZE);
+}
+
 static struct spscring_kernel_lines *ring_kernel_lines(struct spscring *ring)
 {
 	return (struct spscring_kernel_lines *)
@@ -77,7 +98,7 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	ring = kzalloc(sizeof(*ring), for_user ? GFP_KERNEL_ACCOUNT : GFP_KERNEL);
 	if (!ring)
 		return ERR_PTR(-ENOMEM);
-	err = spscring_geometry_init(&ring->geometry, want, PAGE_SIZE);
+	err = ring_lay_out(&ring->geometry, want);
 	if (err)
 		goto err_free;
 	kref_init(&ring->ref);

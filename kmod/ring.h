@@ -136,6 +136,7 @@ struct spscring {
 #define RING_HUGE_ORDER	(PMD_SHIFT - PAGE_SHIFT)
 
 extern unsigned long ring_max_bytes;
+extern unsigned int ring_default_frame_size;
 extern unsigned int fence_max_interrupts;
 extern unsigned int fence_quiet_us;
 

@@ -545,4 +545,104 @@ TEST(largest)
 		  -E2BIG);
 }
 
+/* ----------------------------------------- the module's default frame size */
+
+FIXTURE(frame)
+{
+	struct parameter size;
+};
+
+FIXTURE_SETUP(frame)
+{
+	SKIP_WITHOUT_DEVICE();
+	if (!parameter_keep(&self->size, "default_frame_size"))
+		SKIP(return, "cannot write the module's parameters");
+}
+
+FIXTURE_TEARDOWN(frame)
+{
+	EXPECT_EQ(parameter_restore(&self->size), 0);
+}
+
+/* The frame size of a new ring, through which its capacity of u64s goes; or an errno. */
+static long frame_size_of(const struct spscring_create *want)
+{
+	struct spscring_geometry g;
+	struct spscring_producer p;
+	struct spscring_consumer c;
+	int ring, in, out, err;
+	__u64 i, value;
+
+	err = open_ends(want, &ring, &in, &out);
+	if (err)
+		return err;
+	g = info_of(ring).geometry;
+	if (want->record_size == sizeof(value)) {
+		err = map_producer(in, &p, NULL);
+		if (!err)
+			err = map_consumer(out, &c, NULL);
+		for (i = 0; i < want->capacity && !err; i++)
+			err = spscring_push(&p, &i);
+		if (!err && spscring_push(&p, &i) != -EAGAIN)
+			err = -EBADE;
+		for (i = 0; i < want->capacity && !err; i++)
+			err = spscring_pop(&c, &value) || value != i ? -EBADE : 0;
+	}
+	close(in);
+	close(out);
+	close(ring);
+	return err ? err : (long)g.frame_size;
+}
+
+TEST_F(frame, by_default)
+{
+	/* the least capacities that have 8 frames of 4096 bytes, and the same of 512 */
+	const __u64 many = 8 * (4096 / 8 - 1), some = 8 * (512 / 8 - 1);
+
+	ASSERT_EQ(parameter_set(&self->size, 0), 0);
+	EXPECT_EQ(frame_size_of(RING(.capacity = many, .record_size = 8)), 64);
+	ASSERT_EQ(parameter_set(&self->size, 4096), 0);
+	EXPECT_EQ(read_number("/sys/module/spscring/parameters/default_frame_size"), 4096);
+	EXPECT_EQ(frame_size_of(RING(.capacity = many, .record_size = 8)), 4096);
+	EXPECT_EQ(frame_size_of(RING(.capacity = many - 1, .record_size = 8)), 64);
+	ASSERT_EQ(parameter_set(&self->size, 512), 0);
+	EXPECT_EQ(frame_size_of(RING(.capacity = some, .record_size = 8)), 512);
+	EXPECT_EQ(frame_size_of(RING(.capacity = some - 1, .record_size = 8)), 64);
+	EXPECT_EQ(frame_size_of(RING(.capacity = 1, .record_size = 8)), 64);
+}
+
+/* Who names a size has that one; a ring of records has no frames. */
+TEST_F(frame, not_by_default)
+{
+	const __u64 many = 1 << 16;
+
+	ASSERT_EQ(parameter_set(&self->size, 512), 0);
+	EXPECT_EQ(frame_size_of(RING(.capacity = many, .record_size = 8, .frame_size = 64)), 64);
+	EXPECT_EQ(frame_size_of(RING(.capacity = many, .record_size = 8, .frame_size = 1024)),
+		  1024);
+	EXPECT_EQ(frame_size_of(RING(.capacity = many, .flags = RECORDS)), 0);
+	/* 512 bytes hold no element; or two, and a fifth of them would be unused */
+	EXPECT_EQ(frame_size_of(RING(.capacity = 100, .record_size = 1000)), 1024);
+	EXPECT_EQ(frame_size_of(RING(.capacity = 1000, .record_size = 200)), 1024);
+	ASSERT_EQ(parameter_set(&self->size, SPSCRING_FRAME_MAX), 0);
+	EXPECT_EQ(frame_size_of(RING(.capacity = many, .record_size = 8)), 64);
+}
+
+TEST_F(frame, refused)
+{
+	static const long long sizes[] = {
+		-1, 1, 8, SPSCRING_FRAME_MIN / 2, 96, 4095, 4097, 2 * SPSCRING_FRAME_MAX, 1U << 31,
+	};
+	size_t i;
+
+	ASSERT_EQ(parameter_set(&self->size, 128), 0);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		EXPECT_EQ(parameter_set(&self->size, sizes[i]), -EINVAL)
+			TH_LOG("%lld", sizes[i]);
+	}
+	EXPECT_EQ(read_number("/sys/module/spscring/parameters/default_frame_size"), 128);
+	EXPECT_EQ(parameter_set(&self->size, SPSCRING_FRAME_MIN), 0);
+	EXPECT_EQ(parameter_set(&self->size, SPSCRING_FRAME_MAX), 0);
+}
+
 TEST_HARNESS_MAIN

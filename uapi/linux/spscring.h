@@ -84,7 +84,9 @@
  *		 in @record_size.
  * @frame_size:	 power of two, SPSCRING_FRAME_MIN to SPSCRING_FRAME_MAX, with
  *		 room for one record; or 0: the smallest that wastes at most
- *		 13 %, less if @capacity records fit in less.
+ *		 13 %, less if @capacity records fit in less.  The module's parameter
+ *		 default_frame_size makes it larger for 0, in rings that have at
+ *		 least 8 such frames.  What it became is in struct spscring_geometry.
  * @numa_node:	 where the pages come from, with SPSCRING_CREATE_NUMA_NODE, a node of
  *		 the caller's cpuset; otherwise 0, and they come from the caller's node.
  *		 Where it has no more, another node of the cpuset gives.
