@@ -82,4 +82,15 @@ static SPSCRING_INLINE void spscring_cpu_relax(void)
 }
 #endif
 
+/*
+ * Ask for a line that will be written.  The compiler, told of x86-64 and no more, would ask
+ * for it to be read.  Any x86-64 CPU takes this instruction, an old one to do nothing.
+ */
+#ifdef __x86_64__
+#define spscring_prefetchw(p)	\
+	__asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)(p)))
+#else
+#define spscring_prefetchw(p)		__builtin_prefetch(p, 1)
+#endif
+
 #endif /* _UAPI_LINUX_SPSCRING_PLATFORM_H */

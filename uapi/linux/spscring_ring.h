@@ -744,6 +744,25 @@ static inline int spscring_push(struct spscring_producer *p, const void *rec)
 	return spscring_push_fixed(p, rec, p->record_size);
 }
 
+/* How many frames ahead a batch asks for lines. */
+#define SPSCRING_PREFETCH_FRAMES	16
+
+/*
+ * A batch that enters a frame asks for the first line of a later one, so that its stores
+ * find the line there.  The later frame must be free, or the line would be taken from the
+ * consumer that reads it; and nothing behind the data is asked for.
+ */
+static SPSCRING_INLINE void spscring_prefetch_ahead(const struct spscring_producer *p,
+						    const struct spscring_place *at, __u64 pos)
+{
+	unsigned long bytes = SPSCRING_PREFETCH_FRAMES * (unsigned long)p->frame_size;
+	__u64 elements = (SPSCRING_PREFETCH_FRAMES + 1) * (__u64)p->frame_records;
+
+	if (bytes < (unsigned long)(p->base.end - (const char *)at->tail) &&
+	    p->base.limit - pos >= elements)
+		spscring_prefetchw((const char *)at->tail + bytes);
+}
+
 /*
  * n records of one frame.  A line full of small records of known size is
  * moved without a loop or a call: that is what a batch mostly consists of.
@@ -802,6 +821,7 @@ static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
 		    spscring_at_frame_end(p, &at, pos)) {
 			/* of a whole frame that is free no more need be known, nor told */
 			at = spscring_place_ahead(p, &at, pos);
+			spscring_prefetch_ahead(p, &at, pos);
 			stop = pos + p->frame_records;
 		} else if (spscring_unlikely(pos == stop)) {
 			int err;
