@@ -84,13 +84,14 @@ static void tell_hand_overs(int ring, enum how how, __u64 producer_slept, __u64 
 	       least(consumer_slept, kicks ? c.kicks : c.wakes));
 }
 
-static void tell_interrupts(int ring)
+static void tell_sleeps(int ring)
 {
 	struct spscring_info info = info_of(ring);
 
-	printf("# interrupts: consumer %llu in %llu sleeps, producer %llu in %llu\n",
-	       info.consumer_sleep.interrupts, info.consumer_sleep.sleeps,
-	       info.producer_sleep.interrupts, info.producer_sleep.sleeps);
+	printf("# of both ends: sleeps %llu interrupts %llu clears %llu\n",
+	       info.consumer_sleep.sleeps + info.producer_sleep.sleeps,
+	       info.consumer_sleep.interrupts + info.producer_sleep.interrupts,
+	       info.consumer_sleep.clears + info.producer_sleep.clears);
 }
 
 /* How often this process, or the children that it has waited for, gave up the CPU. */
@@ -191,7 +192,7 @@ TEST_F_TIMEOUT(torture, hand_over, 1800)
 		kill(pid, SIGKILL);
 	EXPECT_EQ(0, wait_child(pid));
 	EXPECT_GT(info_of(self->ring).consumer_sleep.kicks, 0);
-	tell_interrupts(self->ring);
+	tell_sleeps(self->ring);
 	tell_hand_overs(self->ring, variant->how, slept(RUSAGE_CHILDREN), slept(RUSAGE_SELF));
 	close(fd);
 }
@@ -263,7 +264,8 @@ static int kernel_consume(int ring, enum how how, __u64 n)
 TEST_F_TIMEOUT(kernel, hand_over, 1800)
 {
 	struct spscring_peer_start start = {
-		.op = variant->op, .flags = SPSCRING_PEER_SLEEP | SPSCRING_PEER_SHUTDOWN,
+		.op = variant->op,
+		.flags = SPSCRING_PEER_SLEEP | SPSCRING_PEER_SHUTDOWN | SPSCRING_PEER_DAWDLE,
 		.ring_fd = self->ring, .cpu = -1, .batch = 1,
 		.count = 4 * hand_overs(),	/* a hand-over is cheapest here */
 	};
@@ -281,7 +283,7 @@ TEST_F_TIMEOUT(kernel, hand_over, 1800)
 	EXPECT_EQ(0, result.lost);
 	info = info_of(self->ring);
 	EXPECT_GT(info.consumer_sleep.wakes + info.producer_sleep.wakes, 0);
-	tell_interrupts(self->ring);
+	tell_sleeps(self->ring);
 	if (variant->op == SPSCRING_PEER_SINK)
 		tell_hand_overs(self->ring, variant->how, slept(RUSAGE_SELF),
 				info.consumer_sleep.sleeps);
@@ -492,6 +494,67 @@ TEST(lost_kernel)
 	EXPECT_EQ(1, result.lost);
 	close(peer);
 	close(start.ring_fd);
+}
+
+/* ------------------------------------------------------ two kernel ends sleep */
+
+FIXTURE(kernels) {
+	int ring, source, sink;
+	struct quick quick;
+};
+
+FIXTURE_VARIANT(kernels) {
+	bool quick;
+	__u32 flags;
+};
+
+FIXTURE_VARIANT_ADD(kernels, adaptive) { .quick = false };
+FIXTURE_VARIANT_ADD(kernels, quick) { .quick = true };
+FIXTURE_VARIANT_ADD(kernels, fence) { .flags = SPSCRING_CREATE_FENCE };
+
+FIXTURE_SETUP(kernels)
+{
+	SKIP_WITHOUT_DEVICE();
+	quick_begin(&self->quick, variant->quick);
+	self->ring = spscring_open(RING(.capacity = 3, .record_size = 8,
+					.flags = variant->flags));
+	ASSERT_GE(self->ring, 0);
+	self->source = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->source, 0);
+	self->sink = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->sink, 0);
+}
+
+FIXTURE_TEARDOWN(kernels)
+{
+	quick_end(&self->quick);
+	close_fd(&self->source);
+	close_fd(&self->sink);
+	close_fd(&self->ring);
+}
+
+TEST_F_TIMEOUT(kernels, hand_over, 1800)
+{
+	struct spscring_peer_start start = {
+		.flags = SPSCRING_PEER_SLEEP | SPSCRING_PEER_SHUTDOWN | SPSCRING_PEER_DAWDLE,
+		.ring_fd = self->ring, .cpu = -1, .batch = 1, .count = 4 * hand_overs(),
+	};
+	struct spscring_peer_result in = {}, out = {};
+
+	start.op = SPSCRING_PEER_SINK;
+	ASSERT_EQ(0, do_ioctl(self->sink, SPSCRING_PEER_START, &start));
+	start.op = SPSCRING_PEER_SOURCE;
+	ASSERT_EQ(0, do_ioctl(self->source, SPSCRING_PEER_START, &start));
+	ASSERT_EQ(0, do_ioctl(self->source, SPSCRING_PEER_WAIT, &in));
+	ASSERT_EQ(0, do_ioctl(self->sink, SPSCRING_PEER_WAIT, &out));
+	EXPECT_EQ(0, in.err);
+	EXPECT_EQ(0, out.err);
+	EXPECT_EQ(start.count, in.done);
+	EXPECT_EQ(start.count, out.done);
+	EXPECT_EQ(0, out.wrong);
+	EXPECT_EQ(0, in.lost + out.lost);
+	tell_sleeps(self->ring);
+	tell_hand_overs(self->ring, BY_WAIT, in.slept, out.slept);
 }
 
 TEST_HARNESS_MAIN

@@ -44,6 +44,7 @@ struct peer {
 	u32 role;		/* claimed of ring */
 	u32 size;		/* of a record */
 	u32 tries;
+	u32 seed;		/* of DAWDLE's pauses */
 	u64 due;		/* the next batch of PACED */
 	u64 polled;		/* what POLLED has pushed; the polls' */
 	bool watches;		/* polls */
@@ -167,6 +168,19 @@ static __always_inline void peer_check(struct peer_tally *t, u32 n, u32 batch, u
 	}
 }
 
+/* Up to some 50 µs, three times in four: either end falls asleep at any point. */
+static noinline void peer_dawdle(struct peer *peer)
+{
+	u32 i, n;
+
+	peer->seed = peer->seed * 1664525 + 1013904223;
+	n = peer->seed >> 24;
+	if (n < 64)
+		return;
+	for (i = 0; i < n * 8; i++)
+		cpu_relax();
+}
+
 /* ------------------------------------------------------------ operations */
 
 static __always_inline int peer_source(struct peer *peer, struct peer_tally *t, u64 n, u32 size,
@@ -178,6 +192,8 @@ static __always_inline int peer_source(struct peer *peer, struct peer_tally *t, 
 
 		for (i = 0; i < some; i++)
 			spscring_peer_fill(t->recs + (u64)i * size, size, t->first + t->done + i);
+		if (peer->want.flags & SPSCRING_PEER_DAWDLE)
+			peer_dawdle(peer);
 		err = peer_push(peer, t, some, size, batch == 1);
 		if (err)
 			return err;
@@ -227,6 +243,8 @@ static __always_inline int peer_sink(struct peer *peer, struct peer_tally *t, u6
 			return some;
 		peer_check(t, some, batch, size, t->first + t->done);
 		t->done += some;
+		if (peer->want.flags & SPSCRING_PEER_DAWDLE)
+			peer_dawdle(peer);
 	}
 	return 0;
 }
@@ -406,7 +424,8 @@ static int peer_thread(void *data)
 static int peer_check_want(const struct spscring_peer_start *want)
 {
 	if (want->op < SPSCRING_PEER_SOURCE || want->op > SPSCRING_PEER_POLLED ||
-	    want->flags & ~(SPSCRING_PEER_SHUTDOWN | SPSCRING_PEER_SLEEP | SPSCRING_PEER_ARMED) ||
+	    want->flags & ~(SPSCRING_PEER_SHUTDOWN | SPSCRING_PEER_SLEEP | SPSCRING_PEER_ARMED |
+			    SPSCRING_PEER_DAWDLE) ||
 	    want->reserved || !want->batch || want->batch > SPSCRING_PEER_BATCH_MAX)
 		return -EINVAL;
 	if (want->op == SPSCRING_PEER_POLLED && (want->batch != 1 || !want->count))
@@ -489,6 +508,7 @@ static int peer_start(struct peer *peer)
 		return err;
 	memset(&peer->result, 0, sizeof(peer->result));
 	peer->tries = 0;
+	peer->seed = peer->want.op;
 	peer->due = 0;
 	peer->polled = 0;
 	peer->stop = false;

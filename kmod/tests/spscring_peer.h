@@ -39,13 +39,14 @@
 #define SPSCRING_PEER_SHUTDOWN	(1U << 0)	/* end by SHUTDOWN, not by death */
 #define SPSCRING_PEER_SLEEP	(1U << 1)	/* sleep where it would look again */
 #define SPSCRING_PEER_ARMED	(1U << 2)	/* POLLED: the poll has armed, not told */
+#define SPSCRING_PEER_DAWDLE	(1U << 3)	/* SOURCE, SINK: pause at random between batches */
 
 #define SPSCRING_PEER_BATCH_MAX	4096
 
 /**
  * struct spscring_peer_start - SPSCRING_PEER_START: claim, and begin.
  * @op:		SPSCRING_PEER_SOURCE to SPSCRING_PEER_POLLED.
- * @flags:	SPSCRING_PEER_SHUTDOWN to SPSCRING_PEER_ARMED.
+ * @flags:	SPSCRING_PEER_SHUTDOWN to SPSCRING_PEER_DAWDLE.
  * @ring_fd:	a ring fd.
  * @cpu:	where the thread runs, or -1: anywhere.
  * @batch:	records a call, 1 to SPSCRING_PEER_BATCH_MAX; 1 for POLLED.
