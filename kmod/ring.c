@@ -439,11 +439,15 @@ static u64 ring_oldest(struct spscring *ring)
 	return smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
 }
 
+/* Of a claim, at the ends' cursors. */
+#define RING_LOOKS	2
+
 /*
  * Where the ends are, by their cursors and the tails: 0, or -EPIPE if these lie, or -EINTR.
- * A producer that lives may go on by a lap between its cursor and the tails; for
- * that it asked for room, by the told head and by the exact one at most, as its
- * consumer is dead.  Hence three looks.
+ * A producer that lives may go on by a lap between the two loads, of its cursor and of a
+ * tail, so that the walk ends at once, short of a consumer which has popped within a batch.
+ * Before that lap it has stored its cursor exactly, and so beyond all that the consumer,
+ * which is dead, has popped.  Hence a second look, which finds that cursor.
  */
 static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequence)
 {
@@ -452,8 +456,9 @@ static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequ
 	int looks, err;
 
 	*head = ring_oldest(ring);
-	for (looks = 0; looks < 3; looks++) {
+	for (looks = 0; looks < RING_LOOKS; looks++) {
 		*tail = ring_producer_position(ring);
+		trace_spscring_recover(ring, *head, *tail);
 		/* no honest cursor comes near the wrap, where frames do not follow */
 		if ((s64)*head < 0 || (s64)*tail < 0)
 			break;
@@ -543,7 +548,8 @@ static int ring_mend_producer(struct spscring *ring)
 
 /*
  * Nobody waits for the consumer of a ring that overwrites, so it may be anywhere behind:
- * its next look finds the oldest.  Its producer may go on by laps meanwhile.
+ * its next look finds the oldest.  Its producer may go on by laps meanwhile: a second look,
+ * as in ring_positions().
  */
 static int ring_mend_late(struct spscring *ring)
 {
@@ -553,7 +559,7 @@ static int ring_mend_late(struct spscring *ring)
 
 	if ((s64)head < 0 || head & (ring->geometry.stride - 1))
 		return -EPIPE;
-	for (looks = 0; looks < 3; looks++) {
+	for (looks = 0; looks < RING_LOOKS; looks++) {
 		/* (H) pairs with (G) */
 		tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
 		if ((s64)tail < 0 || tail & (ring->geometry.stride - 1))

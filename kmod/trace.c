@@ -10,6 +10,7 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
+EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_recover);
 EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_full);
 EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_push);
 EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_pop);

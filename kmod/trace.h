@@ -96,6 +96,19 @@ TRACE_EVENT(spscring_death,
 		      __entry->tail)
 );
 
+/* A claim has read the ends' cursors, and walks from the producer's over what it has published. */
+TRACE_EVENT(spscring_recover,
+	    TP_PROTO(const struct spscring *ring, u64 popped, u64 pushed),
+	    TP_ARGS(ring, popped, pushed),
+	    TP_STRUCT__entry(__field(u64, id)
+			     __field(u64, head)
+			     __field(u64, tail)),
+	    TP_fast_assign(__entry->id = ring->id;
+			   __entry->head = popped;
+			   __entry->tail = pushed;),
+	    TP_printk("id=%llu head=%llu tail=%llu", __entry->id, __entry->head, __entry->tail)
+);
+
 /* Once until there is room again. */
 TRACE_EVENT(spscring_full,
 	    TP_PROTO(const struct spscring *ring, u64 pos),

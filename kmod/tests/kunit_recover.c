@@ -7,6 +7,7 @@
 
 #include "fixture.h"
 #include "ring.h"
+#include "trace.h"
 
 /*
  * A producer that was killed between two stores: it had published @whole elements, and then
@@ -159,6 +160,71 @@ static void consumer_mended(struct kunit *test)
 	pop_u64(test, 13, 51);
 }
 
+/* A producer that lives, and goes on while a claim of the consumer's end looks where it is. */
+struct passing {
+	struct fixture *f;
+	u32 looks;		/* of the claim */
+	u32 first;		/* records pushed in the midst of its first look */
+};
+
+/* More than the ring has room for. */
+#define PASSING_MOST	100
+
+/* Behind the load of its cursor, before that of the first tail. */
+static void pass_by(void *data, const struct spscring *ring, u64 head, u64 tail)
+{
+	struct passing *pass = data;
+	u64 v = 0;
+	u32 n;
+
+	if (ring != pass->f->ring)
+		return;
+	n = pass->looks++ ? PASSING_MOST : pass->first;
+	while (n-- && !spscring_push(&pass->f->p, &v))
+		;
+}
+
+/* 20 records are published within a batch, of which a consumer pops 15, and dies. */
+static void pass_begin(struct kunit *test)
+{
+	struct spscring *ring = make_ring(test, 64, 8);
+	struct fixture *f = test->priv;
+	struct file *file;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
+	file = spscring_export_file(ring, SPSCRING_CONSUMER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_consumer(f);
+	for (i = 0; i < 20; i++)
+		push_torn(f, i);
+	pop_u64(test, 0, 15);
+	put_now(file);
+}
+
+/* However far it goes on within the first look, and then within the second: that one finds it. */
+static void consumer_mended_in_time(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct passing pass = { .f = f };
+	u32 twice = 0;
+	int err;
+
+	for (pass.first = 0; pass.first < PASSING_MOST; pass.first += 7) {
+		pass_begin(test);
+		pass.looks = 0;
+		KUNIT_ASSERT_EQ(test, register_trace_spscring_recover(pass_by, &pass), 0);
+		err = claim_consumer(f, &f->c);
+		unregister_trace_spscring_recover(pass_by, &pass);
+		tracepoint_synchronize_unregister();
+		KUNIT_ASSERT_EQ_MSG(test, err, 0, "behind %u more, in look %u", pass.first,
+				    pass.looks);
+		twice += pass.looks == 2;
+	}
+	/* or nothing has been tested */
+	KUNIT_EXPECT_GT(test, twice, 0);
+}
+
 /*
  * A claim looks for pins of each chunk under the chunk's lock: it is refused while another holds
  * that, and while there is a reference that is no mapping's.
@@ -187,6 +253,7 @@ static struct kunit_case recover_cases[] = {
 	KUNIT_CASE(wild_tails_mended),
 	KUNIT_CASE(wild_cursor_refused),
 	KUNIT_CASE(consumer_mended),
+	KUNIT_CASE(consumer_mended_in_time),
 	KUNIT_CASE(mapped_or_pinned),
 	{}
 };
