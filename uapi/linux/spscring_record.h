@@ -263,7 +263,8 @@ static SPSCRING_INLINE void spscring_record_clear(struct spscring_record_produce
 	if (ahead > room)
 		ahead = bytes;
 	spscring_touch_lines(at, ahead, step);
-	if (p->base.stride < step)
+	/* one word is clear by then */
+	if (p->base.stride < step && bytes > SPSCRING_WORD)
 		memset(at, 0, bytes);
 	p->cleared = next + bytes;
 }
@@ -1076,8 +1077,12 @@ static inline long spscring_record_pop_n(struct spscring_record_consumer *c,
 					     spscring_record_memcpy);
 		if (spscring_unlikely(length < 0))
 			break;
-		recs[i].length = (__u32)length;
-		recs[i].sequence = c->sequence - 1;
+		/*
+		 * One by one: of a vector of both a compiler keeps the length in a vector
+		 * register, on its way to the address of the next word.
+		 */
+		spscring_write_once(recs[i].length, (__u32)length);
+		spscring_write_once(recs[i].sequence, c->sequence - 1);
 	}
 	if (!i)
 		return length;
