@@ -72,27 +72,30 @@ static int show_info(struct spscring *ring, void __user *arg)
 	return copy_to_user(arg, &info, size) ? -EFAULT : 0;
 }
 
+static const char * const roles[] = { "none", "producer", "consumer" };
+
 /* What the kernel counts of an end's sleep, and what the end says of its own tries. */
-static void show_sleep(struct seq_file *m, const char *role, const char *fails,
-		       const struct spscring_sleep_counters *count, const u64 *own)
+static void show_sleep(struct seq_file *m, struct spscring *ring, u32 role, const char *fails,
+		       const struct spscring_sleep_counters *count)
 {
 	u64 needless = count->kicks > count->wakes ? count->kicks - count->wakes : 0;
+	u64 failed, polled;
 
-	seq_printf(m, "%s:\t%llu\n", fails, READ_ONCE(own[0]));
-	seq_printf(m, "%s-spins:\t%llu\n", role, READ_ONCE(own[1]));
-	seq_printf(m, "%s-sleeps:\t%llu\n", role, count->sleeps);
-	seq_printf(m, "%s-polls:\t%llu\n", role, count->polls);
-	seq_printf(m, "%s-kicks:\t%llu\n", role, count->kicks);
-	seq_printf(m, "%s-wakes:\t%llu\n", role, count->wakes);
-	seq_printf(m, "%s-needless:\t%llu\n", role, needless);
-	seq_printf(m, "%s-interrupts:\t%llu\n", role, count->interrupts);
-	seq_printf(m, "%s-clears:\t%llu\n", role, count->clears);
-	seq_printf(m, "%s-refused:\t%llu\n", role, count->refused);
+	ring_tries(ring, role, &failed, &polled);
+	seq_printf(m, "%s:\t%llu\n", fails, failed);
+	seq_printf(m, "%s-spins:\t%llu\n", roles[role], polled);
+	seq_printf(m, "%s-sleeps:\t%llu\n", roles[role], count->sleeps);
+	seq_printf(m, "%s-polls:\t%llu\n", roles[role], count->polls);
+	seq_printf(m, "%s-kicks:\t%llu\n", roles[role], count->kicks);
+	seq_printf(m, "%s-wakes:\t%llu\n", roles[role], count->wakes);
+	seq_printf(m, "%s-needless:\t%llu\n", roles[role], needless);
+	seq_printf(m, "%s-interrupts:\t%llu\n", roles[role], count->interrupts);
+	seq_printf(m, "%s-clears:\t%llu\n", roles[role], count->clears);
+	seq_printf(m, "%s-refused:\t%llu\n", roles[role], count->refused);
 }
 
 static void show_fdinfo(struct seq_file *m, struct spscring *ring, u32 role)
 {
-	static const char * const roles[] = { "none", "producer", "consumer" };
 	static const char * const states[] = { "unclaimed", "held", "shut down", "dead" };
 	struct spscring_info info = {};
 
@@ -113,10 +116,8 @@ static void show_fdinfo(struct seq_file *m, struct spscring *ring, u32 role)
 	seq_printf(m, "overruns:\t%llu\n", info.loss.overruns);
 	seq_printf(m, "high-water:\t%llu\n", info.loss.high_water);
 	seq_printf(m, "sequence:\t%llu\n", info.loss.sequence);
-	show_sleep(m, "producer", "full", &info.producer_sleep,
-		   ring_counters(ring, SPSCRING_PRODUCER));
-	show_sleep(m, "consumer", "empty", &info.consumer_sleep,
-		   ring_counters(ring, SPSCRING_CONSUMER));
+	show_sleep(m, ring, SPSCRING_PRODUCER, "full", &info.producer_sleep);
+	show_sleep(m, ring, SPSCRING_CONSUMER, "empty", &info.consumer_sleep);
 }
 
 /*
@@ -488,7 +489,7 @@ static long ioctl_create(struct file *file, void __user *arg)
 		return err;
 	if (file_ring(file))
 		return -EEXIST;
-	ring = ring_create(&want, true);
+	ring = ring_create(&want, RING_OF_USER);
 	if (IS_ERR(ring))
 		return PTR_ERR(ring);
 	/* the winner of two at once publishes a complete ring: full ordering */

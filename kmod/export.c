@@ -233,7 +233,7 @@ int spscring_export_device(struct spscring *ring, u32 role, const char *name, um
 
 	if (!ring_role_valid(role) || !export_name_valid(name) || mode & ~0777)
 		return -EINVAL;
-	if (ring->of_user)
+	if (ring->of_user || ring->private)
 		return -EPERM;
 	export = export_alloc(ring, role, name, mode);
 	if (IS_ERR(export))

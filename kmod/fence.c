@@ -159,9 +159,11 @@ static bool fence_may_clear(struct fence_budget *budget)
  */
 void fence_map(struct ring_end *end, struct mm_struct *mm)
 {
-	struct ring_writers *w = &end->writers;
+	struct ring_writers *w = &end->sleep->writers;
 	int i, free = -1;
 
+	if (!end->sleep)
+		return;
 	spin_lock(&w->lock);
 	for (i = 0; i < RING_WRITERS; i++) {
 		if (w->mms[i].mm == mm)
@@ -189,9 +191,11 @@ void fence_map(struct ring_end *end, struct mm_struct *mm)
  */
 void fence_unmap(struct ring_end *end, struct mm_struct *mm)
 {
-	struct ring_writers *w = &end->writers;
+	struct ring_writers *w = &end->sleep->writers;
 	int i = 0;
 
+	if (!end->sleep)
+		return;
 	spin_lock(&w->lock);
 	while (i < RING_WRITERS && w->mms[i].mm != mm)
 		i++;
@@ -218,7 +222,9 @@ void spscring_here(struct spscring *ring, int role, u32 *cpu)
 	struct ring_end *end = ring_end_of(ring, role);
 
 	*cpu = raw_smp_processor_id();
-	WRITE_ONCE(end->writers.cpu, *cpu);
+	if (!end->sleep)
+		return;
+	WRITE_ONCE(end->sleep->writers.cpu, *cpu);
 	/* (W) pairs with (M), (O): who sleeps does it the other way round */
 	smp_mb();
 }
@@ -227,7 +233,7 @@ EXPORT_SYMBOL_GPL(spscring_here);
 /* The CPUs on which an end's holder, whoever it is, may be running. */
 static void fence_targets(struct ring_end *end, struct cpumask *cpus)
 {
-	struct ring_writers *w = &end->writers;
+	struct ring_writers *w = &end->sleep->writers;
 	int i, cpu;
 
 	cpumask_clear(cpus);
@@ -268,14 +274,14 @@ static bool fence_is_adaptive(const struct spscring *ring)
  */
 bool fence_arm(struct ring_end *end)
 {
-	struct ring_fence *f = &end->sleep.fence;
+	struct ring_fence *f = &end->sleep->fence;
 
-	lockdep_assert_held(&end->sleep.queue.lock);
+	lockdep_assert_held(&end->sleep->queue.lock);
 	f->armed_at = ktime_get();
 	if (f->set)
 		return false;
 	f->set = true;
-	end->sleep.count.interrupts++;
+	end->sleep->count.interrupts++;
 	return true;
 }
 
@@ -314,9 +320,9 @@ void fence_interrupt(struct ring_end *end)
  */
 void fence_idle(struct ring_end *end)
 {
-	struct ring_fence *f = &end->sleep.fence;
+	struct ring_fence *f = &end->sleep->fence;
 
-	lockdep_assert_held(&end->sleep.queue.lock);
+	lockdep_assert_held(&end->sleep->queue.lock);
 	if (!f->set || f->timing || !fence_is_adaptive(end->ring))
 		return;
 	f->timing = true;
@@ -332,38 +338,38 @@ static bool fence_is_used(const struct ring_sleep *s)
 /* In µs, until it is to be tried again; 0: the bit is cleared, or it is not the time to. */
 static u64 fence_try_clear(struct ring_end *end)
 {
-	ktime_t quiet = ktime_add_us(end->sleep.fence.armed_at, fence_quiet());
+	ktime_t quiet = ktime_add_us(end->sleep->fence.armed_at, fence_quiet());
 	s64 left = ktime_us_delta(quiet, ktime_get());
-	struct ring_fence *f = &end->sleep.fence;
+	struct ring_fence *f = &end->sleep->fence;
 
-	lockdep_assert_held(&end->sleep.queue.lock);
-	if (!f->set || fence_is_used(&end->sleep))
+	lockdep_assert_held(&end->sleep->queue.lock);
+	if (!f->set || fence_is_used(end->sleep))
 		return 0;
 	if (left > 0)
 		return max_t(u64, left, FENCE_QUIET_MIN);
 	if (!fence_may_clear(end->ring->budget)) {
-		end->sleep.count.refused++;
+		end->sleep->count.refused++;
 		/* not at all: the next sleep tries again */
 		return READ_ONCE(fence_max_interrupts) ? FENCE_RETRY : 0;
 	}
 	f->set = false;
-	end->sleep.count.clears++;
+	end->sleep->count.clears++;
 	WRITE_ONCE(*ring_wants(end->ring, end->role), SPSCRING_NOBODY);
 	return 0;
 }
 
 static enum hrtimer_restart fence_timer(struct hrtimer *timer)
 {
-	struct ring_end *end = container_of(timer, struct ring_end, sleep.fence.timer);
+	struct ring_end *end = container_of(timer, struct ring_sleep, fence.timer)->end;
 	unsigned long flags;
 	u64 again;
 
-	spin_lock_irqsave(&end->sleep.queue.lock, flags);
+	spin_lock_irqsave(&end->sleep->queue.lock, flags);
 	again = fence_try_clear(end);
-	end->sleep.fence.timing = again;
+	end->sleep->fence.timing = again;
 	if (again)
 		hrtimer_forward_now(timer, ns_to_ktime(again * NSEC_PER_USEC));
-	spin_unlock_irqrestore(&end->sleep.queue.lock, flags);
+	spin_unlock_irqrestore(&end->sleep->queue.lock, flags);
 	return again ? HRTIMER_RESTART : HRTIMER_NORESTART;
 }
 
@@ -373,11 +379,11 @@ static enum hrtimer_restart fence_timer(struct hrtimer *timer)
  */
 void fence_begin(struct ring_end *end)
 {
-	struct ring_fence *f = &end->sleep.fence;
+	struct ring_fence *f = &end->sleep->fence;
 
-	spin_lock_init(&end->writers.lock);
-	end->writers.cpu = -1;
-	f->set = !(end->ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL);
+	spin_lock_init(&end->sleep->writers.lock);
+	end->sleep->writers.cpu = -1;
+	f->set = true;
 	f->armed_at = ktime_get();
 	hrtimer_setup(&f->timer, fence_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
 }
@@ -390,7 +396,7 @@ void fence_begin(struct ring_end *end)
  */
 void fence_end(struct ring_end *end)
 {
-	hrtimer_cancel(&end->sleep.fence.timer);
+	hrtimer_cancel(&end->sleep->fence.timer);
 }
 
 /**

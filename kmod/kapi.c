@@ -23,9 +23,27 @@
  */
 struct spscring *spscring_create(const struct spscring_create *want)
 {
-	return ring_create(want, false);
+	return ring_create(want, RING_OF_DRIVER);
 }
 EXPORT_SYMBOL_GPL(spscring_create);
+
+/**
+ * spscring_create_private() - make a ring whose two ends are kernel code, for good
+ * @want: what it is to be; @want->size is not looked at
+ *
+ * As spscring_create(), but no user ever reaches it: it cannot be exported or watched
+ * (-EPERM), nor are its data pages for DMA (-EOPNOTSUPP), and peek() works whoever claims
+ * first.  So a small one, of elements, needs no pages: it is about 1 KiB of slab memory
+ * beside its data, and another where its ends can sleep.  Where there are many, that is
+ * many cache lines and table entries less.  Context: process, may sleep.
+ *
+ * Return: as spscring_create().
+ */
+struct spscring *spscring_create_private(const struct spscring_create *want)
+{
+	return ring_create(want, RING_PRIVATE);
+}
+EXPORT_SYMBOL_GPL(spscring_create_private);
 
 /**
  * spscring_from_fd() - take part in a ring that a user made
@@ -128,10 +146,7 @@ static void consumer_begins(struct spscring *ring, struct spscring_consumer_base
  */
 int ring_producer_handle(struct spscring *ring, struct spscring_producer *p)
 {
-	int err = spscring_producer_init(p, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
-					 ring_page(ring, RING_PAGE_INFO),
-					 ring_page(ring, RING_PAGE_PRODUCER),
-					 ring_page(ring, RING_PAGE_DATA));
+	int err = spscring_producer_begin(p, &ring->geometry, &ring->blocks, ring->data);
 
 	if (!err)
 		producer_begins(ring, &p->base);
@@ -140,11 +155,7 @@ int ring_producer_handle(struct spscring *ring, struct spscring_producer *p)
 
 int ring_record_producer_handle(struct spscring *ring, struct spscring_record_producer *p)
 {
-	int err = spscring_record_producer_init(p, &ring->geometry,
-						ring_page(ring, RING_PAGE_CONSUMER),
-						ring_page(ring, RING_PAGE_INFO),
-						ring_page(ring, RING_PAGE_PRODUCER),
-						ring_page(ring, RING_PAGE_DATA));
+	int err = spscring_record_producer_begin(p, &ring->geometry, &ring->blocks, ring->data);
 
 	if (!err)
 		producer_begins(ring, &p->base);
@@ -153,9 +164,7 @@ int ring_record_producer_handle(struct spscring *ring, struct spscring_record_pr
 
 int ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c)
 {
-	int err = spscring_consumer_init(c, &ring->geometry, ring_page(ring, RING_PAGE_CONSUMER),
-					 ring_page(ring, RING_PAGE_INFO),
-					 ring_page(ring, RING_PAGE_DATA));
+	int err = spscring_consumer_begin(c, &ring->geometry, &ring->blocks, ring->data);
 
 	if (!err)
 		consumer_begins(ring, &c->base);
@@ -164,10 +173,7 @@ int ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c)
 
 int ring_record_consumer_handle(struct spscring *ring, struct spscring_record_consumer *c)
 {
-	int err = spscring_record_consumer_init(c, &ring->geometry,
-						ring_page(ring, RING_PAGE_CONSUMER),
-						ring_page(ring, RING_PAGE_INFO),
-						ring_page(ring, RING_PAGE_DATA));
+	int err = spscring_record_consumer_begin(c, &ring->geometry, &ring->blocks, ring->data);
 
 	if (!err)
 		consumer_begins(ring, &c->base);
@@ -223,7 +229,8 @@ EXPORT_SYMBOL_GPL(spscring_claim_producer);
 /* Can no user be the producer?  Then what is peeked at stays what it is. */
 static bool peer_is_user(struct spscring *ring)
 {
-	return ring->of_user || !ring_held_by_kernel(ring, SPSCRING_PRODUCER);
+	return !ring->private &&
+		(ring->of_user || !ring_held_by_kernel(ring, SPSCRING_PRODUCER));
 }
 
 /**
@@ -719,10 +726,12 @@ EXPORT_SYMBOL_GPL(spscring_export_fd);
  * address less that of the data.  No DMA goes on when the ring is reset or let go of.
  * Context: process, may sleep.
  *
- * Return: 0, or -ENOMEM.
+ * Return: 0; -ENOMEM; -EOPNOTSUPP a private ring.
  */
 int spscring_data_sg_table(struct spscring *ring, struct sg_table *sgt)
 {
+	if (ring->private)
+		return -EOPNOTSUPP;
 	return sg_alloc_table_from_pages(sgt, ring->pages + RING_PAGE_DATA,
 					 ring->nr_pages - RING_PAGE_DATA, 0,
 					 ring->geometry.data_bytes, GFP_KERNEL);

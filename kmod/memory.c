@@ -244,6 +244,117 @@ int memory_charge(struct spscring *ring)
 	return 0;
 }
 
+/* ------------------------------------------------------------------ slab */
+
+/* What a small private ring has in one piece of slab memory: no user maps it. */
+struct memory_small {
+	size_t blocks;			/* where they begin */
+	size_t data;
+	size_t size;			/* of it all */
+};
+
+#define MEMORY_SMALL_MAX	(PAGE_SIZE << PAGE_ALLOC_COSTLY_ORDER)
+#define MEMORY_LINE		SPSCRING_FRAME_MIN	/* what its parts are aligned to */
+
+/* All blocks, one behind the other. */
+struct memory_blocks {
+	struct spscring_consumer_block consumer;
+	struct spscring_kernel_block kernel;
+	struct spscring_producer_block producer;
+};
+
+/* Is a ring small, and then of which layout? */
+static bool memory_is_small(const struct spscring_geometry *g, struct memory_small *small)
+{
+	u64 data = g->frames * g->frame_size;
+
+	/* so that nothing asks for more than lines */
+	static_assert(SPSCRING_ALIGN_MAX <= MEMORY_LINE);
+	small->blocks = ALIGN(sizeof(struct spscring), MEMORY_LINE);
+	small->data = ALIGN(small->blocks + sizeof(struct memory_blocks), MEMORY_LINE);
+	small->size = small->data + data;
+	return !(g->flags & SPSCRING_CREATE_RECORDS) && data <= MEMORY_SMALL_MAX &&
+		small->size <= MEMORY_SMALL_MAX;
+}
+
+static void memory_set_small(struct spscring *ring, const struct memory_small *small)
+{
+	struct memory_blocks *blocks = (void *)ring + small->blocks;
+	struct spscring_geometry *g = &ring->geometry;
+
+	ring->blocks.consumer = &blocks->consumer;
+	ring->blocks.producer = &blocks->producer;
+	ring->blocks.kernel = &blocks->kernel;
+	ring->data = (void *)ring + small->data;
+	/* nobody has an fd to find them in */
+	g->data_bytes = g->frames * g->frame_size;
+	g->info_offset = 0;
+	g->producer_offset = 0;
+	g->data_offset = 0;
+}
+
+/**
+ * memory_alloc_ring() - allocate a ring: the struct, and all of a small private one
+ * @g: what it is to be
+ * @owner: who is to use it
+ * @node: where from, or NUMA_NO_NODE
+ * @id: its number
+ *
+ * Slab memory comes in powers of two.  What is left over is put before the ring, more of it
+ * or less, so that the same words of many rings do not all compete for a few cache lines.
+ * Context: may sleep.
+ *
+ * Return: the ring, of which all but geometry, sleep and its owner is 0; NULL no memory.
+ */
+struct spscring *memory_alloc_ring(const struct spscring_geometry *g, enum ring_owner owner,
+				   int node, u64 id)
+{
+	gfp_t gfp = owner == RING_OF_USER ? GFP_KERNEL_ACCOUNT : GFP_KERNEL;
+	size_t size = sizeof(struct spscring), before = 0;
+	struct memory_small small;
+	struct spscring *ring;
+	bool is_small;
+	void *home;
+
+	is_small = owner == RING_PRIVATE && memory_is_small(g, &small);
+	if (is_small) {
+		size = roundup_pow_of_two(small.size);
+		before = id % ((size - small.size) / MEMORY_LINE + 1) * MEMORY_LINE;
+	}
+	home = kzalloc_node(size, gfp, node);
+	if (!home)
+		return NULL;
+	ring = home + before;
+	ring->home = home;
+	ring->geometry = *g;
+	ring->of_user = owner == RING_OF_USER;
+	ring->private = owner == RING_PRIVATE;
+	if (!(g->flags & SPSCRING_CREATE_BUSY_POLL)) {
+		ring->sleeps = kcalloc_node(2, sizeof(*ring->sleeps), gfp, node);
+		if (!ring->sleeps) {
+			kfree(home);
+			return NULL;
+		}
+		ring->producer.sleep = &ring->sleeps[0];
+		ring->consumer.sleep = &ring->sleeps[1];
+	}
+	if (is_small) {
+		memory_set_small(ring, &small);
+		ring->geometry.memory = size;
+	}
+	return ring;
+}
+
+/**
+ * memory_free_ring() - the opposite
+ * @ring: the ring, without pages
+ */
+void memory_free_ring(struct spscring *ring)
+{
+	kfree(ring->sleeps);
+	kfree(ring->home);
+}
+
 /* ----------------------------------------------------------------- pages */
 
 /*
@@ -327,7 +438,14 @@ int memory_alloc(struct spscring *ring, int node)
 	memcpy(ring->pages + ring->nr_pages, ring->pages + RING_PAGE_DATA,
 	       (ring->nr_mapped - ring->nr_pages) * sizeof(*ring->pages));
 	ring->base = vmap(ring->pages, ring->nr_mapped, VM_MAP, PAGE_KERNEL);
-	return ring->base ? 0 : -ENOMEM;
+	if (!ring->base)
+		return -ENOMEM;
+	ring->data = ring->base + RING_PAGE_DATA * PAGE_SIZE;
+	ring->blocks = spscring_blocks(&ring->geometry,
+				       ring->base + RING_PAGE_CONSUMER * PAGE_SIZE,
+				       ring->base + RING_PAGE_INFO * PAGE_SIZE,
+				       ring->base + RING_PAGE_PRODUCER * PAGE_SIZE);
+	return 0;
 }
 
 /**

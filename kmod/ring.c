@@ -66,43 +66,15 @@ static int ring_lay_out(struct spscring_geometry *g, const struct spscring_creat
 	return spscring_geometry_init(g, &larger, PAGE_SIZE);
 }
 
-static struct spscring_kernel_lines *ring_kernel_lines(struct spscring *ring)
-{
-	return (struct spscring_kernel_lines *)
-		spscring_kernel_lines(&ring->geometry, ring_page(ring, RING_PAGE_INFO));
-}
-
 /* Who waits for an end is not to wait for one of a ring that is broken. */
 static void ring_broken_work(struct irq_work *work)
 {
 	wake_up_all(&container_of(work, struct spscring, broken_work)->ends);
 }
 
-/**
- * ring_create() - make a ring
- * @want: what it is to be
- * @for_user: charge it to the calling user and its memory cgroup
- *
- * Return: the ring, with one reference; or an ERR_PTR, see struct
- * spscring_create.
- */
-struct spscring *ring_create(const struct spscring_create *want, bool for_user)
+static void ring_init(struct spscring *ring, const struct spscring_create *want, u64 id)
 {
-	struct spscring_info_page *info;
-	struct spscring *ring;
-	int node, err;
-
-	err = ring_check(want, for_user, &node);
-	if (err)
-		return ERR_PTR(err);
-	ring = kzalloc(sizeof(*ring), for_user ? GFP_KERNEL_ACCOUNT : GFP_KERNEL);
-	if (!ring)
-		return ERR_PTR(-ENOMEM);
-	err = ring_lay_out(&ring->geometry, want);
-	if (err)
-		goto err_free;
 	kref_init(&ring->ref);
-	ring->of_user = for_user;
 	mutex_init(&ring->lock);
 	mutex_init(&ring->watch_lock);
 	mutex_init(&ring->claiming);
@@ -114,41 +86,86 @@ struct spscring *ring_create(const struct spscring_create *want, bool for_user)
 	wait_init(&ring->consumer);
 	init_waitqueue_head(&ring->ends);
 	init_irq_work(&ring->broken_work, ring_broken_work);
-	ring->id = atomic64_inc_return(&ring_ids);
+	ring->id = id;
+	memcpy(ring->name, want->name, sizeof(ring->name));
+}
+
+/* What users find in the pages. */
+static void ring_fill_info(struct spscring *ring)
+{
+	struct spscring_info_page *info = ring->base + RING_PAGE_INFO * PAGE_SIZE;
+
+	info->geometry = ring->geometry;
+	memcpy(info->name, ring->name, sizeof(info->name));
+	info->magic = SPSCRING_MAGIC;
+}
+
+/* The pages of a ring, and who pays for them. */
+static int ring_add_pages(struct spscring *ring, int node)
+{
+	int err;
+
 	ring->geometry.colour = ring->id % SPSCRING_COLOURS * SPSCRING_LINE;
 	ring->nr_pages = ring->geometry.memory >> PAGE_SHIFT;
 	ring->nr_mapped = spscring_mapped_bytes(&ring->geometry) >> PAGE_SHIFT;
-	memcpy(ring->name, want->name, sizeof(ring->name));
-	ring->budget = fence_budget_get(for_user);
+	if (ring->of_user) {
+		err = memory_charge(ring);
+		if (err)
+			return err;
+	}
+	err = memory_alloc(ring, node);
+	if (err) {
+		memory_free(ring);
+		return err;
+	}
+	memmap_lay_out(ring);
+	ring_fill_info(ring);
+	return 0;
+}
+
+/**
+ * ring_create() - make a ring
+ * @want: what it is to be
+ * @owner: who is to use it; a user's is charged to the calling user and its memory cgroup
+ *
+ * Return: the ring, with one reference; or an ERR_PTR, see struct
+ * spscring_create.
+ */
+struct spscring *ring_create(const struct spscring_create *want, enum ring_owner owner)
+{
+	struct spscring_geometry geometry;
+	struct spscring *ring;
+	int node, err;
+	u64 id;
+
+	err = ring_check(want, owner == RING_OF_USER, &node) ?:
+		ring_lay_out(&geometry, want);
+	if (err)
+		return ERR_PTR(err);
+	id = atomic64_inc_return(&ring_ids);
+	ring = memory_alloc_ring(&geometry, owner, node, id);
+	if (!ring)
+		return ERR_PTR(-ENOMEM);
+	ring_init(ring, want, id);
+	ring->budget = fence_budget_get(ring->of_user);
 	if (!ring->budget) {
 		err = -ENOMEM;
 		goto err_free;
 	}
-
-	if (for_user) {
-		err = memory_charge(ring);
+	/* a small private one has no pages */
+	if (!ring->data) {
+		err = ring_add_pages(ring, node);
 		if (err)
 			goto err_budget;
 	}
-	err = memory_alloc(ring, node);
-	if (err)
-		goto err_pages;
-	memmap_lay_out(ring);
-
-	info = ring_page(ring, RING_PAGE_INFO);
-	info->geometry = ring->geometry;
-	memcpy(info->name, ring->name, sizeof(info->name));
-	info->magic = SPSCRING_MAGIC;
-	spscring_kernel_lines_init(ring_kernel_lines(ring), ring->geometry.flags);
+	spscring_kernel_block_init(ring->blocks.kernel, ring->geometry.flags);
 	trace_spscring_create(ring);
 	return ring;
 
-err_pages:
-	memory_free(ring);
 err_budget:
 	fence_budget_put(ring->budget);
 err_free:
-	kfree(ring);
+	memory_free_ring(ring);
 	return ERR_PTR(err);
 }
 
@@ -169,7 +186,7 @@ static void ring_free(struct kref *ref)
 	wait_exit(&ring->consumer);
 	fence_budget_put(ring->budget);
 	memory_free(ring);
-	kfree(ring);
+	memory_free_ring(ring);
 }
 
 void ring_put(struct spscring *ring)
@@ -184,22 +201,12 @@ struct ring_end *ring_end_of(struct spscring *ring, u32 role)
 	return role == SPSCRING_PRODUCER ? &ring->producer : &ring->consumer;
 }
 
-static struct spscring_consumer_lines *ring_consumer_lines(struct spscring *ring)
-{
-	return spscring_lines(&ring->geometry, ring_page(ring, RING_PAGE_CONSUMER));
-}
-
-static struct spscring_producer_lines *ring_producer_lines(struct spscring *ring)
-{
-	return spscring_lines(&ring->geometry, ring_page(ring, RING_PAGE_PRODUCER));
-}
-
 /* An end's state, to the kernel and to all who map the ring. */
 static void ring_set_state(struct spscring *ring, u32 role, u32 state)
 {
-	struct spscring_kernel_lines *lines = ring_kernel_lines(ring);
+	struct spscring_kernel_block *lines = ring->blocks.kernel;
 	struct ring_end *end = ring_end_of(ring, role);
-	u64 *word = role == SPSCRING_PRODUCER ? &lines->producer.word : &lines->consumer.word;
+	u64 *word = role == SPSCRING_PRODUCER ? &lines->producer : &lines->consumer;
 
 	lockdep_assert_held(&ring->lock);
 	WRITE_ONCE(end->state, state);
@@ -220,7 +227,7 @@ void spscring_broken(struct spscring *ring, int role)
 {
 	if (atomic_xchg(&ring->broken, 1))
 		return;
-	WRITE_ONCE(ring_kernel_lines(ring)->broken.word, 1);
+	WRITE_ONCE(ring->blocks.kernel->broken, 1);
 	trace_spscring_broken(ring, role);
 	/* nobody is to wait for ever */
 	spscring_kick(ring, SPSCRING_CONSUMER, 0);
@@ -246,7 +253,7 @@ static bool ring_has(const struct spscring *ring, u32 flag)
 
 static u64 *ring_tail(struct spscring *ring, u64 frame)
 {
-	return ring_page(ring, RING_PAGE_DATA) +
+	return ring->data +
 		frame % ring->geometry.frames * ring->geometry.frame_size;
 }
 
@@ -258,10 +265,10 @@ static u64 *ring_tail(struct spscring *ring, u64 frame)
 /* Where the kernel tells the end's peer to wake it: a tail, or a head. */
 u64 *ring_wants(struct spscring *ring, u32 role)
 {
-	struct spscring_kernel_lines *lines = ring_kernel_lines(ring);
+	struct spscring_kernel_block *lines = ring->blocks.kernel;
 
-	return role == SPSCRING_PRODUCER ? &lines->producer_wants.word :
-		&lines->consumer_wants.word;
+	return role == SPSCRING_PRODUCER ? &lines->producer_event :
+		&lines->consumer_event;
 }
 
 /*
@@ -286,7 +293,7 @@ static u64 ring_frame_published(struct spscring *ring, u64 pos)
 static u64 ring_producer_position(struct spscring *ring)
 {
 	/* (H) pairs with (G) */
-	u64 pos = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+	u64 pos = smp_load_acquire(&ring->blocks.producer->cursor);
 
 	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
 		return pos;
@@ -297,20 +304,24 @@ static u64 ring_producer_position(struct spscring *ring)
 u64 ring_cursor(struct spscring *ring, u32 role)
 {
 	return role == SPSCRING_PRODUCER ? ring_producer_position(ring) :
-		READ_ONCE(ring_consumer_lines(ring)->cursor.word);
+		READ_ONCE(ring->blocks.consumer->cursor);
 }
 
-/* What an end counts by itself: its tries that failed, then the library's words. */
-const u64 *ring_counters(struct spscring *ring, u32 role)
+/* What an end says of its own tries: how many failed, and how many waits polling ended. */
+void ring_tries(struct spscring *ring, u32 role, u64 *failed, u64 *polled)
 {
-	return &(role == SPSCRING_PRODUCER ? &ring_producer_lines(ring)->counters :
-		 &ring_consumer_lines(ring)->counters)->word;
+	bool produces = role == SPSCRING_PRODUCER;
+	struct spscring_producer_block *p = ring->blocks.producer;
+	struct spscring_consumer_block *c = ring->blocks.consumer;
+
+	*failed = READ_ONCE(*(produces ? &p->failed : &c->failed));
+	*polled = READ_ONCE(*(produces ? &p->waits[0] : &c->waits[0]));
 }
 
 /* Where the producer says that it found no room: a head + 1, or 0; a user's word. */
 u64 ring_full_at(struct spscring *ring)
 {
-	return READ_ONCE(ring_producer_lines(ring)->counters.more[SPSCRING_COUNT_FULL_AT]);
+	return READ_ONCE(ring->blocks.producer->full_at);
 }
 
 /*
@@ -327,7 +338,7 @@ u64 ring_seen(struct spscring *ring, u32 role, u64 cursor)
 		return ring_cursor(ring, role) + g->capacity;
 	if (role == SPSCRING_PRODUCER)
 		/* (D) pairs with (C) */
-		return smp_load_acquire(&ring_consumer_lines(ring)->cursor.word) + g->capacity;
+		return smp_load_acquire(&ring->blocks.consumer->cursor) + g->capacity;
 	seen = ring_producer_position(ring);
 	/* within a batch the tails are ahead of it */
 	tail = ring_has(ring, SPSCRING_CREATE_RECORDS) ? cursor :
@@ -344,7 +355,7 @@ bool ring_reached(struct spscring *ring, u32 role, u64 index)
 		return (s64)(ring_seen(ring, role, 0) - index) >= 0;
 	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
 		/* (H) pairs with (G): no word tells how many follow it */
-		return (s64)(smp_load_acquire(&ring_producer_lines(ring)->cursor.word) -
+		return (s64)(smp_load_acquire(&ring->blocks.producer->cursor) -
 			     index) >= 0;
 	frame = (index - 1) / ring->geometry.frame_records;
 	/* (B) pairs with (A): of the frame that holds the last of them */
@@ -354,7 +365,7 @@ bool ring_reached(struct spscring *ring, u32 role, u64 index)
 /* -EAGAIN while the end's peer may go on; else as spscring_ended(), for good. */
 int ring_peer_ended(struct spscring *ring, u32 role)
 {
-	struct spscring_kernel_lines *lines = ring_kernel_lines(ring);
+	struct spscring_kernel_block *lines = ring->blocks.kernel;
 
 	if (atomic_read(&ring->broken))
 		return -EPIPE;
@@ -399,7 +410,7 @@ static u64 *ring_word(struct spscring *ring, u64 pos)
 	const struct spscring_geometry *g = &ring->geometry;
 
 	/* twice the data are mapped */
-	return ring_page(ring, RING_PAGE_DATA) + pos % g->data_bytes + g->stride - SPSCRING_WORD;
+	return ring->data + pos % g->data_bytes + g->stride - SPSCRING_WORD;
 }
 
 /*
@@ -434,9 +445,9 @@ static u64 ring_oldest(struct spscring *ring)
 {
 	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE))
 		/* (U) pairs with (T) */
-		return smp_load_acquire(&ring_producer_lines(ring)->oldest.word);
+		return smp_load_acquire(&ring->blocks.producer->oldest);
 	/* (D) pairs with (C) */
-	return smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
+	return smp_load_acquire(&ring->blocks.consumer->cursor);
 }
 
 /* Of a claim, at the ends' cursors. */
@@ -484,8 +495,8 @@ static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequ
  */
 static int ring_mend_records(struct spscring *ring)
 {
-	struct spscring_producer_lines *lines = ring_producer_lines(ring);
-	u64 sequence = READ_ONCE(lines->cursor.more[0]);
+	struct spscring_producer_block *lines = ring->blocks.producer;
+	u64 sequence = READ_ONCE(lines->sequence);
 	u64 head, tail, *word, behind;
 	int err;
 
@@ -499,11 +510,11 @@ static int ring_mend_records(struct spscring *ring)
 		word = ring_word(ring, head);
 		behind = head == tail ? 0 : (sequence - (*word >> SPSCRING_WORD_SEQUENCE)) &
 			 SPSCRING_WORD_SEQUENCE_MASK;
-		WRITE_ONCE(lines->oldest.more[0], sequence - behind);
+		WRITE_ONCE(lines->oldest_sequence, sequence - behind);
 	}
-	WRITE_ONCE(lines->cursor.more[0], sequence);
+	WRITE_ONCE(lines->sequence, sequence);
 	/* (G) */
-	smp_store_release(&lines->cursor.word, tail);
+	smp_store_release(&lines->cursor, tail);
 	return 0;
 }
 
@@ -542,7 +553,7 @@ static int ring_mend_producer(struct spscring *ring)
 			return err;
 	}
 	/* (G) */
-	smp_store_release(&ring_producer_lines(ring)->cursor.word, tail);
+	smp_store_release(&ring->blocks.producer->cursor, tail);
 	return 0;
 }
 
@@ -554,14 +565,14 @@ static int ring_mend_producer(struct spscring *ring)
 static int ring_mend_late(struct spscring *ring)
 {
 	/* (D) pairs with (C) */
-	u64 head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word), tail;
+	u64 head = smp_load_acquire(&ring->blocks.consumer->cursor), tail;
 	int looks, err;
 
 	if ((s64)head < 0 || head & (ring->geometry.stride - 1))
 		return -EPIPE;
 	for (looks = 0; looks < RING_LOOKS; looks++) {
 		/* (H) pairs with (G) */
-		tail = smp_load_acquire(&ring_producer_lines(ring)->cursor.word);
+		tail = smp_load_acquire(&ring->blocks.producer->cursor);
 		if ((s64)tail < 0 || tail & (ring->geometry.stride - 1))
 			break;
 		/* the consumer may be ahead of the cursor */
@@ -586,7 +597,7 @@ static int ring_mend_consumer(struct spscring *ring)
 	if (err)
 		return err;
 	/* (E) */
-	smp_store_release(&ring_consumer_lines(ring)->told.word, head);
+	smp_store_release(&ring->blocks.consumer->published_head, head);
 	return 0;
 }
 
@@ -783,7 +794,7 @@ bool ring_held_by_kernel(struct spscring *ring, u32 role)
 static void ring_cursors(struct spscring *ring, u64 *head, u64 *tail)
 {
 	/* (D) pairs with (C) */
-	*head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
+	*head = smp_load_acquire(&ring->blocks.consumer->cursor);
 	*tail = ring_producer_position(ring);
 }
 
@@ -875,7 +886,7 @@ static u64 ring_count_records(struct spscring *ring, u64 head, u64 tail)
 static u64 ring_count_unread(struct spscring *ring, u64 tail)
 {
 	const struct spscring_geometry *g = &ring->geometry;
-	u64 head = READ_ONCE(ring_consumer_lines(ring)->cursor.word);
+	u64 head = READ_ONCE(ring->blocks.consumer->cursor);
 
 	if (tail - head > g->capacity)
 		return 0;
@@ -890,8 +901,8 @@ static u64 ring_count_unread(struct spscring *ring, u64 tail)
  */
 static void ring_reset_consumer(struct spscring *ring, u64 pos, u64 sequence)
 {
-	u64 *drops = &ring_producer_lines(ring)->counters.more[SPSCRING_COUNT_DROPS];
-	u64 *next = &ring_consumer_lines(ring)->cursor.more[0];
+	u64 *drops = &ring->blocks.producer->drops;
+	u64 *next = &ring->blocks.consumer->sequence;
 	u64 lost;
 
 	/* one that overwrites has its consumer count */
@@ -905,7 +916,7 @@ static void ring_reset_consumer(struct spscring *ring, u64 pos, u64 sequence)
 /* The producer's next number is what it says, if that can be. */
 static void ring_reset_producer(struct spscring *ring, u64 sequence)
 {
-	u64 *next = &ring_producer_lines(ring)->cursor.more[0];
+	u64 *next = &ring->blocks.producer->sequence;
 
 	if (ring_has(ring, SPSCRING_CREATE_RECORDS) &&
 	    READ_ONCE(*next) - sequence > SPSCRING_WORD_SEQUENCE_MASK)
@@ -927,17 +938,17 @@ static u64 ring_reset_position(struct spscring *ring, u64 pos)
 /* An empty ring's words; what is there yet, as a death would have left it, is mended. */
 static int ring_empty(struct spscring *ring, u64 pos)
 {
-	struct spscring_producer_lines *producer = ring_producer_lines(ring);
-	struct spscring_consumer_lines *consumer = ring_consumer_lines(ring);
+	struct spscring_producer_block *producer = ring->blocks.producer;
+	struct spscring_consumer_block *consumer = ring->blocks.consumer;
 
 	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
 		WRITE_ONCE(*ring_word(ring, pos), 0);
 	else
 		WRITE_ONCE(*ring_tail(ring, pos / ring->geometry.frame_records), pos);
-	WRITE_ONCE(consumer->cursor.word, pos);
-	WRITE_ONCE(consumer->told.word, pos);
-	WRITE_ONCE(producer->oldest.word, pos);
-	WRITE_ONCE(producer->cursor.word, pos);
+	WRITE_ONCE(consumer->cursor, pos);
+	WRITE_ONCE(consumer->published_head, pos);
+	WRITE_ONCE(producer->oldest, pos);
+	WRITE_ONCE(producer->cursor, pos);
 	return ring_mend_producer(ring);
 }
 
@@ -989,7 +1000,7 @@ int ring_reset(struct spscring *ring, u32 role, u64 pos, u64 sequence)
 		err = ring_empty(ring, ring_reset_position(ring, pos));
 	}
 	if (!err) {
-		WRITE_ONCE(ring_kernel_lines(ring)->broken.word, 0);
+		WRITE_ONCE(ring->blocks.kernel->broken, 0);
 		atomic_set(&ring->broken, 0);
 	}
 	ring->resetting = false;
@@ -1004,8 +1015,7 @@ int ring_reset(struct spscring *ring, u32 role, u64 pos, u64 sequence)
  */
 void ring_info(struct spscring *ring, struct spscring_info *info)
 {
-	const u64 *drops = &ring_counters(ring, SPSCRING_PRODUCER)[1];
-	const u64 *overruns = &ring_counters(ring, SPSCRING_CONSUMER)[1];
+	const struct spscring_producer_block *p = ring->blocks.producer;
 	u64 length, oldest;
 
 	info->geometry = ring->geometry;
@@ -1029,10 +1039,10 @@ void ring_info(struct spscring *ring, struct spscring_info *info)
 	wait_count(&ring->producer, &info->producer_sleep);
 	wait_count(&ring->consumer, &info->consumer_sleep);
 	info->broken = atomic_read(&ring->broken);
-	info->loss.drops = READ_ONCE(drops[SPSCRING_COUNT_DROPS]);
-	info->loss.overruns = READ_ONCE(overruns[SPSCRING_COUNT_OVERRUNS]);
-	info->loss.high_water = READ_ONCE(drops[SPSCRING_COUNT_HIGH_WATER]);
-	info->loss.sequence = READ_ONCE(ring_producer_lines(ring)->cursor.more[0]);
+	info->loss.drops = READ_ONCE(p->drops);
+	info->loss.overruns = READ_ONCE(ring->blocks.consumer->overruns);
+	info->loss.high_water = READ_ONCE(p->high_water);
+	info->loss.sequence = READ_ONCE(p->sequence);
 }
 
 /*
@@ -1045,7 +1055,7 @@ static u64 ring_next_length(struct spscring *ring)
 	const u64 bits = SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LAP;
 	bool overwrites = ring_has(ring, SPSCRING_CREATE_OVERWRITE);
 	/* (D) pairs with (C) */
-	u64 pos = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word), word;
+	u64 pos = smp_load_acquire(&ring->blocks.consumer->cursor), word;
 	int looks;
 
 	for (looks = 0; looks < SPSCRING_DISCARDED_MAX; looks++) {
@@ -1058,7 +1068,7 @@ static u64 ring_next_length(struct spscring *ring)
 		/* (S) pairs with (R): it was no record's any more */
 		smp_rmb();
 		if (overwrites &&
-		    (s64)(READ_ONCE(ring_producer_lines(ring)->oldest.word) - pos) > 0)
+		    (s64)(READ_ONCE(ring->blocks.producer->oldest) - pos) > 0)
 			continue;
 		if ((word & bits) >> 32 != spscring_phase(g, pos))
 			break;
@@ -1086,6 +1096,6 @@ u64 ring_next_bytes(struct spscring *ring)
 	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
 		return ring_next_length(ring);
 	/* (D) pairs with (C) */
-	head = smp_load_acquire(&ring_consumer_lines(ring)->cursor.word);
+	head = smp_load_acquire(&ring->blocks.consumer->cursor);
 	return min(ring_seen(ring, SPSCRING_CONSUMER, head) - head, g->capacity) * g->record_size;
 }

@@ -11,7 +11,7 @@
 #include <linux/pgtable.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
-#include <linux/spscring.h>
+#include <linux/spscring_ring.h>
 #include <linux/wait.h>
 
 struct fence_budget;
@@ -62,6 +62,7 @@ struct ring_writers {
  * positions.  The lock of queue guards it all, and the end's "wants" word.
  */
 struct ring_sleep {
+	struct ring_end *end;
 	wait_queue_head_t queue;	/* pollers */
 	struct list_head waiters;	/* struct ring_waiter */
 	/* these four are read without the lock as well, see wait_for_room() */
@@ -82,6 +83,7 @@ struct ring_sleep {
 	bool worked;			/* it has been queued */
 	int work_now;			/* with SPSCRING_KICK_NOW */
 	struct ring_fence fence;
+	struct ring_writers writers;	/* of the end's words, for who sleeps at the other one */
 	struct spscring_sleep_counters count;
 };
 
@@ -95,8 +97,7 @@ struct ring_end {
 	u32 role;
 	struct spscring *ring;
 	const struct spscring_watch *watch;	/* under watch_lock */
-	struct ring_sleep sleep;
-	struct ring_writers writers;
+	struct ring_sleep *sleep;	/* NULL: of a ring that is only polled */
 };
 
 /* A ring.  It lives as long as a file or a driver refers to it. */
@@ -127,9 +128,16 @@ struct spscring {
 	unsigned long pgoff;		/* of the first, in an fd */
 	void *base;
 
+	/* Where the kernel has the blocks and the data, in the pages or in slab memory. */
+	struct spscring_blocks blocks;
+	void *data;
+	void *home;			/* the allocation of this struct, and maybe of those */
+	struct ring_sleep *sleeps;	/* of its two ends */
+
 	struct memory_account *account;	/* who pays; NULL: a driver's ring */
 	struct fence_budget *budget;	/* of interrupts */
 	bool of_user;		/* made by CREATE, so users may claim its ends */
+	bool private;		/* no user ever reaches it */
 };
 
 /* Pages that a PMD entry maps, as a power of two. */
@@ -143,11 +151,6 @@ extern unsigned int fence_quiet_us;
 static inline bool ring_role_valid(u32 role)
 {
 	return role == SPSCRING_PRODUCER || role == SPSCRING_CONSUMER;
-}
-
-static inline void *ring_page(const struct spscring *ring, enum ring_page page)
-{
-	return ring->base + page * PAGE_SIZE;
 }
 
 /* May a verb of this end still begin?  Told by each before it moves a record. */
@@ -167,7 +170,14 @@ static inline u32 ring_peer(u32 role)
 	return role == SPSCRING_PRODUCER ? SPSCRING_CONSUMER : SPSCRING_PRODUCER;
 }
 
-struct spscring *ring_create(const struct spscring_create *want, bool for_user);
+/* Who is to use a ring. */
+enum ring_owner {
+	RING_OF_USER,		/* its creator is a user, who pays */
+	RING_OF_DRIVER,		/* kernel code, and users of what it exports */
+	RING_PRIVATE,		/* kernel code only */
+};
+
+struct spscring *ring_create(const struct spscring_create *want, enum ring_owner owner);
 struct spscring *ring_get(struct spscring *ring);
 void ring_put(struct spscring *ring);
 
@@ -185,7 +195,7 @@ u64 ring_next_bytes(struct spscring *ring);
 struct ring_end *ring_end_of(struct spscring *ring, u32 role);
 u64 *ring_wants(struct spscring *ring, u32 role);
 u64 ring_cursor(struct spscring *ring, u32 role);
-const u64 *ring_counters(struct spscring *ring, u32 role);
+void ring_tries(struct spscring *ring, u32 role, u64 *failed, u64 *polled);
 u64 ring_full_at(struct spscring *ring);
 u64 ring_seen(struct spscring *ring, u32 role, u64 cursor);
 bool ring_reached(struct spscring *ring, u32 role, u64 index);
@@ -243,6 +253,9 @@ ssize_t rw_write(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
 /* memory.c: who pays, and for what */
 int memory_charge(struct spscring *ring);
 bool memory_node_allowed(int node);
+struct spscring *memory_alloc_ring(const struct spscring_geometry *g, enum ring_owner owner,
+				   int node, u64 id);
+void memory_free_ring(struct spscring *ring);
 int memory_alloc(struct spscring *ring, int node);
 void memory_free(struct spscring *ring);
 void memory_exit(void);

@@ -32,6 +32,7 @@ struct iov_iter;
 struct sg_table;
 
 struct spscring *spscring_create(const struct spscring_create *want);
+struct spscring *spscring_create_private(const struct spscring_create *want);
 struct spscring *spscring_from_fd(int fd);
 void spscring_put(struct spscring *ring, u32 roles);
 void spscring_destroy(struct spscring *ring);

@@ -50,7 +50,7 @@ static u64 wait_least(u64 a, u64 b)
 /* Does the producer sleep until there is more room?  Its lock may be another's. */
 static bool wait_for_room(struct spscring *ring)
 {
-	struct ring_sleep *s = &ring->producer.sleep;
+	struct ring_sleep *s = ring->producer.sleep;
 	u64 asked = READ_ONCE(s->asked);
 
 	return READ_ONCE(s->waiting) ||
@@ -72,7 +72,7 @@ static bool wait_enough(struct ring_end *end)
 	if (end->role != SPSCRING_CONSUMER)
 		return false;
 	next = ring_cursor(ring, SPSCRING_CONSUMER) + 1;
-	return (ring_full_at(ring) == next || READ_ONCE(end->sleep.now_at) == next ||
+	return (ring_full_at(ring) == next || READ_ONCE(end->sleep->now_at) == next ||
 		wait_for_room(ring)) &&
 		ring_reached(ring, SPSCRING_CONSUMER, next);
 }
@@ -97,7 +97,7 @@ static bool wait_over(struct ring_end *end, u64 index)
 /* The peer is told the least index, or one that is never reached. */
 static void wait_tell(struct ring_end *end)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 	u64 *wants = ring_wants(end->ring, end->role);
 	struct ring_waiter *w;
 	u64 least;
@@ -121,7 +121,7 @@ static void wait_tell(struct ring_end *end)
 
 static u64 wait_watermark(struct ring_end *end, u64 cursor)
 {
-	return cursor + max3((u64)end->sleep.records, end->sleep.need, 1ULL);
+	return cursor + max3((u64)end->sleep->records, end->sleep->need, 1ULL);
 }
 
 /*
@@ -132,13 +132,13 @@ static bool wait_late(const struct ring_end *end)
 {
 	u64 next = ring_cursor(end->ring, end->role) + 1;
 
-	return end->sleep.late_at == next || end->sleep.now_at == next;
+	return end->sleep->late_at == next || end->sleep->now_at == next;
 }
 
 /* Are those who sleep until armed to be told?  Who was ready knows of what is there. */
 static bool wait_pollers_over(struct ring_end *end)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 
 	if (!s->armed)
 		return false;
@@ -181,7 +181,7 @@ static void wait_timer_stop(struct ring_sleep *s)
  */
 static void wait_arm_poll(struct ring_end *end, u64 cursor, bool ready)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 	u64 seen = ring_seen(end->ring, end->role, cursor);
 
 	lockdep_assert_held(&s->queue.lock);
@@ -204,7 +204,7 @@ static void wait_arm_poll(struct ring_end *end, u64 cursor, bool ready)
 /* The pollers' index is reached: wake them, or wait for the rest. */
 static bool wait_fire(struct ring_end *end, bool now)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 	u64 cursor = ring_cursor(end->ring, end->role);
 
 	wait_arm_at(s, 0, false);
@@ -221,7 +221,7 @@ static bool wait_fire(struct ring_end *end, bool now)
 /* All who need not wait any longer, or just @all, are woken; true if pollers are among them. */
 static bool wait_reap_once(struct ring_end *end, bool all)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 	struct ring_waiter *w, *next;
 	u64 wakes = s->count.wakes;
 	bool pollers = false, late;
@@ -251,7 +251,7 @@ static bool wait_reap_once(struct ring_end *end, bool all)
 
 static bool wait_anyone_over(struct ring_end *end)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 	struct ring_waiter *w;
 
 	list_for_each_entry(w, &s->waiters, list)
@@ -269,7 +269,7 @@ static bool wait_reap(struct ring_end *end)
 	bool pollers = false;
 	int rounds = 0;
 
-	lockdep_assert_held(&end->sleep.queue.lock);
+	lockdep_assert_held(&end->sleep->queue.lock);
 	do {
 		pollers |= wait_reap_once(end, rounds++ == REAP_ROUNDS);
 		/* (M), (O) */
@@ -304,7 +304,7 @@ static __poll_t wait_mask(struct ring_end *end, bool ready)
 static bool wait_arm_and_look(struct ring_end *end, u64 cursor, u64 mark, bool ready)
 {
 	wait_arm_poll(end, cursor, ready);
-	trace_spscring_arm(end->ring, end->role, end->sleep.armed, ready);
+	trace_spscring_arm(end->ring, end->role, end->sleep->armed, ready);
 	wait_tell(end);
 	/* (M), (O) */
 	smp_mb();
@@ -314,7 +314,7 @@ static bool wait_arm_and_look(struct ring_end *end, u64 cursor, u64 mark, bool r
 /* What poll says of the end; if that is nothing, there will be a wake-up. */
 static __poll_t wait_look(struct ring_end *end)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 	u64 cursor = ring_cursor(end->ring, end->role), mark;
 	bool ready;
 
@@ -341,13 +341,13 @@ static __poll_t wait_look(struct ring_end *end)
  */
 static bool wait_arm_async(struct ring_end *end)
 {
-	return READ_ONCE(end->sleep.fasync) && wait_look(end);
+	return READ_ONCE(end->sleep->fasync) && wait_look(end);
 }
 
 /* True if wait_told() is to send the signal. */
 static bool wait_wake_locked(struct ring_end *end)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 
 	if (!wait_reap(end))
 		return false;
@@ -361,7 +361,7 @@ static bool wait_wake_locked(struct ring_end *end)
 static void wait_signal(struct ring_end *end, bool signal)
 {
 	if (signal)
-		kill_fasync(&end->sleep.fasync, SIGIO,
+		kill_fasync(&end->sleep->fasync, SIGIO,
 			    end->role == SPSCRING_CONSUMER ? POLL_IN : POLL_OUT);
 }
 
@@ -371,10 +371,10 @@ static bool wait_look_for_all(struct ring_end *end)
 	unsigned long flags;
 	bool signal = false;
 
-	spin_lock_irqsave(&end->sleep.queue.lock, flags);
+	spin_lock_irqsave(&end->sleep->queue.lock, flags);
 	if (wait_anyone_over(end))
 		signal = wait_wake_locked(end);
-	spin_unlock_irqrestore(&end->sleep.queue.lock, flags);
+	spin_unlock_irqrestore(&end->sleep->queue.lock, flags);
 	return signal;
 }
 
@@ -385,7 +385,7 @@ static bool wait_look_for_all(struct ring_end *end)
 static void wait_tell_consumer(struct spscring *ring)
 {
 	struct ring_end *end = &ring->consumer;
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 
 	if (READ_ONCE(s->waiting) || READ_ONCE(s->asked) || READ_ONCE(s->less))
 		wait_signal(end, wait_look_for_all(end));
@@ -418,10 +418,12 @@ static void wait_no_longer(struct ring_end *end, u64 *at)
  */
 void wait_wake(struct ring_end *end, bool now)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 	unsigned long flags;
 	bool signal;
 
+	if (!s)
+		return;
 	spin_lock_irqsave(&s->queue.lock, flags);
 	s->count.kicks++;
 	if (now)
@@ -440,8 +442,8 @@ static void wait_fence(struct ring_end *end)
 
 static enum hrtimer_restart wait_timer(struct hrtimer *timer)
 {
-	struct ring_end *end = container_of(timer, struct ring_end, sleep.timer);
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = container_of(timer, struct ring_sleep, timer);
+	struct ring_end *end = s->end;
 	bool signal = false;
 	unsigned long flags;
 	u64 cursor;
@@ -466,9 +468,9 @@ unlock:
 
 static void wait_work(struct irq_work *work)
 {
-	struct ring_end *end = container_of(work, struct ring_end, sleep.work);
+	struct ring_sleep *s = container_of(work, struct ring_sleep, work);
 
-	wait_wake(end, xchg(&end->sleep.work_now, 0));
+	wait_wake(s->end, xchg(&s->work_now, 0));
 }
 
 /**
@@ -485,14 +487,16 @@ void spscring_kick(struct spscring *ring, int role, u32 flags)
 {
 	struct ring_end *end = ring_end_of(ring, role);
 
+	if (!end->sleep)
+		return;
 	if (!in_nmi() && !(IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible())) {
 		wait_wake(end, flags & SPSCRING_KICK_NOW);
 		return;
 	}
 	if (flags & SPSCRING_KICK_NOW)
-		WRITE_ONCE(end->sleep.work_now, 1);
-	WRITE_ONCE(end->sleep.worked, true);
-	irq_work_queue(&end->sleep.work);
+		WRITE_ONCE(end->sleep->work_now, 1);
+	WRITE_ONCE(end->sleep->worked, true);
+	irq_work_queue(&end->sleep->work);
 }
 EXPORT_SYMBOL_GPL(spscring_kick);
 
@@ -535,7 +539,7 @@ static int wait_check(struct spscring *ring, u32 role, u64 index)
  */
 static int wait_add(struct ring_end *end, struct ring_waiter *w, bool *interrupt)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 	int ret = 0;
 
 	spin_lock_irq(&s->queue.lock);
@@ -557,7 +561,7 @@ static int wait_add(struct ring_end *end, struct ring_waiter *w, bool *interrupt
 /* Who has not seen the new index kicks at this one, too early for those that are left. */
 static void wait_remove(struct ring_end *end, struct ring_waiter *w)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 
 	spin_lock_irq(&s->queue.lock);
 	if (!list_empty(&w->list)) {
@@ -650,7 +654,7 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 int wait_arm(struct spscring *ring, u32 role, u64 index)
 {
 	struct ring_end *end = ring_end_of(ring, role);
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 	bool interrupt, signal = false;
 	int err;
 
@@ -680,7 +684,7 @@ int wait_arm(struct spscring *ring, u32 role, u64 index)
 /* Arms the end as poll does, and says what poll says; one that says nothing counts if it @polls. */
 static __poll_t wait_arm_and_poll(struct ring_end *end, bool polls)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 	bool interrupt;
 	__poll_t mask;
 
@@ -715,7 +719,7 @@ __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_tabl
 
 	if (ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
 		return EPOLLERR;
-	poll_wait(file, &end->sleep.queue, table);
+	poll_wait(file, &end->sleep->queue, table);
 
 	return wait_arm_and_poll(end, true);
 }
@@ -737,9 +741,9 @@ int wait_fasync(struct spscring *ring, u32 role, int fd, struct file *file, int 
 	struct ring_end *end = ring_end_of(ring, role);
 	int ret;
 
-	if (on && ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
-		return -EOPNOTSUPP;
-	ret = fasync_helper(fd, file, on, &end->sleep.fasync);
+	if (!end->sleep)
+		return on ? -EOPNOTSUPP : 0;
+	ret = fasync_helper(fd, file, on, &end->sleep->fasync);
 	if (ret < 0 || !on)
 		return ret;
 	/* what is there is not told, as a pipe does not */
@@ -760,7 +764,7 @@ int wait_fasync(struct spscring *ring, u32 role, int fd, struct file *file, int 
 int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *want)
 {
 	struct ring_end *end = ring_end_of(ring, role);
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 	struct eventfd_ctx *eventfd = NULL;
 	bool signal = false;
 
@@ -803,9 +807,9 @@ int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *w
  */
 void wait_need(struct ring_end *end, u64 bytes)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 
-	if (READ_ONCE(s->need) == bytes)
+	if (!s || READ_ONCE(s->need) == bytes)
 		return;
 	spin_lock_irq(&s->queue.lock);
 	WRITE_ONCE(s->need, bytes);
@@ -820,9 +824,11 @@ void wait_need(struct ring_end *end, u64 bytes)
  */
 void wait_forget(struct ring_end *end)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 	struct eventfd_ctx *eventfd = NULL;
 
+	if (!s)
+		return;
 	spin_lock_irq(&s->queue.lock);
 	swap(s->eventfd, eventfd);
 	wait_arm_at(s, 0, false);
@@ -847,8 +853,12 @@ void wait_forget(struct ring_end *end)
  */
 void wait_count(struct ring_end *end, struct spscring_sleep_counters *count)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 
+	if (!s) {
+		memset(count, 0, sizeof(*count));
+		return;
+	}
 	spin_lock_irq(&s->queue.lock);
 	*count = s->count;
 	spin_unlock_irq(&s->queue.lock);
@@ -860,8 +870,11 @@ void wait_count(struct ring_end *end, struct spscring_sleep_counters *count)
  */
 void wait_init(struct ring_end *end)
 {
-	struct ring_sleep *s = &end->sleep;
+	struct ring_sleep *s = end->sleep;
 
+	if (!s)
+		return;
+	s->end = end;
 	init_waitqueue_head(&s->queue);
 	INIT_LIST_HEAD(&s->waiters);
 	init_irq_work(&s->work, wait_work);
@@ -877,9 +890,11 @@ void wait_init(struct ring_end *end)
  */
 void wait_exit(struct ring_end *end)
 {
+	if (!end->sleep)
+		return;
 	/* where it has no interrupt of its own this takes a grace period */
-	if (end->sleep.worked)
-		irq_work_sync(&end->sleep.work);
+	if (end->sleep->worked)
+		irq_work_sync(&end->sleep->work);
 	wait_forget(end);
 	fence_end(end);
 }
@@ -890,7 +905,9 @@ void wait_exit(struct ring_end *end)
  */
 void wait_begin(struct ring_end *end)
 {
-	spin_lock_irq(&end->sleep.queue.lock);
+	if (!end->sleep)
+		return;
+	spin_lock_irq(&end->sleep->queue.lock);
 	wait_tell(end);
-	spin_unlock_irq(&end->sleep.queue.lock);
+	spin_unlock_irq(&end->sleep->queue.lock);
 }

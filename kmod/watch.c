@@ -63,6 +63,8 @@ int watch_claim(struct spscring *ring, u32 role)
 	const struct spscring_watch *w;
 	int err;
 
+	if (ring->private)
+		return -EPERM;
 	if (ring->of_user)
 		return ring_claim(ring, role, false);
 	if (watch_nested(ring))
@@ -141,7 +143,7 @@ int spscring_watch(struct spscring *ring, u32 role, const struct spscring_watch 
 
 	if (!ring_role_valid(role) || watch->flags & ~WATCH_FLAGS)
 		return -EINVAL;
-	if (ring->of_user)
+	if (ring->of_user || ring->private)
 		return -EPERM;
 	if (watch_nested(ring))
 		return -EDEADLK;

@@ -88,17 +88,26 @@ static const struct { const char *name; size_t is, was; } places[] = {
 	AT(spscring_notify, records, 8),
 	AT(spscring_notify, eventfd, 12),
 	AT(spscring_notify, timeout, 16),
-	AT(spscring_consumer_lines, cursor, 0),
-	AT(spscring_consumer_lines, told, 128),
-	AT(spscring_consumer_lines, counters, 256),
-	AT(spscring_producer_lines, cursor, 0),
-	AT(spscring_producer_lines, counters, 128),
-	AT(spscring_producer_lines, oldest, 256),
-	AT(spscring_kernel_lines, consumer_wants, 0),
-	AT(spscring_kernel_lines, producer_wants, 128),
-	AT(spscring_kernel_lines, consumer, 256),
-	AT(spscring_kernel_lines, producer, 384),
-	AT(spscring_kernel_lines, broken, 512),
+	AT(spscring_consumer_block, cursor, 0),
+	AT(spscring_consumer_block, sequence, 8),
+	AT(spscring_consumer_block, failed, 16),
+	AT(spscring_consumer_block, waits, 24),
+	AT(spscring_consumer_block, overruns, 40),
+	AT(spscring_consumer_block, published_head, 128),
+	AT(spscring_producer_block, cursor, 0),
+	AT(spscring_producer_block, sequence, 8),
+	AT(spscring_producer_block, failed, 16),
+	AT(spscring_producer_block, waits, 24),
+	AT(spscring_producer_block, drops, 40),
+	AT(spscring_producer_block, high_water, 48),
+	AT(spscring_producer_block, full_at, 56),
+	AT(spscring_producer_block, oldest, 128),
+	AT(spscring_producer_block, oldest_sequence, 136),
+	AT(spscring_kernel_block, consumer_event, 0),
+	AT(spscring_kernel_block, producer_event, 8),
+	AT(spscring_kernel_block, consumer, 16),
+	AT(spscring_kernel_block, producer, 24),
+	AT(spscring_kernel_block, broken, 32),
 	AT(spscring_info_page, magic, 0),
 	AT(spscring_info_page, geometry, 8),
 	AT(spscring_info_page, name, 136),
@@ -141,13 +150,10 @@ TEST(numbers)
 	EXPECT_EQ(1ULL << 33, SPSCRING_WORD_DISCARDED);
 	EXPECT_EQ(1ULL << 34, SPSCRING_WORD_LAP);
 	EXPECT_EQ(35, SPSCRING_WORD_SEQUENCE);
-	EXPECT_EQ(2, SPSCRING_COUNT_OVERRUNS);
-	EXPECT_EQ(2, SPSCRING_COUNT_DROPS);
-	EXPECT_EQ(3, SPSCRING_COUNT_HIGH_WATER);
 	EXPECT_EQ(1, SPSCRING_WAIT_ARM);
 	EXPECT_EQ(0x7fffffffffffffff, SPSCRING_NOBODY);
 	EXPECT_EQ(0x676e697263737073ULL, SPSCRING_MAGIC);
-	EXPECT_EQ(1024, SPSCRING_KERNEL_LINES);
+	EXPECT_EQ(1024, SPSCRING_KERNEL_BLOCK);
 	EXPECT_EQ(128, SPSCRING_LINE);
 	EXPECT_EQ(16, SPSCRING_COLOURS);
 	EXPECT_EQ(1, SPSCRING_PRODUCER);
@@ -201,8 +207,8 @@ TEST_F(pages, info_page)
 	EXPECT_EQ(0, memcmp(&page->geometry, g, sizeof(*g)));
 	EXPECT_EQ(0, memcmp(page->name, self->info.name, sizeof(page->name)));
 	EXPECT_STREQ("abi", (const char *)page->name);
-	EXPECT_EQ(3, g->version);
-	EXPECT_EQ(3, g->oldest_reader);
+	EXPECT_EQ(4, g->version);
+	EXPECT_EQ(4, g->oldest_reader);
 	EXPECT_EQ(0, g->features);
 	EXPECT_EQ(0, g->flags);
 	EXPECT_EQ(0, g->reserved);
@@ -235,18 +241,17 @@ static long not_zero(const char *page, size_t from, size_t size, const size_t *e
 	return -1;
 }
 
-#define WORD(type, field)	offsetof(struct type, field.word)
-#define COUNTER(type, i)	(offsetof(struct type, counters.more) + (i) * 8)
+#define WORD(type, field)	offsetof(struct type, field)
 
 TEST_F(pages, fresh_is_zero)
 {
 	const struct spscring_geometry *g = &self->info.geometry;
-	const size_t lines = SPSCRING_KERNEL_LINES + g->colour;
+	const size_t lines = SPSCRING_KERNEL_BLOCK + g->colour;
 	const size_t states[] = {
-		lines + WORD(spscring_kernel_lines, consumer_wants),
-		lines + WORD(spscring_kernel_lines, producer_wants),
-		lines + WORD(spscring_kernel_lines, consumer),
-		lines + WORD(spscring_kernel_lines, producer),
+		lines + WORD(spscring_kernel_block, consumer_event),
+		lines + WORD(spscring_kernel_block, producer_event),
+		lines + WORD(spscring_kernel_block, consumer),
+		lines + WORD(spscring_kernel_block, producer),
 	};
 
 	EXPECT_EQ(-1, not_zero(self->all + g->consumer_offset, 0, g->page_size, NULL, 0));
@@ -260,28 +265,28 @@ TEST_F(pages, fresh_is_zero)
 TEST_F(pages, reserved_stays_zero)
 {
 	const struct spscring_geometry *g = &self->info.geometry;
-	const struct spscring_kernel_lines *kernel =
-		spscring_kernel_lines(g, self->all + g->info_offset);
-	const size_t lines = SPSCRING_KERNEL_LINES + g->colour;
+	const struct spscring_kernel_block *kernel =
+		spscring_kernel_block(g, self->all + g->info_offset);
+	const size_t lines = SPSCRING_KERNEL_BLOCK + g->colour;
 	const size_t consumer[] = {
-		g->colour + WORD(spscring_consumer_lines, cursor),
-		g->colour + WORD(spscring_consumer_lines, told),
-		g->colour + WORD(spscring_consumer_lines, counters),
+		g->colour + WORD(spscring_consumer_block, cursor),
+		g->colour + WORD(spscring_consumer_block, published_head),
+		g->colour + WORD(spscring_consumer_block, failed),
 	};
 	const size_t producer[] = {
-		g->colour + WORD(spscring_producer_lines, cursor),
-		g->colour + WORD(spscring_producer_lines, counters),
-		g->colour + COUNTER(spscring_producer_lines, SPSCRING_COUNT_HIGH_WATER),
-		g->colour + COUNTER(spscring_producer_lines, SPSCRING_COUNT_FULL_AT),
+		g->colour + WORD(spscring_producer_block, cursor),
+		g->colour + WORD(spscring_producer_block, failed),
+		g->colour + WORD(spscring_producer_block, high_water),
+		g->colour + WORD(spscring_producer_block, full_at),
 	};
 	const size_t states[] = {
-		lines + WORD(spscring_kernel_lines, consumer_wants),
-		lines + WORD(spscring_kernel_lines, producer_wants),
-		lines + WORD(spscring_kernel_lines, consumer),
-		lines + WORD(spscring_kernel_lines, producer),
+		lines + WORD(spscring_kernel_block, consumer_event),
+		lines + WORD(spscring_kernel_block, producer_event),
+		lines + WORD(spscring_kernel_block, consumer),
+		lines + WORD(spscring_kernel_block, producer),
 	};
-	const struct spscring_consumer_lines *c_lines;
-	const struct spscring_producer_lines *p_lines;
+	const struct spscring_consumer_block *c_lines;
+	const struct spscring_producer_block *p_lines;
 	struct spscring_producer p;
 	struct spscring_consumer c;
 	__u64 v;
@@ -308,14 +313,14 @@ TEST_F(pages, reserved_stays_zero)
 
 	c_lines = (const void *)(self->all + g->consumer_offset + g->colour);
 	p_lines = (const void *)(self->all + g->producer_offset + g->colour);
-	EXPECT_EQ(500, p_lines->cursor.word);
-	EXPECT_EQ(500, c_lines->cursor.word);
-	EXPECT_GT(c_lines->told.word, 500 - g->capacity);
-	EXPECT_LE(c_lines->told.word, 500);
-	EXPECT_GT(p_lines->counters.word, 0);
-	EXPECT_GT(c_lines->counters.word, 0);
-	EXPECT_EQ(1ULL << 32 | SPSCRING_HELD, kernel->producer.word);
-	EXPECT_EQ(1ULL << 32 | SPSCRING_HELD, kernel->consumer.word);
+	EXPECT_EQ(500, p_lines->cursor);
+	EXPECT_EQ(500, c_lines->cursor);
+	EXPECT_GT(c_lines->published_head, 500 - g->capacity);
+	EXPECT_LE(c_lines->published_head, 500);
+	EXPECT_GT(p_lines->failed, 0);
+	EXPECT_GT(c_lines->failed, 0);
+	EXPECT_EQ(1ULL << 32 | SPSCRING_HELD, kernel->producer);
+	EXPECT_EQ(1ULL << 32 | SPSCRING_HELD, kernel->consumer);
 }
 
 /* The same where records are of any size. */
@@ -326,17 +331,17 @@ TEST(records_reserved_stays_zero)
 		SPSCRING_CREATE_RECORDS | SPSCRING_CREATE_OVERWRITE,
 	};
 	size_t consumer[] = {
-		WORD(spscring_consumer_lines, cursor), WORD(spscring_consumer_lines, cursor) + 8,
-		WORD(spscring_consumer_lines, told), WORD(spscring_consumer_lines, counters),
-		COUNTER(spscring_consumer_lines, SPSCRING_COUNT_OVERRUNS),
+		WORD(spscring_consumer_block, cursor), WORD(spscring_consumer_block, sequence),
+		WORD(spscring_consumer_block, published_head),
+		WORD(spscring_consumer_block, failed), WORD(spscring_consumer_block, overruns),
 	};
 	size_t producer[] = {
-		WORD(spscring_producer_lines, cursor), WORD(spscring_producer_lines, cursor) + 8,
-		WORD(spscring_producer_lines, oldest), WORD(spscring_producer_lines, oldest) + 8,
-		WORD(spscring_producer_lines, counters),
-		COUNTER(spscring_producer_lines, SPSCRING_COUNT_DROPS),
-		COUNTER(spscring_producer_lines, SPSCRING_COUNT_HIGH_WATER),
-		COUNTER(spscring_producer_lines, SPSCRING_COUNT_FULL_AT),
+		WORD(spscring_producer_block, cursor), WORD(spscring_producer_block, sequence),
+		WORD(spscring_producer_block, oldest),
+		WORD(spscring_producer_block, oldest_sequence),
+		WORD(spscring_producer_block, failed), WORD(spscring_producer_block, drops),
+		WORD(spscring_producer_block, high_water),
+		WORD(spscring_producer_block, full_at),
 	};
 	struct spscring_geometry g;
 	struct spscring_record_producer p;
@@ -378,29 +383,29 @@ TEST(records_reserved_stays_zero)
 TEST_F(pages, kernel_lines)
 {
 	const struct spscring_geometry *g = &self->info.geometry;
-	const struct spscring_kernel_lines *kernel =
-		spscring_kernel_lines(g, self->all + g->info_offset);
+	const struct spscring_kernel_block *kernel =
+		spscring_kernel_block(g, self->all + g->info_offset);
 
-	EXPECT_EQ(1ULL << 32 | SPSCRING_HELD, READ_ONCE(kernel->consumer.word));
+	EXPECT_EQ(1ULL << 32 | SPSCRING_HELD, READ_ONCE(kernel->consumer));
 	EXPECT_EQ(0, spscring_shutdown(self->consumer, 0));
-	EXPECT_EQ(1ULL << 32 | SPSCRING_SHUT_DOWN, READ_ONCE(kernel->consumer.word));
+	EXPECT_EQ(1ULL << 32 | SPSCRING_SHUT_DOWN, READ_ONCE(kernel->consumer));
 
 	close_fd(&self->producer);
 	ASSERT_TRUE(wait_state(self->ring, SPSCRING_PRODUCER, SPSCRING_DEAD));
-	EXPECT_EQ(1ULL << 32 | SPSCRING_DEAD, READ_ONCE(kernel->producer.word));
+	EXPECT_EQ(1ULL << 32 | SPSCRING_DEAD, READ_ONCE(kernel->producer));
 	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, TAG);
 	ASSERT_GE(self->producer, 0);
-	EXPECT_EQ(2ULL << 32 | SPSCRING_HELD, READ_ONCE(kernel->producer.word));
+	EXPECT_EQ(2ULL << 32 | SPSCRING_HELD, READ_ONCE(kernel->producer));
 
-	EXPECT_EQ(0, READ_ONCE(kernel->broken.word));
+	EXPECT_EQ(0, READ_ONCE(kernel->broken));
 	EXPECT_EQ(0, spscring_shutdown(self->producer, SPSCRING_SHUTDOWN_BROKEN));
-	EXPECT_EQ(1, READ_ONCE(kernel->broken.word));
+	EXPECT_EQ(1, READ_ONCE(kernel->broken));
 	EXPECT_EQ(1, info_of(self->ring).broken);
 	/* SPSCRING_FENCE is cleared a while after the first claims */
 	EXPECT_EQ(SPSCRING_NOBODY | SPSCRING_FENCE,
-		  READ_ONCE(kernel->consumer_wants.word) | SPSCRING_FENCE);
+		  READ_ONCE(kernel->consumer_event) | SPSCRING_FENCE);
 	EXPECT_EQ(SPSCRING_NOBODY | SPSCRING_FENCE,
-		  READ_ONCE(kernel->producer_wants.word) | SPSCRING_FENCE);
+		  READ_ONCE(kernel->producer_event) | SPSCRING_FENCE);
 }
 
 TEST(colours)

@@ -20,8 +20,8 @@
 
 /* What the ends have written, at one moment. */
 struct state {
-	struct spscring_consumer_lines consumer;
-	struct spscring_producer_lines producer;
+	struct spscring_consumer_block consumer;
+	struct spscring_producer_block producer;
 	char data[DATA_MAX];
 };
 
@@ -229,7 +229,7 @@ static bool look(death_t *self, bool first)
 	struct state *now = &self->now;
 	size_t i = self->n;
 
-	now->consumer = *self->out.c.base.lines;
+	now->consumer = *self->out.c.base.block;
 	now->producer = *self->out.c.base.peer;
 	memcpy(now->data, self->out.c.base.data, self->g.frames * self->g.frame_size);
 	if (!first && !memcmp(now, &self->states[i - 1], sizeof(*now)))
@@ -344,8 +344,8 @@ static int restore(death_t *self, const struct state *s, bool rest)
 	if (end_up(&in, self->spare, SPSCRING_PRODUCER) ||
 	    end_up(&out, self->spare, SPSCRING_CONSUMER))
 		return -__LINE__;
-	*in.p.base.lines = s->producer;
-	*out.c.base.lines = s->consumer;
+	*in.p.base.block = s->producer;
+	*out.c.base.block = s->consumer;
 	memcpy(in.p.base.data, s->data, bytes);
 	if (rest)
 		bad = hand_over(self, &in, published(&self->g, s->data));
@@ -416,7 +416,7 @@ static int go_on(death_t *self, struct end *in, struct end *out, __u64 tail)
 /* Claim after state @s, and see what is there and that the ring works: 0, or minus a line. */
 static int succeed(death_t *self, const struct state *s, bool consumer_first)
 {
-	const __u64 head = s->consumer.cursor.word, tail = published(&self->g, s->data);
+	const __u64 head = s->consumer.cursor, tail = published(&self->g, s->data);
 	struct end in = { .fd = -1 }, out = { .fd = -1 };
 	int bad = 0;
 

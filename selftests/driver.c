@@ -358,11 +358,11 @@ static void lie(struct user *u)
 	__u64 i;
 
 	if (u->role == SPSCRING_CONSUMER) {
-		WRITE_ONCE(u->c.base.lines->told.word, u->c.base.pos + 10 * g.capacity);
-		WRITE_ONCE(u->c.base.lines->cursor.word, u->c.base.pos + 10 * g.capacity);
+		WRITE_ONCE(u->c.base.block->published_head, u->c.base.pos + 10 * g.capacity);
+		WRITE_ONCE(u->c.base.block->cursor, u->c.base.pos + 10 * g.capacity);
 		return;
 	}
-	WRITE_ONCE(u->p.base.lines->cursor.word, u->p.base.pos + 10 * g.capacity);
+	WRITE_ONCE(u->p.base.block->cursor, u->p.base.pos + 10 * g.capacity);
 	for (i = 0; i < g.frames; i++)
 		WRITE_ONCE(*(__u64 *)(u->p.base.data + i * g.frame_size),
 			   u->p.base.pos + 10 * g.capacity);
@@ -473,7 +473,7 @@ static void events_survive(struct __test_metadata *_metadata, const char *params
 			break;
 		EXPECT_TRUE(within_patience(event_comes, &c));
 		if (!(i % 2))
-			WRITE_ONCE(c.base.lines->cursor.word, c.base.pos + (1 << 30));
+			WRITE_ONCE(c.base.block->cursor, c.base.pos + (1 << 30));
 		else
 			EXPECT_EQ(0, spscring_shutdown(end, 0));
 		close_fd(&end);

@@ -100,7 +100,7 @@ TEST_F(driver, unloaded_while_a_user_reads)
 
 	/* the mapping outlives the driver and the fd */
 	close_fd(&r->end);
-	EXPECT_EQ(r->next, READ_ONCE(r->c.base.lines->cursor.word));
+	EXPECT_EQ(r->next, READ_ONCE(r->c.base.block->cursor));
 	EXPECT_EQ(-EPIPE, pop_answer(&r->c, &before));
 	spscring_unmap(&r->map);
 }

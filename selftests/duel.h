@@ -238,13 +238,13 @@ static inline bool user_pops(struct duel *d, __u64 n)
 }
 
 /* The control block of the end that is not this process's, as its peer has it mapped. */
-static inline const struct spscring_producer_lines *peer_producer(struct duel *d)
+static inline const struct spscring_producer_block *peer_producer(struct duel *d)
 {
 	return (const void *)
 		(d->c.base.data - d->g.data_offset + d->g.producer_offset + d->g.colour);
 }
 
-static inline const struct spscring_consumer_lines *peer_consumer(struct duel *d)
+static inline const struct spscring_consumer_block *peer_consumer(struct duel *d)
 {
 	return (const void *)d->p.base.peer_cursor;	/* its first word */
 }
@@ -252,7 +252,7 @@ static inline const struct spscring_consumer_lines *peer_consumer(struct duel *d
 /* Wait until the kernel has popped all that was pushed ... */
 static inline bool kernel_pops(struct duel *d)
 {
-	const __u64 *head = &peer_consumer(d)->cursor.word;
+	const __u64 *head = &peer_consumer(d)->cursor;
 	struct patience patience = {};
 
 	while (READ_ONCE(*head) < d->pushed)
@@ -264,7 +264,7 @@ static inline bool kernel_pops(struct duel *d)
 /* ... or has filled the ring. */
 static inline bool kernel_fills(struct duel *d)
 {
-	const __u64 *tail = &peer_producer(d)->cursor.word;
+	const __u64 *tail = &peer_producer(d)->cursor;
 	struct patience patience = {};
 
 	/* the cursor may be a frame behind what was popped; in a full ring it is exact */
@@ -328,15 +328,15 @@ static inline __u64 *word_at(struct duel *d, __u32 victim, int which, __u64 pos)
 {
 	if (victim == SPSCRING_PRODUCER) {
 		switch (which) {
-		case C_CURSOR:	return &d->c.base.lines->cursor.word;
-		case C_TOLD:	return &d->c.base.lines->told.word;
-		default:	return &d->c.base.lines->counters.word;
+		case C_CURSOR:	return &d->c.base.block->cursor;
+		case C_TOLD:	return &d->c.base.block->published_head;
+		default:	return &d->c.base.block->failed;
 		}
 	}
 	switch (which) {
-	case P_CURSOR:		return &d->p.base.lines->cursor.word;
-	case P_COUNTERS:	return &d->p.base.lines->counters.word;
-	case P_OLDEST:		return &d->p.base.lines->oldest.word;
+	case P_CURSOR:		return &d->p.base.block->cursor;
+	case P_COUNTERS:	return &d->p.base.block->failed;
+	case P_OLDEST:		return &d->p.base.block->oldest;
 	case TAIL_BEFORE:	return tail_at(d, pos, -1);
 	case TAIL_AFTER:	return tail_at(d, pos, 2);
 	default:		return tail_at(d, pos, 0);

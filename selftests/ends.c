@@ -111,11 +111,11 @@ static int break_it(int fd)
 	struct spscring_geometry g = info_of(fd).geometry;
 	char *at = mmap(NULL, g.page_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 			g.consumer_offset);
-	struct spscring_consumer_lines *lines = (void *)(at + g.colour);
+	struct spscring_consumer_block *lines = (void *)(at + g.colour);
 
 	if (at == MAP_FAILED)
 		return 1;
-	WRITE_ONCE(lines->cursor.word, 4);
+	WRITE_ONCE(lines->cursor, 4);
 	return read(fd, &g, sizeof(g)) != -1 || errno != EPIPE;
 }
 

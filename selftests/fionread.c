@@ -156,10 +156,10 @@ TEST_F(next, hostile)
 	ASSERT_EQ(100, put(self->in, 0, 100));
 	for (i = 0; i < 64; i++) {
 		WRITE_ONCE(*c.base.cursor, random_word() >> i);
-		WRITE_ONCE(p.base.lines->oldest.word, random_word() >> i);
+		WRITE_ONCE(p.base.block->oldest, random_word() >> i);
 		EXPECT_GE(readable(self->out), 0);
 	}
-	WRITE_ONCE(p.base.lines->oldest.word, 0);
+	WRITE_ONCE(p.base.block->oldest, 0);
 	WRITE_ONCE(*c.base.cursor, 0);
 	EXPECT_EQ(100, readable(self->out));
 	/* as if a record began at every byte */

@@ -212,12 +212,12 @@ TEST(odd_cursor)
 	ASSERT_NE(MAP_FAILED, pages);
 	ASSERT_NE(MAP_FAILED, nothing);
 	for (i = 1; i < 8; i++) {
-		cursor = spscring_lines(&g, pages + g.consumer_offset);
+		cursor = (__u64 *)(pages + g.consumer_offset + g.colour);
 		*cursor = i;
 		EXPECT_EQ(-EPIPE, spscring_record_consumer_init(&c, &g, pages + g.consumer_offset,
 								pages + g.info_offset, nothing));
 		*cursor = 0;
-		cursor = spscring_lines(&g, pages + g.producer_offset);
+		cursor = (__u64 *)(pages + g.producer_offset + g.colour);
 		*cursor = i;
 		EXPECT_EQ(-EPIPE,
 			  spscring_record_producer_init(&p, &g, pages + g.consumer_offset,

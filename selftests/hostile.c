@@ -79,8 +79,8 @@ static struct outcome kernel_outcome(struct duel *d, __u32 role, __u64 pos,
 				     struct spscring_peer_result *result)
 {
 	const bool producer = role == SPSCRING_PRODUCER;
-	const __u64 *counter = producer ? &peer_producer(d)->counters.word :
-		&peer_consumer(d)->counters.word;
+	const __u64 *counter = producer ? &peer_producer(d)->failed :
+		&peer_consumer(d)->failed;
 	__u64 since = READ_ONCE(*counter), at = pos, count, now;
 	struct outcome out = { .err = -ETIMEDOUT };
 	struct patience patience = {};
@@ -360,7 +360,7 @@ static void scribble(struct duel *d, __u32 role)
 	} else {
 		from = d->consumer_map.writable;
 		n = d->consumer_map.writable_size / 8;
-		pos = &peer_producer(d)->cursor.word;
+		pos = &peer_producer(d)->cursor;
 	}
 	for (;;) {
 		/* half of them go to words that the victim looks at */
@@ -369,7 +369,8 @@ static void scribble(struct duel *d, __u32 role)
 
 		if (i >= n)
 			at = role == SPSCRING_PRODUCER ? tail_at(d, READ_ONCE(*pos), i % 3) :
-				&d->c.base.lines->cursor.word + i % 2 * (SPSCRING_LINE / 8);
+				i % 2 ? &d->c.base.block->published_head :
+				&d->c.base.block->cursor;
 		WRITE_ONCE(*at, any_value(READ_ONCE(*pos)));
 	}
 }

@@ -77,7 +77,7 @@ TEST_F(claim, of_a_dead_consumer)
 			if (!info.broken) {
 				EXPECT_EQ(head, info.head);
 				EXPECT_EQ(pos - head, info.length);
-				EXPECT_EQ(head, d->c.base.lines->told.word);
+				EXPECT_EQ(head, d->c.base.block->published_head);
 				d->popped = head;
 				EXPECT_TRUE(user_pops(d, pos - head));
 			} else {

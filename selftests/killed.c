@@ -96,11 +96,11 @@ FIXTURE_TEARDOWN(walk)
 /* All is published, and the producer's cursor says nothing is: no walk is longer. */
 static void rewind_cursor(walk_t *self)
 {
-	struct spscring_line *cursor = self->any_size ? &self->rp.base.lines->cursor :
-		&self->p.base.lines->cursor;
+	struct spscring_producer_block *block = self->any_size ? self->rp.base.block :
+		self->p.base.block;
 
-	WRITE_ONCE(cursor->more[0], 0);
-	WRITE_ONCE(cursor->word, 0);
+	WRITE_ONCE(block->sequence, 0);
+	WRITE_ONCE(block->cursor, 0);
 }
 
 /* How long a process has run, in ns. */
@@ -287,7 +287,7 @@ static __u64 take(struct __test_metadata *_metadata, struct spscring_consumer *c
 /* What a producer has published before it is killed stays; the next one goes on behind it. */
 TEST_F(killed, producers)
 {
-	const struct spscring_producer_lines *its;
+	const struct spscring_producer_block *its;
 	struct spscring_info before;
 	struct spscring_consumer c;
 	__u64 next = 0;
@@ -320,7 +320,7 @@ TEST_F(killed, producers)
 			for (n = 0; round % 4 && n < 1000; n++) {
 				next = take(_metadata, &c, self->shared->base, round, next);
 				/* else a claim could not tell what was published */
-				ASSERT_LE((__s64)(next - READ_ONCE(its->cursor.word)),
+				ASSERT_LE((__s64)(next - READ_ONCE(its->cursor)),
 					  (__s64)variant->capacity);
 			}
 		}

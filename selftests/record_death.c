@@ -63,8 +63,8 @@ static void set_by_words(void *to, int c, size_t n)
 
 /* All that the ends have written. */
 struct snapshot {
-	struct spscring_consumer_lines consumer;
-	struct spscring_producer_lines producer;
+	struct spscring_consumer_block consumer;
+	struct spscring_producer_block producer;
 	char data[];		/* a page */
 };
 
@@ -137,8 +137,8 @@ static void after_store(void)
 	if (!looks.to || looks.n == SNAPSHOTS)
 		return;
 	to = snapshot_of(looks.to, looks.n);
-	to->consumer = *looks.out->c.base.lines;
-	to->producer = *looks.in->p.base.lines;
+	to->consumer = *looks.out->c.base.block;
+	to->producer = *looks.in->p.base.block;
 	__builtin_memcpy(to->data, looks.in->p.base.data, sysconf(_SC_PAGESIZE));
 	looks.n += !looks.n || __builtin_memcmp(to, snapshot_of(looks.to, looks.n - 1),
 						snapshot_size());
@@ -189,8 +189,8 @@ static bool restore(int ring, const struct snapshot *from)
 	if (end_claim(&in, ring, SPSCRING_PRODUCER) ||
 	    end_claim(&out, ring, SPSCRING_CONSUMER))
 		return false;
-	*in.p.base.lines = from->producer;
-	*out.c.base.lines = from->consumer;
+	*in.p.base.block = from->producer;
+	*out.c.base.block = from->consumer;
 	__builtin_memcpy(in.p.base.data, from->data, sysconf(_SC_PAGESIZE));
 	end_free(&in);
 	end_free(&out);

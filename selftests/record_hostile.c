@@ -324,7 +324,7 @@ TEST_F(hostile, oldest)
 		ASSERT_TRUE(duel_begin(d, OVERWRITES, SPSCRING_CONSUMER, variant->kernel, 50, 100));
 		oldest = (lie->absolute ? 0 : d->in.p.base.pos) + lie->add +
 			lie->laps * d->g.data_bytes;
-		WRITE_ONCE(d->in.p.base.lines->oldest.word, oldest);
+		WRITE_ONCE(d->in.p.base.block->oldest, oldest);
 		out = outcome(d, SPSCRING_CONSUMER, variant->consume, variant->kernel);
 		EXPECT_EQ(out.moved, 0)
 			TH_LOG("%lld", (long long)lie->add);
@@ -401,8 +401,8 @@ TEST_F(hostile, heads)
 			if (!heads[i].told)
 				continue;
 		}
-		WRITE_ONCE(*(heads[i].told ? &d->out.c.base.lines->told.word :
-			     &d->out.c.base.lines->cursor.word), head);
+		WRITE_ONCE(*(heads[i].told ? &d->out.c.base.block->published_head :
+			     &d->out.c.base.block->cursor), head);
 		out = outcome(d, SPSCRING_PRODUCER, variant->produce, variant->kernel);
 		EXPECT_EQ(info_of(d->ring).tail - tail, heads[i].bytes);
 		EXPECT_EQ(out.err, heads[i].err);
@@ -423,12 +423,14 @@ TEST_F(hostile, heads_of_who_overwrites)
 {
 	struct spscring_record_run run;
 	struct duel *d = &self->d;
+	__u64 head;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(heads); i++) {
 		ASSERT_TRUE(duel_begin(d, OVERWRITES, SPSCRING_PRODUCER, true, 50, 100));
-		WRITE_ONCE(d->out.c.base.lines->told.word, info_of(d->ring).tail + heads[i].add);
-		WRITE_ONCE(d->out.c.base.lines->cursor.word, info_of(d->ring).tail + heads[i].add);
+		head = info_of(d->ring).tail + heads[i].add;
+		WRITE_ONCE(d->out.c.base.block->published_head, head);
+		WRITE_ONCE(d->out.c.base.block->cursor, head);
 		run = (struct spscring_record_run){
 			.role = SPSCRING_PRODUCER, .ring_fd = d->ring, .count = 1000,
 			.mover = { .ways = variant->produce, .most = LONGEST },
@@ -463,13 +465,13 @@ static void scribble(struct duel *d, bool wild, int ms)
 {
 	const __s64 until = now_ns() + ms * 1000000LL;
 	const __u64 *head;
-	struct spscring_producer_lines *lines;
+	struct spscring_producer_block *lines;
 	int i;
 
 	if (end_claim(&d->in, d->ring, SPSCRING_PRODUCER))
 		_exit(1);
 	head = d->in.p.base.peer_cursor;
-	lines = d->in.p.base.lines;
+	lines = d->in.p.base.block;
 	while (now_ns() < until) {
 		for (i = 0; i < 200; i++) {
 			__u64 pos = READ_ONCE(*head), r = random_word();
@@ -480,9 +482,9 @@ static void scribble(struct duel *d, bool wild, int ms)
 			WRITE_ONCE(*(__u64 *)(d->in.p.base.data + pos % d->g.data_bytes),
 				   likely_word(pos, &d->g));
 			if (!(r >> 40 & 15))
-				WRITE_ONCE(lines->cursor.word, pos + (r >> 44) % 2000 * 8);
+				WRITE_ONCE(lines->cursor, pos + (r >> 44) % 2000 * 8);
 			if (!(r >> 50 & 63))
-				WRITE_ONCE(lines->oldest.word, pos + (r >> 32) % 200 * 8);
+				WRITE_ONCE(lines->oldest, pos + (r >> 32) % 200 * 8);
 			if (wild && !(r >> 20 & 255))
 				WRITE_ONCE(((__u64 *)lines)[(r >> 30) % (sizeof(*lines) / 8)], r);
 		}
@@ -499,15 +501,15 @@ static void scribble_heads(struct duel *d, int ms)
 
 	if (end_claim(&d->out, d->ring, SPSCRING_CONSUMER))
 		_exit(1);
-	tail = &d->out.c.base.peer->cursor.word;
+	tail = &d->out.c.base.peer->cursor;
 	while (now_ns() < until) {
 		for (i = 0; i < 200; i++) {
 			__u64 r = random_word(), at = READ_ONCE(*tail) - r % CAPACITY;
 
 			if (!(r >> 40 & 0xfff))
 				at = r;
-			WRITE_ONCE(*(r >> 60 & 1 ? &d->out.c.base.lines->cursor.word :
-				     &d->out.c.base.lines->told.word), at);
+			WRITE_ONCE(*(r >> 60 & 1 ? &d->out.c.base.block->cursor :
+				     &d->out.c.base.block->published_head), at);
 		}
 	}
 	_exit(0);
@@ -587,10 +589,10 @@ TEST_F(hostile, storm)
 static void lie(struct duel *d)
 {
 	__u64 *words[] = {
-		&d->in.p.base.lines->cursor.word, &d->in.p.base.lines->cursor.more[0],
-		&d->in.p.base.lines->oldest.word, &d->in.p.base.lines->oldest.more[0],
-		&d->out.c.base.lines->cursor.word, &d->out.c.base.lines->cursor.more[0],
-		&d->out.c.base.lines->told.word, (__u64 *)d->in.p.base.data,
+		&d->in.p.base.block->cursor, &d->in.p.base.block->sequence,
+		&d->in.p.base.block->oldest, &d->in.p.base.block->oldest_sequence,
+		&d->out.c.base.block->cursor, &d->out.c.base.block->sequence,
+		&d->out.c.base.block->published_head, (__u64 *)d->in.p.base.data,
 	};
 	__u64 r = random_word(), *word = words[r % ARRAY_SIZE(words)];
 	int i;

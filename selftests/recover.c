@@ -152,7 +152,7 @@ TEST_F(mend, beyond_the_capacity)
 	__u64 at = self->at, end = at + CAPACITY;
 
 	push_from(_metadata, &self->e, at, CAPACITY);
-	WRITE_ONCE(self->e.p.base.lines->cursor.word, at + 30);
+	WRITE_ONCE(self->e.p.base.block->cursor, at + 30);
 	WRITE_ONCE(*tail_of(self, end / 7), end / 7 * 7 + 7);
 	mended(_metadata, self, at, end);
 }
@@ -185,10 +185,10 @@ TEST_F(mend, told)
 	__u64 at = self->at, v = 0;
 	int n;
 
-	e->p.base.cursor = &e->p.base.lines->cursor.word;
+	e->p.base.cursor = &e->p.base.block->cursor;
 	push_from(_metadata, e, at, 10);
 	pop_from(_metadata, e, at, 1);
-	WRITE_ONCE(e->c.base.lines->told.word, at + CAPACITY);
+	WRITE_ONCE(e->c.base.block->published_head, at + CAPACITY);
 	consumer_dies(_metadata, e);
 	consumer_up(_metadata, e);
 	EXPECT_EQ(at + 1, READ_ONCE(*e->p.base.peer_told));
@@ -216,14 +216,14 @@ static void impossible(struct __test_metadata *_metadata, mend_t *self,
 
 TEST_F(mend, cursor_too_far)
 {
-	WRITE_ONCE(self->e.p.base.lines->cursor.word, self->at + CAPACITY + 1);
+	WRITE_ONCE(self->e.p.base.block->cursor, self->at + CAPACITY + 1);
 	producer_dies(_metadata, &self->e);
 	impossible(_metadata, self, SPSCRING_PRODUCER);
 }
 
 TEST_F(mend, cursor_in_the_stars)
 {
-	WRITE_ONCE(self->e.p.base.lines->cursor.word, self->at + (1ULL << 63));
+	WRITE_ONCE(self->e.p.base.block->cursor, self->at + (1ULL << 63));
 	producer_dies(_metadata, &self->e);
 	impossible(_metadata, self, SPSCRING_PRODUCER);
 }
@@ -237,7 +237,7 @@ TEST_F(mend, cursor_before_the_consumers)
 		return;
 	for (frame = 0; frame < self->g.frames; frame++)
 		WRITE_ONCE(*tail_of(self, frame), 0);
-	WRITE_ONCE(self->e.p.base.lines->cursor.word, self->at - 1);
+	WRITE_ONCE(self->e.p.base.block->cursor, self->at - 1);
 	producer_dies(_metadata, &self->e);
 	impossible(_metadata, self, SPSCRING_PRODUCER);
 }
@@ -252,7 +252,7 @@ TEST_F(mend, consumer_cursor_too_far)
 TEST_F(mend, consumer_cursor_too_far_back)
 {
 	push_from(_metadata, &self->e, self->at, CAPACITY);
-	WRITE_ONCE(self->e.p.base.lines->cursor.word, self->unseen);
+	WRITE_ONCE(self->e.p.base.block->cursor, self->unseen);
 	WRITE_ONCE(*self->e.c.base.cursor, self->at - 1);
 	consumer_dies(_metadata, &self->e);
 	impossible(_metadata, self, SPSCRING_CONSUMER);

@@ -443,7 +443,7 @@ TEST(record_own_words)
 			/* lengths so long that a walk over records would leave the ring */
 			memset(p.base.data, 0xff, info_of(ring).geometry.data_bytes);
 			*p.base.cursor = lies[i].cursor;
-			p.base.lines->oldest.word = lies[i].oldest;
+			p.base.block->oldest = lies[i].oldest;
 			EXPECT_EQ(-EPIPE, put_record(end, 0, 8184));
 		}
 		EXPECT_EQ(1, info_of(ring).broken)

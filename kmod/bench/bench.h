@@ -56,6 +56,8 @@ struct bench_ops {
 	u32 capacity;		/* 0: what is asked for */
 	/* one queue from one side to the other, or NULL for no memory, or an ERR_PTR */
 	void *(*open)(const struct bench_run *run);
+	/* once all are open: 0, or an error; may be NULL */
+	int (*ready)(const struct bench_run *run);
 	void (*close)(void *queue);
 	/* bytes of one queue, all pages that it holds; may be NULL */
 	size_t (*memory)(const struct bench_run *run, void *queue);
@@ -89,6 +91,10 @@ struct bench_run {
 extern const struct bench_ops bench_bare, bench_walk, bench_copy, bench_copy_rep, bench_kfifo,
 	bench_ptr_ring, bench_list, bench_mutex_kfifo, bench_trace_rb, bench_ring,
 	bench_ring_sleep, bench_ring_fence, bench_records, bench_bpf, bench_wake;
+
+/* ring.c */
+int rings_init(void);
+void rings_exit(void);
 
 int bench_breathe(struct bench_side *s, u64 at);
 int bench_wrong(struct bench_side *s, u64 want, u64 got);

@@ -377,9 +377,15 @@ static const struct file_operations run_fops = {
 
 static int __init bench_init(void)
 {
+	int err = rings_init();
+
+	if (err)
+		return err;
 	dir = debugfs_create_dir("spscring_bench", NULL);
-	if (IS_ERR(dir))
+	if (IS_ERR(dir)) {
+		rings_exit();
 		return PTR_ERR(dir);
+	}
 	debugfs_create_file("run", 0200, dir, NULL, &run_fops);
 	debugfs_create_file("results", 0400, dir, NULL, &results_fops);
 	debugfs_create_file("end", 0600, dir, NULL, &bench_end_fops);
@@ -391,6 +397,7 @@ static void __exit bench_exit(void)
 {
 	debugfs_remove(dir);
 	report_free(report);
+	rings_exit();
 }
 module_exit(bench_exit);
 

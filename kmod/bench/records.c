@@ -144,6 +144,7 @@ static void *records_open(const struct bench_run *run)
 const struct bench_ops bench_records = {
 	.name	= "spscring-records",
 	.open	= records_open,
+	.ready	= rings_ready,
 	.close	= rings_close,
 	.memory	= rings_memory,
 	.loops	= {

@@ -5,13 +5,24 @@
  */
 #include <linux/delay.h>
 #include <linux/err.h>
-#include <linux/log2.h>
 #include <linux/slab.h>
 
 #include "ring.h"
 #include "rings.h"
 
-#define QUEUE_BYTES	roundup_pow_of_two(sizeof(struct queue))
+/* Many queues lie side by side: of a power of two each, they would share few cache lines. */
+static struct kmem_cache *queues;
+
+int rings_init(void)
+{
+	queues = KMEM_CACHE(queue, 0);
+	return queues ? 0 : -ENOMEM;
+}
+
+void rings_exit(void)
+{
+	kmem_cache_destroy(queues);
+}
 
 static __always_inline long ring_push_n(void *queue, const u64 *v, u32 n)
 {
@@ -120,19 +131,18 @@ static int await_quiet(struct queue *q, u32 role)
 void *rings_open(const struct spscring_create *want)
 {
 	u32 size = want->flags & SPSCRING_CREATE_RECORDS ? SPSCRING_ANY_SIZE : want->record_size;
-	struct queue *q = kzalloc(QUEUE_BYTES, GFP_KERNEL);
+	struct queue *q = kmem_cache_zalloc(queues, GFP_KERNEL);
 	int err;
 
 	if (!q)
 		return NULL;
-	q->ring = spscring_create(want);
+	q->ring = spscring_create_private(want);
 	if (IS_ERR(q->ring)) {
 		err = PTR_ERR(q->ring);
 		goto err_free;
 	}
 	err = rings_claim(q, SPSCRING_PRODUCER, size) ?:
-		rings_claim(q, SPSCRING_CONSUMER, size) ?:
-		await_quiet(q, SPSCRING_PRODUCER) ?: await_quiet(q, SPSCRING_CONSUMER);
+		rings_claim(q, SPSCRING_CONSUMER, size);
 	if (err)
 		goto err_ring;
 	return q;
@@ -140,8 +150,19 @@ void *rings_open(const struct spscring_create *want)
 err_ring:
 	spscring_destroy(q->ring);
 err_free:
-	kfree(q);
+	kmem_cache_free(queues, q);
 	return ERR_PTR(err);
+}
+
+int rings_ready(const struct bench_run *run)
+{
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < run->opened && !err; i++)
+		err = await_quiet(run->queue[i], SPSCRING_PRODUCER) ?:
+			await_quiet(run->queue[i], SPSCRING_CONSUMER);
+	return err;
 }
 
 void rings_close(void *queue)
@@ -149,7 +170,7 @@ void rings_close(void *queue)
 	struct queue *q = queue;
 
 	spscring_destroy(q->ring);
-	kfree(q);
+	kmem_cache_free(queues, q);
 }
 
 /**
@@ -162,7 +183,7 @@ void rings_close(void *queue)
  */
 struct queue *rings_take(int fd, u32 role)
 {
-	struct queue *q = kzalloc(QUEUE_BYTES, GFP_KERNEL);
+	struct queue *q = kmem_cache_zalloc(queues, GFP_KERNEL);
 	struct spscring_info info;
 	int err;
 
@@ -189,7 +210,7 @@ err_end:
 err_ring:
 	spscring_put(q->ring, 0);
 err_free:
-	kfree(q);
+	kmem_cache_free(queues, q);
 	return ERR_PTR(err);
 }
 
@@ -197,19 +218,21 @@ err_free:
 void rings_put(struct queue *q, u32 role)
 {
 	spscring_put(q->ring, role);
-	kfree(q);
+	kmem_cache_free(queues, q);
 }
 
-/* The pages, and what the module and both ends keep beside them. */
+/* The ring, and what the module and both ends keep beside it. */
 size_t rings_memory(const struct bench_run *run, void *queue)
 {
-	struct queue *q = queue;
-	struct spscring_info info;
-	size_t pages;
+	const struct spscring *ring = ((struct queue *)queue)->ring;
+	size_t memory = ring->geometry.memory + sizeof(struct queue);
 
-	spscring_get_info(q->ring, &info);
-	pages = info.geometry.memory / info.geometry.page_size * sizeof(struct page *);
-	return info.geometry.memory + sizeof(struct spscring) + pages + QUEUE_BYTES;
+	if (ring->sleeps)
+		memory += ksize(ring->sleeps);
+	/* else it is all of one piece */
+	if (ring->pages)
+		memory += ksize(ring->home) + ring->nr_mapped * sizeof(*ring->pages);
+	return memory;
 }
 
 static void *ring_open(const struct bench_run *run)
@@ -228,6 +251,7 @@ static void *ring_open(const struct bench_run *run)
 
 #define RING_OPS							\
 	.open	= ring_open,						\
+	.ready	= rings_ready,						\
 	.close	= rings_close,						\
 	.memory	= rings_memory,						\
 	.loops	= {							\

@@ -317,7 +317,7 @@ static int run_open_queues(struct bench_run *run)
 		run->queue[run->opened++] = queue;
 		cond_resched();
 	}
-	return 0;
+	return run->ops->ready ? run->ops->ready(run) : 0;
 }
 
 static struct bench_run *run_open(const struct config *c, const struct result *r, u32 turn)

@@ -14,8 +14,8 @@ static void told_and_exact(struct kunit *test)
 	push_u64(test, 0, 4096);
 	for (i = 1; i <= 4096; i++) {
 		pop_u64(test, i - 1, 1);
-		told = READ_ONCE(f->c.base.lines->told.word);
-		KUNIT_ASSERT_EQ(test, READ_ONCE(f->c.base.lines->cursor.word), i);
+		told = READ_ONCE(f->c.base.block->published_head);
+		KUNIT_ASSERT_EQ(test, READ_ONCE(f->c.base.block->cursor), i);
 		KUNIT_ASSERT_LE(test, told, i);
 		KUNIT_ASSERT_LE(test, i - told, tell);
 	}
@@ -52,8 +52,8 @@ static void cursor_order(struct kunit *test)
 
 			KUNIT_ASSERT_GT(test, got, 0);
 			pushed += got;
-			KUNIT_EXPECT_LE(test, READ_ONCE(f->p.base.lines->cursor.word), n + pushed);
-			KUNIT_EXPECT_GE(test, READ_ONCE(f->p.base.lines->cursor.word),
+			KUNIT_EXPECT_LE(test, READ_ONCE(f->p.base.block->cursor), n + pushed);
+			KUNIT_EXPECT_GE(test, READ_ONCE(f->p.base.block->cursor),
 					f->p.base.pos + spscring_slots_left(&f->p, f->p.base.pos) -
 					f->p.frame_records);
 			spscring_get_info(f->ring, &info);
@@ -79,9 +79,9 @@ static void near_the_wrap(struct kunit *test)
 	struct fixture *f = make_pair(test, 14, 8);
 	u64 head = 0 - 15ULL, i;
 
-	f->c.base.lines->cursor.word = head;
-	f->c.base.lines->told.word = head;
-	f->p.base.lines->cursor.word = head + 13;
+	f->c.base.block->cursor = head;
+	f->c.base.block->published_head = head;
+	f->p.base.block->cursor = head + 13;
 	*(u64 *)(f->p.base.data + (head + 13) / 7 % 2 * SPSCRING_FRAME_MIN) = head + 13;
 	user_producer(f);
 	for (i = 0; i < 100 && !spscring_push(&f->p, &i); i++)
@@ -98,46 +98,42 @@ static void counters(struct kunit *test)
 
 	for (i = 0; i < 3 * SPSCRING_LOOK_EVERY; i++)
 		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, f->c.base.lines->counters.word, 3 * SPSCRING_LOOK_EVERY);
+	KUNIT_EXPECT_EQ(test, f->c.base.block->failed, 3 * SPSCRING_LOOK_EVERY);
 	push_u64(test, 0, 1);
 	for (i = 0; i < 2 * SPSCRING_LOOK_EVERY + 1; i++)
 		KUNIT_ASSERT_EQ(test, spscring_push(&f->p, &v), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, f->p.base.lines->counters.word, 2 * SPSCRING_LOOK_EVERY + 1);
+	KUNIT_EXPECT_EQ(test, f->p.base.block->failed, 2 * SPSCRING_LOOK_EVERY + 1);
 }
 
 /* Words that are reserved, and the rest of the cache line behind each word, stay 0. */
-static void reserved_lines(struct kunit *test)
+static void reserved_words(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
 	const struct spscring_geometry *g = &f->info.geometry;
 	void *base = ring_base(f, f->p.base.data);
-	const struct spscring_kernel_lines *k = spscring_kernel_lines(g, base + g->info_offset);
-	struct spscring_consumer_lines *c = f->c.base.lines;
-	struct spscring_producer_lines *p = f->p.base.lines;
-	const struct spscring_line *lines[] = {
-		&c->cursor, &c->told, &c->counters, &p->cursor, &p->counters, &p->oldest,
-		&k->consumer_wants, &k->producer_wants, &k->consumer, &k->producer, &k->broken,
-	};
-	int i;
+	const struct spscring_kernel_block *k = spscring_kernel_block(g, base + g->info_offset);
+	struct spscring_consumer_block *c = f->c.base.block;
+	struct spscring_producer_block *p = f->p.base.block;
 
 	push_u64(test, 0, 64);
 	KUNIT_EXPECT_EQ(test, push_verdict(f), -EAGAIN);
 	pop_u64(test, 0, 64);
 	KUNIT_EXPECT_EQ(test, pop_verdict(f), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, p->counters.more[SPSCRING_COUNT_HIGH_WATER], 64);
-	p->counters.more[SPSCRING_COUNT_HIGH_WATER] = 0;
-	KUNIT_EXPECT_EQ(test, p->counters.more[SPSCRING_COUNT_FULL_AT], 1);
-	p->counters.more[SPSCRING_COUNT_FULL_AT] = 0;
-	for (i = 0; i < ARRAY_SIZE(lines); i++)
-		KUNIT_EXPECT_NULL(test, memchr_inv(lines[i]->more, 0, sizeof(lines[i]->more)));
-	KUNIT_EXPECT_EQ(test, p->oldest.word, 0);
-	KUNIT_EXPECT_EQ(test, k->consumer_wants.word | SPSCRING_FENCE,
+	KUNIT_EXPECT_EQ(test, p->high_water, 64);
+	KUNIT_EXPECT_EQ(test, p->full_at, 1);
+	KUNIT_EXPECT_NULL(test, memchr_inv(c->reserved, 0, sizeof(c->reserved)));
+	KUNIT_EXPECT_NULL(test, memchr_inv(c->reserved_head, 0, sizeof(c->reserved_head)));
+	KUNIT_EXPECT_NULL(test, memchr_inv(p->reserved, 0, sizeof(p->reserved)));
+	KUNIT_EXPECT_NULL(test, memchr_inv(p->reserved_oldest, 0, sizeof(p->reserved_oldest)));
+	KUNIT_EXPECT_NULL(test, memchr_inv(k->reserved, 0, sizeof(k->reserved)));
+	KUNIT_EXPECT_EQ(test, p->oldest, 0);
+	KUNIT_EXPECT_EQ(test, k->consumer_event | SPSCRING_FENCE,
 			SPSCRING_NOBODY | SPSCRING_FENCE);
-	KUNIT_EXPECT_EQ(test, k->producer_wants.word | SPSCRING_FENCE,
+	KUNIT_EXPECT_EQ(test, k->producer_event | SPSCRING_FENCE,
 			SPSCRING_NOBODY | SPSCRING_FENCE);
-	KUNIT_EXPECT_EQ(test, k->broken.word, 0);
-	KUNIT_EXPECT_EQ(test, SPSCRING_END_STATE(k->producer.word), SPSCRING_HELD);
-	KUNIT_EXPECT_EQ(test, SPSCRING_END_GENERATION(k->producer.word), 1);
+	KUNIT_EXPECT_EQ(test, k->broken, 0);
+	KUNIT_EXPECT_EQ(test, SPSCRING_END_STATE(k->producer), SPSCRING_HELD);
+	KUNIT_EXPECT_EQ(test, SPSCRING_END_GENERATION(k->producer), 1);
 }
 
 static struct kunit_case cursors_cases[] = {
@@ -145,7 +141,7 @@ static struct kunit_case cursors_cases[] = {
 	KUNIT_CASE(cursor_order),
 	KUNIT_CASE(near_the_wrap),
 	KUNIT_CASE(counters),
-	KUNIT_CASE(reserved_lines),
+	KUNIT_CASE(reserved_words),
 	{}
 };
 

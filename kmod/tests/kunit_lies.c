@@ -50,8 +50,8 @@ static u64 *lie_word(struct fixture *f, const struct lie *lie)
 	if (lie->word == TAIL)
 		return f->p.at.tail;
 	if (lie->victim == CONSUMER)
-		return &f->p.base.lines->cursor.word;
-	return lie->word == TOLD ? &f->c.base.lines->told.word : &f->c.base.lines->cursor.word;
+		return &f->p.base.block->cursor;
+	return lie->word == TOLD ? &f->c.base.block->published_head : &f->c.base.block->cursor;
 }
 
 static void peer_lies(struct kunit *test)

@@ -57,7 +57,7 @@ static void data_twice(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(f->ring));
 	spscring_get_info(f->ring, &f->info);
 	KUNIT_EXPECT_EQ(test, f->ring->nr_pages, g->memory >> PAGE_SHIFT);
-	data = ring_page(f->ring, RING_PAGE_DATA);
+	data = f->ring->data;
 	for (i = 0; i < g->data_bytes; i++)
 		data[i] = i * 7;
 	KUNIT_EXPECT_EQ(test, memcmp(data, data + g->data_bytes, g->data_bytes), 0);

@@ -227,8 +227,8 @@ static void *reset_base(struct record_fixture *f, u32 user)
 	const struct spscring_geometry *g = &f->info.geometry;
 
 	if (user == SPSCRING_CONSUMER)
-		return (void *)f->p.base.lines - g->colour - g->producer_offset;
-	return (void *)f->c.base.lines - g->colour - g->consumer_offset;
+		return (void *)f->p.base.block - g->colour - g->producer_offset;
+	return (void *)f->c.base.block - g->colour - g->consumer_offset;
 }
 
 static struct file *reset_user(struct kunit *test, u32 role)
@@ -261,8 +261,8 @@ static void damage(struct record_fixture *f, u32 role, enum damage what)
 {
 	const struct spscring_geometry *g = &f->info.geometry;
 	u64 pos = role == SPSCRING_CONSUMER ? f->p.base.pos : f->c.base.pos, i;
-	u64 *cursor = role == SPSCRING_CONSUMER ? &f->c.base.lines->cursor.word :
-		&f->p.base.lines->cursor.word;
+	u64 *cursor = role == SPSCRING_CONSUMER ? &f->c.base.block->cursor :
+		&f->p.base.block->cursor;
 
 	switch (what) {
 	case CURSOR_AHEAD:
@@ -274,7 +274,7 @@ static void damage(struct record_fixture *f, u32 role, enum damage what)
 		break;
 	case OLDEST_LATE:
 		cursor[0] = 1ULL << 63;
-		f->p.base.lines->oldest.word = S64_MAX & ~(g->stride - 1ULL);
+		f->p.base.block->oldest = S64_MAX & ~(g->stride - 1ULL);
 		break;
 	case SAID_SO:
 		spscring_broken(f->ring, role);
@@ -287,7 +287,7 @@ static void damage(struct record_fixture *f, u32 role, enum damage what)
 	/* everywhere a word of either lap, and the next one breaks the ring */
 	for (i = 0; i < g->data_bytes / 8; i++)
 		((u64 *)(f->c.base.data + 8 - g->stride))[i] = record_pattern(what, i);
-	*(u64 *)f->c.base.at = (u64)f->c.phase << 32 | U32_MAX;
+	*(u64 *)f->c.at = (u64)f->c.phase << 32 | U32_MAX;
 }
 
 static int reset_kernel_end(struct record_fixture *f, u32 user)
@@ -338,7 +338,7 @@ static void reset_round(struct kunit *test, u32 role, u32 round)
 	if (what != NONE)
 		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(spscring_export_file(f->ring, role)), -EPIPE);
 
-	drops = f->p.base.lines->counters.more[SPSCRING_COUNT_DROPS];
+	drops = f->p.base.block->drops;
 	KUNIT_ASSERT_EQ(test, reset_kernel_end(f, role), 0);
 	spscring_get_info(f->ring, &f->info);
 	KUNIT_EXPECT_EQ(test, f->info.broken, 0);

@@ -132,8 +132,8 @@ static void wild_cursor_refused(struct kunit *test)
 		file = make_user_pair(test, 64, 8, SPSCRING_PRODUCER);
 		push_u64(test, 0, 10);
 		pop_u64(test, 0, 10);
-		f->p.base.lines->cursor.word = wild[i].tail;
-		f->c.base.lines->cursor.word = wild[i].head;
+		f->p.base.block->cursor = wild[i].tail;
+		f->c.base.block->cursor = wild[i].head;
 		put_now(file);
 		KUNIT_EXPECT_EQ(test, claim_producer(f, &f->p), -EPIPE);
 		spscring_get_info(f->ring, &f->info);
@@ -151,12 +151,12 @@ static void consumer_mended(struct kunit *test)
 	push_u64(test, 0, 64);
 	pop_u64(test, 0, 13);
 	KUNIT_ASSERT_EQ(test, spscring_peek(&f->c, &rec), 0);
-	KUNIT_EXPECT_NE(test, f->c.base.lines->told.word, 13);
+	KUNIT_EXPECT_NE(test, f->c.base.block->published_head, 13);
 	put_now(file);
 	KUNIT_EXPECT_EQ(test, push_verdict(f), 0);
 
 	KUNIT_ASSERT_EQ(test, claim_consumer(f, &f->c), 0);
-	KUNIT_EXPECT_EQ(test, f->c.base.lines->told.word, 13);
+	KUNIT_EXPECT_EQ(test, f->c.base.block->published_head, 13);
 	pop_u64(test, 13, 51);
 }
 

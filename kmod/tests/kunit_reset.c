@@ -46,14 +46,14 @@ static void damage(struct fixture *f, u32 role, enum damage what)
 		spscring_broken(f->ring, role);
 	} else if (role == SPSCRING_CONSUMER) {
 		if (what == HINT_WILD)
-			f->c.base.lines->told.word = f->p.base.pos + 3 * g->capacity;
+			f->c.base.block->published_head = f->p.base.pos + 3 * g->capacity;
 		else if (what != NONE)
-			f->c.base.lines->cursor.word = f->p.base.pos + wild;
+			f->c.base.block->cursor = f->p.base.pos + wild;
 	} else if (what == HINT_WILD) {
 		/* only a claim looks at a producer's cursor */
-		f->p.base.lines->cursor.word = f->c.base.pos + 3 * g->capacity;
+		f->p.base.block->cursor = f->c.base.pos + 3 * g->capacity;
 	} else if (what != NONE) {
-		f->p.base.lines->cursor.word = f->c.base.pos + wild;
+		f->p.base.block->cursor = f->c.base.pos + wild;
 		for (i = 0; i < g->frames; i++)
 			*(u64 *)(f->p.base.data + i * g->frame_size) = f->c.base.pos + wild;
 	}
@@ -115,7 +115,7 @@ static void reset_round(struct kunit *test, u32 role, u32 round)
 	put_now(file);
 	damage_found(test, role, what);
 
-	drops = f->p.base.lines->counters.more[SPSCRING_COUNT_DROPS];
+	drops = f->p.base.block->drops;
 	KUNIT_ASSERT_EQ(test, reset_kernel_end(f, role), 0);
 	spscring_get_info(f->ring, &f->info);
 	KUNIT_EXPECT_EQ(test, f->info.broken, 0);

@@ -34,7 +34,7 @@ static void wait_lying_tail(struct kunit *test)
 static void wait_spin_adapts(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
-	const u64 *looked = f->c.base.lines->counters.more;
+	const u64 *looked = f->c.base.block->waits;
 	int i;
 
 	KUNIT_EXPECT_EQ(test, f->c.base.spin_max, num_online_cpus() > 1 ? SPSCRING_SPIN_MAX : 0);
@@ -52,7 +52,7 @@ static void wait_spin_adapts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, looked[0], 1);
 	KUNIT_EXPECT_EQ(test, looked[1], 6);
 	KUNIT_EXPECT_EQ(test, spscring_wait_room(&f->p, 1, 1), -ETIMEDOUT);
-	KUNIT_EXPECT_EQ(test, f->p.base.lines->counters.more[1], 1);
+	KUNIT_EXPECT_EQ(test, f->p.base.block->waits[1], 1);
 	spscring_get_info(f->ring, &f->info);
 	KUNIT_EXPECT_EQ(test, f->info.consumer_sleep.sleeps, 6);
 }
@@ -102,7 +102,7 @@ static void wait_spins(struct kunit *test)
 
 	init_irq_work(&soon.work, push_in_interrupt);
 	/* an end polls no longer where another task is to run, so there are some tries */
-	for (tries = 0; tries < 64 && !f->c.base.lines->counters.more[0]; tries++) {
+	for (tries = 0; tries < 64 && !f->c.base.block->waits[0]; tries++) {
 		f->c.base.spin_max = U32_MAX;
 		f->c.base.spin = U32_MAX;
 		irq_work_queue(&soon.work);
@@ -110,7 +110,7 @@ static void wait_spins(struct kunit *test)
 		irq_work_sync(&soon.work);
 		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), 0);
 	}
-	KUNIT_EXPECT_EQ(test, f->c.base.lines->counters.more[0], 1);
+	KUNIT_EXPECT_EQ(test, f->c.base.block->waits[0], 1);
 }
 
 /* A race: what a peer could do while an end is at one place, a probe on a tracepoint there does. */
@@ -144,7 +144,7 @@ static void wait_woken_early(struct kunit *test)
 	struct fixture *f = make_pair(test, 64, 8);
 	struct race race = {
 		.ring = f->ring, .p = &f->p,
-		.state = (u64 *)&f->c.base.kernel->producer.word,
+		.state = (u64 *)&f->c.base.kernel->producer,
 	};
 
 	f->c.base.spin = 0;

@@ -120,7 +120,7 @@ static void watch_mends(struct kunit *test)
 	file = export_user(test, w.role);
 	KUNIT_ASSERT_NOT_NULL(test, file);
 	/* nobody has looked at this when the user goes */
-	f->c.base.lines->cursor.word = 5;
+	f->c.base.block->cursor = 5;
 	put_now(file);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(spscring_export_file(ring, w.role)), -EPIPE);
 	KUNIT_EXPECT_EQ(test, w.broken, 1);

@@ -99,10 +99,10 @@ static void colour(const struct run *run, uint32_t queue)
  */
 static void nobody_sleeps(const struct run *run, char *memory)
 {
-	struct spscring_kernel_lines *lines = (struct spscring_kernel_lines *)
-		spscring_kernel_lines(&geometry, memory + geometry.info_offset);
+	struct spscring_kernel_block *lines = (struct spscring_kernel_block *)
+		spscring_kernel_block(&geometry, memory + geometry.info_offset);
 
-	spscring_kernel_lines_init(lines, run->cell->contender->sleep == FENCES ? 0 :
+	spscring_kernel_block_init(lines, run->cell->contender->sleep == FENCES ? 0 :
 				   SPSCRING_CREATE_BUSY_POLL);
 }
 

@@ -168,7 +168,7 @@ static void record_pop(struct kind *kind, __u64 expected)
 	struct spscring_record_consumer *c = &records.c;
 	__u64 v;
 
-	step(kind, c->base.seen && c->base.at + sizeof(v) + SPSCRING_WORD < c->base.end,
+	step(kind, c->base.seen && c->at + sizeof(v) + SPSCRING_WORD < c->base.end,
 	     PROBE(bench_record_pop_probe), c, &v);
 	if (v != expected)
 		abort();
@@ -197,8 +197,8 @@ static char *ring_memory(struct spscring_geometry *g, const struct spscring_crea
 		abort();
 	close(fd);
 	/* as it is while nobody sleeps */
-	spscring_kernel_lines_init((struct spscring_kernel_lines *)
-				   spscring_kernel_lines(g, memory + g->info_offset),
+	spscring_kernel_block_init((struct spscring_kernel_block *)
+				   spscring_kernel_block(g, memory + g->info_offset),
 				   SPSCRING_CREATE_BUSY_POLL);
 	show_range("consumer", memory + g->consumer_offset, g->page_size);
 	show_range("info", memory + g->info_offset, g->page_size);

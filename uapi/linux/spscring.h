@@ -28,8 +28,8 @@
 #include <linux/types.h>
 
 #define SPSCRING_MAGIC		0x676e697263737073ULL	/* "spscring" */
-#define SPSCRING_VERSION	3	/* of the layout that follows */
-#define SPSCRING_OLDEST_READER	3	/* oldest version that can read it */
+#define SPSCRING_VERSION	4	/* of the layout that follows */
+#define SPSCRING_OLDEST_READER	4	/* oldest version that can read it */
 
 #define SPSCRING_RECORD_MAX	65536
 #define SPSCRING_ANY_SIZE	0	/* for a record size: records of any size */
@@ -337,9 +337,9 @@ struct spscring_notify {
 /*
  * The pages, in this order, each section a whole number of pages.
  *
- *	consumer	exact cursor, told head, counters	consumer writes
- *	info		geometry; the kernel's lines		kernel writes
- *	producer	exact cursor, counters, oldest		producer writes
+ *	consumer	its control block			consumer writes
+ *	info		geometry; the kernel's control block	kernel writes
+ *	producer	its control block			producer writes
  *	data		the frames, or the records		producer writes
  *	data		again, where records are of any size: so none is split
  *
@@ -387,7 +387,7 @@ struct spscring_notify {
  * @tell:	  the consumer tells its head about once in so many records, or bytes.
  * @page_size:	  of this machine.
  * @colour:	  where the hot lines are in the consumer's and the producer's
- *		  page; the kernel's lines are at SPSCRING_KERNEL_LINES + @colour
+ *		  page; the kernel's lines are at SPSCRING_KERNEL_BLOCK + @colour
  *		  of the info page.
  * @version:	  SPSCRING_VERSION of the kernel that made it.
  * @oldest_reader: the oldest version that can read it.
@@ -504,55 +504,67 @@ struct spscring_info {
 	struct spscring_loss loss;
 };
 
-/* Two lines: the adjacent-line prefetcher pairs them. */
+/* Two cache lines: the adjacent-line prefetcher pairs them. */
 #define SPSCRING_LINE		128
-#define SPSCRING_KERNEL_LINES	1024	/* in the info page, before the colour */
+#define SPSCRING_KERNEL_BLOCK	1024	/* in the info page, before the colour */
 #define SPSCRING_COLOURS	16	/* colour is one of so many times a line */
 
-/* A word or two with a line of its own. */
-struct spscring_line {
-	__u64 word;
-	__u64 more[SPSCRING_LINE / 8 - 1];
-};
-
-/* more[] of an end's counters; the first two are libspscring's, or the kernel's. */
-#define SPSCRING_COUNT_SPUN		0	/* waits that looking ended */
-#define SPSCRING_COUNT_SLEPT		1	/* waits that slept */
-#define SPSCRING_COUNT_OVERRUNS		2	/* of the consumer */
-#define SPSCRING_COUNT_DROPS		2	/* of the producer */
-#define SPSCRING_COUNT_HIGH_WATER	3	/* of the producer */
-#define SPSCRING_COUNT_FULL_AT		4	/* of the producer: no count, but the consumer's
-						 * cursor at which it last found no room, + 1
-						 */
-
-/**
- * struct spscring_consumer_lines - written by the consumer, at the colour.
- * @cursor:	records released, exactly; a line the peer seldom reads.  Where they are
- *		of any size, then the sequence number of the next.
- * @told:	@cursor as told to the producer, now and then.
- * @counters:	word: failed pops, updated now and then; then SPSCRING_COUNT_*; the
- *		rest 0.
+/*
+ * The control blocks: the words that an end, or the kernel, writes for the others to read.
+ * Words of one line have one writer, and the same readers.  A block is a multiple of a
+ * cache line.
  */
-struct spscring_consumer_lines {
-	struct spscring_line cursor;
-	struct spscring_line told;
-	struct spscring_line counters;
+
+/**
+ * struct spscring_consumer_block - written by the consumer, at the colour of its page.
+ * @cursor:	elements released, or bytes of records, exactly.  The producer seldom reads it.
+ * @sequence:	where records are of any size, the sequence number of the next.
+ * @failed:	pops that found nothing, updated now and then.
+ * @waits:	waits that polling ended; waits that slept.
+ * @overruns:	records that were overwritten before they were read.
+ * @reserved:	0.
+ * @published_head: @cursor as the producer is to see it, stored once a publish batch.
+ * @reserved_head: 0.
+ */
+struct spscring_consumer_block {
+	__u64 cursor;
+	__u64 sequence;
+	__u64 failed;
+	__u64 waits[2];
+	__u64 overruns;
+	__u64 reserved[10];
+	__u64 published_head;
+	__u64 reserved_head[7];
 };
 
 /**
- * struct spscring_producer_lines - written by the producer, at the colour.
- * @cursor:	records published; a line the peer does not read.  Those of one size may be
+ * struct spscring_producer_block - written by the producer, at the colour of its page.
+ * @cursor:	elements published, or bytes of records.  Elements may be
  *		more, by the tail of the frame that it is in, and within a batch by those
- *		of the next ones.  Where they are of any size, then the sequence number
- *		of the next.
- * @counters:	word: failed pushes, updated now and then; the rest likewise.
- * @oldest:	of a ring that overwrites: where the oldest record is that is whole,
- *		then its sequence number.
+ *		of the next ones.
+ * @sequence:	where records are of any size, the sequence number of the next.
+ * @failed:	pushes that found no room, updated now and then.
+ * @waits:	waits that polling ended; waits that slept.
+ * @drops:	records that were dropped, as the ring was full.
+ * @high_water:	the most that was in use at once, as the producer knows it.
+ * @full_at:	the consumer's cursor at which the producer last found no room, + 1; or 0.
+ * @reserved:	0.
+ * @oldest:	of a ring that overwrites: where the oldest record is that is whole.
+ * @oldest_sequence: the sequence number of that record.
+ * @reserved_oldest: 0.
  */
-struct spscring_producer_lines {
-	struct spscring_line cursor;
-	struct spscring_line counters;
-	struct spscring_line oldest;
+struct spscring_producer_block {
+	__u64 cursor;
+	__u64 sequence;
+	__u64 failed;
+	__u64 waits[2];
+	__u64 drops;
+	__u64 high_water;
+	__u64 full_at;
+	__u64 reserved[8];
+	__u64 oldest;
+	__u64 oldest_sequence;
+	__u64 reserved_oldest[6];
 };
 
 /*
@@ -566,7 +578,7 @@ struct spscring_producer_lines {
 #define SPSCRING_WORD_SEQUENCE		35		/* from this bit on */
 #define SPSCRING_WORD_SEQUENCE_MASK	((1ULL << (64 - SPSCRING_WORD_SEQUENCE)) - 1)
 
-/* word of an end's line: state in the low half, generation in the high one. */
+/* The word of an end's state: the state in the low half, the generation in the high one. */
 #define SPSCRING_END_STATE(word)	((__u32)(word))
 #define SPSCRING_END_GENERATION(word)	((__u32)((word) >> 32))
 
@@ -574,19 +586,22 @@ struct spscring_producer_lines {
 #define SPSCRING_FENCE		0x8000000000000000ULL	/* believe the index only behind a fence */
 
 /**
- * struct spscring_kernel_lines - written by the kernel.
- * @consumer_wants: kick when the tail is here or beyond; SPSCRING_NOBODY: nobody waits.
- * @producer_wants: kick when the head is here or beyond; likewise.
+ * struct spscring_kernel_block - written by the kernel, in the info page.
+ * @consumer_event: the consumer's event index: kick when the tail is here or beyond;
+ *		SPSCRING_NOBODY: nobody waits.
+ * @producer_event: the producer's: kick when the head is here or beyond; likewise.
  * @consumer:	the consumer's state and generation.
  * @producer:	the producer's state and generation.
  * @broken:	1 when the ring is broken.
+ * @reserved:	0.
  */
-struct spscring_kernel_lines {
-	struct spscring_line consumer_wants;
-	struct spscring_line producer_wants;
-	struct spscring_line consumer;
-	struct spscring_line producer;
-	struct spscring_line broken;
+struct spscring_kernel_block {
+	__u64 consumer_event;
+	__u64 producer_event;
+	__u64 consumer;
+	__u64 producer;
+	__u64 broken;
+	__u64 reserved[3];
 };
 
 /**
@@ -618,12 +633,11 @@ SPSCRING_ASSERT(sizeof(struct spscring_wait) == 24);
 SPSCRING_ASSERT(sizeof(struct spscring_notify) == 24);
 SPSCRING_ASSERT(sizeof(struct spscring_info) == 416);
 SPSCRING_ASSERT(__builtin_offsetof(struct spscring_info, head) == 168);
-SPSCRING_ASSERT(sizeof(struct spscring_line) == SPSCRING_LINE);
-SPSCRING_ASSERT(sizeof(struct spscring_consumer_lines) == 3 * SPSCRING_LINE);
-SPSCRING_ASSERT(sizeof(struct spscring_producer_lines) == 3 * SPSCRING_LINE);
-SPSCRING_ASSERT(sizeof(struct spscring_kernel_lines) == 5 * SPSCRING_LINE);
-SPSCRING_ASSERT(sizeof(struct spscring_info_page) <= SPSCRING_KERNEL_LINES);
-SPSCRING_ASSERT(SPSCRING_KERNEL_LINES + SPSCRING_COLOURS * SPSCRING_LINE +
-		sizeof(struct spscring_kernel_lines) <= 4096);
+SPSCRING_ASSERT(sizeof(struct spscring_consumer_block) == 192);
+SPSCRING_ASSERT(sizeof(struct spscring_producer_block) == 192);
+SPSCRING_ASSERT(sizeof(struct spscring_kernel_block) == 64);
+SPSCRING_ASSERT(sizeof(struct spscring_info_page) <= SPSCRING_KERNEL_BLOCK);
+SPSCRING_ASSERT(SPSCRING_KERNEL_BLOCK + SPSCRING_COLOURS * SPSCRING_LINE +
+		sizeof(struct spscring_kernel_block) <= 4096);
 
 #endif /* _UAPI_LINUX_SPSCRING_H */

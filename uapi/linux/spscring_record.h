@@ -126,6 +126,7 @@ struct spscring_record_producer {
 /* A consumer of records of any size. */
 struct spscring_record_consumer {
 	struct spscring_consumer_base base;
+	char *at;		/* the word of pos */
 	__u64 sequence;		/* of the next record */
 	__u32 phase;		/* of the words of this lap */
 	__u64 waited_sequence;	/* sequence when the last wait was over */
@@ -176,7 +177,7 @@ static SPSCRING_INLINE __u64 spscring_word(__u64 sequence, __u32 phase)
  */
 static SPSCRING_COLD void spscring_record_drop(struct spscring_record_producer *p, __u64 n)
 {
-	__u64 *drops = &p->base.lines->counters.more[SPSCRING_COUNT_DROPS];
+	__u64 *drops = &p->base.block->drops;
 
 	p->sequence += n;
 	spscring_write_once(*drops, *drops + n);
@@ -222,9 +223,9 @@ static SPSCRING_INLINE int spscring_record_overwrite(struct spscring_record_prod
 	p->oldest = oldest;
 	p->oldest_at = at;
 	p->base.limit = oldest + p->base.capacity;
-	spscring_write_once(p->base.lines->oldest.more[0], p->oldest_sequence);
+	spscring_write_once(p->base.block->oldest_sequence, p->oldest_sequence);
 	/* (T) pairs with (U): what is published from here on is */
-	spscring_store_release(&p->base.lines->oldest.word, oldest);
+	spscring_store_release(&p->base.block->oldest, oldest);
 	/* (R) pairs with (S): then the bytes */
 	spscring_wmb();
 	return 0;
@@ -632,7 +633,7 @@ static SPSCRING_INLINE void spscring_record_commit(struct spscring_record_produc
 static SPSCRING_INLINE __u64 spscring_record_load(const struct spscring_record_consumer *c)
 {
 	/* (Q) pairs with (P) */
-	return spscring_load_acquire((const __u64 *)c->base.at);
+	return spscring_load_acquire((const __u64 *)c->at);
 }
 
 /* It has nothing else to say than "not yet". */
@@ -662,9 +663,9 @@ static SPSCRING_INLINE char *spscring_record_lap(struct spscring_record_consumer
 static SPSCRING_INLINE void spscring_record_skip(struct spscring_record_consumer *c, __u64 size)
 {
 	c->base.pos += size;
-	c->base.at += size;
-	if (spscring_unlikely(c->base.at >= c->base.end))
-		c->base.at = spscring_record_lap(c, c->base.at);
+	c->at += size;
+	if (spscring_unlikely(c->at >= c->base.end))
+		c->at = spscring_record_lap(c, c->at);
 }
 
 static SPSCRING_INLINE void spscring_record_released(struct spscring_record_consumer *c)
@@ -694,18 +695,18 @@ static SPSCRING_NOINLINE void spscring_record_came(struct spscring_record_consum
 static inline int spscring_record_first_is_there(const struct spscring_record_consumer *c)
 {
 	/* (Q) pairs with (P) */
-	if (spscring_word_is_there(c, spscring_load_acquire((const __u64 *)c->base.at)))
+	if (spscring_word_is_there(c, spscring_load_acquire((const __u64 *)c->at)))
 		return 1;
 	if (!(c->base.flags & SPSCRING_CREATE_OVERWRITE))
 		return 0;
 	/* (U) pairs with (T) */
-	return (__s64)(spscring_load_acquire(&c->base.peer->oldest.word) - c->base.pos) > 0;
+	return (__s64)(spscring_load_acquire(&c->base.peer->oldest) - c->base.pos) > 0;
 }
 
 /* No word yet: empty, or ended. */
 static SPSCRING_COLD int spscring_record_none(struct spscring_record_consumer *c)
 {
-	__u64 *failed = &c->base.lines->counters.word;
+	__u64 *failed = &c->base.block->failed;
 	int ended;
 
 	if (spscring_likely(++c->base.fails % SPSCRING_LOOK_EVERY) &&
@@ -777,7 +778,7 @@ static SPSCRING_NOINLINE long spscring_record_look(struct spscring_record_consum
 	return (long)length;
 }
 
-/* The length of the next record, which is at c->base.at; or a negative errno. */
+/* The length of the next record, which is at c->at; or a negative errno. */
 static SPSCRING_INLINE long spscring_record_next(struct spscring_record_consumer *c)
 {
 	__u64 word = spscring_record_load(c);
@@ -805,16 +806,16 @@ static SPSCRING_INLINE int spscring_record_resync(struct spscring_record_consume
 						  __u64 *sequence)
 {
 	/* (U) pairs with (T) */
-	__u64 oldest = spscring_load_acquire(&c->base.peer->oldest.word);
+	__u64 oldest = spscring_load_acquire(&c->base.peer->oldest);
 	__u64 data = (__u64)(c->base.end - c->base.data);
 
-	*sequence = spscring_read_once(c->base.peer->oldest.more[0]);
+	*sequence = spscring_read_once(c->base.peer->oldest_sequence);
 	if ((__s64)(oldest - c->base.pos) <= 0)
 		return 0;
 	if (spscring_unlikely((__s64)oldest < 0 || oldest & (c->base.stride - 1)))
 		return spscring_consumer_broken(&c->base);
 	c->base.pos = oldest;
-	c->base.at = c->base.data + oldest % data;
+	c->at = c->base.data + oldest % data;
 	c->phase = SPSCRING_PHASE_PUBLISHED |
 		   (oldest / data % 2 ? SPSCRING_PHASE_LAP : 0);
 	/* a wait counts from here */
@@ -827,7 +828,7 @@ static SPSCRING_INLINE int spscring_record_whole(const struct spscring_record_co
 {
 	/* (S) pairs with (R) */
 	spscring_rmb();
-	return (__s64)(spscring_read_once(c->base.peer->oldest.word) - c->base.pos) <= 0;
+	return (__s64)(spscring_read_once(c->base.peer->oldest) - c->base.pos) <= 0;
 }
 
 /* The word of the oldest record from pos on, or an error; @sequence is near its number. */
@@ -853,7 +854,7 @@ static SPSCRING_INLINE int spscring_record_oldest(struct spscring_record_consume
 static SPSCRING_INLINE int spscring_record_taken(struct spscring_record_consumer *c, __u64 word,
 						 __u64 sequence)
 {
-	__u64 *overruns = &c->base.lines->counters.more[SPSCRING_COUNT_OVERRUNS], missing;
+	__u64 *overruns = &c->base.block->overruns, missing;
 
 	if (spscring_unlikely(!spscring_record_whole(c)))
 		return -EBUSY;
@@ -906,7 +907,7 @@ static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_record_consum
 					return -EMSGSIZE;
 				continue;
 			}
-			err = copy(to, c->base.at + SPSCRING_WORD, length);
+			err = copy(to, c->at + SPSCRING_WORD, length);
 			if (err)
 				return err;
 		}
@@ -944,7 +945,7 @@ static SPSCRING_INLINE long spscring_record_get(struct spscring_record_consumer 
 			return length;
 		if ((__u64)length > size)
 			return -EMSGSIZE;
-		err = copy(to, c->base.at + SPSCRING_WORD, (__u32)length);
+		err = copy(to, c->at + SPSCRING_WORD, (__u32)length);
 		if (err)
 			return err;
 	}
@@ -1009,7 +1010,7 @@ static SPSCRING_INLINE long spscring_record_pop(struct spscring_record_consumer 
 {
 	/* private until the end, as @rec may point anywhere */
 	__u64 pos = c->base.pos, sequence = c->sequence, *cursor = c->base.cursor;
-	char *at = c->base.at;
+	char *at = c->at;
 	/* in a ring that overwrites none is below seen */
 	__u64 length = spscring_record_load(c) ^ spscring_word(sequence, c->phase), taken;
 
@@ -1031,7 +1032,7 @@ static SPSCRING_INLINE long spscring_record_pop(struct spscring_record_consumer 
 	if (spscring_unlikely(at >= c->base.end))
 		at = spscring_record_lap(c, at);
 	c->base.pos = pos;
-	c->base.at = at;
+	c->at = at;
 	c->sequence = ++sequence;
 	spscring_write_once(cursor[1], sequence);
 	/* (C) pairs with (D) */
@@ -1105,7 +1106,7 @@ static SPSCRING_INLINE long spscring_record_first(struct spscring_record_consume
 static SPSCRING_INLINE void spscring_record_show(const struct spscring_record_consumer *c,
 						 struct spscring_record *rec, long length)
 {
-	rec->data = c->base.at + SPSCRING_WORD;
+	rec->data = c->at + SPSCRING_WORD;
 	rec->length = (__u32)length;
 	rec->sequence = c->sequence;
 }
@@ -1165,7 +1166,7 @@ static inline void spscring_record_release_n(struct spscring_record_consumer *c,
 	if (spscring_unlikely(!n))
 		return;
 	recs += n - 1;
-	bytes = (char *)recs->data - SPSCRING_WORD - c->base.at;
+	bytes = (char *)recs->data - SPSCRING_WORD - c->at;
 	if (bytes < 0)		/* of the next lap */
 		bytes += c->base.end - c->base.data;
 	spscring_record_skip(c, (__u64)bytes + spscring_record_size(c->base.stride, recs->length));
@@ -1243,7 +1244,7 @@ static inline int spscring_record_has_room(const struct spscring_record_producer
 static inline int spscring_record_has_records(const struct spscring_record_consumer *c, __u64 bytes)
 {
 	/* (H) pairs with (G) */
-	__u64 tail = spscring_load_acquire(&c->base.peer->cursor.word);
+	__u64 tail = spscring_load_acquire(&c->base.peer->cursor);
 
 	return bytes <= c->base.capacity && (__s64)(tail - c->base.pos - bytes) >= 0;
 }
@@ -1274,7 +1275,7 @@ static inline int spscring_record_spin_room(struct spscring_record_producer *p, 
  */
 static inline int spscring_record_spin_records(struct spscring_record_consumer *c, __u64 bytes)
 {
-	return spscring_spin(&c->base.spin, c->base.spin_max, c->base.lines->counters.more,
+	return spscring_spin(&c->base.spin, c->base.spin_max, c->base.block->waits,
 			     spscring_record_end_has_records, c, bytes);
 }
 
@@ -1289,12 +1290,10 @@ static inline int spscring_record_check(const struct spscring_geometry *g, __u64
 }
 
 /**
- * spscring_record_producer_init() - a producer's handle, at its own cursor
+ * spscring_record_producer_begin() - a producer's handle, at its own cursor
  * @p: the handle
  * @g: the geometry, from INFO or from the kernel, never from a peer
- * @consumer: the consumer's page
- * @info: the info page
- * @producer: the producer's page
+ * @blocks: the control blocks
  * @data: the data, mapped twice
  *
  * Its fd is the caller's to set.
@@ -1302,17 +1301,17 @@ static inline int spscring_record_check(const struct spscring_geometry *g, __u64
  * Return: 0; -EPROTOTYPE a ring of records of one size; -EPIPE a cursor that none of its
  * holders can have left.
  */
-static inline int spscring_record_producer_init(struct spscring_record_producer *p,
-						const struct spscring_geometry *g,
-						const void *consumer, const void *info,
-						void *producer, void *data)
+static inline int spscring_record_producer_begin(struct spscring_record_producer *p,
+						 const struct spscring_geometry *g,
+						 const struct spscring_blocks *blocks,
+						 void *data)
 {
 	struct spscring_producer_base *b = &p->base;
 	int err;
 
 	memset(p, 0, sizeof(*p));
-	spscring_producer_base_init(b, g, consumer, info, producer);
-	p->oldest = spscring_read_once(b->lines->oldest.word);
+	spscring_producer_base_init(b, g, blocks);
+	p->oldest = spscring_read_once(b->block->oldest);
 	err = spscring_record_check(g, b->pos | p->oldest);
 	if (err)
 		return err;
@@ -1323,7 +1322,7 @@ static inline int spscring_record_producer_init(struct spscring_record_producer 
 	p->phase = spscring_phase(g, b->pos);
 	p->cleared = b->pos;
 	p->sequence = spscring_read_once(b->cursor[1]);
-	p->oldest_sequence = spscring_read_once(b->lines->oldest.more[0]);
+	p->oldest_sequence = spscring_read_once(b->block->oldest_sequence);
 	p->oldest_at = b->data + p->oldest % g->data_bytes;
 	if (g->flags & SPSCRING_CREATE_OVERWRITE)
 		b->limit = p->oldest + b->capacity;
@@ -1337,7 +1336,7 @@ static inline int spscring_record_producer_init(struct spscring_record_producer 
 static inline __u64 spscring_record_first_sequence(const struct spscring_record_consumer *c)
 {
 	/* (Q) pairs with (P) */
-	__u64 word = spscring_load_acquire((const __u64 *)c->base.at);
+	__u64 word = spscring_load_acquire((const __u64 *)c->at);
 	__u64 sequence = spscring_read_once(c->base.cursor[1]);
 
 	if (c->base.flags & SPSCRING_CREATE_OVERWRITE || !spscring_word_is_there(c, word))
@@ -1346,38 +1345,78 @@ static inline __u64 spscring_record_first_sequence(const struct spscring_record_
 }
 
 /**
- * spscring_record_consumer_init() - a consumer's handle, at its own cursor
- * @c: the handle
+ * spscring_record_producer_init() - the same, of the pages that an fd maps
+ * @p: the handle
  * @g: the geometry, from INFO or from the kernel, never from a peer
  * @consumer: the consumer's page
- * @info: the info page, with the producer's page where it is in the fd
+ * @info: the info page
+ * @producer: the producer's page
+ * @data: the data, mapped twice
+ *
+ * Return: as spscring_record_producer_begin().
+ */
+static inline int spscring_record_producer_init(struct spscring_record_producer *p,
+						const struct spscring_geometry *g,
+						const void *consumer, const void *info,
+						void *producer, void *data)
+{
+	struct spscring_blocks blocks = spscring_blocks(g, consumer, info, producer);
+
+	return spscring_record_producer_begin(p, g, &blocks, data);
+}
+
+/**
+ * spscring_record_consumer_begin() - a consumer's handle, at its own cursor
+ * @c: the handle
+ * @g: the geometry, from INFO or from the kernel, never from a peer
+ * @blocks: the control blocks
  * @data: the data, mapped twice; only read, so they may be mapped read-only
  *
  * Its fd is the caller's to set.
  *
- * Return: as spscring_record_producer_init().
+ * Return: as spscring_record_producer_begin().
  */
-static inline int spscring_record_consumer_init(struct spscring_record_consumer *c,
-						const struct spscring_geometry *g,
-						void *consumer, const void *info,
-						const void *data)
+static inline int spscring_record_consumer_begin(struct spscring_record_consumer *c,
+						 const struct spscring_geometry *g,
+						 const struct spscring_blocks *blocks,
+						 const void *data)
 {
 	struct spscring_consumer_base *b = &c->base;
 	int err;
 
 	memset(c, 0, sizeof(*c));
-	spscring_consumer_base_init(b, g, consumer, info);
+	spscring_consumer_base_init(b, g, blocks);
 	err = spscring_record_check(g, b->pos);
 	if (err)
 		return err;
 	b->seen = 0;
 	b->data = (char *)data + g->stride - SPSCRING_WORD;
 	b->end = b->data + g->data_bytes;
-	b->at = b->data + b->pos % g->data_bytes;
+	c->at = b->data + b->pos % g->data_bytes;
 	c->phase = spscring_phase(g, b->pos);
 	c->sequence = spscring_record_first_sequence(c);
 	c->waited_sequence = c->sequence;
 	return 0;
+}
+
+/**
+ * spscring_record_consumer_init() - the same, of the pages that an fd maps
+ * @c: the handle
+ * @g: the geometry, from INFO or from the kernel, never from a peer
+ * @consumer: the consumer's page
+ * @info: the info page, with the producer's page where it is in the fd
+ * @data: the data, mapped twice; only read, so they may be mapped read-only
+ *
+ * Return: as spscring_record_producer_begin().
+ */
+static inline int spscring_record_consumer_init(struct spscring_record_consumer *c,
+						const struct spscring_geometry *g,
+						void *consumer, const void *info,
+						const void *data)
+{
+	struct spscring_blocks blocks = spscring_consumer_blocks(g, consumer, info);
+
+	return spscring_record_consumer_begin(c, g, &blocks, data);
 }
 
 #endif /* _UAPI_LINUX_SPSCRING_RECORD_H */

@@ -25,10 +25,10 @@
  *	step   to the next frame	  STORE.rel told       (E)
  *	  STORE.rel cursor     (G)
  *	wake				wake
- *	  LOAD	 consumer_wants		  LOAD	 producer_wants
+ *	  LOAD	 consumer_event		  LOAD	 producer_event
  *	  if it says so:		  if it says so:
  *	  FENCE		       (L)	  FENCE		       (N)
- *	  LOAD	 consumer_wants		  LOAD	 producer_wants
+ *	  LOAD	 consumer_event		  LOAD	 producer_event
  *	no room
  *	  STORE	 full_at
  *	  wake, as above
@@ -170,7 +170,7 @@ void spscring_trace_pop_n(const struct spscring_consumer_base *c, __u32 n);
  */
 struct spscring_producer_base {
 	/* once a frame, or full */
-	const struct spscring_kernel_lines *kernel;
+	const struct spscring_kernel_block *kernel;
 	__u64 slept;		/* where this end wanted to be woken at the last try that looked */
 	char *data;
 	char *end;
@@ -180,7 +180,7 @@ struct spscring_producer_base {
 	__u64 failed_at;	/* pos at the last of them */
 	const __u64 *peer_told;
 	const __u64 *peer_cursor;
-	struct spscring_producer_lines *lines;
+	struct spscring_producer_block *block;
 	__u32 spin;		/* looks before it sleeps, adapting */
 	__u32 spin_max;		/* the most of them; the caller's to set */
 	__u32 flags;		/* the ring's */
@@ -222,20 +222,13 @@ struct spscring_producer {
 
 struct spscring_consumer_base {
 	/* once a frame, or empty */
+	const struct spscring_kernel_block *kernel;
+	struct spscring_consumer_block *block;
+	const struct spscring_producer_block *peer;
 	char *data;
 	char *end;
-	__u32 fails;		/* tries that found nothing */
-	__u32 relax;		/* how long to wait between tries, in cpu_relax() */
-	__u32 waited;		/* how long the last wait was, likewise */
-	__u32 waited_fails;	/* fails when it was over */
-	__u64 waited_at;	/* pos then */
-	__u32 tell;
-	__s32 over;		/* -EPIPE the ring is broken, -ESHUTDOWN this end was shut down */
-	__u32 spin;		/* looks before it sleeps, adapting */
-	__u32 spin_max;		/* the most of them; the caller's to set */
-	const struct spscring_kernel_lines *kernel;
-	struct spscring_consumer_lines *lines;
-	const struct spscring_producer_lines *peer;
+	__u64 capacity;
+	__u64 kicked;		/* the last index of the producer's that it was kicked for */
 	__u32 flags;		/* the ring's */
 	__u32 peer_is_user;	/* in the kernel: no peek, it may change what is looked at */
 #ifdef __KERNEL__
@@ -243,19 +236,26 @@ struct spscring_consumer_base {
 #else
 	__s64 fd;		/* the endpoint, to KICK by and to WAIT on */
 #endif
-	/* each time: together with what follows the base */
+	__u32 tell;
+	__s32 over;		/* -EPIPE the ring is broken, -ESHUTDOWN this end was shut down */
+	__u32 spin;		/* looks before it sleeps, adapting */
+	__u32 spin_max;		/* the most of them; the caller's to set */
+	__u32 fails;		/* tries that found nothing */
+	__u32 relax;		/* how long to wait between tries, in cpu_relax() */
+	__u32 waited;		/* how long the last wait was, likewise */
+	__u32 waited_fails;	/* fails when it was over */
+	__u64 waited_at;	/* pos then */
+	__u64 reserved;
+	/* each time: together with what follows the base, in one cache line */
 	__u64 pos;		/* index of the next record */
 	__u64 seen;		/* records are there up to here, in this frame; or: lengths
 				 * below this need no second look
 				 */
-	char *at;		/* of any size: the word of pos */
 	__u64 *cursor;
-	__u32 stride;		/* or alignment */
-	__u32 cpu;		/* in the kernel: where this end stored last */
-	__u64 capacity;
-	__u64 kicked;		/* the last index of the producer's that it was kicked for */
 	__u64 tell_at;		/* from here on the head is to be told */
 	const __u64 *wants;	/* where the producer wants to be woken */
+	__u32 stride;		/* or alignment */
+	__u32 cpu;		/* in the kernel: where this end stored last */
 };
 
 /* A consumer of records of one size. */
@@ -320,10 +320,10 @@ static SPSCRING_INLINE int spscring_wanted(const __u64 *wants, __u64 pos)
 }
 
 /* What follows of a peer's state once its records or its room are used up. */
-static inline int spscring_ended(const struct spscring_line *peer)
+static inline int spscring_ended(const __u64 *peer)
 {
 	/* (J) pairs with (I): what the peer did before is seen by the next look */
-	switch (SPSCRING_END_STATE(spscring_load_acquire(&peer->word))) {
+	switch (SPSCRING_END_STATE(spscring_load_acquire(peer))) {
 	case SPSCRING_SHUT_DOWN:
 		return -ESHUTDOWN;
 	case SPSCRING_DEAD:
@@ -334,9 +334,9 @@ static inline int spscring_ended(const struct spscring_line *peer)
 }
 
 /* Has this end been shut down, by whomever? */
-static inline int spscring_is_shut_down(const struct spscring_line *own)
+static inline int spscring_is_shut_down(const __u64 *own)
 {
-	return SPSCRING_END_STATE(spscring_read_once(own->word)) == SPSCRING_SHUT_DOWN;
+	return SPSCRING_END_STATE(spscring_read_once(*own)) == SPSCRING_SHUT_DOWN;
 }
 
 /* The frame behind one, by laps. */
@@ -384,7 +384,7 @@ static inline int spscring_producer_broken(struct spscring_producer_base *p)
 /* The most that was in use, by the head that the producer knows. */
 static SPSCRING_INLINE void spscring_high_water(struct spscring_producer_base *p, __u64 head)
 {
-	__u64 *most = &p->lines->counters.more[SPSCRING_COUNT_HIGH_WATER];
+	__u64 *most = &p->block->high_water;
 	__u64 used = p->pos - head;
 
 	if (used > *most && used <= p->capacity)
@@ -402,7 +402,7 @@ static SPSCRING_COLD int spscring_kick_consumer(struct spscring_producer_base *p
 static SPSCRING_INLINE __u64 spscring_consumer_wants(const struct spscring_producer_base *p)
 {
 	spscring_mb();	/* (L) pairs with (M) */
-	return spscring_read_once(p->kernel->consumer_wants.word) & ~SPSCRING_FENCE;
+	return spscring_read_once(p->kernel->consumer_event) & ~SPSCRING_FENCE;
 }
 
 /*
@@ -434,7 +434,7 @@ static SPSCRING_INLINE int spscring_published(struct spscring_producer_base *p, 
  */
 static SPSCRING_COLD void spscring_tell_full(struct spscring_producer_base *p, __u64 head)
 {
-	__u64 *full_at = &p->lines->counters.more[SPSCRING_COUNT_FULL_AT], want;
+	__u64 *full_at = &p->block->full_at, want;
 
 	if (*full_at == head + 1)
 		return;
@@ -481,7 +481,7 @@ static SPSCRING_COLD int spscring_refresh(struct spscring_producer_base *p, __u6
 	}
 
 	/* it has slept or polled since, and was told of room by the exact cursor */
-	wants = spscring_read_once(p->kernel->producer_wants.word);
+	wants = spscring_read_once(p->kernel->producer_event);
 	if (p->pos != p->failed_at)	/* records of less have found room since */
 		p->fails = 0;
 	p->failed_at = p->pos;
@@ -489,7 +489,7 @@ static SPSCRING_COLD int spscring_refresh(struct spscring_producer_base *p, __u6
 	if (p->fails++ % every && wants == p->slept)
 		return -EAGAIN;
 	p->slept = wants;
-	spscring_write_once(p->lines->counters.word, p->lines->counters.word +
+	spscring_write_once(p->block->failed, p->block->failed +
 		   (p->fails == 1 ? 1 : every));
 	if (spscring_unlikely(spscring_is_shut_down(&p->kernel->producer)))
 		return spscring_producer_over(p, -ESHUTDOWN);
@@ -894,7 +894,7 @@ static SPSCRING_COLD int spscring_consumer_broken(struct spscring_consumer_base 
 /* The tail shows nothing: empty, or ended, or impossible. */
 static SPSCRING_COLD int spscring_ended_empty(struct spscring_consumer *c)
 {
-	__u64 *failed = &c->base.lines->counters.word;
+	__u64 *failed = &c->base.block->failed;
 	int ended;
 
 	if (spscring_is_shut_down(&c->base.kernel->consumer))
@@ -915,7 +915,7 @@ static SPSCRING_NOINLINE int spscring_wake_producer(struct spscring_consumer_bas
 	__u64 want;
 
 	spscring_mb();	/* (N) pairs with (O) */
-	want = spscring_read_once(c->kernel->producer_wants.word) & ~SPSCRING_FENCE;
+	want = spscring_read_once(c->kernel->producer_event) & ~SPSCRING_FENCE;
 	if (want == c->kicked || (__s64)(c->pos - want) < 0)
 		return 0;
 	c->kicked = want;
@@ -927,7 +927,7 @@ static SPSCRING_NOINLINE int spscring_wake_producer(struct spscring_consumer_bas
 static SPSCRING_INLINE int spscring_told_of_end(const struct spscring_consumer_base *c)
 {
 	return !(c->flags & SPSCRING_CREATE_BUSY_POLL) &&
-		SPSCRING_END_STATE(spscring_read_once(c->kernel->producer.word)) > SPSCRING_HELD;
+		SPSCRING_END_STATE(spscring_read_once(c->kernel->producer)) > SPSCRING_HELD;
 }
 
 static SPSCRING_INLINE void spscring_release_cursor(struct spscring_consumer_base *c, __u64 pos)
@@ -942,7 +942,7 @@ static SPSCRING_INLINE int spscring_released(struct spscring_consumer_base *c, _
 	if (spscring_unlikely((__s64)(pos - c->tell_at) >= 0)) {
 		c->tell_at = pos + c->tell;
 		/* (E) pairs with (F) */
-		spscring_store_release(&c->lines->told.word, pos);
+		spscring_store_release(&c->block->published_head, pos);
 	}
 	spscring_consumer_stored(c);
 	if (spscring_unlikely(spscring_wanted(c->wants, pos)))
@@ -1298,7 +1298,7 @@ static inline int spscring_end_has_records(const void *c, __u64 n)
 
 static inline int spscring_base_spin_room(struct spscring_producer_base *p, __u64 n)
 {
-	return spscring_spin(&p->spin, p->spin_max, p->lines->counters.more,
+	return spscring_spin(&p->spin, p->spin_max, p->block->waits,
 			     spscring_end_has_room, p, n);
 }
 
@@ -1323,69 +1323,88 @@ static inline int spscring_spin_room(struct spscring_producer *p, __u64 n)
  */
 static inline int spscring_spin_records(struct spscring_consumer *c, __u64 n)
 {
-	return spscring_spin(&c->base.spin, c->base.spin_max, c->base.lines->counters.more,
+	return spscring_spin(&c->base.spin, c->base.spin_max, c->base.block->waits,
 			     spscring_end_has_records, c, n);
 }
 
 /* ----------------------------------------------------------- beginnings */
 
 /**
- * spscring_lines() - the coloured lines of a page
- * @g: the geometry
- * @page: the consumer's or the producer's page
- *
- * Return: where the lines are.
+ * struct spscring_blocks - where a ring's control blocks are, in the caller's memory
+ * @consumer: the consumer's
+ * @producer: the producer's
+ * @kernel: the kernel's
  */
-static inline void *spscring_lines(const struct spscring_geometry *g, void *page)
+struct spscring_blocks {
+	struct spscring_consumer_block *consumer;
+	struct spscring_producer_block *producer;
+	struct spscring_kernel_block *kernel;
+};
+
+/**
+ * spscring_blocks() - the control blocks of mapped pages
+ * @g: the geometry
+ * @consumer: the consumer's page
+ * @info: the info page
+ * @producer: the producer's page
+ *
+ * Who maps a page read-only only reads its block.
+ *
+ * Return: where they are.
+ */
+static inline struct spscring_blocks spscring_blocks(const struct spscring_geometry *g,
+						     const void *consumer, const void *info,
+						     const void *producer)
 {
-	return (char *)page + g->colour;
+	struct spscring_blocks b;
+
+	b.consumer = (struct spscring_consumer_block *)((char *)consumer + g->colour);
+	b.producer = (struct spscring_producer_block *)((char *)producer + g->colour);
+	b.kernel = (struct spscring_kernel_block *)((char *)info + SPSCRING_KERNEL_BLOCK +
+						    g->colour);
+	return b;
 }
 
 /**
- * spscring_kernel_lines() - the kernel's lines
+ * spscring_kernel_block() - the kernel's control block
  * @g: the geometry
  * @info: the info page
  *
- * Return: where the lines are.
+ * Return: where it is.
  */
-static inline const struct spscring_kernel_lines *
-spscring_kernel_lines(const struct spscring_geometry *g, const void *info)
+static inline const struct spscring_kernel_block *
+spscring_kernel_block(const struct spscring_geometry *g, const void *info)
 {
-	return (const struct spscring_kernel_lines *)
-		((const char *)info + SPSCRING_KERNEL_LINES + g->colour);
+	return spscring_blocks(g, info, info, info).kernel;
 }
 
 /**
- * spscring_kernel_lines_init() - the kernel's lines of a new ring: nobody sleeps yet
- * @lines: the lines, zeroed
+ * spscring_kernel_block_init() - the kernel's block of a new ring: nobody sleeps yet
+ * @block: the block, zeroed
  * @flags: the ring's
  *
  * For the kernel, and for what keeps a ring in memory of its own.
  */
-static inline void spscring_kernel_lines_init(struct spscring_kernel_lines *lines, __u32 flags)
+static inline void spscring_kernel_block_init(struct spscring_kernel_block *block, __u32 flags)
 {
-	__u64 wants = SPSCRING_NOBODY;
+	__u64 event = SPSCRING_NOBODY;
 
 	if (!(flags & SPSCRING_CREATE_BUSY_POLL))
-		wants |= SPSCRING_FENCE;
-	lines->consumer_wants.word = wants;
-	lines->producer_wants.word = wants;
+		event |= SPSCRING_FENCE;
+	block->consumer_event = event;
+	block->producer_event = event;
 }
 
 static inline void spscring_producer_base_init(struct spscring_producer_base *p,
 					       const struct spscring_geometry *g,
-					       const void *consumer, const void *info,
-					       void *producer)
+					       const struct spscring_blocks *blocks)
 {
-	const struct spscring_consumer_lines *peer = (const struct spscring_consumer_lines *)
-		((const char *)consumer + g->colour);
-
-	p->lines = (struct spscring_producer_lines *)spscring_lines(g, producer);
-	p->cursor = &p->lines->cursor.word;
-	p->peer_told = &peer->told.word;
-	p->peer_cursor = &peer->cursor.word;
-	p->kernel = spscring_kernel_lines(g, info);
-	p->wants = &p->kernel->consumer_wants.word;
+	p->block = blocks->producer;
+	p->cursor = &p->block->cursor;
+	p->peer_told = &blocks->consumer->published_head;
+	p->peer_cursor = &blocks->consumer->cursor;
+	p->kernel = blocks->kernel;
+	p->wants = &p->kernel->consumer_event;
 	p->pos = spscring_read_once(*p->cursor);
 	p->limit = p->pos;
 	p->stop = p->pos;
@@ -1396,29 +1415,26 @@ static inline void spscring_producer_base_init(struct spscring_producer_base *p,
 }
 
 /**
- * spscring_producer_init() - a producer's handle, at its own cursor
+ * spscring_producer_begin() - a producer's handle, at its own cursor
  * @p: the handle
  * @g: the geometry, from INFO or from the kernel, never from a peer
- * @consumer: the consumer's page
- * @info: the info page
- * @producer: the producer's page
+ * @blocks: the control blocks
  * @data: the data
  *
  * Its fd is the caller's to set.
  *
  * Return: 0, or -EPROTOTYPE a ring of records of any size.
  */
-static inline int spscring_producer_init(struct spscring_producer *p,
-					 const struct spscring_geometry *g,
-					 const void *consumer, const void *info,
-					 void *producer, void *data)
+static inline int spscring_producer_begin(struct spscring_producer *p,
+					  const struct spscring_geometry *g,
+					  const struct spscring_blocks *blocks, void *data)
 {
 	__u64 frame, first, tail;
 
 	if (g->flags & SPSCRING_CREATE_RECORDS)
 		return -EPROTOTYPE;
 	memset(p, 0, sizeof(*p));
-	spscring_producer_base_init(&p->base, g, consumer, info, producer);
+	spscring_producer_base_init(&p->base, g, blocks);
 	p->record_size = g->record_size;
 	p->frame_size = g->frame_size;
 	p->frame_first = g->frame_first;
@@ -1438,14 +1454,36 @@ static inline int spscring_producer_init(struct spscring_producer *p,
 	return 0;
 }
 
+/**
+ * spscring_producer_init() - the same, of the pages that an fd maps
+ * @p: the handle
+ * @g: the geometry, from INFO or from the kernel, never from a peer
+ * @consumer: the consumer's page
+ * @info: the info page
+ * @producer: the producer's page
+ * @data: the data
+ *
+ * Return: as spscring_producer_begin().
+ */
+static inline int spscring_producer_init(struct spscring_producer *p,
+					 const struct spscring_geometry *g,
+					 const void *consumer, const void *info,
+					 void *producer, void *data)
+{
+	struct spscring_blocks blocks = spscring_blocks(g, consumer, info, producer);
+
+	return spscring_producer_begin(p, g, &blocks, data);
+}
+
 static inline void spscring_consumer_base_init(struct spscring_consumer_base *c,
 					       const struct spscring_geometry *g,
-					       void *consumer, const void *info)
+					       const struct spscring_blocks *blocks)
 {
-	c->lines = (struct spscring_consumer_lines *)spscring_lines(g, consumer);
-	c->cursor = &c->lines->cursor.word;
-	c->kernel = spscring_kernel_lines(g, info);
-	c->wants = &c->kernel->producer_wants.word;
+	c->block = blocks->consumer;
+	c->cursor = &c->block->cursor;
+	c->peer = blocks->producer;
+	c->kernel = blocks->kernel;
+	c->wants = &c->kernel->producer_event;
 	c->pos = spscring_read_once(*c->cursor);
 	c->seen = c->pos;
 	c->tell = g->tell;
@@ -1456,26 +1494,22 @@ static inline void spscring_consumer_base_init(struct spscring_consumer_base *c,
 	c->capacity = g->capacity;
 	c->stride = g->stride;
 	c->flags = g->flags;
-	c->peer = (const struct spscring_producer_lines *)
-		((const char *)info + g->producer_offset - g->info_offset + g->colour);
 }
 
 /**
- * spscring_consumer_init() - a consumer's handle, at its own cursor
+ * spscring_consumer_begin() - a consumer's handle, at its own cursor
  * @c: the handle
  * @g: the geometry, from INFO or from the kernel, never from a peer
- * @consumer: the consumer's page
- * @info: the info page, with the producer's page where it is in the fd
+ * @blocks: the control blocks
  * @data: the data; only read, so they may be mapped read-only
  *
  * Its fd is the caller's to set.
  *
  * Return: 0, or -EPROTOTYPE a ring of records of any size.
  */
-static inline int spscring_consumer_init(struct spscring_consumer *c,
-					 const struct spscring_geometry *g,
-					 void *consumer, const void *info,
-					 const void *data)
+static inline int spscring_consumer_begin(struct spscring_consumer *c,
+					  const struct spscring_geometry *g,
+					  const struct spscring_blocks *blocks, const void *data)
 {
 	char *frame;
 	__u64 slot;
@@ -1483,7 +1517,7 @@ static inline int spscring_consumer_init(struct spscring_consumer *c,
 	if (g->flags & SPSCRING_CREATE_RECORDS)
 		return -EPROTOTYPE;
 	memset(c, 0, sizeof(*c));
-	spscring_consumer_base_init(&c->base, g, consumer, info);
+	spscring_consumer_base_init(&c->base, g, blocks);
 	c->record_size = g->record_size;
 	c->frame_size = g->frame_size;
 	c->frame_first = g->frame_first;
@@ -1496,6 +1530,34 @@ static inline int spscring_consumer_init(struct spscring_consumer *c,
 	c->frame_end = c->base.pos - slot + g->frame_records;
 	c->slots = spscring_slots(frame, g->frame_first, c->base.pos - slot, g->stride);
 	return 0;
+}
+
+/* A consumer's blocks: the producer's page is where it is in the fd. */
+static inline struct spscring_blocks
+spscring_consumer_blocks(const struct spscring_geometry *g, const void *consumer, const void *info)
+{
+	return spscring_blocks(g, consumer, info,
+			       (const char *)info + g->producer_offset - g->info_offset);
+}
+
+/**
+ * spscring_consumer_init() - the same, of the pages that an fd maps
+ * @c: the handle
+ * @g: the geometry, from INFO or from the kernel, never from a peer
+ * @consumer: the consumer's page
+ * @info: the info page, with the producer's page where it is in the fd
+ * @data: the data; only read, so they may be mapped read-only
+ *
+ * Return: as spscring_consumer_begin().
+ */
+static inline int spscring_consumer_init(struct spscring_consumer *c,
+					 const struct spscring_geometry *g,
+					 void *consumer, const void *info,
+					 const void *data)
+{
+	struct spscring_blocks blocks = spscring_consumer_blocks(g, consumer, info);
+
+	return spscring_consumer_begin(c, g, &blocks, data);
 }
 
 /**
