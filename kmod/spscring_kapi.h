@@ -15,6 +15,9 @@
  *	...
  *	spscring_destroy(ring);
  *
+ * Of a ring that no user is ever to reach, spscring_create_private() takes less memory and
+ * fewer cache lines.
+ *
  * Whoever holds the other end is not trusted: he can send any bytes, refuse to read or
  * write, end the stream, or break the ring, which the driver's own calls then tell
  * (EPIPE), and no more than that.  What that does to the users after him is the driver's

@@ -386,9 +386,9 @@ struct spscring_notify {
  * @frame_first:  where the first record is in a frame; its tail is at 0.
  * @tell:	  the consumer tells its head about once in so many records, or bytes.
  * @page_size:	  of this machine.
- * @colour:	  where the hot lines are in the consumer's and the producer's
- *		  page; the kernel's lines are at SPSCRING_KERNEL_BLOCK + @colour
- *		  of the info page.
+ * @colour:	  where the control block is in the consumer's and the producer's
+ *		  page; the kernel's is at SPSCRING_KERNEL_BLOCK + @colour of the
+ *		  info page.
  * @version:	  SPSCRING_VERSION of the kernel that made it.
  * @oldest_reader: the oldest version that can read it.
  * @features:	  SPSCRING_FEATURE_*.
