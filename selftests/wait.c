@@ -4,6 +4,7 @@
  * is over, its time is up or a signal comes.
  */
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/time.h>
 
 #include "pair.h"
@@ -53,9 +54,34 @@ TEST_F(pair, bad)
 	EXPECT_EQ(-EPERM, do_ioctl(self->ring, SPSCRING_KICK, NULL));
 	EXPECT_EQ(-EFAULT, do_ioctl(self->out, SPSCRING_WAIT, NULL));
 	EXPECT_EQ(-EINVAL, spscring_wait_records(&self->c, 0, NEVER));
+}
+
+/* What NOTIFY is given to signal is an eventfd, and nothing else. */
+TEST_F(pair, bad_notify)
+{
+	int event = eventfd(0, EFD_CLOEXEC), pipes[2];
+
+	ASSERT_GE(event, 0);
+	ASSERT_EQ(0, pipe2(pipes, O_CLOEXEC));
 	EXPECT_EQ(-EINVAL, spscring_notify(self->out, 65, 0, -1));
+	EXPECT_EQ(-EINVAL, spscring_notify(self->out, 1, 0, -2));
 	EXPECT_EQ(-EBADF, spscring_notify(self->out, 1, 0, 1000));
 	EXPECT_EQ(-EINVAL, spscring_notify(self->out, 1, 0, self->ring));
+	EXPECT_EQ(-EINVAL, spscring_notify(self->out, 1, 0, self->in));
+	EXPECT_EQ(-EINVAL, spscring_notify(self->out, 1, 0, self->out));
+	EXPECT_EQ(-EINVAL, spscring_notify(self->out, 1, 0, pipes[0]));
+	EXPECT_EQ(-EPERM, spscring_notify(self->ring, 1, 0, event));
+	EXPECT_EQ(0, spscring_notify(self->out, 1, 0, event));
+	/* what was refused has changed nothing, and what was set is let go of */
+	EXPECT_EQ(-EINVAL, spscring_notify(self->out, 1, 0, pipes[1]));
+	EXPECT_EQ(0, spscring_notify(self->out, 1, 0, -1));
+	/* an end that is over is told so first */
+	ASSERT_EQ(0, spscring_shutdown(self->out, 0));
+	EXPECT_EQ(-ESHUTDOWN, spscring_notify(self->out, 1, 0, event));
+	EXPECT_EQ(-ESHUTDOWN, spscring_notify(self->out, 1, 0, pipes[0]));
+	close(event);
+	close(pipes[0]);
+	close(pipes[1]);
 }
 
 /* A ring that was made for ends that only poll refuses all that sleeps. */
@@ -75,6 +101,7 @@ TEST(wait_busy_poll)
 	ASSERT_GE(out, 0);
 	EXPECT_EQ(-EOPNOTSUPP, do_ioctl(out, SPSCRING_WAIT, &want));
 	EXPECT_EQ(-EOPNOTSUPP, spscring_notify(out, 1, 0, -1));
+	EXPECT_EQ(-EOPNOTSUPP, spscring_notify(out, 1, 0, ring));
 	EXPECT_EQ(POLLERR, poll_one(out, POLLIN, 1000));
 	close(out);
 	close(ring);

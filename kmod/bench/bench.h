@@ -50,6 +50,11 @@ struct bench_side {
 	int err;		/* of the loop */
 } __aligned(BENCH_LINE);
 
+struct bench_fences {
+	u64 interrupts;
+	u64 clears;
+};
+
 struct bench_ops {
 	const char *name;
 	const char *left_out;	/* why there is nothing else here */
@@ -58,6 +63,8 @@ struct bench_ops {
 	void *(*open)(const struct bench_run *run);
 	/* once all are open: 0, or an error; may be NULL */
 	int (*ready)(const struct bench_run *run);
+	/* how often all rings of a run had CPUs interrupted, and cleared their fences; may be NULL */
+	struct bench_fences (*fences)(const struct bench_run *run);
 	void (*close)(void *queue);
 	/* bytes of one queue, all pages that it holds; may be NULL */
 	size_t (*memory)(const struct bench_run *run, void *queue);

@@ -100,6 +100,9 @@ static void show_result(struct seq_file *m, const struct result *r, u32 runs)
 		show_speed(m, bench_lengths_sum(shape->list - 1), r->per_op.median);
 	if (r->memory)
 		seq_printf(m, ", \"memory\": %zu", r->memory);
+	if (r->ops->fences)
+		seq_printf(m, ", \"interrupts\": %llu, \"clears\": %llu", r->fences.interrupts,
+			   r->fences.clears);
 	show_fixed(m, ", \"ns_per_op\": ", r->per_op.median);
 	show_fixed(m, ", \"best\": ", r->per_op.least);
 	seq_printf(m, ", \"spread\": %llu.%03llu", spread / 1000, spread % 1000);

@@ -24,6 +24,9 @@
  *	results	read: of the last line that ran to its end, as JSON.  Each is the
  *		median of the runs, but max; spread is (largest - least) / median,
  *		of p50 or else of ns_per_op.  memory is one queue's, in bytes.
+ *		interrupts and clears are of all runs: how often rings had CPUs
+ *		interrupted, and found nobody asleep for so long that they cleared
+ *		their fences.
  *	end	for the benchmark of user space, a kernel end: see end.h.
  *
  * The tests, of u64s where nothing else is said:

@@ -145,6 +145,7 @@ const struct bench_ops bench_records = {
 	.name	= "spscring-records",
 	.open	= records_open,
 	.ready	= rings_ready,
+	.fences	= rings_fences,
 	.close	= rings_close,
 	.memory	= rings_memory,
 	.loops	= {

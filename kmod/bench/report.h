@@ -52,6 +52,7 @@ struct result {
 	const struct bench_ops *ops;
 	struct bench_shape shape;
 	size_t memory;		/* bytes of one queue; 0: not known */
+	struct bench_fences fences;	/* of all runs, but for that to warm up */
 	struct figures per_op, p50, p99, p999;
 	u64 max;
 	u32 points;		/* 0: no latencies were taken */

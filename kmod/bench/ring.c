@@ -165,6 +165,22 @@ int rings_ready(const struct bench_run *run)
 	return err;
 }
 
+struct bench_fences rings_fences(const struct bench_run *run)
+{
+	struct bench_fences sum = {};
+	struct spscring_info info;
+	struct queue *q;
+	u32 i;
+
+	for (i = 0; i < run->opened; i++) {
+		q = run->queue[i];
+		spscring_get_info(q->ring, &info);
+		sum.interrupts += info.producer_sleep.interrupts + info.consumer_sleep.interrupts;
+		sum.clears += info.producer_sleep.clears + info.consumer_sleep.clears;
+	}
+	return sum;
+}
+
 void rings_close(void *queue)
 {
 	struct queue *q = queue;
@@ -252,6 +268,7 @@ static void *ring_open(const struct bench_run *run)
 #define RING_OPS							\
 	.open	= ring_open,						\
 	.ready	= rings_ready,						\
+	.fences	= rings_fences,						\
 	.close	= rings_close,						\
 	.memory	= rings_memory,						\
 	.loops	= {							\

@@ -46,6 +46,7 @@ static __always_inline void ring_relax(void *queue)
 /* ring.c */
 void *rings_open(const struct spscring_create *want);
 int rings_ready(const struct bench_run *run);
+struct bench_fences rings_fences(const struct bench_run *run);
 void rings_close(void *queue);
 struct queue *rings_take(int fd, u32 role);
 void rings_put(struct queue *q, u32 role);

@@ -391,13 +391,20 @@ static void result_add_hist(struct result *r, const struct hist *h, u32 run)
 int bench_run_once(const struct config *c, struct result *r, u32 turn)
 {
 	struct bench_run *run = run_open(c, r, turn);
+	struct bench_fences before = {}, after = {};
 	int err;
 
 	if (IS_ERR(run))
 		return PTR_ERR(run);
+	if (r->ops->fences)
+		before = r->ops->fences(run);
 	err = run_threads(run);
 	if (err || !turn)
 		goto out;
+	if (r->ops->fences)
+		after = r->ops->fences(run);
+	r->fences.interrupts += after.interrupts - before.interrupts;
+	r->fences.clears += after.clears - before.clears;
 	r->per_op.of_run[turn - 1] = div64_u64(bench_hundredths(run_elapsed(run)), run->count);
 	if (r->ops->memory)
 		r->memory = r->ops->memory(run, run->queue[0]);

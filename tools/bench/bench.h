@@ -201,6 +201,8 @@ struct cell_result {
 	uint64_t messages;	/* of all runs */
 	uint64_t memory;	/* of a queue */
 	uint64_t calls, wakes;	/* of all runs */
+	int fences;		/* there are rings that count their fences: */
+	uint64_t interrupts, clears;	/* of all runs, since the rings were made */
 	uint64_t lost;		/* of all runs */
 	uint64_t hand_overs;	/* from end to end: these took them, or slept for them */
 	double p50[BENCH_RUNS_MAX], p99[BENCH_RUNS_MAX], p999[BENCH_RUNS_MAX];

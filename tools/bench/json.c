@@ -112,6 +112,9 @@ static void json_entry(FILE *out, const struct cell_result *r, const char *vehic
 	if (who->sleep != POLLED || 1U << p->test & BENCH_ASLEEP)
 		fprintf(out, ", \"syscalls\": %.10g, \"wakes\": %.6g",
 			(double)r->calls / r->hand_overs, (double)r->wakes / r->hand_overs);
+	if (r->fences)
+		fprintf(out, ", \"interrupts\": %llu, \"clears\": %llu",
+			(unsigned long long)r->interrupts, (unsigned long long)r->clears);
 	json_runs(out, "runs_ns_per_op", r->per_op, r->runs, 0, ns);
 	if (r->hist.count) {
 		json_runs(out, "runs_p50", r->p50, r->runs, cost, ns);

@@ -18,6 +18,7 @@
 
 #include "bench.h"
 #include "bench/end.h"
+#include "lib/spscring.h"
 
 /* Far more than any run takes, on however slow a machine; and for each so many messages. */
 #define RUN_SECONDS	600
@@ -228,6 +229,21 @@ static uint32_t queues_of(const struct cell *cell)
 	return round_trip(cell->point.test) || told_by_ring(cell) ? 2 : 1;
 }
 
+/* Of the device's rings; those on a memfd tell nobody, and interrupt nobody. */
+static void run_count_fences(const struct run *run, struct cell_result *result)
+{
+	struct spscring_info info;
+
+	result->fences |= !!run->ring_fd;
+	for (uint32_t i = 0; run->ring_fd && i < run->queues; i++) {
+		if (spscring_get_info(run->ring_fd[i], &info))
+			die("info");
+		result->interrupts += info.producer_sleep.interrupts +
+			info.consumer_sleep.interrupts;
+		result->clears += info.producer_sleep.clears + info.consumer_sleep.clears;
+	}
+}
+
 static void run_cell(struct cell_result *result, struct shared *shared, uint32_t number,
 		     const struct timer *timer)
 {
@@ -255,6 +271,7 @@ static void run_cell(struct cell_result *result, struct shared *shared, uint32_t
 	run_wait(pids);
 	if (kernel_fd >= 0)
 		run_kernel_wait(&run, kernel_fd);
+	run_count_fences(&run, result);
 	run_close(&run);
 
 	if (shared->hist.count) {
