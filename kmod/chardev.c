@@ -72,54 +72,6 @@ static int show_info(struct spscring *ring, void __user *arg)
 	return copy_to_user(arg, &info, size) ? -EFAULT : 0;
 }
 
-static const char * const roles[] = { "none", "producer", "consumer" };
-
-/* What the kernel counts of an end's sleep, and what the end says of its own tries. */
-static void show_sleep(struct seq_file *m, struct spscring *ring, u32 role, const char *fails,
-		       const struct spscring_sleep_counters *count)
-{
-	u64 needless = count->kicks > count->wakes ? count->kicks - count->wakes : 0;
-	u64 failed, polled;
-
-	ring_tries(ring, role, &failed, &polled);
-	seq_printf(m, "%s:\t%llu\n", fails, failed);
-	seq_printf(m, "%s-spins:\t%llu\n", roles[role], polled);
-	seq_printf(m, "%s-sleeps:\t%llu\n", roles[role], count->sleeps);
-	seq_printf(m, "%s-polls:\t%llu\n", roles[role], count->polls);
-	seq_printf(m, "%s-kicks:\t%llu\n", roles[role], count->kicks);
-	seq_printf(m, "%s-wakes:\t%llu\n", roles[role], count->wakes);
-	seq_printf(m, "%s-needless:\t%llu\n", roles[role], needless);
-	seq_printf(m, "%s-interrupts:\t%llu\n", roles[role], count->interrupts);
-	seq_printf(m, "%s-clears:\t%llu\n", roles[role], count->clears);
-	seq_printf(m, "%s-refused:\t%llu\n", roles[role], count->refused);
-}
-
-static void show_fdinfo(struct seq_file *m, struct spscring *ring, u32 role)
-{
-	static const char * const states[] = { "unclaimed", "held", "shut down", "dead" };
-	struct spscring_info info = {};
-
-	ring_info(ring, &info);
-	seq_printf(m, "spscring-id:\t%llu\n", ring->id);
-	seq_printf(m, "spscring-name:\t%.*s\n", SPSCRING_NAME_MAX, info.name);
-	seq_printf(m, "spscring-role:\t%s\n", roles[role]);
-	seq_printf(m, "record-size:\t%u\n", info.geometry.record_size);
-	seq_printf(m, "capacity:\t%llu\n", info.geometry.capacity);
-	seq_printf(m, "memory:\t%llu\n", info.geometry.memory);
-	seq_printf(m, "head:\t%llu\n", info.head);
-	seq_printf(m, "tail:\t%llu\n", info.tail);
-	seq_printf(m, "length:\t%llu\n", info.length);
-	seq_printf(m, "producer:\t%s %u\n", states[info.producer_state], info.producer_generation);
-	seq_printf(m, "consumer:\t%s %u\n", states[info.consumer_state], info.consumer_generation);
-	seq_printf(m, "broken:\t%u\n", info.broken);
-	seq_printf(m, "drops:\t%llu\n", info.loss.drops);
-	seq_printf(m, "overruns:\t%llu\n", info.loss.overruns);
-	seq_printf(m, "high-water:\t%llu\n", info.loss.high_water);
-	seq_printf(m, "sequence:\t%llu\n", info.loss.sequence);
-	show_sleep(m, ring, SPSCRING_PRODUCER, "full", &info.producer_sleep);
-	show_sleep(m, ring, SPSCRING_CONSUMER, "empty", &info.consumer_sleep);
-}
-
 /*
  * All files are streams, as a pipe is.  The kernel's sendfile() would drop what it had
  * taken from one that says it can seek, and others seek back to give some of it back.
@@ -282,7 +234,7 @@ static void endpoint_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct endpoint *end = file->private_data;
 
-	show_fdinfo(m, end->ring, end->role);
+	fdinfo_show(m, end->ring, end->role);
 }
 
 static int endpoint_release(struct inode *inode, struct file *file)
@@ -577,7 +529,7 @@ static void ring_fdinfo(struct seq_file *m, struct file *file)
 	struct spscring *ring = file_ring(file);
 
 	if (ring)
-		show_fdinfo(m, ring, 0);
+		fdinfo_show(m, ring, 0);
 }
 
 static const struct file_operations ring_fops = {

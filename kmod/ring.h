@@ -20,6 +20,7 @@ struct iov_iter;
 struct kiocb;
 struct memory_account;
 struct mm_struct;
+struct seq_file;
 struct spscring_consumer;
 struct spscring_producer;
 struct spscring_record_consumer;
@@ -188,11 +189,21 @@ __poll_t ring_ends_mask(struct spscring *ring);
 bool ring_held_by_kernel(struct spscring *ring, u32 role);
 void ring_over(struct spscring *ring, u32 role);
 u32 ring_end(struct spscring *ring, u32 role, u32 state);
+void ring_end_kernel(struct spscring *ring, u32 role, u32 state);
 void ring_set_again(struct spscring *ring, u32 role, bool again);
-int ring_reset(struct spscring *ring, u32 role, u64 pos, u64 sequence);
-void ring_info(struct spscring *ring, struct spscring_info *info);
-u64 ring_next_bytes(struct spscring *ring);
 struct ring_end *ring_end_of(struct spscring *ring, u32 role);
+int ring_shut_down(const struct ring_end *end);
+
+/* position.c: where the ends are */
+bool ring_has(const struct spscring *ring, u32 flag);
+u64 *ring_tail(struct spscring *ring, u64 frame);
+u64 ring_frame_published(struct spscring *ring, u64 pos);
+u64 ring_producer_position(struct spscring *ring);
+u64 *ring_word(struct spscring *ring, u64 pos);
+u64 ring_oldest(struct spscring *ring);
+void ring_cursors(struct spscring *ring, u64 *head, u64 *tail);
+u64 ring_next_bytes(struct spscring *ring);
+void ring_info(struct spscring *ring, struct spscring_info *info);
 u64 *ring_wants(struct spscring *ring, u32 role);
 u64 ring_cursor(struct spscring *ring, u32 role);
 void ring_tries(struct spscring *ring, u32 role, u64 *failed, u64 *polled);
@@ -200,6 +211,10 @@ u64 ring_full_at(struct spscring *ring);
 u64 ring_seen(struct spscring *ring, u32 role, u64 cursor);
 bool ring_reached(struct spscring *ring, u32 role, u64 index);
 int ring_peer_ended(struct spscring *ring, u32 role);
+
+/* recover.c: after a death, and from a driver's reset on */
+int ring_recover(struct spscring *ring, u32 role);
+int ring_reset(struct spscring *ring, u32 role, u64 pos, u64 sequence);
 
 /* wait.c: sleep and wake */
 void wait_init(struct ring_end *end);
@@ -209,12 +224,14 @@ void wait_wake(struct ring_end *end, bool now);
 int wait_ready(struct spscring *ring, u32 role, u64 index);
 int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline);
 int wait_arm(struct spscring *ring, u32 role, u64 index);
-int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *want);
-void wait_need(struct ring_end *end, u64 bytes);
 void wait_forget(struct ring_end *end);
 void wait_count(struct ring_end *end, struct spscring_sleep_counters *count);
+
+/* poll.c: poll, eventfd, SIGIO, watermarks */
 __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table);
 int wait_fasync(struct spscring *ring, u32 role, int fd, struct file *file, int on);
+int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *want);
+void wait_need(struct ring_end *end, u64 bytes);
 
 /* fence.c: the peer's fence, made only where somebody sleeps */
 void fence_init(void);
@@ -265,6 +282,9 @@ bool memmap_writable(u32 role, unsigned long first, unsigned long n);
 void memmap_lay_out(struct spscring *ring);
 int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma);
 int memmap_pinned(struct spscring *ring, u32 role);
+
+/* fdinfo.c */
+void fdinfo_show(struct seq_file *m, struct spscring *ring, u32 role);
 
 /* chardev.c: one end of one ring, held by a file */
 struct file *endpoint_file(struct spscring *ring, u32 role);

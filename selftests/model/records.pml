@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Records of any size for tools/model: the inlines of spscring_record.h and what
- * ring.c does for a dead end, every interleaving of a small ring.  Names are theirs.
+ * recover.c does for a dead end, every interleaving of a small ring.  Names are theirs.
  *
  * Positions count words.  A word of the data knows what it is (a record's word, one
  * of its bytes, or neither yet), so that one taken for another is found; what the bytes

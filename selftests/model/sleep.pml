@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The sleep/wake protocol for tools/model: the ring's inlines of spscring_ring.h
- * and the kernel's wait.c, every interleaving of a small ring.  Names and letters
+ * and the kernel's wait.c and poll.c, every interleaving of a small ring.  Names and letters
  * are theirs.
  *
  * Memory: each process has a store buffer for each word, which drains at any time
