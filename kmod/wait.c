@@ -73,8 +73,9 @@ static bool wait_enough(struct ring_end *end)
 	if (end->role != SPSCRING_CONSUMER)
 		return false;
 	next = ring_cursor(ring, SPSCRING_CONSUMER) + 1;
-	return (ring_full_at(ring) == next || READ_ONCE(end->sleep->now_at) == next ||
-		wait_for_room(ring)) &&
+	/* nobody kicks, or sleeps, on a ring that is only polled */
+	return (ring_full_at(ring) == next ||
+		(end->sleep && (READ_ONCE(end->sleep->now_at) == next || wait_for_room(ring)))) &&
 		ring_reached(ring, SPSCRING_CONSUMER, next);
 }
 

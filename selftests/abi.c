@@ -348,7 +348,8 @@ TEST(records_reserved_stays_zero)
 	struct spscring_record_consumer c;
 	size_t mode, i;
 	char *all, to[100];
-	int ring, last = 0, k;
+	size_t last = 0;
+	int ring, k;
 
 	SKIP_WITHOUT_DEVICE();
 	for (mode = 0; mode < ARRAY_SIZE(modes); mode++) {

@@ -63,7 +63,7 @@ struct bench_ops {
 	void *(*open)(const struct bench_run *run);
 	/* once all are open: 0, or an error; may be NULL */
 	int (*ready)(const struct bench_run *run);
-	/* how often all rings of a run had CPUs interrupted, and cleared their fences; may be NULL */
+	/* how often a run's rings had CPUs interrupted, and cleared their fences; may be NULL */
 	struct bench_fences (*fences)(const struct bench_run *run);
 	void (*close)(void *queue);
 	/* bytes of one queue, all pages that it holds; may be NULL */
