@@ -248,44 +248,35 @@ int memory_charge(struct spscring *ring)
 
 /* What a small private ring has in one piece of slab memory: no user maps it. */
 struct memory_small {
-	size_t blocks;			/* where they begin */
-	size_t data;
-	size_t size;			/* of it all */
-};
-
-#define MEMORY_SMALL_MAX	(PAGE_SIZE << PAGE_ALLOC_COSTLY_ORDER)
-#define MEMORY_LINE		SPSCRING_FRAME_MIN	/* what its parts are aligned to */
-
-/* All blocks, one behind the other. */
-struct memory_blocks {
-	struct spscring_consumer_block consumer;
+	struct spscring ring;
+	struct spscring_consumer_block consumer __aligned(SPSCRING_FRAME_MIN);
 	struct spscring_kernel_block kernel;
 	struct spscring_producer_block producer;
+	u8 data[] __aligned(SPSCRING_FRAME_MIN);
 };
 
-/* Is a ring small, and then of which layout? */
-static bool memory_is_small(const struct spscring_geometry *g, struct memory_small *small)
-{
-	u64 data = g->frames * g->frame_size;
+/* so that nothing asks for more than lines */
+static_assert(SPSCRING_ALIGN_MAX <= SPSCRING_FRAME_MIN);
 
-	/* so that nothing asks for more than lines */
-	static_assert(SPSCRING_ALIGN_MAX <= MEMORY_LINE);
-	small->blocks = ALIGN(sizeof(struct spscring), MEMORY_LINE);
-	small->data = ALIGN(small->blocks + sizeof(struct memory_blocks), MEMORY_LINE);
-	small->size = small->data + data;
-	return !(g->flags & SPSCRING_CREATE_RECORDS) && data <= MEMORY_SMALL_MAX &&
-		small->size <= MEMORY_SMALL_MAX;
+#define MEMORY_SMALL_MAX	(PAGE_SIZE << PAGE_ALLOC_COSTLY_ORDER)
+
+/* What a ring takes as one; 0: it is none. */
+static size_t memory_small_size(const struct spscring_geometry *g)
+{
+	u64 size = sizeof(struct memory_small) + g->frames * g->frame_size;
+
+	return g->flags & SPSCRING_CREATE_RECORDS || size > MEMORY_SMALL_MAX ? 0 : size;
 }
 
-static void memory_set_small(struct spscring *ring, const struct memory_small *small)
+static void memory_set_small(struct spscring *ring)
 {
-	struct memory_blocks *blocks = (void *)ring + small->blocks;
+	struct memory_small *small = container_of(ring, struct memory_small, ring);
 	struct spscring_geometry *g = &ring->geometry;
 
-	ring->blocks.consumer = &blocks->consumer;
-	ring->blocks.producer = &blocks->producer;
-	ring->blocks.kernel = &blocks->kernel;
-	ring->data = (void *)ring + small->data;
+	ring->blocks.consumer = &small->consumer;
+	ring->blocks.producer = &small->producer;
+	ring->blocks.kernel = &small->kernel;
+	ring->data = small->data;
 	/* nobody has an fd to find them in */
 	g->data_bytes = g->frames * g->frame_size;
 	g->info_offset = 0;
@@ -310,17 +301,15 @@ struct spscring *memory_alloc_ring(const struct spscring_geometry *g, enum ring_
 				   int node, u64 id)
 {
 	gfp_t gfp = owner == RING_OF_USER ? GFP_KERNEL_ACCOUNT : GFP_KERNEL;
-	size_t size = sizeof(struct spscring), before = 0;
-	struct memory_small small;
+	size_t small = owner == RING_PRIVATE ? memory_small_size(g) : 0;
+	size_t size = small ? roundup_pow_of_two(small) : sizeof(struct spscring);
+	struct ring_sleep *sleeps;
 	struct spscring *ring;
-	bool is_small;
+	size_t before = 0;
 	void *home;
 
-	is_small = owner == RING_PRIVATE && memory_is_small(g, &small);
-	if (is_small) {
-		size = roundup_pow_of_two(small.size);
-		before = id % ((size - small.size) / MEMORY_LINE + 1) * MEMORY_LINE;
-	}
+	if (small)
+		before = id % ((size - small) / SPSCRING_FRAME_MIN + 1) * SPSCRING_FRAME_MIN;
 	home = kzalloc_node(size, gfp, node);
 	if (!home)
 		return NULL;
@@ -330,16 +319,16 @@ struct spscring *memory_alloc_ring(const struct spscring_geometry *g, enum ring_
 	ring->of_user = owner == RING_OF_USER;
 	ring->private = owner == RING_PRIVATE;
 	if (!(g->flags & SPSCRING_CREATE_BUSY_POLL)) {
-		ring->sleeps = kcalloc_node(2, sizeof(*ring->sleeps), gfp, node);
-		if (!ring->sleeps) {
+		sleeps = kcalloc_node(2, sizeof(*sleeps), gfp, node);
+		if (!sleeps) {
 			kfree(home);
 			return NULL;
 		}
-		ring->producer.sleep = &ring->sleeps[0];
-		ring->consumer.sleep = &ring->sleeps[1];
+		ring->producer.sleep = &sleeps[0];
+		ring->consumer.sleep = &sleeps[1];
 	}
-	if (is_small) {
-		memory_set_small(ring, &small);
+	if (small) {
+		memory_set_small(ring);
 		ring->geometry.memory = size;
 	}
 	return ring;
@@ -351,7 +340,7 @@ struct spscring *memory_alloc_ring(const struct spscring_geometry *g, enum ring_
  */
 void memory_free_ring(struct spscring *ring)
 {
-	kfree(ring->sleeps);
+	kfree(ring->producer.sleep);	/* and the consumer's */
 	kfree(ring->home);
 }
 

@@ -37,10 +37,10 @@ u64 *ring_word(struct spscring *ring, u64 pos)
 /* Where the kernel tells the end's peer to wake it: a tail, or a head. */
 u64 *ring_wants(struct spscring *ring, u32 role)
 {
-	struct spscring_kernel_block *lines = ring->blocks.kernel;
+	struct spscring_kernel_block *kernel = ring->blocks.kernel;
 
-	return role == SPSCRING_PRODUCER ? &lines->producer_event :
-		&lines->consumer_event;
+	return role == SPSCRING_PRODUCER ? &kernel->producer_event :
+		&kernel->consumer_event;
 }
 
 /*
@@ -126,11 +126,11 @@ bool ring_reached(struct spscring *ring, u32 role, u64 index)
 /* -EAGAIN while the end's peer may go on; else as spscring_ended(), for good. */
 int ring_peer_ended(struct spscring *ring, u32 role)
 {
-	struct spscring_kernel_block *lines = ring->blocks.kernel;
+	struct spscring_kernel_block *kernel = ring->blocks.kernel;
 
 	if (atomic_read(&ring->broken))
 		return -EPIPE;
-	return spscring_ended(role == SPSCRING_PRODUCER ? &lines->consumer : &lines->producer);
+	return spscring_ended(role == SPSCRING_PRODUCER ? &kernel->consumer : &kernel->producer);
 }
 
 /* ------------------------------------------------------------- for people */

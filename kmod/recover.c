@@ -113,8 +113,8 @@ static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequ
  */
 static int ring_mend_records(struct spscring *ring)
 {
-	struct spscring_producer_block *lines = ring->blocks.producer;
-	u64 sequence = READ_ONCE(lines->sequence);
+	struct spscring_producer_block *block = ring->blocks.producer;
+	u64 sequence = READ_ONCE(block->sequence);
 	u64 head, tail, *word, behind;
 	int err;
 
@@ -128,11 +128,11 @@ static int ring_mend_records(struct spscring *ring)
 		word = ring_word(ring, head);
 		behind = head == tail ? 0 : (sequence - (*word >> SPSCRING_WORD_SEQUENCE)) &
 			 SPSCRING_WORD_SEQUENCE_MASK;
-		WRITE_ONCE(lines->oldest_sequence, sequence - behind);
+		WRITE_ONCE(block->oldest_sequence, sequence - behind);
 	}
-	WRITE_ONCE(lines->sequence, sequence);
+	WRITE_ONCE(block->sequence, sequence);
 	/* (G) */
-	smp_store_release(&lines->cursor, tail);
+	smp_store_release(&block->cursor, tail);
 	return 0;
 }
 

@@ -204,9 +204,9 @@ struct ring_end *ring_end_of(struct spscring *ring, u32 role)
 /* An end's state, to the kernel and to all who map the ring. */
 static void ring_set_state(struct spscring *ring, u32 role, u32 state)
 {
-	struct spscring_kernel_block *lines = ring->blocks.kernel;
+	struct spscring_kernel_block *kernel = ring->blocks.kernel;
 	struct ring_end *end = ring_end_of(ring, role);
-	u64 *word = role == SPSCRING_PRODUCER ? &lines->producer : &lines->consumer;
+	u64 *word = role == SPSCRING_PRODUCER ? &kernel->producer : &kernel->consumer;
 
 	lockdep_assert_held(&ring->lock);
 	WRITE_ONCE(end->state, state);

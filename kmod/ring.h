@@ -133,7 +133,6 @@ struct spscring {
 	struct spscring_blocks blocks;
 	void *data;
 	void *home;			/* the allocation of this struct, and maybe of those */
-	struct ring_sleep *sleeps;	/* of its two ends */
 
 	struct memory_account *account;	/* who pays; NULL: a driver's ring */
 	struct fence_budget *budget;	/* of interrupts */

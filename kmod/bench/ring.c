@@ -243,8 +243,9 @@ size_t rings_memory(const struct bench_run *run, void *queue)
 	const struct spscring *ring = ((struct queue *)queue)->ring;
 	size_t memory = ring->geometry.memory + sizeof(struct queue);
 
-	if (ring->sleeps)
-		memory += ksize(ring->sleeps);
+	/* both ends' */
+	if (ring->producer.sleep)
+		memory += ksize(ring->producer.sleep);
 	/* else it is all of one piece */
 	if (ring->pages)
 		memory += ksize(ring->home) + ring->nr_mapped * sizeof(*ring->pages);

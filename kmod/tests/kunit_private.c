@@ -200,7 +200,8 @@ static void polled_only(struct kunit *test)
 	};
 	struct fixture *f = make_private(test, &want);
 
-	KUNIT_EXPECT_NULL(test, f->ring->sleeps);
+	KUNIT_EXPECT_NULL(test, f->ring->producer.sleep);
+	KUNIT_EXPECT_NULL(test, f->ring->consumer.sleep);
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, spscring_wait_records(&f->c, 1, -1));
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, spscring_wait_room(&f->p, 1, -1));
 	spscring_kick(f->ring, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
