@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who is about to sleep has its peer's CPUs make a full fence, so that the peer need not
- * make one at each publish or release.
+ * A waiter has its peer's CPUs make a full fence before it sleeps.  The peer then needs no
+ * fence of its own at each publish or release.
  *
- * Of each direction there is a word that the kernel writes, an index and SPSCRING_FENCE.
- * While that bit is set the peer fences before it believes the index.  So who sleeps sets
- * it, and then interrupts the CPUs on which the peer may be between its store and its load
- * of the word.  That takes place only where the bit was clear: what was set stays set until
- * nobody has slept for a while (quiet_us), and a ring that is seldom slept on is
- * fast again.  A ring begins with the bit set, so a short one interrupts nobody.
+ * For each end the kernel writes an event index, which carries the fence bit (SPSCRING_FENCE).
+ * While the bit is set, the peer makes a full fence before it compares the index.  A waiter
+ * that finds the bit clear sets it, and interrupts the CPUs on which the peer may be between
+ * its store and its load of the index.  The bit stays set until no sleep has begun for a
+ * quiet time (quiet_us), then the kernel clears it: a ring on which nobody sleeps gets fast
+ * again.  A new ring has the bit set, so a short-lived ring interrupts nobody.
  *
- * Who finds the bit set interrupts nobody, although another's interrupts may be in flight: he
- * who has set it looks for all who wait once they have come.  Two rules more:
+ * A waiter that finds the bit set interrupts nobody, although the interrupts of the waiter
+ * that set the bit may still be in flight.  That one checks all waiters once its interrupts
+ * are done.  Two more rules:
  *
- *	- while anybody is told by the word, the bit stays.  So whoever tells the word
- *	  another index, from a kick or a timer, need interrupt nobody: either the peer
- *	  fences already, or somebody's interrupts are on their way.
- *	- the word is written first, then comes a full fence, then it is read whom to interrupt.
+ *	- while the event index is in use, the bit stays set.  A kick or a timer that publishes
+ *	  another index need not interrupt anybody: either the peer fences already, or the
+ *	  interrupts of the waiter that set the bit are on their way.
+ *	- first store the event index, then fence, then read which CPUs to interrupt.
  *
- * Interrupts are other people's time.  They follow clearings only, so it is these that are
- * counted against a user's budget, or that of all drivers together: beyond it the bit stays.
+ * An interrupt takes time from whatever runs on the CPU.  Each round of interrupts follows a
+ * clearing of the bit, so clearings are counted against a budget: the user's, or one of all
+ * drivers together.  Beyond the budget the bit stays set.
  *
  * The idea of moving the fence to the rare side is membarrier(2)'s.
  */
@@ -38,13 +40,13 @@
 #include "compat.h"
 #include "ring.h"
 
-/* How long nobody has begun to sleep until the bit is cleared, in µs. */
+/* The quiet time: how long no sleep has begun when the kernel clears the bit, in µs. */
 unsigned int fence_quiet_us = 10000;
 
-/* How long until that is tried again that the budget has refused, in µs. */
+/* When to try again after the budget has refused to clear the bit, in µs. */
 #define FENCE_RETRY	(100 * USEC_PER_MSEC)
 
-/* To fire without end is no use to anybody. */
+/* The shortest quiet time, in µs: with 0 the timer would fire all the time. */
 #define FENCE_QUIET_MIN	10
 
 static u64 fence_quiet(void)
@@ -52,14 +54,17 @@ static u64 fence_quiet(void)
 	return max_t(u64, READ_ONCE(fence_quiet_us), FENCE_QUIET_MIN);
 }
 
-/* Is a process found on no other CPUs than these?  Where not, all are interrupted. */
+/*
+ * Does mm_cpumask() hold every CPU on which a process may be running?  Where it does not, all
+ * online CPUs are interrupted.
+ */
 #define FENCE_MM_CPUMASK (IS_ENABLED(CONFIG_X86) && !IS_ENABLED(CONFIG_UML))
 
 /* ---------------------------------------------------------------- budget */
 
 unsigned int fence_max_interrupts = 1000;
 
-/* Of a user's rings, or of all drivers'. */
+/* How often a second the bit may be cleared in a user's rings, or in all drivers' rings. */
 struct fence_budget {
 	struct list_head list;
 	kuid_t user;
@@ -75,11 +80,14 @@ static struct fence_budget fence_drivers;
 static void fence_budget_init(struct fence_budget *budget)
 {
 	ratelimit_state_init(&budget->rate, HZ, 0);
-	/* what is refused is counted by the ring, and not worth a line of the log */
+	/* log no refusal: each ring counts its own, see INFO */
 	ratelimit_set_flags(&budget->rate, RATELIMIT_MSG_ON_RELEASE);
 }
 
-/* Those that had no ring for as long as a budget lasts; or all that have none. */
+/*
+ * Free the budgets that have had no ring for the second that a budget covers; with @all, every
+ * budget that has no ring.
+ */
 static void fence_budgets_prune(bool all)
 {
 	struct fence_budget *budget, *next;
@@ -93,8 +101,8 @@ static void fence_budgets_prune(bool all)
 }
 
 /**
- * fence_budget_get() - whose budget a new ring's interrupts count against
- * @for_user: the calling user's, or that of all drivers
+ * fence_budget_get() - find the budget that a new ring's interrupts count against
+ * @for_user: the calling user's; otherwise that of all drivers
  *
  * Context: process, may sleep.
  *
@@ -126,10 +134,10 @@ unlock:
 
 /**
  * fence_budget_put() - a ring is gone
- * @budget: what it had
+ * @budget: the ring's budget
  *
- * It outlives the user's last ring: or rings that come and go would have a new one each.
- * Context: process, may sleep.
+ * A budget outlives the user's last ring by a second.  Otherwise a user could have a fresh
+ * budget by making a new ring.  Context: process, may sleep.
  */
 void fence_budget_put(struct fence_budget *budget)
 {
@@ -148,14 +156,14 @@ static bool fence_may_clear(struct fence_budget *budget)
 	return __ratelimit(&budget->rate);
 }
 
-/* ----------------------------------------------------------- who publishes */
+/* ----------------------------------------------- the CPUs of whoever publishes */
 
 /**
  * fence_map() - a process maps what an end writes
  * @end: the end
  * @mm: the process's memory
  *
- * Before it can store there.  Context: may hold the mmap lock; does not sleep.
+ * Called before the process can store there.  Context: may hold the mmap lock; does not sleep.
  */
 void fence_map(struct ring_end *end, struct mm_struct *mm)
 {
@@ -183,7 +191,7 @@ void fence_map(struct ring_end *end, struct mm_struct *mm)
 }
 
 /**
- * fence_unmap() - one mapping less
+ * fence_unmap() - a mapping of what an end writes is gone
  * @end: the end
  * @mm: the process's memory
  *
@@ -200,7 +208,7 @@ void fence_unmap(struct ring_end *end, struct mm_struct *mm)
 	while (i < RING_WRITERS && w->mms[i].mm != mm)
 		i++;
 	if (i == RING_WRITERS)
-		/* of many it is not known whose they are, nor need it be */
+		/* mappings beyond the table are only counted: they have all CPUs interrupted */
 		w->more--;
 	else if (!--w->mms[i].mappings)
 		w->mms[i].mm = NULL;
@@ -210,12 +218,12 @@ void fence_unmap(struct ring_end *end, struct mm_struct *mm)
 /**
  * spscring_here() - kernel code publishes or releases on another CPU than before
  * @ring: the ring
- * @role: its end
- * @cpu: of its handle
+ * @role: the end that publishes or releases
+ * @cpu: where the end's handle keeps its CPU; updated
  *
- * Called by the inlines of spscring_ring.h, after their store and before they load what the
- * peer wants.  Context: any, but no callback of a CPU that is going down: it can be
- * interrupted no more.
+ * The inlines of spscring_ring.h call it after their store and before they load the peer's
+ * event index.  Context: any but a callback of a CPU that is going down, as that CPU takes no
+ * more interrupts.
  */
 void spscring_here(struct spscring *ring, int role, u32 *cpu)
 {
@@ -225,12 +233,12 @@ void spscring_here(struct spscring *ring, int role, u32 *cpu)
 	if (!end->sleep)
 		return;
 	WRITE_ONCE(end->sleep->writers.cpu, *cpu);
-	/* (W) pairs with (M), (O): who sleeps does it the other way round */
+	/* (W) pairs with (M), (O): a waiter stores the event index, then loads this CPU */
 	smp_mb();
 }
 EXPORT_SYMBOL_GPL(spscring_here);
 
-/* The CPUs on which an end's holder, whoever it is, may be running. */
+/* The CPUs on which an end's holder may be running, in user space or in the kernel. */
 static void fence_targets(struct ring_end *end, struct cpumask *cpus)
 {
 	struct ring_writers *w = &end->sleep->writers;
@@ -244,7 +252,7 @@ static void fence_targets(struct ring_end *end, struct cpumask *cpus)
 		else if (w->mms[i].mm)
 			cpumask_copy(cpus, cpu_online_mask);
 	}
-	/* User Mode Linux does not tell where kernel code is, see spscring_ring.h */
+	/* on User Mode Linux kernel code does not call spscring_here(), see spscring_ring.h */
 	if (w->more || IS_ENABLED(CONFIG_UML))
 		cpumask_copy(cpus, cpu_online_mask);
 	spin_unlock(&w->lock);
@@ -260,17 +268,18 @@ static void fence_interrupted(void *unused)
 
 /* ---------------------------------------------------------------- the bit */
 
-/* Is it ever cleared? */
+/* May the fence bit be cleared at all? */
 static bool fence_is_adaptive(const struct spscring *ring)
 {
 	return !(ring->geometry.flags & (SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_FENCE));
 }
 
 /**
- * fence_arm() - somebody is to be told by the word, or is about to look whether to sleep
- * @end: who sleeps; locked, and its word is told before it is unlocked
+ * fence_arm() - set the fence bit: the end's event index is about to be used
+ * @end: the end that sleeps or polls; locked, and the caller publishes its event index
+ *	before it unlocks
  *
- * Return: whether fence_interrupt() is to follow, once it is unlocked.
+ * Return: whether the caller has to call fence_interrupt() after it unlocks.
  */
 bool fence_arm(struct ring_end *end)
 {
@@ -287,18 +296,18 @@ bool fence_arm(struct ring_end *end)
 
 /**
  * fence_interrupt() - have the peer's CPUs make a full fence
- * @end: who sleeps, for whom fence_arm() said so
+ * @end: the end that sleeps, for which fence_arm() returned true
  *
- * Then the caller looks for all who wait, or another who has found the bit set might sleep
- * for ever.  Context: process, interrupts on, no spinlock; a CPU that does not answer at
- * once, as its hypervisor has stopped it, is waited for.
+ * Afterwards the caller checks all of the end's waiters: one that found the bit set meanwhile
+ * could otherwise sleep for ever.  Context: process, interrupts on, no spinlock.  It waits
+ * for every CPU, also for one that its hypervisor has stopped.
  */
 void fence_interrupt(struct ring_end *end)
 {
 	struct ring_end *peer = ring_end_of(end->ring, ring_peer(end->role));
 	cpumask_var_t cpus;
 
-	/* (M), (O): the word, then whom to interrupt; an unlock alone does not see to it */
+	/* (M), (O): the event index, then the CPUs; the caller's unlock does not order them */
 	smp_mb();
 	if (alloc_cpumask_var(&cpus, GFP_ATOMIC | __GFP_NOWARN)) {
 		fence_targets(peer, cpus);
@@ -309,14 +318,14 @@ void fence_interrupt(struct ring_end *end)
 	} else {
 		smp_call_function(fence_interrupted, NULL, true);
 	}
-	smp_mb();	/* (M), (O): here as well; then the last look */
+	smp_mb();	/* (M), (O): on this CPU as well, before the caller's last check */
 }
 
 /**
- * fence_idle() - nobody is told by the word any more
- * @end: of whom; locked
+ * fence_idle() - nobody uses an end's event index
+ * @end: the end; locked
  *
- * The time until the bit is cleared begins, unless it runs.
+ * Starts the quiet time after which the bit is cleared, unless its timer runs already.
  */
 void fence_idle(struct ring_end *end)
 {
@@ -329,13 +338,16 @@ void fence_idle(struct ring_end *end)
 	hrtimer_start(&f->timer, ns_to_ktime(fence_quiet() * NSEC_PER_USEC), HRTIMER_MODE_REL_SOFT);
 }
 
-/* Is anybody told by an end's word? */
+/* Does anybody wait by an end's event index? */
 static bool fence_is_used(const struct ring_sleep *s)
 {
 	return s->armed || s->asked || s->waiting;
 }
 
-/* In µs, until it is to be tried again; 0: the bit is cleared, or it is not the time to. */
+/*
+ * Clear the fence bit if the quiet time is over and the budget allows.  Return: when to try
+ * again, in µs; 0: not at all, as the bit is clear, or stays set until the next sleep.
+ */
 static u64 fence_try_clear(struct ring_end *end)
 {
 	ktime_t quiet = ktime_add_us(end->sleep->fence.armed_at, fence_quiet());
@@ -349,7 +361,7 @@ static u64 fence_try_clear(struct ring_end *end)
 		return max_t(u64, left, FENCE_QUIET_MIN);
 	if (!fence_may_clear(end->ring->budget)) {
 		end->sleep->count.refused++;
-		/* not at all: the next sleep tries again */
+		/* with a budget of 0 no retry helps; the quiet time after the next sleep tries */
 		return READ_ONCE(fence_max_interrupts) ? FENCE_RETRY : 0;
 	}
 	f->set = false;
@@ -374,7 +386,7 @@ static enum hrtimer_restart fence_timer(struct hrtimer *timer)
 }
 
 /**
- * fence_begin() - an end of a new ring
+ * fence_begin() - set up the fence bit of an end of a new ring
  * @end: the end, of a ring whose geometry is known
  */
 void fence_begin(struct ring_end *end)
@@ -389,7 +401,7 @@ void fence_begin(struct ring_end *end)
 }
 
 /**
- * fence_end() - the ring goes
+ * fence_end() - stop an end's timer: the ring goes
  * @end: the end, which nobody waits for
  *
  * Context: process, may sleep.
@@ -400,7 +412,7 @@ void fence_end(struct ring_end *end)
 }
 
 /**
- * fence_exit() - behind the last ring
+ * fence_exit() - free all budgets, after the last ring
  */
 void fence_exit(void)
 {
@@ -408,7 +420,7 @@ void fence_exit(void)
 }
 
 /**
- * fence_init() - before the first ring
+ * fence_init() - set up the drivers' budget, before the first ring
  */
 void fence_init(void)
 {

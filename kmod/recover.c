@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a death leaves is made fit for the next holder, and a driver's ring is emptied.
+ * Recovery: bring the words of a dead end to a state from which its next holder continues.
+ * Reset: a driver empties its own ring.
  */
 #include <linux/sched.h>
 #include <linux/spscring_record.h>
@@ -8,7 +9,7 @@
 #include "ring.h"
 #include "trace.h"
 
-/* A walk over a large ring takes seconds: it is left once the caller is killed. */
+/* A walk over a large ring takes seconds: stop it if the caller is killed. */
 static int ring_walk_on(const struct spscring *ring)
 {
 	cond_resched();
@@ -16,9 +17,9 @@ static int ring_walk_on(const struct spscring *ring)
 }
 
 /*
- * The tails are stored before the cursor, so a producer that was killed in
- * between has published more than its cursor says: @pos goes on from there while
- * the tails lie beyond, to at most @bound.  Return: 0, or -EINTR.
+ * A producer stores the tails before its cursor.  If it was killed in between, it has
+ * published more than its cursor says.  Move @pos on from the cursor, frame by frame, as far
+ * as the tails say, but at most to @bound.  Return: 0, or -EINTR.
  */
 static int ring_published(struct spscring *ring, u64 *pos, u64 bound)
 {
@@ -42,8 +43,9 @@ static int ring_published(struct spscring *ring, u64 *pos, u64 bound)
 }
 
 /*
- * The same of records of any size, whose words are stored before the cursor.  With
- * @sequence the number of the next record, as stored between the two, follows.
+ * As ring_published(), for records of variable size: their words are stored before the
+ * cursor.  @sequence, if given, is the producer's stored number of the next record; advance it
+ * past the records found, as the producer stores it after the word.
  */
 static int ring_published_records(struct spscring *ring, u64 *pos, u64 bound, u64 *sequence)
 {
@@ -59,7 +61,7 @@ static int ring_published_records(struct spscring *ring, u64 *pos, u64 bound, u6
 		if ((word & bits) >> 32 != spscring_phase(g, *pos) || size > bound - *pos)
 			break;
 		*pos += size;
-		/* what was dropped behind them has numbers as well */
+		/* never back: records dropped after these have taken larger numbers */
 		if (sequence && !(word & SPSCRING_WORD_DISCARDED) &&
 		    (s64)(spscring_sequence_of(word, *sequence) - *sequence) >= 0)
 			*sequence = spscring_sequence_of(word, *sequence) + 1;
@@ -68,15 +70,18 @@ static int ring_published_records(struct spscring *ring, u64 *pos, u64 bound, u6
 	return err;
 }
 
-/* Of a claim, at the ends' cursors. */
+/* How often a claim reads the producer's cursor, see ring_positions(). */
 #define RING_LOOKS	2
 
 /*
- * Where the ends are, by their cursors and the tails: 0, or -EPIPE if these lie, or -EINTR.
- * A producer that lives may go on by a lap between the two loads, of its cursor and of a
- * tail, so that the walk ends at once, short of a consumer which has popped within a batch.
- * Before that lap it has stored its cursor exactly, and so beyond all that the consumer,
- * which is dead, has popped.  Hence a second look, which finds that cursor.
+ * Find the ends' positions by their cursors and the tails.  Return: 0, -EPIPE the words are
+ * impossible, or -EINTR.
+ *
+ * If the consumer is dead, the producer may live and publish meanwhile.  Between the loads of
+ * its cursor and of a tail it can advance by a lap.  The walk then ends at once, at a position
+ * before that of the consumer, which may have popped elements of a batch.  Before such a lap
+ * the producer stores its cursor exactly, and by then it is beyond all that the dead consumer
+ * popped.  A second read of the cursor finds that value.
  */
 static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequence)
 {
@@ -88,7 +93,7 @@ static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequ
 	for (looks = 0; looks < RING_LOOKS; looks++) {
 		*tail = ring_producer_position(ring);
 		trace_spscring_recover(ring, *head, *tail);
-		/* no honest cursor comes near the wrap, where frames do not follow */
+		/* no honest cursor comes near 2^64, where frame numbers would not be consecutive */
 		if ((s64)*head < 0 || (s64)*tail < 0)
 			break;
 		if (records && (*head | *tail) & (ring->geometry.stride - 1))
@@ -108,8 +113,9 @@ static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequ
 }
 
 /*
- * A dead producer's cursor and words are made to say the same: the next one is that
- * of no record.  The numbers were stored before the cursor and before the oldest.
+ * Bring a dead producer's cursor and words into agreement: the cursor after the last published
+ * record, and no record at the cursor.  The producer stored the sequence numbers before the
+ * cursor and before the oldest position.
  */
 static int ring_mend_records(struct spscring *ring)
 {
@@ -121,7 +127,7 @@ static int ring_mend_records(struct spscring *ring)
 	err = ring_positions(ring, &head, &tail, &sequence);
 	if (err)
 		return err;
-	/* a ring that is full to the last byte has none: that is the oldest's */
+	/* in a ring that is full to the last byte the word at tail is that of the oldest record */
 	if (tail - head != ring->geometry.data_bytes)
 		WRITE_ONCE(*ring_word(ring, tail), 0);
 	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE)) {
@@ -136,7 +142,7 @@ static int ring_mend_records(struct spscring *ring)
 	return 0;
 }
 
-/* A dead producer's cursor and tails are made to say the same. */
+/* Bring a dead producer's cursor and tails into agreement. */
 static int ring_mend_producer(struct spscring *ring)
 {
 	const struct spscring_geometry *g = &ring->geometry;
@@ -149,8 +155,9 @@ static int ring_mend_producer(struct spscring *ring)
 	if (err)
 		return err;
 	/*
-	 * Every frame's tail as it must be: complete but for the last frame,
-	 * and nothing from a lap to come.
+	 * Store what each frame's tail has to be.  A frame before the last one is complete, the
+	 * last one ends at tail, and the others keep the tail of the lap before: no tail may be
+	 * from a lap to come.
 	 */
 	last = tail / g->frame_records;
 	first = last < g->frames ? 0 : last - g->frames + 1;
@@ -164,7 +171,7 @@ static int ring_mend_producer(struct spscring *ring)
 		else if (frame >= g->frames)
 			want = (frame - g->frames + 1) * g->frame_records;
 		if (READ_ONCE(*ring_tail(ring, frame)) != want)
-			/* (A): the records are older still */
+			/* (A): the elements were stored before */
 			smp_store_release(ring_tail(ring, frame), want);
 		err = ring_walk_on(ring);
 		if (err)
@@ -176,9 +183,9 @@ static int ring_mend_producer(struct spscring *ring)
 }
 
 /*
- * Nobody waits for the consumer of a ring that overwrites, so it may be anywhere behind:
- * its next look finds the oldest.  Its producer may go on by laps meanwhile: a second look,
- * as in ring_positions().
+ * Recover the consumer of a ring that overwrites.  The producer does not wait for it, so its
+ * cursor may be any distance behind: the next pop continues at the oldest record.  A living
+ * producer may advance by laps meanwhile, hence a second read as in ring_positions().
  */
 static int ring_mend_late(struct spscring *ring)
 {
@@ -193,7 +200,7 @@ static int ring_mend_late(struct spscring *ring)
 		tail = smp_load_acquire(&ring->blocks.producer->cursor);
 		if ((s64)tail < 0 || tail & (ring->geometry.stride - 1))
 			break;
-		/* the consumer may be ahead of the cursor */
+		/* the consumer may have popped records beyond the producer's cursor */
 		err = ring_published_records(ring, &tail, tail + ring->geometry.capacity, NULL);
 		if (err)
 			return err;
@@ -203,7 +210,7 @@ static int ring_mend_late(struct spscring *ring)
 	return -EPIPE;
 }
 
-/* A dead consumer's cursor stands; what it told is made to agree. */
+/* A dead consumer's cursor is exact: make the published head agree with it. */
 static int ring_mend_consumer(struct spscring *ring)
 {
 	u64 head, tail;
@@ -220,9 +227,11 @@ static int ring_mend_consumer(struct spscring *ring)
 }
 
 /*
- * A dead end's words are made fit for the next holder: 0, or -EBUSY, -EPIPE, -EINTR.
- * What it stores is what its walk found, the cursor last: left before that, it has
- * stored nothing that a second walk, from the same cursor, would not find again.
+ * Recover a dead end.  Return: 0; -EBUSY somebody has pinned pages that its dead holder could
+ * write; -EPIPE the ring is broken; -EINTR killed.
+ *
+ * The stores repeat what the walk found, and the cursor comes last.  A walk that was
+ * interrupted before that can be done again from the same cursor, with the same result.
  */
 int ring_recover(struct spscring *ring, u32 role)
 {
@@ -233,7 +242,7 @@ int ring_recover(struct spscring *ring, u32 role)
 	if (err)
 		return err;
 	err = role == SPSCRING_PRODUCER ? ring_mend_producer(ring) : ring_mend_consumer(ring);
-	/* whose words lie cannot be told */
+	/* role 0: the words contradict each other, and either end may have written the bad one */
 	if (err == -EPIPE)
 		spscring_broken(ring, 0);
 	return err;
@@ -241,7 +250,10 @@ int ring_recover(struct spscring *ring, u32 role)
 
 /* ----------------------------------------------------------------- reset */
 
-/* Records of any size from @head to @tail, as their words have it; 0 if @head is at none. */
+/*
+ * Count the records of variable size from @head to @tail by their words, discarded ones left
+ * out.  Return: the count; 0 if the words do not lead from @head to @tail.
+ */
 static u64 ring_count_records(struct spscring *ring, u64 head, u64 tail)
 {
 	const u64 bits = SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LAP;
@@ -261,7 +273,7 @@ static u64 ring_count_records(struct spscring *ring, u64 head, u64 tail)
 	return n;
 }
 
-/* How many the producer has published that the consumer's cursor says it has not read. */
+/* Elements or records before @tail that the consumer, by its cursor, has not read. */
 static u64 ring_count_unread(struct spscring *ring, u64 tail)
 {
 	const struct spscring_geometry *g = &ring->geometry;
@@ -275,8 +287,9 @@ static u64 ring_count_unread(struct spscring *ring, u64 tail)
 }
 
 /*
- * What is lost has its numbers all the same: the consumer's next is what it was, if that
- * can be, so that the next record tells how many are missing.
+ * A driver's producer resets: count what was not read as dropped.  Lost records keep their
+ * sequence numbers.  The consumer's next number stays what it was, if that is possible at all:
+ * the gap before the next record then shows how many are missing.
  */
 static void ring_reset_consumer(struct spscring *ring, u64 pos, u64 sequence)
 {
@@ -284,7 +297,7 @@ static void ring_reset_consumer(struct spscring *ring, u64 pos, u64 sequence)
 	u64 *next = &ring->blocks.consumer->sequence;
 	u64 lost;
 
-	/* one that overwrites has its consumer count */
+	/* in a ring that overwrites the consumer counts these as overrun */
 	lost = ring_has(ring, SPSCRING_CREATE_OVERWRITE) ? 0 : ring_count_unread(ring, pos);
 	WRITE_ONCE(*drops, *drops + lost);
 	if (ring_has(ring, SPSCRING_CREATE_RECORDS) &&
@@ -292,7 +305,7 @@ static void ring_reset_consumer(struct spscring *ring, u64 pos, u64 sequence)
 		WRITE_ONCE(*next, sequence - lost);
 }
 
-/* The producer's next number is what it says, if that can be. */
+/* A driver's consumer resets: keep the producer's next number, if that is possible at all. */
 static void ring_reset_producer(struct spscring *ring, u64 sequence)
 {
 	u64 *next = &ring->blocks.producer->sequence;
@@ -303,9 +316,9 @@ static void ring_reset_producer(struct spscring *ring, u64 sequence)
 }
 
 /*
- * Where an empty ring begins: at the end's own position.  A producer that lies can have
- * taken its consumer near the wrap, if records are of any size: then the place without
- * its laps.
+ * The position at which an empty ring begins: that of the end that resets.  A lying producer
+ * of records of variable size can lead its consumer near 2^63, where no cursor is valid; the
+ * ring then begins at the same place of the data in lap 0.
  */
 static u64 ring_reset_position(struct spscring *ring, u64 pos)
 {
@@ -314,7 +327,7 @@ static u64 ring_reset_position(struct spscring *ring, u64 pos)
 	return pos;
 }
 
-/* An empty ring's words; what is there yet, as a death would have left it, is mended. */
+/* Store an empty ring's words, then recover the other words as after a producer's death. */
 static int ring_empty(struct spscring *ring, u64 pos)
 {
 	struct spscring_producer_block *producer = ring->blocks.producer;
@@ -331,7 +344,10 @@ static int ring_empty(struct spscring *ring, u64 pos)
 	return ring_mend_producer(ring);
 }
 
-/* The other end is nobody's, and stays so while no claim is under way. */
+/*
+ * May the end reset?  Kernel code has to hold it, and nobody the other end, which stays so
+ * while the caller holds ->claiming.
+ */
 static int ring_resettable(struct spscring *ring, u32 role)
 {
 	struct ring_end *end = ring_end_of(ring, role);
@@ -351,13 +367,13 @@ static int ring_resettable(struct spscring *ring, u32 role)
 }
 
 /**
- * ring_reset() - make a ring empty and whole
+ * ring_reset() - empty a ring, and make it work again if it is broken
  * @ring: the ring
- * @role: the end that does it, held by kernel code; the other one is held by nobody
- * @pos: its position
- * @sequence: where records are of any size, the number of its next
+ * @role: the end that resets, held by kernel code; nobody holds the other one
+ * @pos: the position of that end
+ * @sequence: the number of its next record, where records are of variable size
  *
- * Its handle is to be made anew.
+ * The caller makes the end's handle anew afterwards.
  *
  * Return: 0, or a negative errno, see spscring_reset_producer().
  */
@@ -368,7 +384,7 @@ int ring_reset(struct spscring *ring, u32 role, u64 pos, u64 sequence)
 	if (ring->of_user)
 		return -EPERM;
 	mutex_lock(&ring->claiming);
-	/* the driver's, whoever is the caller */
+	/* the driver's reset does not end with the task that happens to call, see ring_killed() */
 	ring->resetting = true;
 	err = ring_resettable(ring, role) ?: memmap_pinned(ring, ring_peer(role));
 	if (!err) {

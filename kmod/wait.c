@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sleep and wake, by an event index: an end that waits has the kernel tell its
- * peer a position, the least that any of its waiters wants; the peer looks there
- * after each publish or release, and kicks when it has come so far.
+ * Sleep and wake by an event index.  For each end the kernel publishes the position at which
+ * the end asks to be woken: the least index that any of its waiters waits for.  The peer
+ * compares its own position with that index after each publish or release, and kicks once it
+ * has reached the index.
  *
- * Who waits tells first, then fences, then looks a last time; who publishes does
- * it the other way round (spscring_ring.h, L to O).  So whatever becomes true of
- * the ring is seen by one of the two.  Who publishes does without the fence while
- * nobody waits: then who begins to has it made for him first, see fence.c.
+ * A waiter stores the event index, then fences, then checks the ring a last time.  The peer
+ * publishes or releases, then fences, then loads the event index (spscring_ring.h, L to O).
+ * At least one of the two sees the other's store, and no wake-up is lost.  While nobody waits
+ * the peer leaves its fence out; the first waiter then interrupts the peer's CPUs to have
+ * them fence, see fence.c.
  *
- * poll always arms, ready or not: an edge-triggered epoll does not ask again
- * before it sleeps.  Where the end is ready, it arms right behind what is seen.
+ * poll always arms an index, even if the end is ready: an edge-triggered epoll does not poll
+ * again before it sleeps.  Where the end is ready, poll arms the first index that is not
+ * reached.
  *
- * A ring that is full, for who pushes, ends the consumer's wait for more than is
- * there: the producer tells by a word of its own that it has found no room, and
- * kicks; or it sleeps, which either end sees of the other, by the same rule: tell,
- * fence, look.
+ * A full ring ends the consumer's wait for more than the ring holds, as no more can come.  A
+ * producer that found no room says so in its control block (full_at), and kicks.  A producer
+ * that sleeps until there is room does not kick: there each end, before it sleeps, stores its
+ * index, fences, and checks whether the other one sleeps.
  */
 #include <linux/hardirq.h>
 #include <linux/ktime.h>
@@ -29,9 +32,10 @@
 #include "trace.h"
 #include "wait.h"
 
+/* Rounds of wait_reap() that check each waiter; the round after them wakes all. */
 #define REAP_ROUNDS	4
 
-/* An index as far behind its end's cursor as this is none. */
+/* An index as far behind its end's cursor as this is invalid. */
 #define WAIT_BEHIND	(1LL << 62)
 
 struct ring_waiter {
@@ -40,7 +44,7 @@ struct ring_waiter {
 	u64 index;
 };
 
-/* Of two indices, of which 0 is none. */
+/* The lesser of two indices; 0 is no index. */
 static u64 wait_least(u64 a, u64 b)
 {
 	if (!a || !b)
@@ -48,7 +52,7 @@ static u64 wait_least(u64 a, u64 b)
 	return (s64)(a - b) < 0 ? a : b;
 }
 
-/* Does the producer sleep until there is more room?  Its lock may be another's. */
+/* Does the producer sleep until there is more room?  The caller need not hold its lock. */
 static bool wait_for_room(struct spscring *ring)
 {
 	struct ring_sleep *s = ring->producer.sleep;
@@ -61,9 +65,9 @@ static bool wait_for_room(struct spscring *ring)
 }
 
 /*
- * Is what is there enough for the consumer, however much it waits for?  No more comes
- * while the producer waits for room, or has found none since the cursor moved; or the
- * producer wants it told now.
+ * Does the consumer's wait end with what the ring holds, even if it waits for more?  No more
+ * can come while the producer waits for room, or has found none since the consumer's cursor
+ * last moved.  A kick with SPSCRING_KICK_NOW at this cursor ends the wait as well.
  */
 static bool wait_enough(struct ring_end *end)
 {
@@ -73,19 +77,19 @@ static bool wait_enough(struct ring_end *end)
 	if (end->role != SPSCRING_CONSUMER)
 		return false;
 	next = ring_cursor(ring, SPSCRING_CONSUMER) + 1;
-	/* nobody kicks, or sleeps, on a ring that is only polled */
+	/* a BUSY_POLL ring has no ->sleep: nobody kicks or sleeps there */
 	return (ring_full_at(ring) == next ||
 		(end->sleep && (READ_ONCE(end->sleep->now_at) == next || wait_for_room(ring)))) &&
 		ring_reached(ring, SPSCRING_CONSUMER, next);
 }
 
-/* Can who waits for @index go on?  Of WAIT, ARM and poll alike. */
+/* Can a waiter for @index go on?  The same rule holds for WAIT, ARM and poll. */
 bool wait_reached(struct ring_end *end, u64 index)
 {
 	return ring_reached(end->ring, end->role, index) || wait_enough(end);
 }
 
-/* Nothing is to be waited for: this end is over, or its peer has ended. */
+/* Is it useless to wait?  This end or its peer has shut down, the peer died, or the ring broke. */
 bool wait_final(struct ring_end *end)
 {
 	return READ_ONCE(end->over) || ring_peer_ended(end->ring, end->role) != -EAGAIN;
@@ -96,7 +100,10 @@ bool wait_over(struct ring_end *end, u64 index)
 	return wait_reached(end, index) || wait_final(end);
 }
 
-/* The peer is told the least index, or one that is never reached. */
+/*
+ * Publish the end's event index: the least index of all its waiters, or SPSCRING_NOBODY,
+ * which no position reaches.
+ */
 void wait_tell(struct ring_end *end)
 {
 	struct ring_sleep *s = end->sleep;
@@ -108,12 +115,13 @@ void wait_tell(struct ring_end *end)
 	least = wait_least(s->armed, s->asked);
 	list_for_each_entry(w, &s->waiters, list)
 		least = wait_least(least, w->index);
-	/* an index that nobody fences for might be missed */
+	/* the peer does not fence without the bit, and could miss the index */
 	WARN_ON_ONCE(least && !s->fence.set);
 	if (!least) {
 		fence_idle(end);
 		least = SPSCRING_NOBODY;
 	} else if (end->role == SPSCRING_PRODUCER) {
+		/* the consumer compares the event index with its head */
 		least -= end->ring->geometry.capacity;
 	}
 	WRITE_ONCE(*wants, (least & ~SPSCRING_FENCE) | (s->fence.set ? SPSCRING_FENCE : 0));
@@ -121,7 +129,7 @@ void wait_tell(struct ring_end *end)
 
 /* ------------------------------------------------------------------- wake */
 
-/* All who need not wait any longer, or just @all, are woken; true if pollers are among them. */
+/* Wake the waiters whose wait is over, or @all.  Return: whether pollers are among them. */
 static bool wait_reap_once(struct ring_end *end, bool all)
 {
 	struct ring_sleep *s = end->sleep;
@@ -164,8 +172,9 @@ static bool wait_anyone_over(struct ring_end *end)
 }
 
 /*
- * Those that are left wait by a new index, so it takes another look.  A peer that
- * moves on meanwhile, or plays with its words, gets no more than a few.
+ * The waiters that are left have a new event index, which the peer may have reached before
+ * it was stored: fence, and check them again.  A peer that moves on meanwhile, or plays with
+ * its words, causes a bounded number of rounds; the last one wakes everybody.
  */
 static bool wait_reap(struct ring_end *end)
 {
@@ -181,14 +190,14 @@ static bool wait_reap(struct ring_end *end)
 	return pollers;
 }
 
-/* True if wait_told() is to send the signal. */
+/* Return: whether wait_told() has to send SIGIO once the lock is released. */
 bool wait_wake_locked(struct ring_end *end)
 {
 	struct ring_sleep *s = end->sleep;
 
 	if (!wait_reap(end))
 		return false;
-	/* without a mask, or io_uring's multishot poll would believe it, and not arm again */
+	/* no mask as the key: io_uring's multishot poll would trust it, and not arm again */
 	wake_up_all_locked(&s->queue);
 	if (s->eventfd)
 		eventfd_signal(s->eventfd);
@@ -202,8 +211,8 @@ static void wait_signal(struct ring_end *end, bool signal)
 			    end->role == SPSCRING_CONSUMER ? POLL_IN : POLL_OUT);
 }
 
-/* Without a kick: who of an end need not sleep any longer?  As wait_wake_locked(). */
-static bool wait_look_for_all(struct ring_end *end)
+/* Wake an end's waiters if the wait of any is over.  Return: as wait_wake_locked(). */
+static bool wait_recheck(struct ring_end *end)
 {
 	unsigned long flags;
 	bool signal = false;
@@ -216,8 +225,9 @@ static bool wait_look_for_all(struct ring_end *end)
 }
 
 /*
- * The producer sleeps until there is more room, has told so and fenced: either the
- * consumer, which does the same, sees it, or it is seen here.
+ * The producer is about to sleep until there is room; its index is stored, and it has fenced.
+ * The consumer does the same before it sleeps.  Either the consumer sees the producer's
+ * index, or this check sees the consumer's: they never sleep both.
  */
 static void wait_tell_consumer(struct spscring *ring)
 {
@@ -225,10 +235,10 @@ static void wait_tell_consumer(struct spscring *ring)
 	struct ring_sleep *s = end->sleep;
 
 	if (READ_ONCE(s->waiting) || READ_ONCE(s->asked) || READ_ONCE(s->less))
-		wait_signal(end, wait_look_for_all(end));
+		wait_signal(end, wait_recheck(end));
 }
 
-/* Behind the lock, whoever was woken: what takes other locks. */
+/* The part of a wake-up that takes other locks; call it after the end's lock is released. */
 void wait_told(struct ring_end *end, bool signal)
 {
 	wait_signal(end, signal);
@@ -236,7 +246,10 @@ void wait_told(struct ring_end *end, bool signal)
 		wait_tell_consumer(end->ring);
 }
 
-/* What is there has waited long enough; if that has been taken, there is no such thing. */
+/*
+ * End the waits for more than what is there: store the next index in @at (late_at or now_at).
+ * If the end has taken all meanwhile, nothing is there that anybody could be woken for.
+ */
 void wait_no_longer(struct ring_end *end, u64 *at)
 {
 	u64 next = ring_cursor(end->ring, end->role) + 1;
@@ -246,12 +259,12 @@ void wait_no_longer(struct ring_end *end, u64 *at)
 }
 
 /**
- * wait_wake() - look who of an end need not sleep any longer
+ * wait_wake() - wake those of an end's waiters whose wait is over
  * @end: the end
- * @now: what is there is enough for its pollers, and for the consumer's WAITs
+ * @now: what is there is enough for the end's pollers, and for the consumer's WAITs
  *
- * Context: any but NMI, and on PREEMPT_RT any that can be preempted; not under
- * what waking a task takes, or sending it a signal.
+ * Context: any but NMI, and on PREEMPT_RT only a preemptible one; not under the locks
+ * that waking a task, or sending it a signal, takes.
  */
 void wait_wake(struct ring_end *end, bool now)
 {
@@ -270,11 +283,14 @@ void wait_wake(struct ring_end *end, bool now)
 	wait_told(end, signal);
 }
 
-/* fence_arm() said so: the last look is for all who have told an index meanwhile. */
+/*
+ * Interrupt the peer's CPUs, as fence_arm() asked for.  Then check all of the end's waiters:
+ * another one that found the fence bit set meanwhile relies on these interrupts.
+ */
 void wait_fence(struct ring_end *end)
 {
 	fence_interrupt(end);
-	wait_told(end, wait_look_for_all(end));
+	wait_told(end, wait_recheck(end));
 }
 
 static void wait_work(struct irq_work *work)
@@ -285,14 +301,14 @@ static void wait_work(struct irq_work *work)
 }
 
 /**
- * spscring_kick() - an end's index is reached
+ * spscring_kick() - an end's event index is reached
  * @ring: the ring
  * @role: the end that waits
  * @flags: 0, or SPSCRING_KICK_NOW
  *
- * Called by the inlines of spscring_ring.h.  Context: any, NMI too, but not under
- * the locks that waking a task, starting a timer, or sending a signal, takes, nor from
- * a tracer's hook in that.
+ * The inlines of spscring_ring.h call it.  Context: any, NMI too, but not under the locks
+ * that waking a task, starting a timer, or sending a signal takes, nor in a tracing hook
+ * of the code that holds them.
  */
 void spscring_kick(struct spscring *ring, int role, u32 flags)
 {
@@ -317,10 +333,10 @@ EXPORT_SYMBOL_GPL(spscring_kick);
  * wait_ready() - can an end go on?
  * @ring: the ring
  * @role: the end
- * @index: as far as this
+ * @index: the index that it waits for
  *
- * Return: 0; -EAGAIN not yet; or as ring_peer_ended(), never; -ESHUTDOWN this end is
- * over.
+ * Return: 0 it can; -EAGAIN not yet; -ESHUTDOWN this end has shut down; or, if @index will
+ * not be reached, as ring_peer_ended().
  */
 int wait_ready(struct spscring *ring, u32 role, u64 index)
 {
@@ -328,10 +344,11 @@ int wait_ready(struct spscring *ring, u32 role, u64 index)
 
 	if (ring_is_over(ring, role))
 		return -ESHUTDOWN;
-	/* what the peer did before it ended counts */
+	/* after the peer's status: what the peer published before it ended counts */
 	return wait_reached(ring_end_of(ring, role), index) ? 0 : ended;
 }
 
+/* May a wait for @index begin? */
 static int wait_check(struct spscring *ring, u32 role, u64 index)
 {
 	s64 ahead = index - ring_cursor(ring, role);
@@ -344,9 +361,13 @@ static int wait_check(struct spscring *ring, u32 role, u64 index)
 }
 
 /*
- * 0, and then @interrupt asks for wait_fence(); 1 it is reached: an index that the peer may
- * have kicked for is not told, or it would keep quiet of larger ones; -EBUSY too many wait,
- * all of which each kick looks at.
+ * Put a waiter on the list, and publish the event index.
+ *
+ * Never publish an index that is already reached: the peer may have kicked for that value,
+ * and ignores it from then on, together with every larger index that it hides.
+ *
+ * Return: 0, and @interrupt says whether the caller has to call wait_fence(); 1 the index is
+ * reached; -EBUSY SPSCRING_WAITERS_MAX wait already, and each kick checks all of them.
  */
 static int wait_add(struct ring_end *end, struct ring_waiter *w, bool *interrupt)
 {
@@ -369,7 +390,10 @@ static int wait_add(struct ring_end *end, struct ring_waiter *w, bool *interrupt
 	return ret;
 }
 
-/* Who has not seen the new index kicks at this one, too early for those that are left. */
+/*
+ * Take a waiter off the list.  A peer that has not read the new event index yet kicks at the
+ * old one: too early for the waiters that are left, but harmless.
+ */
 static void wait_remove(struct ring_end *end, struct ring_waiter *w)
 {
 	struct ring_sleep *s = end->sleep;
@@ -387,8 +411,8 @@ static void wait_remove(struct ring_end *end, struct ring_waiter *w)
  * wait_sleep() - sleep until an end can go on
  * @ring: the ring
  * @role: the end
- * @index: as far as this
- * @deadline: CLOCK_MONOTONIC in ns; negative: none
+ * @index: the index that it waits for
+ * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
  * Context: process, may sleep; interruptible.
  *
@@ -413,7 +437,7 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 	for (;;) {
 		bool interrupt = false;
 
-		/* before the list: who takes it off wakes it, too */
+		/* before wait_add(): a kick takes the waiter off the list, then wakes the task */
 		set_current_state(TASK_INTERRUPTIBLE);
 		if (list_empty_careful(&w.list)) {
 			err = wait_add(end, &w, &interrupt);
@@ -453,7 +477,7 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 }
 
 /**
- * wait_arm() - tell an index, for pollers and the eventfd, and return
+ * wait_arm() - SPSCRING_WAIT_ARM: publish an index for pollers and the eventfd, and return
  * @ring: the ring
  * @role: the end
  * @index: where to wake them
@@ -473,12 +497,12 @@ int wait_arm(struct spscring *ring, u32 role, u64 index)
 	if (err)
 		return err;
 	spin_lock_irq(&s->queue.lock);
-	/* its kick is on its way, and would take this one off with it */
+	/* the kick for the earlier index is on its way, and would clear the new one as well */
 	if (s->asked && wait_over(end, s->asked))
 		signal = wait_wake_locked(end);
 	if (!s->asked || (s64)(index - s->asked) < 0)
 		WRITE_ONCE(s->asked, index);
-	/* always: what is over now, as a full ring is enough, may not be a moment later */
+	/* even if the wait is over: where a full ring ended it, it may begin again any moment */
 	interrupt = fence_arm(end);
 	wait_tell(end);
 	/* (M), (O) */
@@ -493,8 +517,8 @@ int wait_arm(struct spscring *ring, u32 role, u64 index)
 }
 
 /**
- * wait_forget() - an end is over: nobody is to be told any more
- * @end: the end
+ * wait_forget() - drop what an end's holder has armed or asked for by NOTIFY
+ * @end: the end, which has shut down or died
  *
  * Context: process, may sleep.
  */
@@ -523,7 +547,7 @@ void wait_forget(struct ring_end *end)
 }
 
 /**
- * wait_count() - how an end has slept
+ * wait_count() - read an end's sleep counters
  * @end: the end
  * @count: the result
  */
@@ -541,7 +565,7 @@ void wait_count(struct ring_end *end, struct spscring_sleep_counters *count)
 }
 
 /**
- * wait_init() - an end of a new ring
+ * wait_init() - initialise what an end of a new ring sleeps by
  * @end: the end; its ring and role are set
  */
 void wait_init(struct ring_end *end)
@@ -559,7 +583,7 @@ void wait_init(struct ring_end *end)
 }
 
 /**
- * wait_exit() - the ring goes
+ * wait_exit() - free what an end sleeps by: the ring goes
  * @end: the end, which nobody waits for
  *
  * Context: process, may sleep.
@@ -568,7 +592,7 @@ void wait_exit(struct ring_end *end)
 {
 	if (!end->sleep)
 		return;
-	/* where it has no interrupt of its own this takes a grace period */
+	/* takes an RCU grace period on machines where irq_work has no interrupt of its own */
 	if (end->sleep->worked)
 		irq_work_sync(&end->sleep->work);
 	wait_forget(end);
@@ -576,8 +600,11 @@ void wait_exit(struct ring_end *end)
 }
 
 /**
- * wait_begin() - an end's peer has a holder
+ * wait_begin() - an end's peer has a new holder
  * @end: the end
+ *
+ * Publish the event index again: where nobody waits, the quiet time begins after which the
+ * peer need not fence.
  */
 void wait_begin(struct ring_end *end)
 {
