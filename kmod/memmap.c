@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who may map what, decided here and nowhere else.  The rights are those of
- * the mapping: what an end must not write is a section that its mapping of it
- * may never have written, by mprotect() or otherwise.
+ * Which pages a role may map, and write; decided here and nowhere else.  The kernel enforces
+ * the rights by the mapping: one that an end must not write can never become writable, by
+ * mprotect() or otherwise.
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
@@ -14,7 +14,7 @@
 
 #define RING_HUGE_PAGES	(1UL << RING_HUGE_ORDER)
 
-/* The pages that a role may write: [first, first + n), to the end if n is 0. */
+/* The pages that a role may write: n from first on; if n is 0, all from first on. */
 static const struct { unsigned long first, n; } memmap_rights[] = {
 	[SPSCRING_PRODUCER] = { RING_PAGE_PRODUCER, 0 },
 	[SPSCRING_CONSUMER] = { RING_PAGE_CONSUMER, 1 },
@@ -40,10 +40,11 @@ bool memmap_writable(u32 role, unsigned long first, unsigned long n)
  * memmap_lay_out() - decide how a new ring is mapped
  * @ring: the ring, with its pages
  *
- * Where the data, but for what is left over at their end, are chunks that a PMD
- * entry can map, they are: they are put where it takes an fd's offset to be a
- * multiple of its size, as for any file, and the control pages right before.  The
- * data's second half is at such an offset only if the first is whole chunks.
+ * If all data pages, except for a rest at the end, are chunks of the size that a PMD entry maps,
+ * lay the ring out for PMD entries.  The data then begin at an offset in the fd that is a
+ * multiple of that size, as the kernel requires for any file, and the control pages come
+ * right before.  The second mapping of the data is at such an offset only if the data are
+ * whole chunks.
  */
 void memmap_lay_out(struct spscring *ring)
 {
@@ -74,16 +75,16 @@ static struct page *memmap_page(const struct spscring *ring, unsigned long pgoff
 }
 
 /*
- * A chunk's lock, of the kind that every folio has, is held while a mapping of it, and
- * the reference that goes with it, is added: here, and by core code for the page that
- * .fault returns.  memmap_chunk_pinned() takes it, so that none comes while it looks.
+ * The folio lock of a chunk is held while a mapping of the chunk, with its reference, is added:
+ * by the functions below, and by core code for the page that .fault returns.
+ * memmap_chunk_pinned() takes the lock, and no mapping is added while it counts.
  */
 
 /*
- * No entry was added, since there is one: another thread was faster, and the access finds
- * it.  But what was there when the fault began, and is no page (userfaultfd's marker of a
- * write-protected page, say), stays there; kernel code would take this fault for ever, and
- * not see its signals meanwhile.
+ * vm_insert_page() found an entry: mostly another thread was faster, and the access finds that
+ * one's.  But an entry that was there when the fault began and is no page (userfaultfd's marker
+ * of a write-protected page, say) stays.  Then fail: kernel code would fault here for ever, and
+ * not handle its signals.
  */
 static vm_fault_t memmap_busy(const struct vm_fault *vmf)
 {
@@ -93,12 +94,11 @@ static vm_fault_t memmap_busy(const struct vm_fault *vmf)
 }
 
 /*
- * A page that MADV_DONTNEED dropped comes back.  The mapping holds the file,
- * and the file the ring.
+ * Bring back a page that MADV_DONTNEED dropped.  The mapping holds a reference to the file, and
+ * the file one to the ring.
  *
- * Not by vmf->page: some kernels would put all of a chunk there by one PMD entry,
- * whether this mapping is laid out for it or not, and in a mapping with pages
- * inserted they lose count of that.
+ * Do not return vmf->page: some kernels would then map the whole chunk by one PMD entry, whether
+ * or not this mapping is laid out for that, and miscount it in a mapping with inserted pages.
  */
 static vm_fault_t memmap_fault(struct vm_fault *vmf)
 {
@@ -116,7 +116,10 @@ static vm_fault_t memmap_fault(struct vm_fault *vmf)
 	return err ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
 }
 
-/* Whose words a mapping may write, if any: its end is the consumer's page, or all that follows. */
+/*
+ * The end whose words a mapping may write, or NULL.  Only the consumer's mapping is writable
+ * from the consumer's page; any other writable one is the producer's.
+ */
 static struct ring_end *memmap_writes(struct vm_area_struct *vma)
 {
 	struct spscring *ring = vma->vm_private_data;
@@ -150,8 +153,8 @@ static const struct vm_operations_struct memmap_vm_ops = {
 };
 
 /*
- * Of a ring laid out for PMD entries: pages come as they are touched, whole chunks
- * by such an entry if they can.
+ * A ring that is laid out for PMD entries is mapped as it is touched: by a whole chunk where
+ * possible, otherwise by a page.
  */
 static vm_fault_t memmap_huge_fault_page(struct vm_fault *vmf)
 {
@@ -174,11 +177,11 @@ static vm_fault_t memmap_huge_fault(struct vm_fault *vmf, unsigned int order)
 
 	if (order != RING_HUGE_ORDER || at < vma->vm_start || at + PMD_SIZE > vma->vm_end)
 		return VM_FAULT_FALLBACK;
-	/* userfaultfd's bit would stay in an entry that is made writable: page by page */
+	/* userfaultfd's write-protect bit would stay in a writable PMD entry: map single pages */
 	if (pmd_uffd_wp(vmf->orig_pmd))
 		return VM_FAULT_FALLBACK;
 	page = memmap_page(vma->vm_private_data, linear_page_index(vma, at));
-	/* not where the mapping's address does not agree with its offset */
+	/* the mapping's address may not be aligned as its offset is */
 	if (!page || compound_order(page) != RING_HUGE_ORDER)
 		return VM_FAULT_FALLBACK;
 	if (folio_lock_killable(page_folio(page)))
@@ -198,7 +201,7 @@ static const struct vm_operations_struct memmap_huge_vm_ops = {
 #endif
 };
 
-/* All pages at once; each chunk's while it is locked. */
+/* Map all pages at once; lock each chunk while its pages are added. */
 static int memmap_insert(struct vm_area_struct *vma, struct page **pages, unsigned long n)
 {
 	unsigned long at = vma->vm_start, some, left;
@@ -224,9 +227,9 @@ static int memmap_insert(struct vm_area_struct *vma, struct page **pages, unsign
  * memmap_mmap() - map a part of a ring
  * @ring: the ring
  * @role: SPSCRING_PRODUCER, SPSCRING_CONSUMER, or 0 for the ring fd
- * @vma: what is asked
+ * @vma: the mapping that is asked for
  *
- * Return: 0; -EINVAL a private mapping; -EACCES rights that the role has not;
+ * Return: 0; -EINVAL a private mapping; -EACCES rights that the role does not have;
  * -ENXIO before the first page or past the end; -ENOMEM; -EINTR killed.
  */
 int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma)
@@ -235,7 +238,7 @@ int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma)
 	bool writable;
 	int err;
 
-	/* a read-only open has VM_MAYSHARE and no VM_SHARED */
+	/* a shared mapping of a read-only file has VM_MAYSHARE, but not VM_SHARED */
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 	if (first >= ring->nr_mapped || n > ring->nr_mapped - first)
@@ -245,7 +248,7 @@ int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma)
 		return -EACCES;
 
 	vm_flags_clear(vma, VM_MAYEXEC | (writable ? 0 : VM_MAYWRITE));
-	/* DONTCOPY: a fork does not keep writing */
+	/* DONTCOPY: a forked child must not be able to write after the end's holder has died */
 	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = ring;
 	memmap_open(vma);
@@ -257,36 +260,36 @@ int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma)
 	}
 	vma->vm_ops = &memmap_vm_ops;
 	err = memmap_insert(vma, ring->pages + first, n);
-	/* nobody else does, of a mapping that fails */
+	/* the kernel does not call ->close of a mapping that fails */
 	if (err)
 		memmap_close(vma);
 	return err;
 }
 
-/* In a row, each of which must find nothing. */
+/* How often in a row the counts are taken; a chunk is free if none of them shows a pin. */
 #define MEMMAP_LOOKS	8
 
 /*
- * More references than the ring's own one and the mappings' explain: somebody
- * else (a pipe that was vmsplice()d to, I/O in flight) may still write it.
+ * A chunk is pinned if it has more references than the ring's own one and those of its
+ * mappings: somebody else (a pipe after vmsplice(), I/O in flight) may still write it.
  *
- * The two counts are two moments, so the references are read first: a mapping has its
- * reference before it is counted, and loses it after.  While the chunk is locked none is
- * added, so of the references that were read those of mappings are no fewer than the
- * mappings counted later: what is left over can only be too many, and a pin, whose reference
- * is handed on but never let go of in between, is always among them.  What unmaps meanwhile
- * (munmap(), mremap(), the split of a PMD entry) looks like a pin for a moment.
+ * The two counts cannot be read at once.  Read the references first: a mapping takes its
+ * reference before it is counted, and drops it after.  No mapping is added while the chunk is
+ * locked, so the references read include one for each mapping counted later.  The difference
+ * is never too small, and a pin always shows: its reference may be handed on, but is not
+ * dropped in between.  An unmapping in progress (munmap(), mremap(), the split of a PMD
+ * entry) looks like a pin for a moment.
  *
- * Only fork() copies page tables without the lock, and only after MADV_DOFORK, which
- * kernels came to refuse to such a mapping.  It would have to fall between the two counts
- * in each look, by as many pages as are pinned, with as many unmapped between each two.
+ * Only fork() copies page tables without the lock, and only after MADV_DOFORK, which newer
+ * kernels refuse for such a mapping.  To hide a pin, forks would have to map as many pages as
+ * are pinned between the two counts of each round, and unmap them between the rounds.
  */
 static bool memmap_chunk_pinned(struct page *page)
 {
 	int looks, refs, mapped, before = INT_MAX;
 	bool pinned = false;
 
-	/* being mapped, say */
+	/* somebody is mapping the chunk, say */
 	if (!folio_trylock(page_folio(page)))
 		return true;
 	for (looks = 0; looks < MEMMAP_LOOKS && !pinned; looks++) {
@@ -296,24 +299,24 @@ static bool memmap_chunk_pinned(struct page *page)
 		mapped = folio_mapcount(page_folio(page));
 		pinned = refs - mapped != 1 || mapped > before;
 		before = mapped;
-		smp_rmb(); /* this look, then the next */
+		smp_rmb(); /* this round, then the next */
 	}
 	folio_unlock(page_folio(page));
 	return pinned;
 }
 
 /**
- * memmap_pinned() - can a dead holder's pages still be written?
+ * memmap_pinned() - does somebody still pin the pages of an end's last holder?
  * @ring: the ring
  * @role: the end that has no holder
  *
- * Of a driver's ring, whose users follow each other, nor may one who has left read what
- * the next one is sent: there all of the data are looked at.
+ * Checks the pages that the end may write.  In a driver's ring, whose users follow each other,
+ * it also checks all data pages: a user who has left must not read what the next one gets.
  *
- * An unmapping in progress looks the same for a moment, so it asks again for
- * a few milliseconds.  Context: may sleep.
+ * An unmapping in progress looks like a pin for a moment, so it tries again for a few
+ * milliseconds.  Context: may sleep.
  *
- * Return: 0, -EBUSY, or -EINTR the caller is killed.
+ * Return: 0; -EBUSY pages are pinned; -EINTR the caller is killed.
  */
 int memmap_pinned(struct spscring *ring, u32 role)
 {

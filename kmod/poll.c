@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who waits outside of WAIT: poll, epoll, an eventfd, SIGIO, by a watermark and its timeout.
- * The rule by which they are told, and woken, is that of wait.c.
+ * Waiters outside of WAIT: poll, epoll, an eventfd and SIGIO, with a watermark and its timeout.
+ * They arm an index, and are woken, by the rule of wait.c.
  */
 #include <linux/ktime.h>
 #include <linux/slab.h>
@@ -12,14 +12,16 @@
 #include "trace.h"
 #include "wait.h"
 
+/* The index at which poll says ready: the watermark, or the room for a write that found none. */
 static u64 wait_watermark(struct ring_end *end, u64 cursor)
 {
 	return cursor + max3((u64)end->sleep->records, end->sleep->need, 1ULL);
 }
 
 /*
- * Whatever the watermark.  Until it takes something: poll is not to eat it, as it may be
- * asked twice (nested epoll).
+ * Is poll ready below the watermark: did the timeout expire, or a kick with NOW come, at this
+ * cursor?  The state lasts until the end's cursor moves.  poll itself must not clear it: a
+ * nested epoll polls twice before anybody acts on the answer.
  */
 bool wait_late(const struct ring_end *end)
 {
@@ -28,7 +30,11 @@ bool wait_late(const struct ring_end *end)
 	return end->sleep->late_at == next || end->sleep->now_at == next;
 }
 
-/* Are those who sleep until armed to be told?  Who was ready knows of what is there. */
+/*
+ * Is the index that a poll has armed reached?  A poll that was ready has reported what was
+ * there, so a full ring or a kick with NOW does not count for it, only a further publish or
+ * release.
+ */
 bool wait_pollers_over(struct ring_end *end)
 {
 	struct ring_sleep *s = end->sleep;
@@ -39,6 +45,7 @@ bool wait_pollers_over(struct ring_end *end)
 		ring_reached(end->ring, end->role, s->armed) || wait_final(end);
 }
 
+/* Set the pollers' index, 0 for none; @less: the poll that arms it was not ready. */
 void wait_arm_at(struct ring_sleep *s, u64 index, bool less)
 {
 	WRITE_ONCE(s->armed, index);
@@ -50,7 +57,7 @@ static bool wait_has_timeout(const struct ring_sleep *s)
 	return s->timeout && s->records > 1;
 }
 
-/* The time of the first record at @cursor begins, unless it runs. */
+/* Start the timeout for the first element or record at @cursor, unless it runs already. */
 static void wait_timer_start(struct ring_sleep *s, u64 cursor)
 {
 	lockdep_assert_held(&s->queue.lock);
@@ -60,7 +67,7 @@ static void wait_timer_start(struct ring_sleep *s, u64 cursor)
 	hrtimer_start(&s->timer, s->timeout, HRTIMER_MODE_REL_SOFT);
 }
 
-/* One that has expired already finds out when it gets the lock. */
+/* A timer that has expired already waits for the lock, and then finds timer_at 0. */
 void wait_timer_stop(struct ring_sleep *s)
 {
 	lockdep_assert_held(&s->queue.lock);
@@ -69,8 +76,9 @@ void wait_timer_stop(struct ring_sleep *s)
 }
 
 /*
- * Where to wake the pollers, who find the end @ready or not.  With a timeout, it
- * begins with the first record, so that is waited for first.
+ * Arm the index that wakes the pollers; @ready: the poll found the end ready.  A timeout runs
+ * from the first element or record on.  With one, an empty end therefore arms the first
+ * index, and only then the watermark.
  */
 static void wait_arm_poll(struct ring_end *end, u64 cursor, bool ready)
 {
@@ -80,8 +88,9 @@ static void wait_arm_poll(struct ring_end *end, u64 cursor, bool ready)
 	lockdep_assert_held(&s->queue.lock);
 	if (ready) {
 		/*
-		 * another poller's that was reached just now stays: its kick is owed; and
-		 * so is that of one who found less
+		 * Keep an index that another poll armed and that is reached by now: its kick is
+		 * still to come.  And keep ->less, as the other poll, which was not ready, also
+		 * waits for its wake-up.
 		 */
 		if (!s->armed || (s64)(seen - s->armed) < 0)
 			wait_arm_at(s, seen + 1, s->less);
@@ -94,7 +103,10 @@ static void wait_arm_poll(struct ring_end *end, u64 cursor, bool ready)
 	}
 }
 
-/* The pollers' index is reached: wake them, or wait for the rest. */
+/*
+ * The pollers' index is reached.  Return: true to wake them; false if it was the first element
+ * or record of a watermark with a timeout, and the rest is armed.
+ */
 bool wait_fire(struct ring_end *end, bool now)
 {
 	struct ring_sleep *s = end->sleep;
@@ -125,13 +137,13 @@ static __poll_t wait_mask(struct ring_end *end, bool ready)
 		ends |= EPOLLHUP | EPOLLRDHUP;
 		ready = true;
 	}
-	/* an answer, if only that there is none: the end of the file, a refusal */
+	/* ready also means that the next call returns at once, with end of file or an error */
 	if (end->role == SPSCRING_CONSUMER)
 		return ends | (ready || ends & EPOLLRDHUP ? EPOLLIN | EPOLLRDNORM : 0);
 	return ends | (ready || ends ? EPOLLOUT | EPOLLWRNORM : 0);
 }
 
-/* Arms, and looks: whether the end is ready by its pollers' watermark. */
+/* Arm an index, then check whether the end is ready, as @mark is reached. */
 static bool wait_arm_and_look(struct ring_end *end, u64 cursor, u64 mark, bool ready)
 {
 	wait_arm_poll(end, cursor, ready);
@@ -142,7 +154,7 @@ static bool wait_arm_and_look(struct ring_end *end, u64 cursor, u64 mark, bool r
 	return wait_reached(end, mark);
 }
 
-/* What poll says of the end; if that is nothing, there will be a wake-up. */
+/* Arm the end, and return its poll mask.  After an empty mask a wake-up is certain to come. */
 static __poll_t wait_look(struct ring_end *end)
 {
 	struct ring_sleep *s = end->sleep;
@@ -150,12 +162,12 @@ static __poll_t wait_look(struct ring_end *end)
 	bool ready;
 
 	lockdep_assert_held(&s->queue.lock);
-	/* once the peer has ended nothing more will come: what is there is worth a look */
+	/* below the watermark, once the peer has ended: no more will come */
 	mark = wait_late(end) || wait_final(end) ? cursor + 1 : wait_watermark(end, cursor);
 	ready = wait_reached(end, mark);
 	trace_spscring_poll(end->ring, end->role, mark, ready);
 	ready = wait_arm_and_look(end, cursor, mark, ready);
-	/* a first record came meanwhile: its time begins */
+	/* the first index is reached: start the timeout, and arm the watermark */
 	if (!ready && ring_reached(end->ring, end->role, s->armed))
 		ready = wait_arm_and_look(end, cursor, mark, false);
 	if (ready)
@@ -164,11 +176,11 @@ static __poll_t wait_look(struct ring_end *end)
 }
 
 /*
- * O_ASYNC.  Nobody asks again before the next signal, so the end is armed as a poll
- * would arm it before the signal is sent.  Where the end is ready that is right behind
- * what is seen, and told, and fenced for: what the peer does not kick for is there by
- * then, for who gets the signal and goes on until EAGAIN.  Where it is not, that was a
- * look, and the signal is to come.  True if there is something to tell.
+ * O_ASYNC.  The owner does not poll before the next signal, so the kernel arms the end as a
+ * poll would, before it sends the signal.  If the end is ready, the kernel arms the first index
+ * that is not reached, and fences.  What the peer publishes without a kick is then there when
+ * the owner gets the signal and reads or writes until EAGAIN.  If the end is not ready, the
+ * signal comes later.  Return: whether to send it.
  */
 bool wait_arm_async(struct ring_end *end)
 {
@@ -184,14 +196,14 @@ enum hrtimer_restart wait_timer(struct hrtimer *timer)
 	u64 cursor;
 
 	spin_lock_irqsave(&s->queue.lock, flags);
-	/* while it waited for the lock it was stopped, or started anew */
+	/* the timer was stopped or restarted while this handler waited for the lock */
 	if (!s->timer_at || hrtimer_is_queued(timer))
 		goto unlock;
 	cursor = ring_cursor(end->ring, end->role);
 	if (s->timer_at == cursor + 1)
 		wait_no_longer(end, &s->late_at);
 	s->timer_at = 0;
-	/* its record was taken: who sleeps does so for another, whose time may have begun */
+	/* the record that was timed is taken: arm for a later one, whose timeout may have begun */
 	if (s->less && !wait_late(end))
 		wait_arm_poll(end, cursor, false);
 	signal = wait_wake_locked(end);
@@ -201,7 +213,7 @@ unlock:
 	return HRTIMER_NORESTART;
 }
 
-/* Arms the end as poll does, and says what poll says; one that says nothing counts if it @polls. */
+/* Arm the end, and return its poll mask.  With @polls, count a poll that found nothing. */
 static __poll_t wait_arm_and_poll(struct ring_end *end, bool polls)
 {
 	struct ring_sleep *s = end->sleep;
@@ -227,11 +239,11 @@ static __poll_t wait_arm_and_poll(struct ring_end *end, bool polls)
  * @ring: the ring
  * @role: the end
  * @file: the file
- * @table: who asks
+ * @table: the poll table of whoever polls
  *
- * Return: EPOLLIN or EPOLLOUT with its NORM, at the watermark or when a call would
- * be refused; EPOLLRDHUP the peer has shut down; EPOLLHUP it has died; both of them this
- * end is over; EPOLLERR the ring is broken, or BUSY_POLL.
+ * Return: EPOLLIN or EPOLLOUT with its NORM, at the watermark or when a call would return an
+ * error at once; EPOLLRDHUP the peer has shut down; EPOLLHUP the peer has died; EPOLLRDHUP
+ * and EPOLLHUP this end has shut down; EPOLLERR the ring is broken, or is a BUSY_POLL ring.
  */
 __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table)
 {
@@ -245,12 +257,12 @@ __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_tabl
 }
 
 /**
- * wait_fasync() - f_op->fasync of an endpoint: SIGIO for its file's owner, or no more
+ * wait_fasync() - f_op->fasync of an endpoint: switch SIGIO for the file's owner on or off
  * @ring: the ring
  * @role: the end
- * @fd: of the file
+ * @fd: the file's fd
  * @file: the file
- * @on: whether
+ * @on: 0 to switch it off
  *
  * Context: process, may sleep.
  *
@@ -266,13 +278,13 @@ int wait_fasync(struct spscring *ring, u32 role, int fd, struct file *file, int 
 	ret = fasync_helper(fd, file, on, &end->sleep->fasync);
 	if (ret < 0 || !on)
 		return ret;
-	/* what is there is not told, as a pipe does not */
+	/* no signal for what is there already: a pipe sends none either */
 	wait_arm_and_poll(end, false);
 	return ret;
 }
 
 /**
- * wait_notify() - how pollers are told
+ * wait_notify() - SPSCRING_NOTIFY: set the pollers' watermark, timeout and eventfd
  * @ring: the ring
  * @role: the end
  * @want: see struct spscring_notify
@@ -307,7 +319,7 @@ int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *w
 	WRITE_ONCE(s->now_at, 0);
 	wait_timer_stop(s);
 	if (s->armed) {
-		/* poll anew, by the new watermark */
+		/* have the pollers poll again, by the new watermark */
 		wake_up_all_locked(&s->queue);
 		signal = wait_arm_async(end);
 	}
@@ -319,11 +331,11 @@ int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *w
 }
 
 /**
- * wait_need() - what a write found no room for
- * @end: the producer's
- * @bytes: pollers are not told of less; 0: of any
+ * wait_need() - a write found no room: have poll wait for as much
+ * @end: the producer's end
+ * @bytes: poll is not ready with less room; 0: with any room
  *
- * Or who polls and writes again would find no rest.
+ * Otherwise a writer that polls would find poll ready and its write refused, in a busy loop.
  */
 void wait_need(struct ring_end *end, u64 bytes)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where the ends of a ring are, by what they and the kernel have written.  What a user wrote
- * goes into sums and moduli only: nothing is addressed by it unchecked.
+ * The positions of a ring's ends, read from their control blocks, the tails and the words.
+ * Users write these.  A value that a user wrote goes into sums and moduli only: no address is
+ * computed from it unchecked.
  */
 #include <linux/atomic.h>
 #include <linux/spscring_record.h>
@@ -23,18 +24,18 @@ u64 *ring_word(struct spscring *ring, u64 pos)
 {
 	const struct spscring_geometry *g = &ring->geometry;
 
-	/* twice the data are mapped */
+	/* the data are mapped twice, back to back: the sum may lie in the second mapping */
 	return ring->data + pos % g->data_bytes + g->stride - SPSCRING_WORD;
 }
 
 /* ------------------------------------------------------------- for sleep */
 
 /*
- * A position is the end's own: the consumer's is a tail to come, the producer's one that a
- * head to come makes room for.
+ * The index that an end waits for is one of its own positions.  It is reached for the consumer
+ * when the tail comes to it, and for the producer when the head plus the capacity does.
  */
 
-/* Where the kernel tells the end's peer to wake it: a tail, or a head. */
+/* The end's event index in the kernel's control block: a tail for the consumer's, else a head. */
 u64 *ring_wants(struct spscring *ring, u32 role)
 {
 	struct spscring_kernel_block *kernel = ring->blocks.kernel;
@@ -44,8 +45,8 @@ u64 *ring_wants(struct spscring *ring, u32 role)
 }
 
 /*
- * What of a frame is published beyond @pos, which lies in it: a tail of the next lap says
- * that all of it is.
+ * How many elements are published from @pos to the end of the frame that holds it.  A tail of
+ * a later lap means all of them.
  */
 u64 ring_frame_published(struct spscring *ring, u64 pos)
 {
@@ -59,8 +60,9 @@ u64 ring_frame_published(struct spscring *ring, u64 pos)
 }
 
 /*
- * How far the producer has come, by its cursor, a user's word: with records of one size the
- * cursor tells the frame, and that frame's tail the rest.  Within a batch it is further.
+ * The producer's position, by its cursor, a word that a user may write.  In a ring of elements
+ * the cursor leads to the frame, and the frame's tail to the exact position.  Within a batch
+ * the producer may have published further frames.
  */
 u64 ring_producer_position(struct spscring *ring)
 {
@@ -72,36 +74,37 @@ u64 ring_producer_position(struct spscring *ring)
 	return pos + ring_frame_published(ring, pos);
 }
 
-/* The end's own position, by what a user wrote: it goes into sums and moduli only. */
+/* An end's own position, as its holder wrote it. */
 u64 ring_cursor(struct spscring *ring, u32 role)
 {
 	return role == SPSCRING_PRODUCER ? ring_producer_position(ring) :
 		READ_ONCE(ring->blocks.consumer->cursor);
 }
 
-/* Where the producer says that it found no room: a head + 1, or 0; a user's word. */
+/* The head + 1 at which the producer last found no room, or 0; a word that a user may write. */
 u64 ring_full_at(struct spscring *ring)
 {
 	return READ_ONCE(ring->blocks.producer->full_at);
 }
 
 /*
- * How far the end can go from @cursor, and no less than its peer had come when it
- * last kicked: an index behind that may be one that it has kicked for already.
+ * How far the end can go from @cursor.  The result is at least the position that the peer had
+ * when it last kicked: the peer ignores an index that it has kicked for, so no caller may arm
+ * one that is lower.
  */
 u64 ring_seen(struct spscring *ring, u32 role, u64 cursor)
 {
 	const struct spscring_geometry *g = &ring->geometry;
 	u64 tail, seen;
 
-	/* who overwrites always finds room */
+	/* a producer that overwrites always finds room */
 	if (role == SPSCRING_PRODUCER && ring_has(ring, SPSCRING_CREATE_OVERWRITE))
 		return ring_cursor(ring, role) + g->capacity;
 	if (role == SPSCRING_PRODUCER)
 		/* (D) pairs with (C) */
 		return smp_load_acquire(&ring->blocks.consumer->cursor) + g->capacity;
 	seen = ring_producer_position(ring);
-	/* within a batch the tails are ahead of it */
+	/* within a batch the tails are ahead of the producer's cursor */
 	tail = ring_has(ring, SPSCRING_CREATE_RECORDS) ? cursor :
 		cursor + ring_frame_published(ring, cursor);
 	return (s64)(seen - tail) < 0 ? tail : seen;
@@ -115,15 +118,18 @@ bool ring_reached(struct spscring *ring, u32 role, u64 index)
 	if (role == SPSCRING_PRODUCER)
 		return (s64)(ring_seen(ring, role, 0) - index) >= 0;
 	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
-		/* (H) pairs with (G): no word tells how many follow it */
+		/* (H) pairs with (G): only the cursor says how many bytes are published */
 		return (s64)(smp_load_acquire(&ring->blocks.producer->cursor) -
 			     index) >= 0;
 	frame = (index - 1) / ring->geometry.frame_records;
-	/* (B) pairs with (A): of the frame that holds the last of them */
+	/* (B) pairs with (A): the tail of the frame that holds the last element before @index */
 	return (s64)(smp_load_acquire(ring_tail(ring, frame)) - index) >= 0;
 }
 
-/* -EAGAIN while the end's peer may go on; else as spscring_ended(), for good. */
+/*
+ * The status of the end's peer: -EAGAIN it can go on; -EPIPE the ring is broken; otherwise as
+ * spscring_ended().
+ */
 int ring_peer_ended(struct spscring *ring, u32 role)
 {
 	struct spscring_kernel_block *kernel = ring->blocks.kernel;
@@ -135,7 +141,7 @@ int ring_peer_ended(struct spscring *ring, u32 role)
 
 /* ------------------------------------------------------------- for people */
 
-/* Where what a producer may not write any more begins. */
+/* The oldest position that still belongs to the consumer: the producer may not overwrite it. */
 u64 ring_oldest(struct spscring *ring)
 {
 	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE))
@@ -145,7 +151,7 @@ u64 ring_oldest(struct spscring *ring)
 	return smp_load_acquire(&ring->blocks.consumer->cursor);
 }
 
-/* As the ends wrote them, one after the other while the ring runs. */
+/* Both positions as the ends wrote them; the ring may run on between the two loads. */
 void ring_cursors(struct spscring *ring, u64 *head, u64 *tail)
 {
 	/* (D) pairs with (C) */
@@ -153,7 +159,7 @@ void ring_cursors(struct spscring *ring, u64 *head, u64 *tail)
 	*tail = ring_producer_position(ring);
 }
 
-/* What an end says of its own tries: how many failed, and how many waits polling ended. */
+/* Counters that an end keeps itself: its tries that failed, and its waits that spinning ended. */
 void ring_tries(struct spscring *ring, u32 role, u64 *failed, u64 *polled)
 {
 	bool produces = role == SPSCRING_PRODUCER;
@@ -165,7 +171,7 @@ void ring_tries(struct spscring *ring, u32 role, u64 *failed, u64 *polled)
 }
 
 /**
- * ring_info() - look at a ring
+ * ring_info() - fill in what INFO reports of a ring
  * @ring: the ring
  * @info: the result; size is the caller's
  */
@@ -202,8 +208,9 @@ void ring_info(struct spscring *ring, struct spscring_info *info)
 }
 
 /*
- * The length of the next record of any size, without taking it: on from the consumer's
- * cursor, a user's word, past what is discarded, to no more of it than a pop passes by.
+ * The length of the next record of variable size, which stays in the ring; 0 if there is none.
+ * The walk begins at the consumer's cursor, a word that a user may write, and passes by at most
+ * as many discarded records as a pop does.
  */
 static u64 ring_next_length(struct spscring *ring)
 {
@@ -221,7 +228,7 @@ static u64 ring_next_length(struct spscring *ring)
 			break;
 		/* (Q) pairs with (P) */
 		word = smp_load_acquire(ring_word(ring, pos));
-		/* (S) pairs with (R): it was no record's any more */
+		/* (S) pairs with (R): if the oldest moved beyond pos, the word was overwritten */
 		smp_rmb();
 		if (overwrites &&
 		    (s64)(READ_ONCE(ring->blocks.producer->oldest) - pos) > 0)
@@ -239,8 +246,8 @@ static u64 ring_next_length(struct spscring *ring)
  * ring_next_bytes() - how much a read would find
  * @ring: the ring
  *
- * All that can be read; where records are of any size, the next one.  What a user wrote
- * there can make it wrong, but nothing is addressed by it unchecked.  Context: any.
+ * In a ring of elements it counts all that are there; of records of variable size only the next
+ * one.  A lying user can make the result wrong, but no more than that.  Context: any.
  *
  * Return: bytes; 0 there is nothing, or an empty record.
  */

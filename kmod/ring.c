@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A ring's life: its ends, and what becomes of them.
+ * A ring's life: creation, the claims, shutdowns and deaths of its ends, and its release.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -39,19 +39,19 @@ static int ring_check(const struct spscring_create *want, bool for_user, int *no
 	} else if (want->numa_node) {
 		return -EINVAL;
 	}
-	/* a name ends up in logs: printable, and nothing hidden behind its end */
+	/* logs print the name: only printable characters, and nothing hidden after its end */
 	while (i < SPSCRING_NAME_MAX && isascii(want->name[i]) && isprint(want->name[i]))
 		i++;
 	return memchr_inv(want->name + i, 0, SPSCRING_NAME_MAX - i) ? -EINVAL : 0;
 }
 
-/* A ring of fewer frames than these keeps to the layout's own choice of their size. */
+/* The module's default frame size applies only to rings of at least so many such frames. */
 #define RING_FRAMES_LEAST	8
 
 /*
- * The module's default frame size is taken where it is larger than the layout's own choice,
- * which wastes more if it is made smaller, and where the ring then has frames enough: the
- * two ends are to work in different frames, and an unfilled last one is to waste little.
+ * Use the module's default frame size where it is larger than the layout's own choice (smaller
+ * frames would waste more memory), and where the ring then has enough frames: both ends should
+ * work in different frames, and an unfilled last frame should waste little.
  */
 static int ring_lay_out(struct spscring_geometry *g, const struct spscring_create *want)
 {
@@ -66,7 +66,7 @@ static int ring_lay_out(struct spscring_geometry *g, const struct spscring_creat
 	return spscring_geometry_init(g, &larger, PAGE_SIZE);
 }
 
-/* Who waits for an end is not to wait for one of a ring that is broken. */
+/* The ring is broken: wake the tasks that wait to claim an end, as no claim succeeds. */
 static void ring_broken_work(struct irq_work *work)
 {
 	wake_up_all(&container_of(work, struct spscring, broken_work)->ends);
@@ -90,7 +90,7 @@ static void ring_init(struct spscring *ring, const struct spscring_create *want,
 	memcpy(ring->name, want->name, sizeof(ring->name));
 }
 
-/* What users find in the pages. */
+/* Fill the info page, which users map read-only. */
 static void ring_fill_info(struct spscring *ring)
 {
 	struct spscring_info_page *info = ring->base + RING_PAGE_INFO * PAGE_SIZE;
@@ -100,7 +100,7 @@ static void ring_fill_info(struct spscring *ring)
 	info->magic = SPSCRING_MAGIC;
 }
 
-/* The pages of a ring, and who pays for them. */
+/* Charge, allocate and lay out a ring's pages. */
 static int ring_add_pages(struct spscring *ring, int node)
 {
 	int err;
@@ -125,8 +125,8 @@ static int ring_add_pages(struct spscring *ring, int node)
 
 /**
  * ring_create() - make a ring
- * @want: what it is to be
- * @owner: who is to use it; a user's is charged to the calling user and its memory cgroup
+ * @want: its shape and flags
+ * @owner: who may use it; a user's ring is charged to the calling user and its memory cgroup
  *
  * Return: the ring, with one reference; or an ERR_PTR, see struct
  * spscring_create.
@@ -152,7 +152,7 @@ struct spscring *ring_create(const struct spscring_create *want, enum ring_owner
 		err = -ENOMEM;
 		goto err_free;
 	}
-	/* a small private one has no pages */
+	/* a small private ring has its data already, in slab memory */
 	if (!ring->data) {
 		err = ring_add_pages(ring, node);
 		if (err)
@@ -179,7 +179,7 @@ static void ring_free(struct kref *ref)
 {
 	struct spscring *ring = container_of(ref, struct spscring, ref);
 
-	/* where it has no interrupt of its own this takes a grace period */
+	/* takes an RCU grace period on machines where irq_work has no interrupt of its own */
 	if (ring->broken_worked)
 		irq_work_sync(&ring->broken_work);
 	wait_exit(&ring->producer);
@@ -201,7 +201,7 @@ struct ring_end *ring_end_of(struct spscring *ring, u32 role)
 	return role == SPSCRING_PRODUCER ? &ring->producer : &ring->consumer;
 }
 
-/* An end's state, to the kernel and to all who map the ring. */
+/* Set an end's state, and publish it to all who map the ring. */
 static void ring_set_state(struct spscring *ring, u32 role, u32 state)
 {
 	struct spscring_kernel_block *kernel = ring->blocks.kernel;
@@ -210,18 +210,18 @@ static void ring_set_state(struct spscring *ring, u32 role, u32 state)
 
 	lockdep_assert_held(&ring->lock);
 	WRITE_ONCE(end->state, state);
-	/* (I) pairs with (J): what the end did, then that it ended */
+	/* (I) pairs with (J): what the end published comes before its end */
 	smp_store_release(word, (u64)end->generation << 32 | state);
 	wake_up_all(&ring->ends);
 }
 
 /**
- * spscring_broken() - say that the peer of an end wrote what cannot be
+ * spscring_broken() - break a ring: an end found impossible words of its peer
  * @ring: the ring
- * @role: the end that found it, or 0: a claim did
+ * @role: the end that found them; 0: a claim did
  *
- * Called by the inlines of spscring_ring.h.  Said once for each ring, until it is reset,
- * in a rate-limited line of the log.  Context: any.
+ * The inlines of spscring_ring.h call it.  The first call logs one rate-limited line; further
+ * calls do nothing until the ring is reset.  Context: any.
  */
 void spscring_broken(struct spscring *ring, int role)
 {
@@ -229,7 +229,7 @@ void spscring_broken(struct spscring *ring, int role)
 		return;
 	WRITE_ONCE(ring->blocks.kernel->broken, 1);
 	trace_spscring_broken(ring, role);
-	/* nobody is to wait for ever */
+	/* wake all waiters: neither end moves again */
 	spscring_kick(ring, SPSCRING_CONSUMER, 0);
 	spscring_kick(ring, SPSCRING_PRODUCER, 0);
 	WRITE_ONCE(ring->broken_worked, true);
@@ -247,8 +247,10 @@ void spscring_broken(struct spscring *ring, int role)
 EXPORT_SYMBOL_GPL(spscring_broken);
 
 /*
- * May an end be claimed that was shut down?  Not where kernel code did that, nor for good
- * unless the driver wants users to follow each other; nor while its holder has it open.
+ * May an end that was shut down be claimed?  Only if a user shut it down and the driver has set
+ * SPSCRING_WATCH_AGAIN; and only once that user has closed it.
+ *
+ * Return: 0; -ESHUTDOWN never; -EBUSY not before its user has closed it.
  */
 int ring_shut_down(const struct ring_end *end)
 {
@@ -258,10 +260,10 @@ int ring_shut_down(const struct ring_end *end)
 }
 
 /**
- * ring_set_again() - may an end be claimed after its user has shut it down and closed?
+ * ring_set_again() - set whether an end can be claimed after its user has shut it down
  * @ring: the ring
  * @role: which end
- * @again: it may
+ * @again: it can, once that user has closed it
  */
 void ring_set_again(struct spscring *ring, u32 role, bool again)
 {
@@ -271,10 +273,10 @@ void ring_set_again(struct spscring *ring, u32 role, bool again)
 }
 
 /**
- * ring_expect() - are a ring's records what whoever takes an end takes them for?
+ * ring_expect() - does a ring hold what the claimer of an end expects?
  * @ring: the ring
- * @record_size: in bytes, or SPSCRING_ANY_SIZE
- * @type_tag: what they are
+ * @record_size: expected size of an element in bytes, or SPSCRING_ANY_SIZE
+ * @type_tag: expected type tag
  *
  * Return: 0, or -EPROTOTYPE.
  */
@@ -282,11 +284,14 @@ int ring_expect(const struct spscring *ring, u32 record_size, u64 type_tag)
 {
 	const struct spscring_geometry *g = &ring->geometry;
 
-	/* of records of any size it is 0 */
+	/* SPSCRING_ANY_SIZE is 0, as is the geometry's size of records of variable size */
 	return g->record_size == record_size && g->type_tag == type_tag ? 0 : -EPROTOTYPE;
 }
 
-/* May it be claimed?  An end that nobody holds stays as it is but for a claim. */
+/*
+ * May the end be claimed?  The answer holds after the unlock: only a claim, which ->claiming
+ * keeps out, changes an end that nobody holds.
+ */
 static int ring_claimable(struct spscring *ring, u32 role, u32 *state)
 {
 	const struct ring_end *end = ring_end_of(ring, role);
@@ -305,12 +310,13 @@ static int ring_claimable(struct spscring *ring, u32 role, u32 *state)
 }
 
 /**
- * ring_claim() - take an end
+ * ring_claim() - claim an end
  * @ring: the ring
  * @role: which end
  * @kernel: for kernel code
  *
- * One claim of a ring at a time; what its recovery takes no one else waits for.
+ * One claim of a ring runs at a time.  Its recovery can take seconds, for which only other
+ * claims of the ring wait.
  *
  * Return: 0, or a negative errno, see struct spscring_endpoint.
  */
@@ -334,7 +340,7 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 		ring_set_state(ring, role, SPSCRING_HELD);
 		trace_spscring_endpoint(ring, role, end);
 		mutex_unlock(&ring->lock);
-		/* its publishes, or releases, are to do without a fence some time */
+		/* the quiet time begins, after which the new holder need not fence */
 		wait_begin(ring_end_of(ring, ring_peer(role)));
 	}
 	mutex_unlock(&ring->claiming);
@@ -347,13 +353,13 @@ static bool ring_end_is_held(struct spscring *ring, u32 role)
 }
 
 /**
- * ring_wait_end() - after ring_claim() said EBUSY: sleep until it is worth another try
+ * ring_wait_end() - sleep until another ring_claim() is worth a try, after one said -EBUSY
  * @ring: the ring
  * @role: which end
  * @pause: how long the last wait for pinned pages was, in jiffies; 0 at first
  *
- * Until an end that is held changes hands.  Nothing tells of pages that are pinned: those
- * are asked for again, less and less often.
+ * If the end is held, sleep until its holder lets go.  Otherwise pages are pinned, and no event
+ * reports that they are free: sleep for a pause that doubles each time, from 10 ms to 1 s.
  *
  * Return: 0; -EPIPE the ring is broken; -ERESTARTSYS.
  */
@@ -361,7 +367,7 @@ int ring_wait_end(struct spscring *ring, u32 role, long *pause)
 {
 	long err;
 
-	/* others may take and leave the end between any two looks at it */
+	/* others may claim and leave the end between any two tries, so the sleeps may not block */
 	if (signal_pending(current))
 		return -ERESTARTSYS;
 	if (ring_end_is_held(ring, role)) {
@@ -383,7 +389,7 @@ int ring_wait_end(struct spscring *ring, u32 role, long *pause)
  * ring_ends_mask() - f_op->poll of a ring fd
  * @ring: the ring
  *
- * Return: EPOLLIN nobody holds the consumer's end, EPOLLOUT nobody the producer's;
+ * Return: EPOLLIN nobody holds the consumer's end; EPOLLOUT nobody holds the producer's end;
  * EPOLLERR the ring is broken.
  */
 __poll_t ring_ends_mask(struct spscring *ring)
@@ -398,11 +404,11 @@ __poll_t ring_ends_mask(struct spscring *ring)
 }
 
 /**
- * ring_held_by_kernel() - is an end in the hands of kernel code?
+ * ring_held_by_kernel() - does kernel code hold an end?
  * @ring: the ring
  * @role: which end
  *
- * Return: whether it is; stays so until that code lets go of it.
+ * Return: whether it does; true holds until that code lets go of the end.
  */
 bool ring_held_by_kernel(struct spscring *ring, u32 role)
 {
@@ -416,12 +422,13 @@ bool ring_held_by_kernel(struct spscring *ring, u32 role)
 }
 
 /**
- * ring_over() - an end's holder wants no more of it
+ * ring_over() - begin the shutdown of an end
  * @ring: the ring
  * @role: which end, held by the caller
  *
- * The first step of a SHUTDOWN: its verbs are refused from here on, and who sleeps in
- * one is woken.  The peer is told by ring_end(), once those that had begun are done.
+ * The first step of a SHUTDOWN: the end's verbs are refused from here on, and those that sleep
+ * are woken.  ring_end() publishes the shutdown to the peer, once the verbs that had begun are
+ * done.
  */
 void ring_over(struct spscring *ring, u32 role)
 {
@@ -434,14 +441,15 @@ void ring_over(struct spscring *ring, u32 role)
 }
 
 /**
- * ring_end() - an end is over
+ * ring_end() - an end shuts down or dies: publish it to the peer
  * @ring: the ring
  * @role: which end
  * @state: SPSCRING_SHUT_DOWN or SPSCRING_DEAD
  *
- * What was shut down stays shut down, and who was about to say so has said it.
+ * An end that has shut down stays so when its holder lets go.  The same holds for one whose
+ * shutdown has only begun (ring_over()).
  *
- * Return: what it is from here on, until somebody claims it.
+ * Return: the end's state from here on, until somebody claims it.
  */
 u32 ring_end(struct spscring *ring, u32 role, u32 state)
 {
@@ -454,7 +462,7 @@ u32 ring_end(struct spscring *ring, u32 role, u32 state)
 		ring_over(ring, role);
 	mutex_lock(&ring->lock);
 	held = end->state == SPSCRING_HELD;
-	/* before another can claim it; after SHUTDOWN as well */
+	/* the holder lets go, maybe after a shutdown: forget what it armed before the next claim */
 	if (state == SPSCRING_DEAD) {
 		wait_forget(end);
 		end->left = true;
@@ -478,7 +486,7 @@ u32 ring_end(struct spscring *ring, u32 role, u32 state)
 }
 
 /**
- * ring_end_kernel() - kernel code's end is over
+ * ring_end_kernel() - an end that kernel code holds shuts down or dies
  * @ring: the ring
  * @role: which end; nothing happens if kernel code does not hold it
  * @state: SPSCRING_SHUT_DOWN or SPSCRING_DEAD

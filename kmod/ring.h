@@ -37,78 +37,81 @@ enum ring_page {
 	RING_PAGE_DATA,		/* the first of many */
 };
 
-/* Of the word that tells an end's peer when to wake it: its bit SPSCRING_FENCE, see fence.c. */
+/* The fence bit (SPSCRING_FENCE) of an end's event index, see fence.c. */
 struct ring_fence {
-	bool set;			/* it is in the word */
+	bool set;			/* the event index has the bit */
 	bool timing;			/* the timer runs */
-	ktime_t armed_at;		/* when somebody was told by the word last */
-	struct hrtimer timer;
+	ktime_t armed_at;		/* when the event index was armed last */
+	struct hrtimer timer;		/* clears the bit after the quiet time */
 };
 
-/* Processes that may write an end, each with how often it has mapped it. */
+/* Processes that may write an end's words, each with its number of mappings. */
 #define RING_WRITERS	4
 
 struct ring_writers {
-	spinlock_t lock;		/* of all but cpu */
+	spinlock_t lock;		/* guards all but cpu */
 	struct {
-		struct mm_struct *mm;	/* NULL: none; stays while it has a mapping */
+		struct mm_struct *mm;	/* NULL: free; no reference, mappings keep it alive */
 		unsigned int mappings;
 	} mms[RING_WRITERS];
-	unsigned int more;		/* mappings of further ones */
+	unsigned int more;		/* mappings of processes that found no free entry */
 	int cpu;			/* where kernel code stored last; -1: nowhere */
 };
 
 /*
- * Who of an end sleeps, and until where; an index is one of the end's own
- * positions.  The lock of queue guards it all, and the end's "wants" word.
+ * An end's waiters, and the indices that they wait for.  An index is one of the end's own
+ * positions.  queue.lock guards all of it, and the end's event index in the kernel's block.
  */
 struct ring_sleep {
 	struct ring_end *end;
 	wait_queue_head_t queue;	/* pollers */
-	struct list_head waiters;	/* struct ring_waiter */
-	/* these four are read without the lock as well, see wait_for_room() */
-	u32 waiting;			/* of them, at most SPSCRING_WAITERS_MAX */
-	u64 armed;			/* where to wake the pollers; 0: nowhere */
-	bool less;			/* a poll that was not ready has armed it */
-	u64 asked;			/* the same, by WAIT_ARM; the least */
-	u32 records;			/* their watermark */
+	struct list_head waiters;	/* struct ring_waiter, of WAIT */
+	/* these four are also read without the lock, see wait_for_room() */
+	u32 waiting;			/* entries of waiters, at most SPSCRING_WAITERS_MAX */
+	u64 armed;			/* index that poll has armed; 0: none */
+	bool less;			/* the poll that armed it was not ready */
+	u64 asked;			/* least index that WAIT_ARM has armed; 0: none */
+	u32 records;			/* the pollers' watermark */
 	u64 need;			/* bytes of a write that found no room; 0: none */
-	u64 late_at;			/* where they have waited for it long enough; cursor + 1 */
-	u64 now_at;			/* where a kick with NOW came; likewise */
-	ktime_t timeout;		/* 0: for ever */
-	struct hrtimer timer;
-	u64 timer_at;			/* whose first record it times; likewise, 0: it is off */
+	u64 late_at;			/* cursor + 1 at which the timeout expired; 0: none */
+	u64 now_at;			/* cursor + 1 at which a kick with NOW came; 0: none */
+	ktime_t timeout;		/* of the watermark; 0: none */
+	struct hrtimer timer;		/* the timeout */
+	u64 timer_at;			/* cursor + 1 for which the timer runs; 0: it is off */
 	struct eventfd_ctx *eventfd;
-	struct fasync_struct *fasync;	/* its own locks */
-	struct irq_work work;		/* wakes for a context that cannot */
-	bool worked;			/* it has been queued */
-	int work_now;			/* with SPSCRING_KICK_NOW */
+	struct fasync_struct *fasync;	/* has its own locks */
+	struct irq_work work;		/* wakes on behalf of a context that cannot, such as NMI */
+	bool worked;			/* the work has been queued at least once */
+	int work_now;			/* the queued work is for SPSCRING_KICK_NOW */
 	struct ring_fence fence;
-	struct ring_writers writers;	/* of the end's words, for who sleeps at the other one */
+	struct ring_writers writers;	/* of this end's words: the peer's waiter interrupts them */
 	struct spscring_sleep_counters count;
 };
 
 struct ring_end {
 	u32 state;		/* SPSCRING_UNCLAIMED to SPSCRING_DEAD */
-	u32 generation;
+	u32 generation;		/* how often it has been claimed */
 	bool kernel;		/* held by kernel code */
-	bool left;		/* shut down by a user, who has closed since */
+	bool left;		/* the last user has closed it */
 	bool again;		/* SPSCRING_WATCH_AGAIN */
-	bool over;		/* its holder has asked for SHUTDOWN: no verb begins any more */
+	bool over;		/* the holder has asked for SHUTDOWN: its verbs are refused */
 	u32 role;
 	struct spscring *ring;
 	const struct spscring_watch *watch;	/* under watch_lock */
-	struct ring_sleep *sleep;	/* NULL: of a ring that is only polled */
+	struct ring_sleep *sleep;	/* NULL in a BUSY_POLL ring */
 };
 
-/* A ring.  It lives as long as a file or a driver refers to it. */
+/*
+ * A ring.  It lives as long as a file or a driver refers to it.  Its locks nest in this
+ * order: watch_lock, claiming, lock.
+ */
 struct spscring {
 	struct kref ref;
-	struct mutex watch_lock; /* outside of it: users' claims and closes of a driver's ring */
-	struct task_struct *watch_caller;	/* in a callback */
-	struct mutex claiming;	/* one claim at a time, its recovery included; lock nests in it */
-	bool resetting;		/* under claiming */
-	struct mutex lock;	/* ends; held briefly, and across no user memory access */
+	struct mutex watch_lock; /* one user's claim or close of a driver's ring at a time */
+	struct task_struct *watch_caller;	/* the task that runs a callback, or NULL */
+	struct mutex claiming;	/* one claim or reset at a time, with its recovery */
+	bool resetting;		/* a reset holds claiming */
+	struct mutex lock;	/* ends; held briefly, and never across a user memory access */
 	struct spscring_geometry geometry;
 	u8 name[SPSCRING_NAME_MAX];
 	u64 id;
@@ -116,27 +119,27 @@ struct spscring {
 	struct ring_end producer;
 	struct ring_end consumer;
 	wait_queue_head_t ends;		/* woken when an end changes hands, or the ring breaks */
-	struct irq_work broken_work;	/* wakes them for a context that cannot */
-	bool broken_worked;		/* it has been queued */
+	struct irq_work broken_work;	/* wakes ends for a context that cannot */
+	bool broken_worked;		/* the work has been queued */
 
 	/*
-	 * The pages, as they are mapped by an fd and at base by the kernel: where
-	 * records are of any size, those of the data once more behind the others.
+	 * The pages in the order in which an fd, and base in the kernel, map them.  Where records
+	 * are of variable size, the data pages follow a second time.
 	 */
 	struct page **pages;
-	unsigned long nr_pages;		/* each counted once */
-	unsigned long nr_mapped;
-	unsigned long pgoff;		/* of the first, in an fd */
+	unsigned long nr_pages;		/* each page counted once */
+	unsigned long nr_mapped;	/* entries of pages */
+	unsigned long pgoff;		/* offset of the first page in an fd, in pages */
 	void *base;
 
-	/* Where the kernel has the blocks and the data, in the pages or in slab memory. */
+	/* The kernel's addresses of the control blocks and the data, in the pages or in home. */
 	struct spscring_blocks blocks;
 	void *data;
-	void *home;			/* the allocation of this struct, and maybe of those */
+	void *home;			/* slab memory that holds this struct, see memory.c */
 
 	struct memory_account *account;	/* who pays; NULL: a driver's ring */
-	struct fence_budget *budget;	/* of interrupts */
-	bool of_user;		/* made by CREATE, so users may claim its ends */
+	struct fence_budget *budget;	/* of the interrupts that fence_interrupt() sends */
+	bool of_user;		/* made by CREATE: users may claim its ends */
 	bool private;		/* no user ever reaches it */
 };
 
@@ -153,13 +156,16 @@ static inline bool ring_role_valid(u32 role)
 	return role == SPSCRING_PRODUCER || role == SPSCRING_CONSUMER;
 }
 
-/* May a verb of this end still begin?  Told by each before it moves a record. */
+/* Has this end's holder asked for SHUTDOWN?  Each verb checks it before it moves a record. */
 static inline bool ring_is_over(const struct spscring *ring, u32 role)
 {
 	return READ_ONCE((role == SPSCRING_PRODUCER ? &ring->producer : &ring->consumer)->over);
 }
 
-/* A claim ends with him who makes it; a reset is the driver's, in whose process it may be. */
+/*
+ * Is the walk of a claim to stop?  A claim stops when its caller is killed.  A reset goes on:
+ * it is the driver's, and may run in the task of any user.
+ */
 static inline bool ring_killed(const struct spscring *ring)
 {
 	return !ring->resetting && fatal_signal_pending(current);
@@ -170,7 +176,7 @@ static inline u32 ring_peer(u32 role)
 	return role == SPSCRING_PRODUCER ? SPSCRING_CONSUMER : SPSCRING_PRODUCER;
 }
 
-/* Who is to use a ring. */
+/* Who may use a ring. */
 enum ring_owner {
 	RING_OF_USER,		/* its creator is a user, who pays */
 	RING_OF_DRIVER,		/* kernel code, and users of what it exports */
@@ -193,7 +199,7 @@ void ring_set_again(struct spscring *ring, u32 role, bool again);
 struct ring_end *ring_end_of(struct spscring *ring, u32 role);
 int ring_shut_down(const struct ring_end *end);
 
-/* position.c: where the ends are */
+/* position.c: the positions of the ends */
 bool ring_has(const struct spscring *ring, u32 flag);
 u64 *ring_tail(struct spscring *ring, u64 frame);
 u64 ring_frame_published(struct spscring *ring, u64 pos);
@@ -211,7 +217,7 @@ u64 ring_seen(struct spscring *ring, u32 role, u64 cursor);
 bool ring_reached(struct spscring *ring, u32 role, u64 index);
 int ring_peer_ended(struct spscring *ring, u32 role);
 
-/* recover.c: after a death, and from a driver's reset on */
+/* recover.c: recovery after a death, and a driver's reset */
 int ring_recover(struct spscring *ring, u32 role);
 int ring_reset(struct spscring *ring, u32 role, u64 pos, u64 sequence);
 
@@ -232,7 +238,7 @@ int wait_fasync(struct spscring *ring, u32 role, int fd, struct file *file, int 
 int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *want);
 void wait_need(struct ring_end *end, u64 bytes);
 
-/* fence.c: the peer's fence, made only where somebody sleeps */
+/* fence.c: the fence bit, and the interrupts that stand in for the peer's fences */
 void fence_init(void);
 void fence_exit(void);
 struct fence_budget *fence_budget_get(bool for_user);
@@ -251,7 +257,7 @@ int ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c);
 int ring_record_producer_handle(struct spscring *ring, struct spscring_record_producer *p);
 int ring_record_consumer_handle(struct spscring *ring, struct spscring_record_consumer *c);
 
-/* watch.c: users' claims and closes, and what a driver hears of them */
+/* watch.c: users' claims and closes, and a driver's callbacks for them */
 int watch_claim(struct spscring *ring, u32 role);
 void watch_end(struct spscring *ring, u32 role);
 
@@ -260,13 +266,13 @@ void export_remove(struct spscring *ring);
 int export_init(void);
 void export_exit(void);
 
-/* rw.c */
+/* rw.c: read() and write() */
 ssize_t rw_read(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
 		struct iov_iter *to);
 ssize_t rw_write(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
 		 struct iov_iter *from);
 
-/* memory.c: who pays, and for what */
+/* memory.c: a ring's memory, and who pays for it */
 int memory_charge(struct spscring *ring);
 bool memory_node_allowed(int node);
 struct spscring *memory_alloc_ring(const struct spscring_geometry *g, enum ring_owner owner,
@@ -276,13 +282,13 @@ int memory_alloc(struct spscring *ring, int node);
 void memory_free(struct spscring *ring);
 void memory_exit(void);
 
-/* memmap.c: who may map what */
+/* memmap.c: which pages each role may map, and write */
 bool memmap_writable(u32 role, unsigned long first, unsigned long n);
 void memmap_lay_out(struct spscring *ring);
 int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma);
 int memmap_pinned(struct spscring *ring, u32 role);
 
-/* fdinfo.c */
+/* fdinfo.c: /proc/PID/fdinfo */
 void fdinfo_show(struct seq_file *m, struct spscring *ring, u32 role);
 
 /* chardev.c: one end of one ring, held by a file */

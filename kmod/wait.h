@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What wait.c and poll.c have of each other.
+ * What wait.c and poll.c offer each other.
  */
 #ifndef _SPSCRING_WAIT_H
 #define _SPSCRING_WAIT_H
