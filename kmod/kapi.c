@@ -12,13 +12,13 @@
 
 /**
  * spscring_create() - make a ring
- * @want: what it is to be; @want->size is not looked at
+ * @want: its shape and flags; @want->size is ignored
  *
- * Its memory is the driver's: charged to nobody.  A driver that makes one for each user
- * who asks bounds their number and size itself.  Context: process, may sleep.
+ * The memory is charged to nobody.  A driver that makes a ring for each user who asks has to
+ * bound their number and size itself.  Context: process, may sleep.
  *
- * Return: the ring, to be given to spscring_destroy(); or an ERR_PTR: -EINVAL a
- * bad value, -E2BIG, -ENOMEM, -EINTR, as struct spscring_create tells.
+ * Return: the ring, to be given to spscring_destroy(); or an ERR_PTR: -EINVAL a bad value,
+ * -E2BIG, -ENOMEM, -EINTR, as described at struct spscring_create.
  */
 struct spscring *spscring_create(const struct spscring_create *want)
 {
@@ -27,14 +27,14 @@ struct spscring *spscring_create(const struct spscring_create *want)
 EXPORT_SYMBOL_GPL(spscring_create);
 
 /**
- * spscring_create_private() - make a ring whose two ends are kernel code, for good
- * @want: what it is to be; @want->size is not looked at
+ * spscring_create_private() - make a ring whose ends only kernel code can hold
+ * @want: its shape and flags; @want->size is ignored
  *
- * As spscring_create(), but no user ever reaches it: it cannot be exported or watched
- * (-EPERM), nor are its data pages for DMA (-EOPNOTSUPP), and peek() works whoever claims
- * first.  So a small one, of elements, needs no pages: it is about 1 KiB of slab memory
- * beside its data, and another where its ends can sleep.  Where there are many, that is
- * many cache lines and table entries less.  Context: process, may sleep.
+ * As spscring_create(), but no user ever reaches the ring.  It cannot be exported or watched
+ * (-EPERM), its data pages cannot be used for DMA (-EOPNOTSUPP), and peek() works whichever end
+ * is claimed first.  A small ring of elements needs no pages: beside its data it takes about
+ * 1 KiB of slab memory, and another 1 KiB if its ends can sleep.  Many such rings take far
+ * fewer cache lines and page table entries.  Context: process, may sleep.
  *
  * Return: as spscring_create().
  */
@@ -45,14 +45,13 @@ struct spscring *spscring_create_private(const struct spscring_create *want)
 EXPORT_SYMBOL_GPL(spscring_create_private);
 
 /**
- * spscring_from_fd() - take part in a ring that a user made
+ * spscring_from_fd() - get a reference to a ring that a user made
  * @fd: a ring fd of the calling process
  *
- * The ring stays the user's, who can claim each end that kernel code has not, and who
- * has chosen all that it is: its record size, its capacity, what it does when it is full,
- * and what memory it costs.  So the claim says what the caller takes its records for.
- * Of one that is BUSY_POLL no wait works (-EOPNOTSUPP).
- * Context: process.
+ * The ring stays the user's, who can claim each end that kernel code does not hold.  The user
+ * has chosen its element size, its capacity, what happens when it is full, and what memory it
+ * costs; therefore the claim checks what the caller expects.  On a BUSY_POLL ring every wait
+ * fails with -EOPNOTSUPP.  Context: process.
  *
  * Return: the ring, to be given to spscring_put(); or an ERR_PTR: -EBADF no
  * such fd, -EPERM not a ring fd, -EBADFD CREATE has not been called.
@@ -72,13 +71,12 @@ EXPORT_SYMBOL_GPL(spscring_from_fd);
 
 /**
  * spscring_put() - let go of a ring
- * @ring: the ring; not to be used any more
- * @roles: what the caller has claimed of it: SPSCRING_PRODUCER,
+ * @ring: the ring; the caller must not use it afterwards
+ * @roles: the ends that the caller has claimed: SPSCRING_PRODUCER,
  *	SPSCRING_CONSUMER, both or'ed, or 0
  *
- * For a ring of spscring_from_fd().  The caller has stopped its own pushes and
- * pops.  Its ends are dead from here on if they were not shut down.  Context:
- * process, may sleep.
+ * For a ring of spscring_from_fd().  The caller has stopped its own pushes and pops.  Its ends
+ * die unless they were shut down.  Context: process, may sleep.
  */
 void spscring_put(struct spscring *ring, u32 roles)
 {
@@ -91,19 +89,17 @@ void spscring_put(struct spscring *ring, u32 roles)
 EXPORT_SYMBOL_GPL(spscring_put);
 
 /**
- * spscring_destroy() - let go of a ring and all that it was exported by
- * @ring: the ring; not to be used any more
+ * spscring_destroy() - let go of a ring, and remove its device nodes
+ * @ring: the ring; the caller must not use it afterwards
  *
- * For a ring of spscring_create(); as spscring_put() of both ends, and the
- * device nodes are gone, as is what spscring_watch() set up: no callback runs
- * once it returns.  Files and mappings of users stay valid and hold nothing of
- * the driver's, which may be unloaded.  All else that the driver does with the
- * ring has ended before: pushes and pops, from interrupts and timers too, waits
- * and exports.
+ * For a ring of spscring_create().  It lets go of both ends as spscring_put() does, removes the
+ * ring's device nodes, and unwatches both ends: no callback runs once it returns.  Files and
+ * mappings of users stay valid; they do not refer to the driver, which may be unloaded.  The
+ * driver has ended its own use of the ring before: pushes and pops, in interrupts and timers
+ * too, waits and exports.
  *
- * Context: process, may sleep; from anywhere, a misc device's open and ioctl
- * too, but as spscring_unwatch() not from a callback of the ring, nor with a
- * lock held that one takes: it waits for these.
+ * Context: process, may sleep; also a misc device's open and ioctl.  As spscring_unwatch() it
+ * waits for the ring's callbacks: do not call it from one, nor with a lock held that one takes.
  */
 void spscring_destroy(struct spscring *ring)
 {
@@ -134,8 +130,8 @@ static void consumer_begins(struct spscring *ring, struct spscring_consumer_base
 }
 
 /*
- * Handles of the kernel's own mapping, at the ends' cursors.  They fail as the inits of
- * the headers do, for a user's word or the other shape of a ring.
+ * Make a handle of the kernel's own mapping, at the end's cursor.  It fails as the headers' init
+ * functions do: on an impossible word that a user wrote, or if the ring has the other type.
  */
 int ring_producer_handle(struct spscring *ring, struct spscring_producer *p)
 {
@@ -178,7 +174,7 @@ static int claim(struct spscring *ring, u32 role, u32 record_size, u64 type_tag)
 	return ring_expect(ring, record_size, type_tag) ?: ring_claim(ring, role, true);
 }
 
-/* An end is claimed; @err: but it has no handle, as its words are impossible. */
+/* Finish a claim; @err: no handle could be made, as the end's words are impossible. */
 static int claimed(struct spscring *ring, u32 role, int err)
 {
 	if (err) {
@@ -189,23 +185,23 @@ static int claimed(struct spscring *ring, u32 role, int err)
 }
 
 /**
- * spscring_claim_producer() - be the producer
+ * spscring_claim_producer() - claim the producer's end
  * @ring: the ring
  * @p: the handle, for the inlines of <linux/spscring_ring.h>; not to be copied
- * @record_size: what the caller takes the records for, in bytes: what each push reads
- * @type_tag: likewise
+ * @record_size: expected size of an element in bytes: as many are read by each push
+ * @type_tag: expected type tag
  *
- * What a dead holder left is mended first: of a large ring that takes seconds, ended by
- * a kill of the calling process.
+ * It recovers a dead end first.  That takes seconds for a large ring; a kill of the calling
+ * process ends it.
  *
- * Every byte of a record that is pushed is the consumer's to read, padding of a struct
- * too: clear it.  What was reserved and not written is what the ring had there before.
+ * The consumer can read every byte of an element that is pushed, padding of a struct included:
+ * clear it.  Bytes that are reserved and not written keep what the ring had there before.
  * Context: process, may sleep; a callback of spscring_watch() too.
  *
- * Return: 0; -EPROTOTYPE the ring's records are others; -EINVAL @record_size is
- * SPSCRING_ANY_SIZE; -EBUSY the end is held, or its
- * dead holder's pages are pinned; -EINTR killed, and the end is as it was; -ESHUTDOWN it
- * was shut down; -EPIPE the ring is broken.
+ * Return: 0; -EPROTOTYPE the ring has another element size or type tag; -EINVAL @record_size
+ * is SPSCRING_ANY_SIZE; -EBUSY the end is held, or the pages of its dead holder are pinned;
+ * -EINTR killed, and the end is as it was; -ESHUTDOWN the end was shut down; -EPIPE the ring
+ * is broken.
  */
 int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p, u32 record_size,
 			    u64 type_tag)
@@ -219,7 +215,7 @@ int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p, 
 }
 EXPORT_SYMBOL_GPL(spscring_claim_producer);
 
-/* Can no user be the producer?  Then what is peeked at stays what it is. */
+/* Can a user be the producer?  Then a peek is refused: the user could change what it returned. */
 static bool peer_is_user(struct spscring *ring)
 {
 	return !ring->private &&
@@ -227,15 +223,15 @@ static bool peer_is_user(struct spscring *ring)
 }
 
 /**
- * spscring_claim_consumer() - be the consumer
+ * spscring_claim_consumer() - claim the consumer's end
  * @ring: the ring
  * @c: the handle, for the inlines of <linux/spscring_ring.h>; not to be copied
- * @record_size: what the caller takes the records for, in bytes: what each pop writes
- * @type_tag: likewise
+ * @record_size: expected size of an element in bytes: as many are written by each pop
+ * @type_tag: expected type tag
  *
- * What a user has pushed is any bytes: a pop's copy is looked at before it is used, and
- * nobody changes it any more.  In-kernel peek() works only where no user can be the
- * producer: on a ring of spscring_create() whose producer kernel code claimed before.
+ * A user can push any bytes.  Check the copy that a pop makes before using it; nobody changes
+ * that copy.  In the kernel, peek() works only where no user can be the producer: on a private
+ * ring, and on one of spscring_create() whose producer's end kernel code held before the claim.
  * Context: process, may sleep; a callback of spscring_watch() too.
  *
  * Return: as spscring_claim_producer().
@@ -256,10 +252,10 @@ int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c, 
 EXPORT_SYMBOL_GPL(spscring_claim_consumer);
 
 /**
- * spscring_record_claim_producer() - be the producer of records of any size
+ * spscring_record_claim_producer() - claim the producer's end, for records of variable size
  * @ring: the ring
  * @p: the handle, for the inlines of <linux/spscring_record.h>; not to be copied
- * @type_tag: what the caller takes the records for
+ * @type_tag: expected type tag
  *
  * Context: process, may sleep.
  *
@@ -274,12 +270,12 @@ int spscring_record_claim_producer(struct spscring *ring, struct spscring_record
 EXPORT_SYMBOL_GPL(spscring_record_claim_producer);
 
 /**
- * spscring_record_claim_consumer() - be the consumer of records of any size
+ * spscring_record_claim_consumer() - claim the consumer's end, for records of variable size
  * @ring: the ring
  * @c: the handle, for the inlines of <linux/spscring_record.h>; not to be copied
- * @type_tag: what the caller takes the records for
+ * @type_tag: expected type tag
  *
- * As spscring_claim_consumer() for peek().  Context: process, may sleep.
+ * peek() works as described at spscring_claim_consumer().  Context: process, may sleep.
  *
  * Return: as spscring_claim_producer().
  */
@@ -296,7 +292,7 @@ int spscring_record_claim_consumer(struct spscring *ring, struct spscring_record
 }
 EXPORT_SYMBOL_GPL(spscring_record_claim_consumer);
 
-/* A handle made anew is what the caller had made of it. */
+/* Keep what the caller, or its claim, had set in the handle that is made anew. */
 static int producer_again(struct spscring_producer_base *p,
 			  const struct spscring_producer_base *was)
 {
@@ -315,23 +311,22 @@ static int consumer_again(struct spscring_consumer_base *c,
 }
 
 /**
- * spscring_reset_producer() - empty a ring, and mend what its users have broken
+ * spscring_reset_producer() - empty a ring, and make it work again if it is broken
  * @p: the producer's handle, with nothing reserved
  *
- * For a ring of spscring_create() whose consumer's end nobody holds: once its user has
- * closed, see spscring_watch().  What was not read is lost, and is counted as dropped, or
- * as overrun by who reads next where the ring overwrites; where the user's cursor cannot
- * be, nobody knows how many these are.  All words are made to say that the ring is empty,
- * it is broken no more, and the handle works again, also after EPIPE: the next user who
- * claims the end gets what is pushed from here on.
+ * For a ring of spscring_create() whose consumer's end nobody holds, as its user has closed
+ * it, see spscring_watch().  Elements that were not read are lost.  They are counted as
+ * dropped; if the ring overwrites, the next consumer counts them as overrun.  If the last
+ * user's cursor is impossible, they are not counted.
  *
- * Context: process, may sleep; a callback of spscring_watch() too.  No push or wait by @p
- * at the same time, and no slot or record that is reserved.  It walks the ring, and is not
- * cut short by a kill of whoever calls it, as a claim is.
+ * Afterwards the ring is empty and not broken, and the handle works, also after -EPIPE.  The
+ * next user who claims the other end gets what is pushed from here on.
  *
- * Return: 0; -EBUSY the other end is held, or pages that its last user could write are
- * pinned by someone; -ESHUTDOWN an end was shut down for good; -EPERM a ring of
- * spscring_from_fd().
+ * Context: process, may sleep; a callback of spscring_watch() too.  No push or wait by @p at
+ * the same time.  It walks the ring; unlike a claim, a kill of the caller does not stop it.
+ *
+ * Return: 0; -EBUSY the other end is held, or somebody has pinned pages that its last user
+ * could access; -ESHUTDOWN an end was shut down for good; -EPERM a ring of spscring_from_fd().
  */
 int spscring_reset_producer(struct spscring_producer *p)
 {
@@ -346,11 +341,11 @@ int spscring_reset_producer(struct spscring_producer *p)
 EXPORT_SYMBOL_GPL(spscring_reset_producer);
 
 /**
- * spscring_record_reset_producer() - the same of records of any size
+ * spscring_record_reset_producer() - as spscring_reset_producer(), for records of variable size
  * @p: the producer's handle, with nothing reserved
  *
- * What is lost has had its numbers: the next record's tells the reader how many are
- * missing.
+ * Lost records keep their sequence numbers: the next record's number shows the consumer how
+ * many are missing.
  *
  * Context: as spscring_reset_producer().
  *
@@ -369,11 +364,12 @@ int spscring_record_reset_producer(struct spscring_record_producer *p)
 EXPORT_SYMBOL_GPL(spscring_record_reset_producer);
 
 /**
- * spscring_reset_consumer() - empty a ring, and mend what its users have broken
+ * spscring_reset_consumer() - empty a ring, and make it work again if it is broken
  * @c: the consumer's handle, with nothing peeked
  *
- * As spscring_reset_producer(), of the other end: what the last user has pushed and the
- * driver has not popped is lost, and the next one begins with an empty ring.
+ * As spscring_reset_producer(), for a ring whose producer's end nobody holds.  Elements that
+ * the last user has pushed and the driver has not popped are lost; the next user begins with an
+ * empty ring.
  *
  * Context: as spscring_reset_producer().
  *
@@ -392,7 +388,7 @@ int spscring_reset_consumer(struct spscring_consumer *c)
 EXPORT_SYMBOL_GPL(spscring_reset_consumer);
 
 /**
- * spscring_record_reset_consumer() - the same of records of any size
+ * spscring_record_reset_consumer() - as spscring_reset_consumer(), for records of variable size
  * @c: the consumer's handle, with nothing peeked
  *
  * Context: as spscring_reset_producer().
@@ -412,13 +408,13 @@ int spscring_record_reset_consumer(struct spscring_record_consumer *c)
 EXPORT_SYMBOL_GPL(spscring_record_reset_consumer);
 
 /**
- * spscring_get_info() - look at a ring
+ * spscring_get_info() - read a ring's geometry, positions and counters
  * @ring: the ring
  * @info: the result
  *
- * What a user's end has written (@head or @tail, and so @length and @free, and @loss) is
- * what he wrote: to be shown, not to be counted on.  Context: process, may sleep; a
- * callback of spscring_watch() too.
+ * A user's end writes its position (@head or @tail, from which @length and @free follow) and
+ * the loss counters: show these values, but do not rely on them.  Context: process, may sleep;
+ * a callback of spscring_watch() too.
  */
 void spscring_get_info(struct spscring *ring, struct spscring_info *info)
 {
@@ -429,14 +425,14 @@ void spscring_get_info(struct spscring *ring, struct spscring_info *info)
 EXPORT_SYMBOL_GPL(spscring_get_info);
 
 /**
- * spscring_export_file() - an end as a file, for a user
+ * spscring_export_file() - claim an end for a user, as a file
  * @ring: the ring
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
  *
- * Claims the end for whoever gets the file; the last fput(), once no mapping is left
- * either, lets it die.  Of a ring of spscring_create() see spscring_watch(): @claimed is
- * called before it returns, so no lock is held that this takes.  Context: process, may
- * sleep; not a callback of the ring's.
+ * The holder of the file holds the end.  The end dies at the last fput(), which comes after
+ * the last mapping is gone.  If the end is watched, @claimed (struct spscring_watch) runs
+ * before this function returns: do not hold a lock that @claimed takes.  Context: process, may
+ * sleep; not a callback of the ring.
  *
  * Return: the file, or an ERR_PTR: as spscring_claim_producer(), -ENOMEM, -ENFILE,
  * -EINVAL a bad role, -EDEADLK called by a callback.
@@ -448,11 +444,11 @@ struct file *spscring_export_file(struct spscring *ring, u32 role)
 EXPORT_SYMBOL_GPL(spscring_export_file);
 
 /**
- * spscring_export_fd() - an end as a close-on-exec fd of the calling process
+ * spscring_export_fd() - claim an end for the calling process, as a close-on-exec fd
  * @ring: the ring
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
  *
- * For the last step of an ioctl: once it returns, the fd is the user's.
+ * Make it the last step of an ioctl: the fd cannot be taken back from the user afterwards.
  * Context: as spscring_export_file().
  *
  * Return: the fd, or a negative errno: as spscring_export_file(), -EMFILE.
@@ -464,14 +460,14 @@ int spscring_export_fd(struct spscring *ring, u32 role)
 EXPORT_SYMBOL_GPL(spscring_export_fd);
 
 /**
- * spscring_data_sg_table() - the data pages, for DMA
+ * spscring_data_sg_table() - list the data pages, for DMA
  * @ring: the ring
  * @sgt: the result, to be freed by sg_free_table() before spscring_destroy() or _put()
  *
- * A device may write records into slots that reserve_n() gave, or read those
- * that peek_n() gave; tails and cursors are the driver's, stored by commit_n()
- * and release_n() once the DMA is complete.  A slot's place in the table is its
- * address less that of the data.  No DMA goes on when the ring is reset or let go of.
+ * A device may write elements into slots that reserve_n() returned, or read from slots that
+ * peek_n() returned.  The driver calls commit_n() or release_n(), which store tails and
+ * cursors, once the DMA is complete.  The offset of a slot in the table is its address minus
+ * that of the data.  All DMA has to end before the driver resets the ring or lets go of it.
  * Context: process, may sleep.
  *
  * Return: 0; -ENOMEM; -EOPNOTSUPP a private ring.

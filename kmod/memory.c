@@ -2,10 +2,10 @@
 /*
  * A ring's memory: who pays for it, for how long, and where it comes from.
  *
- * The charge is that of the pages, not of the ring: a pipe that was vmsplice()d to, or
- * I/O in flight, may hold some when the ring is gone.  What these keep of it remains
- * charged, and is looked at again until it is free.  What the kernel needs beside the
- * pages (struct spscring, the array of its pages) the memory cgroup pays alone.
+ * The pages are charged, not the ring: a pipe after vmsplice(), or I/O in flight, may hold some
+ * pages when the ring is gone.  Those pages ("remains") stay charged; a work checks them again
+ * and again until they are free.  The rest of a ring (struct spscring, the array of its pages)
+ * is charged to the memory cgroup alone.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -29,35 +29,35 @@
 #include "compat.h"
 #include "ring.h"
 
-/* The largest chunk of memory: no mapping has a use for more than a PMD's. */
+/* The largest chunk of memory: no mapping can use more than one PMD entry maps. */
 #define MEMORY_CHUNK_ORDER	min_t(unsigned int, RING_HUGE_ORDER, MAX_PAGE_ORDER)
 
-/* How long until what remains is looked at again: doubled while nothing has changed. */
+/* The time between two checks of the remains; it doubles while nothing changes. */
 #define MEMORY_LOOK_MIN		msecs_to_jiffies(10)
 #define MEMORY_LOOK_MAX		msecs_to_jiffies(1000)
 
-/* What users' rings have, and what remains of those that are gone. */
+/* Bytes of all users' rings, and of the remains of those that are gone. */
 static atomic_long_t memory_bytes;
 
 /*
- * Of a user's ring: who pays, until the last of its pages is free.  Once the ring is
- * gone it is one of the remains, and holds a reference to the module.
+ * Who pays for a user's ring.  The account lives until the last of the pages is free.  Once the
+ * ring is gone, the account is on memory_remains and holds a reference to the module.
  */
 struct memory_account {
-	struct list_head all;		/* of the remains */
-	struct list_head chunks;	/* of the ring that is gone, by their lru */
-	const struct cred *payer;	/* NULL: CAP_IPC_LOCK */
+	struct list_head all;		/* entry of memory_remains */
+	struct list_head chunks;	/* the remains, linked by page->lru */
+	const struct cred *payer;	/* NULL: CAP_IPC_LOCK exempts from RLIMIT_MEMLOCK */
 };
 
 static LIST_HEAD(memory_remains);
-static DEFINE_SPINLOCK(memory_remains_lock);	/* the list */
-static DEFINE_MUTEX(memory_sweeping);		/* who has taken the list's accounts off */
+static DEFINE_SPINLOCK(memory_remains_lock);	/* guards the list */
+static DEFINE_MUTEX(memory_sweeping);	/* one sweep at a time; it empties the list meanwhile */
 
 /* ---------------------------------------------------------------- charge */
 
 /*
- * Locked memory is charged to the user as io_uring does it.  The credentials
- * hold the user: free_uid() is not for modules in all kernels.
+ * Charge locked memory to the user, as io_uring does.  Hold the credentials, which hold the user:
+ * some kernels do not export free_uid().
  */
 static int memory_charge_user(struct memory_account *account, unsigned long pages, bool say)
 {
@@ -124,9 +124,9 @@ static void memory_account_free(struct memory_account *account)
 /* --------------------------------------------------------------- remains */
 
 /*
- * Free and uncharge the chunks that nobody else holds.  No mapping of them is left, so
- * a reference can only be handed on by who has one: what has none but the ring's own
- * gets no other, but for a moment.  Return: whether that were all.
+ * Free and uncharge the chunks that nobody else holds.  No mapping of them is left, so only the
+ * owner of a reference can hand it on: a chunk whose only reference is the ring's gets no
+ * other one, but for a moment.  Return: whether no chunk is left.
  */
 static bool memory_free_unheld(struct memory_account *account)
 {
@@ -145,7 +145,7 @@ static bool memory_free_unheld(struct memory_account *account)
 	return list_empty(&account->chunks);
 }
 
-/* Return: whether any remain. */
+/* Free what can be freed of the remains.  Return: whether any remains are left. */
 static bool memory_sweep(void)
 {
 	struct memory_account *account, *next;
@@ -163,7 +163,7 @@ static bool memory_sweep(void)
 			continue;
 		list_del(&account->all);
 		memory_account_free(account);
-		/* memory_exit() waits for the work, and a file holds the module as well */
+		/* the code stays: memory_exit() waits for the work, and a file pins the module */
 		module_put(THIS_MODULE);
 	}
 	spin_lock(&memory_remains_lock);
@@ -192,7 +192,7 @@ static DECLARE_DELAYED_WORK(memory_work, memory_look_again);
 
 static void memory_remain(struct memory_account *account)
 {
-	/* somebody who has the module called */
+	/* safe: the caller holds a reference to the module */
 	__module_get(THIS_MODULE);
 	spin_lock(&memory_remains_lock);
 	list_add_tail(&account->all, &memory_remains);
@@ -201,9 +201,9 @@ static void memory_remain(struct memory_account *account)
 }
 
 /**
- * memory_exit() - the module goes
+ * memory_exit() - stop the work: the module goes
  *
- * Nothing remains: it would hold the module.
+ * No remains are left, as each account of them would hold the module.
  */
 void memory_exit(void)
 {
@@ -214,10 +214,10 @@ void memory_exit(void)
  * memory_charge() - charge a ring to the calling user and to max_bytes
  * @ring: the ring, which has no pages yet
  *
- * Who has no quota left because of what remains of other rings has it back as soon as
- * nobody holds that: it is looked at before anybody is refused.  Context: may sleep.
+ * Before it refuses, it frees what can be freed of the remains of earlier rings, and tries
+ * again: pages that nobody holds any more must not count.  Context: may sleep.
  *
- * Return: 0; -EDQUOT, -ENOSPC, -ENOMEM, -EINTR.
+ * Return: 0; -EDQUOT beyond RLIMIT_MEMLOCK; -ENOSPC beyond max_bytes; -ENOMEM; -EINTR killed.
  */
 int memory_charge(struct spscring *ring)
 {
@@ -246,7 +246,7 @@ int memory_charge(struct spscring *ring)
 
 /* ------------------------------------------------------------------ slab */
 
-/* What a small private ring has in one piece of slab memory: no user maps it. */
+/* A small private ring, in one piece of slab memory: no user maps it. */
 struct memory_small {
 	struct spscring ring;
 	struct spscring_consumer_block consumer __aligned(SPSCRING_FRAME_MIN);
@@ -255,12 +255,12 @@ struct memory_small {
 	u8 data[] __aligned(SPSCRING_FRAME_MIN);
 };
 
-/* so that nothing asks for more than lines */
+/* no slot needs more alignment than data[] has */
 static_assert(SPSCRING_ALIGN_MAX <= SPSCRING_FRAME_MIN);
 
 #define MEMORY_SMALL_MAX	(PAGE_SIZE << PAGE_ALLOC_COSTLY_ORDER)
 
-/* What a ring takes as one; 0: it is none. */
+/* The size of a ring as struct memory_small, in bytes; 0: it does not fit. */
 static size_t memory_small_size(const struct spscring_geometry *g)
 {
 	u64 size = sizeof(struct memory_small) + g->frames * g->frame_size;
@@ -277,7 +277,7 @@ static void memory_set_small(struct spscring *ring)
 	ring->blocks.producer = &small->producer;
 	ring->blocks.kernel = &small->kernel;
 	ring->data = small->data;
-	/* nobody has an fd to find them in */
+	/* offsets in an fd, which a private ring never has */
 	g->data_bytes = g->frames * g->frame_size;
 	g->info_offset = 0;
 	g->producer_offset = 0;
@@ -285,17 +285,18 @@ static void memory_set_small(struct spscring *ring)
 }
 
 /**
- * memory_alloc_ring() - allocate a ring: the struct, and all of a small private one
- * @g: what it is to be
- * @owner: who is to use it
- * @node: where from, or NUMA_NO_NODE
+ * memory_alloc_ring() - allocate struct spscring; for a small private ring the data as well
+ * @g: the ring's geometry
+ * @owner: who may use it
+ * @node: the NUMA node, or NUMA_NO_NODE
  * @id: its number
  *
- * Slab memory comes in powers of two.  What is left over is put before the ring, more of it
- * or less, so that the same words of many rings do not all compete for a few cache lines.
- * Context: may sleep.
+ * Slab memory comes in powers of two.  The unused rest is divided between before and after the
+ * ring, differently for each id.  Otherwise the same words of many rings would compete for the
+ * same few cache sets.  Context: may sleep.
  *
- * Return: the ring, of which all but geometry, sleep and its owner is 0; NULL no memory.
+ * Return: the ring, all 0 but for its geometry, owner, ->sleep, ->home and, if small, its
+ * blocks and data; NULL no memory.
  */
 struct spscring *memory_alloc_ring(const struct spscring_geometry *g, enum ring_owner owner,
 				   int node, u64 id)
@@ -335,7 +336,7 @@ struct spscring *memory_alloc_ring(const struct spscring_geometry *g, enum ring_
 }
 
 /**
- * memory_free_ring() - the opposite
+ * memory_free_ring() - free what memory_alloc_ring() allocated
  * @ring: the ring, without pages
  */
 void memory_free_ring(struct spscring *ring)
@@ -347,9 +348,9 @@ void memory_free_ring(struct spscring *ring)
 /* ----------------------------------------------------------------- pages */
 
 /*
- * A chunk of at most 2^@order pages: what is to be had at once, and of this node;
- * for a single page there is more patience.  RETRY_MAYFAIL: a memory cgroup at its
- * limit answers ENOMEM and does not wake its OOM killer.
+ * Allocate a chunk of at most 2^@order pages: the largest that the node has at once.  Only for
+ * a single page try hard, and on other nodes too.  RETRY_MAYFAIL: a memory cgroup at its
+ * limit returns ENOMEM, and does not start its OOM killer.
  */
 static struct page *memory_alloc_chunk(int node, gfp_t gfp, unsigned int order)
 {
@@ -365,16 +366,16 @@ static struct page *memory_alloc_chunk(int node, gfp_t gfp, unsigned int order)
 }
 
 /**
- * memory_node_allowed() - may the calling process have memory of a node?
+ * memory_node_allowed() - may the calling process use memory of a node?
  * @node: the node, online
  *
- * Return: whether its cpuset has it.
+ * Return: whether the process's cpuset contains the node.
  */
 bool memory_node_allowed(int node)
 {
 	bool allowed;
 
-	/* as who changes its cpuset: that seqcount's readers are not for modules */
+	/* the writers' lock: the seqcount for readers is not exported to modules */
 	task_lock(current);
 	allowed = node_isset(node, cpuset_current_mems_allowed);
 	task_unlock(current);
@@ -383,12 +384,12 @@ bool memory_node_allowed(int node)
 
 /**
  * memory_alloc() - allocate a ring's pages, and map them for the kernel
- * @ring: the ring; on failure the pages so far are memory_free()'s
- * @node: where from, or NUMA_NO_NODE
+ * @ring: the ring; on failure the caller frees the pages so far by memory_free()
+ * @node: the NUMA node, or NUMA_NO_NODE
  *
- * By chunks, so that a large ring can be interrupted by a kill.
+ * Allocates chunk by chunk: a kill can interrupt the allocation of a large ring.
  *
- * Return: 0; -ENOMEM, -EINTR.
+ * Return: 0; -ENOMEM; -EINTR killed.
  */
 int memory_alloc(struct spscring *ring, int node)
 {
@@ -396,10 +397,10 @@ int memory_alloc(struct spscring *ring, int node)
 	unsigned int most = MEMORY_CHUNK_ORDER, order;
 	unsigned long i, n, k;
 
-	/* vmap() would say so, in the end */
+	/* vmap() would refuse it, but only after all pages are allocated */
 	if (ring->nr_mapped > totalram_pages())
 		return -ENOMEM;
-	/* HARDWALL: not a page of a node that is not in the cpuset, however little is left */
+	/* HARDWALL: never a page of a node outside of the cpuset, even if memory is short */
 	if (ring->of_user)
 		gfp |= __GFP_ACCOUNT | __GFP_HARDWALL;
 	ring->pages = kvcalloc(ring->nr_mapped, sizeof(*ring->pages), gfp | __GFP_RETRY_MAYFAIL);
@@ -410,14 +411,14 @@ int memory_alloc(struct spscring *ring, int node)
 
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		/* the control pages have rights of their own, so they are single */
+		/* each control page is a chunk of its own: the ends' rights to them differ */
 		order = i < RING_PAGE_DATA ? 0 : min_t(unsigned int, most,
 						       ilog2(ring->nr_pages - i));
 		page = memory_alloc_chunk(node, gfp | __GFP_ZERO, order);
 		if (!page)
 			return -ENOMEM;
 		n = compound_nr(page);
-		/* what failed once is not asked for again */
+		/* do not try again for a size that has failed */
 		if (n < 1UL << order)
 			most = ilog2(n);
 		for (k = 0; k < n; k++)
@@ -438,10 +439,11 @@ int memory_alloc(struct spscring *ring, int node)
 }
 
 /**
- * memory_free() - give a ring's pages back, and what was charged for them
+ * memory_free() - free and uncharge a ring's pages
  * @ring: the ring; no mapping of it is left
  *
- * A driver's are charged to nobody: whoever holds one frees it.  Context: may sleep.
+ * Pages that somebody else still holds stay charged, see the top.  A driver's pages are charged
+ * to nobody: the last holder of each frees it.  Context: may sleep.
  */
 void memory_free(struct spscring *ring)
 {
@@ -454,7 +456,7 @@ void memory_free(struct spscring *ring)
 		struct page *page = ring->pages[i];
 
 		n = compound_nr(page);
-		/* nobody else has a use for its lru: it was never on one */
+		/* page->lru is free for use here: the page was never on an LRU list */
 		if (account)
 			list_add(&page->lru, &account->chunks);
 		else

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * read() and write() of an endpoint, for programs that do not map: whole records,
- * as the inlines move them; of any size, one a call.  Each call takes the end up at
- * its cursor, so an end is used by calls or by a mapping, not by both at once.
+ * read() and write() of an endpoint, for programs that do not map the ring.  A call moves whole
+ * elements, or one record of variable size, by the same inlines as other users.  Each call makes
+ * a new handle at the end's cursor: use an end by calls or by a mapping, not by both at once.
  *
- * Only this end's own calls wait for one that user memory holds up.
+ * A page fault in user memory can hold a call up.  Only other calls of the same end wait for it.
  */
 #include <linux/fs.h>
 #include <linux/mutex.h>
@@ -21,8 +21,9 @@ static bool rw_nonblock(const struct kiocb *iocb)
 }
 
 /*
- * A long call is one that others may come between.  After its first try: io_uring's may
- * have a signal pending that is none, and one that may not wait is asked again by poll.
+ * Let a long call be preempted and interrupted.  Check for signals only after a first try: an
+ * io_uring task may seem to have a signal pending that is none.  A call that may not wait gets
+ * -EAGAIN, and poll brings it back.
  */
 static int rw_breathe(bool nonblock)
 {
@@ -39,12 +40,12 @@ static int rw_lock(struct mutex *lock, bool nonblock)
 	return mutex_lock_interruptible(lock) ? -ERESTARTSYS : 0;
 }
 
-/* 0: try again; or why not, in the order in which it can be told. */
+/* Wait for @index unless @nonblock.  Return: 0 try again; or a negative errno. */
 static int rw_wait(struct spscring *ring, u32 role, u64 index, bool nonblock)
 {
 	if (nonblock)
 		return wait_ready(ring, role, index);
-	/* nobody fences */
+	/* no sleep in such a ring: its peers never fence */
 	if (ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL) {
 		int err = wait_ready(ring, role, index);
 
@@ -54,8 +55,9 @@ static int rw_wait(struct spscring *ring, u32 role, u64 index, bool nonblock)
 }
 
 /*
- * A handle of a call always fences: its process may map nothing, and so not be interrupted.
- * So it need not tell where it runs either.
+ * A call's handle always fences: it reads an event index that is nothing but the fence bit.  Its
+ * process may have mapped nothing, and fence_interrupt() would not find its CPU.  For the
+ * same reason the handle need not note its CPU.
  */
 static const u64 rw_fence = SPSCRING_FENCE;
 
@@ -72,8 +74,9 @@ static void rw_consumer_fences(struct spscring_consumer_base *c)
 }
 
 /*
- * A user that maps may have scribbled over its own page before it calls: records from an
- * odd position reach beyond the mapping, and so do more than the capacity.
+ * A user who maps the end may have written impossible words into its own page before the call.
+ * Break the ring then: records at a misaligned position, or more of them than the capacity, would
+ * reach beyond the mapping.
  */
 static int rw_broken(struct spscring *ring)
 {
@@ -101,15 +104,15 @@ static int rw_producer(struct spscring *ring, struct spscring_record_producer *p
 	return 0;
 }
 
-/* Before each record, so that none is moved once SHUTDOWN has been asked for. */
+/* Check before each element or record: none moves once the end's shutdown has begun. */
 static int rw_over(struct spscring *ring, u32 role)
 {
 	return ring_is_over(ring, role) ? -ESHUTDOWN : 0;
 }
 
 /*
- * Room is no use without a reader.  Who overwrites or drops does not ask for one: there
- * what is lost is to have its number.
+ * Is a write refused although there may be room?  Without a consumer room is useless.  A ring
+ * that overwrites or drops takes the write even then: lost records get their sequence numbers.
  */
 static int rw_refused(struct spscring *ring)
 {
@@ -191,7 +194,7 @@ static ssize_t rw_read_record(struct spscring *ring, struct iov_iter *to, bool n
 			spscring_record_pop_iter(&c, to);
 		if (ret != -EAGAIN && (ret != -EBUSY || nonblock))
 			return ret;
-		/* words come before the cursor that tells of them */
+		/* the wait saw the cursor beyond a word that is still not there: a lie */
 		if (ret == -EAGAIN && c.base.pos == waited)
 			return spscring_consumer_broken(&c.base);
 		waited = ret == -EAGAIN ? c.base.pos : U64_MAX;
@@ -202,21 +205,22 @@ static ssize_t rw_read_record(struct spscring *ring, struct iov_iter *to, bool n
 }
 
 /**
- * rw_read() - pop as many records as fit; of records of any size one
+ * rw_read() - pop as many elements as fit, or one record of variable size
  * @ring: the ring, whose consumer the caller is
- * @lock: of the end's calls
+ * @lock: serialises the end's calls
  * @iocb: the call
- * @to: where to
+ * @to: where to copy to
  *
- * Waits for one record, unless O_NONBLOCK or IOCB_NOWAIT.  One of any size that has no
- * bytes gives 0, as does the end of the stream, which has POLLRDHUP and in INFO no
- * length.  Of a ring that overwrites it is the oldest that is left.
+ * Waits until there is one to pop, unless O_NONBLOCK or IOCB_NOWAIT.  An empty record of
+ * variable size returns 0, as does the end of the stream; only at the latter poll reports
+ * POLLRDHUP while INFO reports no length.  In a ring that overwrites it pops the oldest record
+ * that is left.
  *
- * Return: bytes, of whole records; 0 the producer has shut down and all is read;
- * -ESHUTDOWN this end has; -EAGAIN; -EINVAL no room for a record, -EMSGSIZE not for this
- * one of any size, which stays; -EPIPE the producer has died, or the ring is broken;
- * -EFAULT; -EOPNOTSUPP it would sleep on a ring that is BUSY_POLL; -EBUSY it
- * may not wait, there is more, and it has tried long enough; -ERESTARTSYS.
+ * Return: bytes, of whole elements or of the record; 0 the producer has shut down and all is
+ * read; -ESHUTDOWN this end has shut down; -EAGAIN; -EINVAL @to has no room for one element;
+ * -EMSGSIZE @to has no room for the record, which stays; -EPIPE the producer has died, or the
+ * ring is broken; -EFAULT; -EOPNOTSUPP it would sleep on a BUSY_POLL ring; -EBUSY it may not
+ * wait, there is more, but it has tried as often as it may; -ERESTARTSYS.
  */
 ssize_t rw_read(struct spscring *ring, struct mutex *lock, struct kiocb *iocb, struct iov_iter *to)
 {
@@ -242,7 +246,7 @@ static ssize_t rw_write_frames(struct spscring *ring, struct iov_iter *from, boo
 	struct spscring_producer p;
 	int err;
 
-	/* it may have been longer, and cut on its way here by whoever knows of no records */
+	/* a caller that knows of no elements, such as splice, may have cut one in two */
 	if (iov_iter_count(from) && iov_iter_count(from) < size)
 		return -EINVAL;
 	err = ring_producer_handle(ring, &p);
@@ -253,7 +257,7 @@ static ssize_t rw_write_frames(struct spscring *ring, struct iov_iter *from, boo
 			done += size;
 		if (err == -EAGAIN) {
 			err = rw_wait(ring, SPSCRING_PRODUCER, p.base.pos + 1, nonblock);
-			/* told of room by the exact cursor, which the next try is to read */
+			/* the wait saw room by the exact cursor: the next try reads it at once */
 			p.base.fails = 0;
 		}
 		err = err ?: rw_breathe(nonblock);
@@ -261,10 +265,13 @@ static ssize_t rw_write_frames(struct spscring *ring, struct iov_iter *from, boo
 	return done ?: err;
 }
 
-/* In a ring that overwrites: so much at once makes room, between two looks for a kill. */
+/* In a ring that overwrites: bytes of old records given up between two checks for a signal. */
 #define RW_OVERWRITE	(1ULL << 20)
 
-/* A record of @size may lie over very many small ones: the first of them out of its way. */
+/*
+ * A long record may overwrite very many short ones.  Give up all but the last of them here, in
+ * steps that a signal can interrupt; the push gives up the rest.
+ */
 static int rw_overwrite(struct spscring_record_producer *p, u64 size, bool nonblock)
 {
 	const struct spscring_producer_base *b = &p->base;
@@ -287,7 +294,7 @@ static ssize_t rw_write_record(struct spscring *ring, struct iov_iter *from, boo
 	u64 size;
 	int err;
 
-	/* it may have been longer, and was cut on its way here */
+	/* the kernel cuts a longer write to this length before it comes here */
 	if (length >= MAX_RW_COUNT)
 		return -EMSGSIZE;
 	size = spscring_record_size(ring->geometry.stride, length);
@@ -306,22 +313,23 @@ static ssize_t rw_write_record(struct spscring *ring, struct iov_iter *from, boo
 }
 
 /**
- * rw_write() - push as many records as are whole; of any size one, of all bytes
+ * rw_write() - push all whole elements of a buffer, or all of it as one record
  * @ring: the ring, whose producer the caller is
- * @lock: of the end's calls
+ * @lock: serialises the end's calls
  * @iocb: the call
- * @from: where from
+ * @from: where to copy from
  *
- * Waits for room for them all, unless O_NONBLOCK or IOCB_NOWAIT, and never in a ring that
- * drops or overwrites.  No bytes are an empty record where these are of any size; poll
- * says that there is room once there is for the one that had to wait.
+ * Waits for room for all of it, unless O_NONBLOCK or IOCB_NOWAIT; it never waits in a ring that
+ * drops or overwrites.  In a ring of records of variable size no bytes are an empty record.
+ * After -EAGAIN for such a record poll reports room only once there is enough for that record.
  *
- * Return: bytes, of whole records: fewer than asked when something came between, or what
- * is left is not a whole one; -EINVAL not even one; -EMSGSIZE more than the ring can hold;
- * -ENOBUFS dropped; -ESHUTDOWN this end or the consumer has shut down; -EPIPE it has died, or the
- * ring is broken (there is no SIGPIPE); otherwise as rw_read().  One that drops has room
- * for some whose reader has ended, and one that overwrites for all.  A call that a
- * SHUTDOWN in another thread finds in progress moves the record that it is at, at most.
+ * Return: bytes, of whole elements or of the record; fewer than asked if an error or a signal
+ * came after the first element, or the rest is no whole element; -EINVAL less than one element;
+ * -EMSGSIZE more than the ring can hold; -ENOBUFS dropped; -ESHUTDOWN this end or the consumer
+ * has shut down; -EPIPE the consumer has died, or the ring is broken (there is no SIGPIPE);
+ * otherwise as rw_read().  After the consumer's end a ring that drops takes what it has room
+ * for, and one that overwrites takes all.  If another thread calls SHUTDOWN, a call in progress
+ * moves at most the element or record that it is copying.
  */
 ssize_t rw_write(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
 		 struct iov_iter *from)

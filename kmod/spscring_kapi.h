@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * spscring for kernel code.  A driver makes a ring, or takes the one behind a
- * user's ring fd, claims an end, and moves records by the inlines of
- * <linux/spscring_ring.h>, or of <linux/spscring_record.h> where they are of any
- * size, which any context may call; the functions here may sleep.  A push that finds
- * the consumer asleep wakes it.  Who claims an end says what it takes the records for,
- * as a ring may be a user's: -EPROTOTYPE if they are others.
+ * spscring for kernel code.  A driver makes a ring, or gets the one behind a user's ring fd,
+ * and claims an end.  Then it moves elements by the inlines of <linux/spscring_ring.h>, or
+ * records of variable size by those of <linux/spscring_record.h>.  Any context may call the
+ * inlines; the functions here may sleep.  A push that finds the consumer asleep wakes it.  A
+ * claim names the size of an element and the type tag that the caller expects, as a ring may
+ * be a user's; if the ring's differ, the claim fails with -EPROTOTYPE.
  *
  *	ring = spscring_create(&want);
  *	spscring_claim_producer(ring, &p, sizeof(record), TAG);
@@ -15,13 +15,13 @@
  *	...
  *	spscring_destroy(ring);
  *
- * Of a ring that no user is ever to reach, spscring_create_private() takes less memory and
- * fewer cache lines.
+ * A ring that no user ever reaches takes less memory and fewer cache lines if it is made by
+ * spscring_create_private().
  *
- * Whoever holds the other end is not trusted: he can send any bytes, refuse to read or
- * write, end the stream, or break the ring, which the driver's own calls then tell
- * (EPIPE), and no more than that.  What that does to the users after him is the driver's
- * choice: spscring_watch().  Every call here can fail, and says how.
+ * A driver need not trust a user who holds the other end.  The user can send any bytes, refuse
+ * to read or write, end the stream, or break the ring, after which the driver's calls return
+ * -EPIPE; nothing else.  The driver chooses by spscring_watch() what that means for the users
+ * who come after.  Every call here can fail; its description lists the errors.
  */
 #ifndef _SPSCRING_KAPI_H
 #define _SPSCRING_KAPI_H
@@ -40,47 +40,47 @@ struct spscring *spscring_from_fd(int fd);
 void spscring_put(struct spscring *ring, u32 roles);
 void spscring_destroy(struct spscring *ring);
 
-#define SPSCRING_WATCH_AGAIN	(1U << 0)	/* who shuts the end down does it for himself */
+#define SPSCRING_WATCH_AGAIN	(1U << 0)	/* others may claim the end after a shutdown */
 
 /**
- * struct spscring_watch - what becomes of an end that users claim.
+ * struct spscring_watch - callbacks for the users of an end.
  * @flags:	SPSCRING_WATCH_*; other bits are refused.
- * @claimed:	a user has taken the end, and can do nothing yet: the call that took it has
- *		not returned.
- * @ended:	he has let go of it: he has no fd and no mapping any more.  @how is
- *		SPSCRING_SHUT_DOWN, or SPSCRING_DEAD without a shutdown.  What he holds of
- *		the pages by other means (a pipe that he vmsplice()d to) he could write or
- *		read on: until he lets go of that the next claim, and a reset, are EBUSY.
- * @broken:	a user claims the end and is to be refused with EPIPE, since the ring is
- *		broken: by what the last user left in it, or because an end found that out
- *		before.  If spscring_reset_*() mends it here he is not refused.
- * @data:	for them.
+ * @claimed:	a user has claimed the end.  The user cannot use it yet, as the call that
+ *		claims has not returned.
+ * @ended:	the user has let go of the end, and has no fd and no mapping of it any more.
+ *		@how is SPSCRING_SHUT_DOWN, or SPSCRING_DEAD without a shutdown.  A user may
+ *		still hold pages by other means (a pipe after vmsplice()), and could read or
+ *		write them: until these are free, the next claim and a reset fail with -EBUSY.
+ * @broken:	a user's claim is about to fail with EPIPE, since the ring is broken: by the
+ *		words that the last user left, or because an end found it out before.  If this
+ *		callback makes the ring work again by spscring_reset_*(), the claim succeeds.
+ * @data:	argument of the callbacks.
  *
- * Whoever opens an end may shut it down, kill himself, or write words that cannot be,
- * and does so to all users after him unless the driver sees to it:
+ * A user may shut an end down, die, or write impossible words.  Unless the driver prevents it,
+ * that concerns all users after this one:
  *
- *	shutdown	Final, for the end.  With SPSCRING_WATCH_AGAIN the driver's end
- *			and the user's see SHUT_DOWN until he has closed; then another
- *			can claim the end and goes on where he was, as after a death.
- *			EBUSY to whoever claims it earlier.
- *	a death		Another can claim the end, and goes on where he was.
- *	a lie		The ring is broken, for good.  The driver learns it from its own
- *			push or pop (EPIPE), from spscring_get_info(), from @broken.  Once
- *			the user has closed (@ended) spscring_reset_*() makes the ring
- *			work again; it may be called by @ended and by @broken.
+ *	shutdown	Final for the end.  With SPSCRING_WATCH_AGAIN both ends find SHUT_DOWN
+ *			only until the user has closed; a claim fails with EBUSY before that.
+ *			Then another user can claim the end, and continues at its position,
+ *			as after a death.
+ *	a death		Another user can claim the end, and continues at its position.
+ *	a lie		The ring is broken for good.  The driver learns it from its own push or
+ *			pop (-EPIPE), from spscring_get_info(), or by @broken.  Once the user
+ *			has closed (@ended), spscring_reset_*() makes the ring work again;
+ *			@ended and @broken may call it.
  *
- * Any callback may be NULL.  They are called in process context, with no lock held that
- * pushes, pops, spscring_reset_*(), _shutdown_*(), _claim_*(), _get_info(), and
- * _export_device() take, one at a time for a ring, in the order in which things happened,
- * by whatever task claims or closes: one that is exiting, or has a signal pending, or a
- * kernel thread.  They may sleep, but the user's call waits for them, as do others that
- * claim or close an end of the ring.  They must not wait for such a call, nor make one of
- * their own: spscring_export_file() and _fd() say -EDEADLK.  A driver's own call of these
- * two calls @claimed before it returns.  Where the callbacks of one ring destroy or unwatch
- * another, those of the other must not do so to the first.
+ * Any callback may be NULL.  The callbacks of a ring run one at a time, in the order of what
+ * they report, and in process context, in whatever task claims or closes: it may be exiting,
+ * have a signal pending, or be a kernel thread.  No lock is held that pushes, pops,
+ * spscring_reset_*(), _shutdown_*(), _claim_*(), _get_info() or _export_device() take.  A
+ * callback may sleep, but the user's call waits for it, and so does each other call that
+ * claims or closes an end of the ring.  A callback must not wait for such a call, nor make one:
+ * spscring_export_file() and _fd() return -EDEADLK there.  If the driver itself calls one of
+ * these two, @claimed runs before the call returns.  If the callbacks of one ring destroy or
+ * unwatch a second ring, the callbacks of the second must not do so to the first.
  *
- * A callback that resets uses the driver's handle, so nothing else of the driver's may at
- * that time: no push or pop, and no shutdown before spscring_unwatch().
+ * A callback that resets uses the driver's handle.  The driver must not use that handle at the
+ * same time: no push or pop, and no shutdown before spscring_unwatch().
  */
 struct spscring_watch {
 	u32 flags;

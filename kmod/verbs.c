@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What kernel code does with an end beside the inlines of the headers: it waits, moves records
- * to and from an iov_iter, and shuts down.
+ * The verbs of kernel code that are not inlines of the headers: wait, move a record from or to
+ * an iov_iter, and shut down.
  */
 #include <linux/export.h>
 #include <linux/uio.h>
@@ -9,7 +9,10 @@
 #include "ring.h"
 #include "spscring_kapi.h"
 
-/* May an end of kernel code sleep for @n?  Before a look, which is to find only what counts. */
+/*
+ * May a kernel end wait for @n?  Check before the spin, which must not succeed where the wait is
+ * refused.
+ */
 static int wait_refused(const struct spscring *ring, u32 role, int over, u64 n)
 {
 	if (!n || n > ring->geometry.capacity)
@@ -36,16 +39,16 @@ static int wait_room(struct spscring_producer_base *p, u64 n, s64 deadline)
  * @n: how many, at most the capacity
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
- * Looks for some tens of microseconds first where it was worth it the last times;
- * @p->base.spin_max and @p->base.spin 0: not at all.  A user who holds the other end can
- * have it wait for ever.  While nobody holds that it comes back at once, with what became
- * of the last holder (-ESHUTDOWN, -EPIPE): who tries again waits for the next one first,
- * see @claimed of struct spscring_watch.
+ * It spins for some tens of microseconds first if that paid off in the last waits; set
+ * @p->base.spin_max and @p->base.spin to 0 to switch that off.  A user who holds the other end
+ * can make it wait for ever.  After the last holder shut down or died, it returns -ESHUTDOWN or
+ * -EPIPE at once until the next claim: wait for @claimed of struct spscring_watch before
+ * another try.
  *
  * Context: process, may sleep; interruptible.
  *
- * Return: 0; -EINVAL @n is 0 or more than the capacity; or as struct
- * spscring_wait tells; and -ERESTARTSYS a signal is pending.
+ * Return: 0; -EINVAL @n is 0 or more than the capacity; -ERESTARTSYS a signal is pending; or as
+ * described at struct spscring_wait.
  */
 int spscring_wait_room(struct spscring_producer *p, u64 n, s64 deadline)
 {
@@ -56,7 +59,7 @@ EXPORT_SYMBOL_GPL(spscring_wait_room);
 /**
  * spscring_record_wait_room() - sleep until there is room
  * @p: the producer
- * @bytes: of the ring, see spscring_record_needs(); at most the capacity
+ * @bytes: how much, in bytes of the ring, see spscring_record_needs(); at most the capacity
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
  * Context: as spscring_wait_room().
@@ -70,15 +73,15 @@ int spscring_record_wait_room(struct spscring_record_producer *p, u64 bytes, s64
 EXPORT_SYMBOL_GPL(spscring_record_wait_room);
 
 /**
- * spscring_wait_records() - sleep until records are there
+ * spscring_wait_records() - sleep until elements are there
  * @c: the consumer
  * @n: how many, at most the capacity
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
  * Context: process, may sleep; interruptible.
  *
- * Return: as spscring_wait_room(); 0 with fewer than @n there, but not none, where
- * struct spscring_notify says that what is there is enough.
+ * Return: as spscring_wait_room(); also 0 if fewer than @n, but at least one, are there and no
+ * more can come, see "Sleep" in <linux/spscring.h>.
  */
 int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline)
 {
@@ -91,7 +94,7 @@ int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline)
 		return err;
 	if (!spscring_spin_records(c, n))
 		err = wait_sleep(b->ring, SPSCRING_CONSUMER, b->pos + n, deadline);
-	/* tails come in order; a later one alone would have the caller try for ever */
+	/* honest tails grow in order; with only a later one the caller would retry for ever */
 	if (!err && !spscring_has_records(c, 1))
 		return spscring_consumer_broken(b);
 	return err;
@@ -101,7 +104,7 @@ EXPORT_SYMBOL_GPL(spscring_wait_records);
 /**
  * spscring_record_wait_records() - sleep until records are there
  * @c: the consumer
- * @bytes: of the ring, 1 for the next; at most the capacity
+ * @bytes: how many bytes of the ring, 1 for the next record; at most the capacity
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
  * Context: process, may sleep; interruptible.
@@ -126,17 +129,16 @@ int spscring_record_wait_records(struct spscring_record_consumer *c, u64 bytes, 
 EXPORT_SYMBOL_GPL(spscring_record_wait_records);
 
 /**
- * spscring_record_push_iter() - push one record, gathered
+ * spscring_record_push_iter() - push one record, gathered from an iov_iter
  * @p: the producer, with nothing reserved
- * @from: where its bytes are; on success advanced by @length
+ * @from: the record's bytes; on success advanced by @length
  * @length: in bytes; may be 0
  *
- * Copied straight into its place in the ring.  Context: as a push, any; process, and
- * it may sleep, where @from is of user memory.
+ * It copies straight into the ring.  Context: any; process, and it may sleep, if @from is user
+ * memory.
  *
- * Return: 0, or a negative errno, see the top of <linux/spscring_record.h>, and
- * -EFAULT @from could not be read so far.  Then @from is where it was, and nothing
- * is published.
+ * Return: 0, or a negative errno, see the top of <linux/spscring_record.h>; -EFAULT not all of
+ * @length could be read.  On an error @from is where it was, and nothing is published.
  */
 int spscring_record_push_iter(struct spscring_record_producer *p, struct iov_iter *from,
 			      size_t length)
@@ -163,7 +165,7 @@ struct scatter {
 	size_t copied;
 };
 
-/* Once more where what was copied before was torn. */
+/* Called again if the producer overwrote the record during the copy: begin anew. */
 static int scatter_record(void *arg, const void *rec, u32 length)
 {
 	struct scatter *s = arg;
@@ -174,16 +176,16 @@ static int scatter_record(void *arg, const void *rec, u32 length)
 }
 
 /**
- * spscring_record_pop_iter() - pop one record, scattered
+ * spscring_record_pop_iter() - pop one record, scattered to an iov_iter
  * @c: the consumer
- * @to: where to copy it; on success advanced by its length
+ * @to: where to copy the record; on success advanced by its length
  *
- * A copy that nobody changes, of a user's ring too, straight from its place in the ring.
- * Context: as a pop, any; process, and it may sleep, where @to is of user memory.
+ * It copies straight from the ring; nobody changes the copy, also if a user is the producer.
+ * Context: any; process, and it may sleep, if @to is user memory.
  *
- * Return: its length in bytes; or a negative errno, as spscring_record_pop(), and
- * -EFAULT @to could not be written.  Then @to is where it was, and the record stays:
- * -EMSGSIZE it is longer than @to, or than the kernel moves at once, 2 GiB.
+ * Return: the record's length in bytes; or a negative errno as spscring_record_pop(), such as
+ * -EMSGSIZE the record is longer than @to or than the kernel moves at once, 2 GiB; -EFAULT @to
+ * could not be written.  On an error @to is where it was, and the record stays in the ring.
  */
 long spscring_record_pop_iter(struct spscring_record_consumer *c, struct iov_iter *to)
 {
@@ -210,11 +212,11 @@ static void shutdown_consumer(struct spscring_consumer_base *c)
 }
 
 /**
- * spscring_shutdown_producer() - end the producer's end cleanly
- * @p: the producer; each push and reserve says -ESHUTDOWN from here on
+ * spscring_shutdown_producer() - shut the producer's end down
+ * @p: the producer; each push and reserve returns -ESHUTDOWN from here on
  *
- * The consumer drains, then finds the end of the stream.  Final.  Not beside a push.
- * Context: process, may sleep.
+ * The consumer reads what is left, then finds the end of the stream.  A shutdown is final.  Do
+ * not call it during a push.  Context: process, may sleep.
  */
 void spscring_shutdown_producer(struct spscring_producer *p)
 {
@@ -223,7 +225,7 @@ void spscring_shutdown_producer(struct spscring_producer *p)
 EXPORT_SYMBOL_GPL(spscring_shutdown_producer);
 
 /**
- * spscring_record_shutdown_producer() - the same of records of any size
+ * spscring_record_shutdown_producer() - as spscring_shutdown_producer(), records of variable size
  * @p: the producer
  */
 void spscring_record_shutdown_producer(struct spscring_record_producer *p)
@@ -233,10 +235,10 @@ void spscring_record_shutdown_producer(struct spscring_record_producer *p)
 EXPORT_SYMBOL_GPL(spscring_record_shutdown_producer);
 
 /**
- * spscring_shutdown_consumer() - end the consumer's end cleanly
- * @c: the consumer; each pop and peek says -ESHUTDOWN from here on
+ * spscring_shutdown_consumer() - shut the consumer's end down
+ * @c: the consumer; each pop and peek returns -ESHUTDOWN from here on
  *
- * Final.  Not beside a pop.  Context: process, may sleep.
+ * A shutdown is final.  Do not call it during a pop.  Context: process, may sleep.
  */
 void spscring_shutdown_consumer(struct spscring_consumer *c)
 {
@@ -245,7 +247,7 @@ void spscring_shutdown_consumer(struct spscring_consumer *c)
 EXPORT_SYMBOL_GPL(spscring_shutdown_consumer);
 
 /**
- * spscring_record_shutdown_consumer() - the same of records of any size
+ * spscring_record_shutdown_consumer() - as spscring_shutdown_consumer(), records of variable size
  * @c: the consumer
  */
 void spscring_record_shutdown_consumer(struct spscring_record_consumer *c)
