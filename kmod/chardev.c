@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /dev/spscring: a ring fd is an open of it, an endpoint fd is one end of its
- * ring.
+ * /dev/spscring: an open makes a ring fd; SPSCRING_ENDPOINT on that makes an endpoint fd, which
+ * is one end of the ring.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -20,26 +20,26 @@
 #include "compat.h"
 #include "ring.h"
 
-/* Of the first version. */
+/* The size of the first version of struct spscring_info. */
 #define INFO_SIZE_1	offsetof(struct spscring_info, producer_sleep)
 
-/* What an endpoint file holds; ring is NULL until the end is claimed. */
+/* An endpoint file; ring is NULL until the end is claimed. */
 struct endpoint {
 	struct spscring *ring;
 	u32 role;
-	struct mutex io;	/* of read() and write() */
+	struct mutex io;	/* serialises read() and write() */
 };
 
-/* What a ring file holds; ring is NULL until CREATE. */
+/* A ring file; ring is NULL until CREATE. */
 struct ring_file {
 	struct spscring *ring;
-	wait_queue_head_t pollers;	/* who polls may have come before the ring */
-	struct wait_queue_entry relay;	/* from the ring's ends to the pollers */
+	wait_queue_head_t pollers;	/* not the ring's: a poll may come before CREATE */
+	struct wait_queue_entry relay;	/* wakes the pollers when the ring's ends are woken */
 };
 
 /*
- * The size comes first, at least the first version's; the rest as clone3() reads
- * it, a page at most.
+ * Read a caller's struct.  It begins with its size: @least, that of its first version, to a page.
+ * A longer or shorter struct than the kernel knows is handled as clone3() does.
  */
 static int copy_from_caller(void *to, size_t known, size_t least, void __user *from)
 {
@@ -73,15 +73,18 @@ static int show_info(struct spscring *ring, void __user *arg)
 }
 
 /*
- * All files are streams, as a pipe is.  The kernel's sendfile() would drop what it had
- * taken from one that says it can seek, and others seek back to give some of it back.
+ * All files are streams, as a pipe is.  From a file that can seek sendfile() would drop what it
+ * has read and cannot write, and other code would seek back to unread data.
  */
 static void make_stream(struct file *file)
 {
 	stream_open(file_inode(file), file);
 }
 
-/* There is nothing behind the memory that msync() could write to; fsync() is a pipe's. */
+/*
+ * msync() succeeds, as there is no storage to write to; its range never ends at LLONG_MAX.
+ * fsync(), whose range does, is refused as on a pipe.
+ */
 static int stream_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {
 	return end == LLONG_MAX ? -EINVAL : 0;
@@ -92,7 +95,7 @@ static int stream_fadvise(struct file *file, loff_t offset, loff_t len, int advi
 	return -ESPIPE;
 }
 
-/* Locks are the inode's, and that is one for all anonymous files of the kernel. */
+/* A file lock is on the inode, and all anonymous files of the kernel share one inode. */
 static int stream_lock(struct file *file, int cmd, struct file_lock *lock)
 {
 	return -ENOLCK;
@@ -121,7 +124,7 @@ static long ioctl_shutdown(struct endpoint *end, void __user *arg)
 		return -EINVAL;
 	if (down.flags & SPSCRING_SHUTDOWN_BROKEN)
 		spscring_broken(end->ring, end->role);
-	/* no record comes after the end: a write() in progress finishes its own, and no more */
+	/* no record after the end of the stream: a write() in progress finishes its record first */
 	ring_over(end->ring, end->role);
 	if (mutex_lock_interruptible(&end->io))
 		return -ERESTARTSYS;
@@ -250,10 +253,10 @@ static int endpoint_release(struct inode *inode, struct file *file)
 }
 
 /*
- * splice() and sendfile(), by read() and write(): of any size one record a call goes into
- * a pipe, and all that a pipe holds, or as much as was asked for, comes out as one.  A
- * page of the ring itself in a pipe would be written anew once its records are released,
- * while the pipe is yet to be read.
+ * splice() and sendfile() copy, by read() and write().  With records of variable size a call
+ * moves one record into a pipe; from a pipe, all bytes that it holds, or as many as were asked
+ * for, become one record.  The pages of the ring itself must not go into a pipe: the producer
+ * would overwrite them after their release, before the pipe is read.
  */
 static const struct file_operations endpoint_fops = {
 	.owner		= THIS_MODULE,
@@ -321,7 +324,7 @@ struct file *endpoint_file(struct spscring *ring, u32 role)
 	}
 	make_stream(file);
 	file->f_mode |= FMODE_NOWAIT;
-	/* last, since it cannot be taken back unseen */
+	/* the claim comes last: it could not be undone without the peer and watchers noticing */
 	err = endpoint_claim(end, ring, role);
 	if (err) {
 		fput(file);
@@ -355,7 +358,7 @@ int endpoint_fd(struct spscring *ring, u32 role)
 
 /**
  * endpoint_open() - claim an end for a device node's file
- * @file: being opened
+ * @file: the file that is being opened
  * @ring: the ring
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
  *
@@ -370,7 +373,7 @@ int endpoint_open(struct file *file, struct spscring *ring, u32 role)
 
 	if (!(file->f_mode & needs))
 		return -EACCES;
-	/* it will be refused once this returns, and the end would have died of it */
+	/* the kernel refuses O_DIRECT once this returns, and a claimed end would die of that */
 	if (file->f_flags & O_DIRECT)
 		return -EINVAL;
 	end = endpoint_alloc();
@@ -384,13 +387,16 @@ int endpoint_open(struct file *file, struct spscring *ring, u32 role)
 	file->private_data = end;
 	make_stream(file);
 	file->f_mode |= FMODE_NOWAIT;
-	file->f_op = &endpoint_fops;	/* of the same owner: its reference stays */
+	file->f_op = &endpoint_fops;	/* same owner: the reference that open took stays valid */
 	return 0;
 }
 
 /* --------------------------------------------------------------- ring fd */
 
-/* Set once, by CREATE; what it points to is reached through it alone. */
+/*
+ * The ring of a ring file.  CREATE sets the pointer once; all accesses depend on the pointer, so
+ * READ_ONCE() orders them.
+ */
 static struct spscring *file_ring(struct file *file)
 {
 	struct ring_file *f = file->private_data;
@@ -444,7 +450,7 @@ static long ioctl_create(struct file *file, void __user *arg)
 	ring = ring_create(&want, RING_OF_USER);
 	if (IS_ERR(ring))
 		return PTR_ERR(ring);
-	/* the winner of two at once publishes a complete ring: full ordering */
+	/* two CREATEs may race: one wins; cmpxchg() is fully ordered, so its ring is complete */
 	if (cmpxchg(&f->ring, NULL, ring)) {
 		ring_put(ring);
 		return -EEXIST;
@@ -454,7 +460,7 @@ static long ioctl_create(struct file *file, void __user *arg)
 	return 0;
 }
 
-/* No fd is kept from others while it waits. */
+/* Claim with SPSCRING_ENDPOINT_WAIT.  It reserves no fd number while it sleeps. */
 static int endpoint_fd_wait(struct spscring *ring, u32 role)
 {
 	long pause = 0;

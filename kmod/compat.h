@@ -3,10 +3,10 @@
 #define _SPSCRING_COMPAT_H
 
 /*
- * What the kernels from 6.1 on do not have of the newest one, under the newest one's
- * names.  No other file of kmod/ asks for the kernel's version (tools/check looks).
- * Beside each shim stands the version from which the kernel has the thing itself: the
- * shim goes when that version is the oldest one supported.
+ * Interfaces of the newest kernel that older ones, from 6.1 on, lack; under the newest one's
+ * names.  No other file of kmod/ checks the kernel's version (tools/check enforces it).  The
+ * number at each shim is the first version that has the interface itself: remove the shim
+ * when that version is the oldest one supported.
  */
 #include <linux/eventfd.h>
 #include <linux/hrtimer.h>
@@ -40,7 +40,7 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flag
 #define copy_splice_read	generic_file_splice_read
 #endif
 
-/* 6.8; before 6.4 MAX_ORDER was the first order that is too large */
+/* 6.8; before 6.4 MAX_ORDER is the first order that is too large */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 #define MAX_PAGE_ORDER	(MAX_ORDER - 1)
 #elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
@@ -53,8 +53,8 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flag
 #endif
 
 /*
- * 6.10: counts all mappings of a folio and is there for modules.  A mapping of a whole
- * large folio by one PMD entry counts once.
+ * 6.10: folio_mapcount() counts all mappings of a folio, and modules can use it.  A mapping of
+ * a whole large folio by one PMD entry counts once.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 static inline int compat_folio_mapcount(struct folio *folio)
@@ -83,10 +83,10 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #endif
 
 /*
- * Who puts a PMD entry into a module's mapping?  From 6.15 on the module's own .huge_fault
- * does, by vmf_insert_folio_pmd().  In 6.1 the page fault code does, for the page that
- * .fault returns.  Between them nobody does: the page fault code came to look at the size
- * of the file, and a device has none.
+ * Which code puts a PMD entry into a module's mapping?  From 6.15 on, the module's own
+ * .huge_fault does, by vmf_insert_folio_pmd().  In 6.1 the page fault code does, for the page
+ * that .fault returns.  In the versions between, none does: their page fault code checks the
+ * size of the file, and a device has none.
  */
 #define COMPAT_HUGE_FAULT	(IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && \
 				 LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0))

@@ -2,9 +2,9 @@
 /*
  * Ends of drivers' rings as device nodes, see spscring_kapi.h.
  *
- * They are character devices of a region and a class of their own: misc_open() calls
- * a device's open with the lock of all misc devices held, and an open here claims,
- * which may take its time and calls the driver.
+ * The nodes are character devices of a region and a class of their own, not misc devices: an
+ * open here claims the end, which can take seconds and calls the driver, and misc_open() would
+ * hold the lock of all misc devices meanwhile.
  */
 #include <linux/cdev.h>
 #include <linux/ctype.h>
@@ -36,11 +36,11 @@ struct ring_export {
 	struct spscring *ring;
 	u32 role;
 	umode_t mode;
-	bool gone;		/* an inode that was opened before may still lead here */
+	bool gone;		/* removed; an inode that was opened before may still lead here */
 };
 
-static LIST_HEAD(exports);		/* as long as the name is in use */
-static DEFINE_MUTEX(exports_lock);	/* that list; held across no call */
+static LIST_HEAD(exports);		/* exports whose name is in use */
+static DEFINE_MUTEX(exports_lock);	/* guards the list; no other lock is taken under it */
 static DEFINE_IDA(export_minors);
 static dev_t export_region;
 static struct vfsmount *export_devtmpfs;	/* NULL: the kernel has none */
@@ -68,7 +68,7 @@ static int export_open(struct inode *inode, struct file *file)
 	return endpoint_open(file, export->ring, export->role);
 }
 
-/* chrdev_open() holds a reference to the owner, and the file one to the cdev. */
+/* While a file is open, chrdev_open() holds the owner for it, and the file holds the cdev. */
 static const struct file_operations export_fops = {
 	.owner	= THIS_MODULE,
 	.open	= export_open,
@@ -84,8 +84,8 @@ static void export_release(struct device *dev)
 }
 
 /*
- * A file name that the kernel leaves as it is ('!' is its '/'), and that does no harm in
- * the line of a log or of a uevent.
+ * Is the name a file name that devtmpfs uses unchanged (it turns '!' into '/'), and that is
+ * harmless in a line of a log or of a uevent?
  */
 static bool export_name_valid(const char *name)
 {
@@ -100,9 +100,10 @@ static bool export_name_valid(const char *name)
 }
 
 /*
- * -EEXIST if what bears the name in devtmpfs is another's than @mine, 0 if nothing is, or
- * why it cannot be told.  The kernel itself would not say so: the device would be there,
- * and its node would not.
+ * Does a file other than the node of @mine have the name in devtmpfs?  The kernel reports no
+ * error in that case: it adds the device, but not the node.
+ *
+ * Return: 0 no; -EEXIST yes; or another negative errno: it cannot be checked.
  */
 static int export_node_taken(const char *name, dev_t mine)
 {
@@ -123,7 +124,7 @@ static int export_node_taken(const char *name, dev_t mine)
 	return taken ? -EEXIST : 0;
 }
 
-/* Of two that want a name at once the first has it; device_add() would leave a stack trace. */
+/* Reserve the name: for a duplicate device_add() would log a stack trace. */
 static int export_enlist(struct ring_export *export)
 {
 	const char *name = dev_name(&export->dev);
@@ -192,7 +193,7 @@ static int export_add(struct ring_export *export)
 	err = cdev_device_add(&export->cdev, &export->dev);
 	if (err)
 		goto err_gone;
-	/* again: another subsystem may have been faster */
+	/* check again: another subsystem may have made a node of that name meanwhile */
 	err = export_node_taken(name, export->dev.devt);
 	if (err) {
 		cdev_device_del(&export->cdev, &export->dev);
@@ -201,30 +202,30 @@ static int export_add(struct ring_export *export)
 	return 0;
 
 err_gone:
-	/* its number could be opened for a moment, by an inode of somebody's making */
+	/* by a node made with mknod() somebody could open the device number for a moment */
 	WRITE_ONCE(export->gone, true);
 	return err;
 }
 
 /**
- * spscring_export_device() - an end as a device node
+ * spscring_export_device() - make a device node whose open claims an end
  * @ring: the ring, of spscring_create()
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
- * @name: of the node in /dev: 1 to 255 printable ASCII characters, no blank, '/' or '!'
- * @mode: its permissions until a udev rule says otherwise; 0 is 0600
+ * @name: the node's name in /dev: 1 to 255 printable ASCII characters, no blank, '/' or '!'
+ * @mode: the node's permissions unless a udev rule sets others; 0 is 0600
  *
- * Each open claims the end, so the second gets EBUSY until the first has let go; see
- * spscring_watch() for what a user may do to it, and for how the driver hears of it.
- * EACCES: the consumer's was not opened for reading, or the producer's not for writing; who
- * maps its pages needs both.  The node is of class "spscring", and goes with
- * spscring_destroy().
+ * Each open claims the end: a second open fails with EBUSY until the first user has let go.
+ * See spscring_watch() for what a user can do to the end, and for the driver's callbacks.  An
+ * open fails with EACCES if the consumer's node is not opened for reading, or the producer's
+ * not for writing; a user who maps the pages needs both.  The node is of class "spscring".
+ * spscring_destroy() removes it.
  *
- * Context: process, may sleep; from anywhere, a misc device's open and ioctl and the
- * callbacks of spscring_watch() too: it takes no lock that an open holds while it claims.
+ * Context: process, may sleep; also a misc device's open and ioctl, and the callbacks of
+ * spscring_watch(): it takes no lock that an open holds while it claims.
  *
- * Return: 0; -EINVAL a bad role, name or mode; -EPERM a ring of spscring_from_fd();
- * -EEXIST the name is taken, by an export or by whatever else devtmpfs has of it; -ENOSPC
- * no device number; -ENOMEM.
+ * Return: 0; -EINVAL a bad role, name or mode; -EPERM a ring of spscring_from_fd() or of
+ * spscring_create_private(); -EEXIST an export or another file in devtmpfs has the name;
+ * -ENOSPC no device number is left; -ENOMEM.
  */
 int spscring_export_device(struct spscring *ring, u32 role, const char *name, umode_t mode)
 {
@@ -271,9 +272,9 @@ static struct ring_export *export_of(struct spscring *ring)
 
 /**
  * export_remove() - remove a ring's device nodes
- * @ring: the ring, which is exported no more
+ * @ring: the ring; nobody exports it any more
  *
- * Waits for no open: one in progress has the end, or gets ENODEV.
+ * It does not wait for an open in progress: that one gets the end, or ENODEV.
  */
 void export_remove(struct spscring *ring)
 {
@@ -282,7 +283,7 @@ void export_remove(struct spscring *ring)
 	while ((export = export_of(ring))) {
 		WRITE_ONCE(export->gone, true);
 		cdev_device_del(&export->cdev, &export->dev);
-		/* then the name is free */
+		/* only after the device is gone is its name free */
 		export_delist(export);
 		put_device(&export->dev);
 	}

@@ -8,7 +8,7 @@
 
 static const char * const roles[] = { "none", "producer", "consumer" };
 
-/* What the kernel counts of an end's sleep, and what the end says of its own tries. */
+/* The kernel's counters of an end's sleep, and the end's own counters of its tries. */
 static void show_sleep(struct seq_file *m, struct spscring *ring, u32 role, const char *fails,
 		       const struct spscring_sleep_counters *count)
 {
@@ -29,10 +29,10 @@ static void show_sleep(struct seq_file *m, struct spscring *ring, u32 role, cons
 }
 
 /**
- * fdinfo_show() - a ring's state, for people
- * @m: where to
+ * fdinfo_show() - print a ring's state, for people
+ * @m: where to print
  * @ring: the ring
- * @role: the end that the file is, or 0: it is a ring fd
+ * @role: the end that the file is; 0 for a ring fd
  *
  * Context: process, may sleep.
  */

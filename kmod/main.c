@@ -8,9 +8,9 @@ unsigned long ring_max_bytes;
 module_param_named(max_bytes, ring_max_bytes, ulong, 0644);
 MODULE_PARM_DESC(max_bytes, "Most memory for all rings that users make, in bytes; 0: no limit");
 module_param_named(quiet_us, fence_quiet_us, uint, 0644);
-MODULE_PARM_DESC(quiet_us, "How long nobody has begun to sleep until a ring's publishes do without a fence, in microseconds");
+MODULE_PARM_DESC(quiet_us, "Time without a new sleeper after which a ring's publishes and releases need no fence, in microseconds");
 module_param_named(max_interrupts, fence_max_interrupts, uint, 0644);
-MODULE_PARM_DESC(max_interrupts, "How often a second each user's rings, and all drivers' together, may have a peer's CPUs interrupted so that it need not fence; 0: never");
+MODULE_PARM_DESC(max_interrupts, "How often a second the rings of one user, or of all drivers together, may interrupt a peer's CPUs in place of its fences; 0: never");
 
 static int frame_size_set(const char *value, const struct kernel_param *param)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The tracepoints, and what the inlines of spscring_ring.h call once theirs are
- * on.  They test the tracepoint's key themselves, in whatever module they are
- * in.  Context of all here: any.
+ * The tracepoints, and the functions that the inlines of spscring_ring.h call while a
+ * tracepoint is on.  The inlines test the tracepoint's key themselves, in the module that they
+ * are compiled into.  Context of all functions: any.
  */
 #include <linux/export.h>
 #include <linux/spscring_ring.h>
@@ -20,7 +20,7 @@ EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_sleep);
 EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_wake);
 
 /**
- * spscring_trace_full() - say that there is no room
+ * spscring_trace_full() - trace that a push found no room
  * @p: the producer's base
  */
 void spscring_trace_full(const struct spscring_producer_base *p)
@@ -30,7 +30,7 @@ void spscring_trace_full(const struct spscring_producer_base *p)
 EXPORT_SYMBOL_GPL(spscring_trace_full);
 
 /**
- * spscring_trace_push() - say that the next @n records are to be published
+ * spscring_trace_push() - trace the next @n elements, before they are published
  * @p: the producer
  * @n: how many
  */
@@ -41,12 +41,12 @@ void spscring_trace_push(const struct spscring_producer_base *p, u32 n)
 EXPORT_SYMBOL_GPL(spscring_trace_push);
 
 /**
- * spscring_trace_push_n() - the same for a batch that may not all find room
+ * spscring_trace_push_n() - trace a batch, which may not find room for all, before it is published
  * @p: the producer
- * @n: how many are wanted
+ * @n: how many the caller wants to push
  *
- * The event is to be there before any record and yet to be true, so the batch is
- * cut to the room there is by now, by the exact cursor.
+ * The event has to come before the first element, and to be true.  Therefore the batch is cut
+ * to the room that the consumer's exact cursor leaves.
  *
  * Return: how many to push, at least 1 unless @n is 0; or a negative errno.
  */
@@ -60,7 +60,7 @@ long spscring_trace_push_n(struct spscring_producer *p, u32 n)
 	if (b->pos == b->limit) {
 		int err;
 
-		/* whatever room it finds, the cursor is to be no more than a capacity behind */
+		/* store the cursor first: it must never lag by more than a capacity */
 		spscring_publish_cursor(b, b->pos);
 		err = spscring_refresh(b, 1);
 		if (err)
@@ -79,7 +79,7 @@ long spscring_trace_push_n(struct spscring_producer *p, u32 n)
 EXPORT_SYMBOL_GPL(spscring_trace_push_n);
 
 /**
- * spscring_trace_pop() - say that the next @n records are taken
+ * spscring_trace_pop() - trace the next @n elements, which are there to be popped
  * @c: the consumer
  * @n: how many
  */
@@ -90,9 +90,9 @@ void spscring_trace_pop(const struct spscring_consumer_base *c, u32 n)
 EXPORT_SYMBOL_GPL(spscring_trace_pop);
 
 /**
- * spscring_trace_pop_n() - say that the last @n records were taken
+ * spscring_trace_pop_n() - trace the last @n elements, which a batch has popped
  * @c: the consumer
- * @n: how many, or 0: of a batch of none
+ * @n: how many; with 0 nothing is traced
  */
 void spscring_trace_pop_n(const struct spscring_consumer_base *c, u32 n)
 {

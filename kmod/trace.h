@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tracepoints, in tracefs events/spscring.  Of an end that a user holds the
- * kernel sees what goes by ioctl, poll or its death; push, pop and full are those
- * of kernel ends.
+ * Tracepoints, in tracefs events/spscring.  At an end that a user holds, the kernel traces
+ * ioctls, polls and deaths only: push, pop and full are traced at kernel ends.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM spscring
@@ -56,7 +55,7 @@ TRACE_EVENT(spscring_endpoint,
 		      __entry->generation)
 );
 
-/* Role "none": a claim found it broken. */
+/* In the event "broken", role "none" says that a claim found the ring broken. */
 DECLARE_EVENT_CLASS(spscring_role,
 		    TP_PROTO(const struct spscring *ring, u32 role),
 		    TP_ARGS(ring, role),
@@ -77,7 +76,7 @@ DEFINE_EVENT(spscring_role, spscring_shutdown,
 	     TP_ARGS(ring, role)
 );
 
-/* Head and tail as the ends wrote them; perf has a head of its own. */
+/* Head and tail as the ends wrote them.  The arguments are not named so: perf uses "head". */
 TRACE_EVENT(spscring_death,
 	    TP_PROTO(const struct spscring *ring, u32 role, u32 generation, u64 popped, u64 pushed),
 	    TP_ARGS(ring, role, generation, popped, pushed),
@@ -96,7 +95,7 @@ TRACE_EVENT(spscring_death,
 		      __entry->tail)
 );
 
-/* A claim has read the ends' cursors, and walks from the producer's over what it has published. */
+/* A claim has read the cursors; next it walks from the producer's over what is published. */
 TRACE_EVENT(spscring_recover,
 	    TP_PROTO(const struct spscring *ring, u64 popped, u64 pushed),
 	    TP_ARGS(ring, popped, pushed),
@@ -109,7 +108,7 @@ TRACE_EVENT(spscring_recover,
 	    TP_printk("id=%llu head=%llu tail=%llu", __entry->id, __entry->head, __entry->tail)
 );
 
-/* Once until there is room again. */
+/* A push found no room; traced once until there is room again. */
 TRACE_EVENT(spscring_full,
 	    TP_PROTO(const struct spscring *ring, u64 pos),
 	    TP_ARGS(ring, pos),
@@ -121,9 +120,9 @@ TRACE_EVENT(spscring_full,
 );
 
 /*
- * A call's records: a push's before the peer can see them, a pop's when they are
- * there.  One record's push and pop notice that this is on at the next frame, or
- * once the ring was full or empty.
+ * The elements or records of a call: a push is traced before the peer can see them, a pop when
+ * they are there.  The push and pop of one element notice a tracepoint that was switched on only
+ * at the next frame, or when the ring is full or empty.
  */
 DECLARE_EVENT_CLASS(spscring_records,
 		    TP_PROTO(const struct spscring *ring, u64 first, u32 n),
@@ -148,8 +147,8 @@ DEFINE_EVENT(spscring_records, spscring_pop,
 );
 
 /*
- * A poll has looked whether its watermark, to index, is there; and then, before it
- * tells the peer, set the index that wakes the pollers.
+ * "poll": a poll has checked whether its watermark, at index, is reached.  "arm": the poll has
+ * set the index that wakes the pollers, and is about to publish the event index.
  */
 DECLARE_EVENT_CLASS(spscring_look,
 		    TP_PROTO(const struct spscring *ring, u32 role, u64 index, bool ready),
@@ -176,7 +175,7 @@ DEFINE_EVENT(spscring_look, spscring_arm,
 	     TP_ARGS(ring, role, index, ready)
 );
 
-/* A WAIT is on the list, until index, and looks a last time. */
+/* A WAIT for index is on the list, and is about to check a last time. */
 TRACE_EVENT(spscring_sleep,
 	    TP_PROTO(const struct spscring *ring, u32 role, u64 index),
 	    TP_ARGS(ring, role, index),
@@ -190,7 +189,7 @@ TRACE_EVENT(spscring_sleep,
 		      show_spscring_role(__entry->role), __entry->index)
 );
 
-/* Some of those who wait are woken; the index of who is left is told next. */
+/* Some waiters are woken; the event index of those left is published next. */
 DEFINE_EVENT(spscring_role, spscring_wake,
 	     TP_PROTO(const struct spscring *ring, u32 role),
 	     TP_ARGS(ring, role)

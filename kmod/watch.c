@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a driver hears of the users of its ring's ends, see spscring_kapi.h.
+ * A driver's callbacks for the users of its ring's ends, see spscring_kapi.h.
  *
- * Users' claims and last closes of a driver's ring come one at a time, each with its
- * callback, so that a driver hears of them in their order, and of none after it has
- * stopped to watch.
+ * watch_lock is held across a user's claim or last close of a driver's ring and the callback
+ * for it.  The callbacks therefore run in the order of what they report, and none runs after
+ * spscring_unwatch() has returned.
  */
 #include <linux/export.h>
 #include <linux/mutex.h>
@@ -23,7 +23,10 @@ static const struct spscring_watch *watch_of(struct spscring *ring, u32 role)
 	return ring_end_of(ring, role)->watch;
 }
 
-/* A callback's own calls are to be told from those of others: they would wait for it. */
+/*
+ * Note the task that runs a callback: a claim by the callback itself would wait for watch_lock
+ * for ever, and is refused (watch_nested()).
+ */
 static void watch_begin(struct spscring *ring)
 {
 	WRITE_ONCE(ring->watch_caller, current);
@@ -39,7 +42,7 @@ static bool watch_nested(const struct spscring *ring)
 	return READ_ONCE(ring->watch_caller) == current;
 }
 
-/* Whether the driver was asked to do something about it. */
+/* Call @broken.  Return: whether there is one, which may have reset the ring. */
 static bool watch_broken(struct spscring *ring, const struct spscring_watch *w)
 {
 	if (!w || !w->broken)
@@ -51,12 +54,12 @@ static bool watch_broken(struct spscring *ring, const struct spscring_watch *w)
 }
 
 /**
- * watch_claim() - take an end for a user
+ * watch_claim() - claim an end for a user
  * @ring: the ring
  * @role: which end
  *
- * Return: as ring_claim(); -EINTR killed while another claim or a callback is in
- * progress; -EDEADLK called by a callback.
+ * Return: as ring_claim(); -EPERM a private ring; -EINTR killed while another claim or a
+ * callback is in progress; -EDEADLK called by a callback.
  */
 int watch_claim(struct spscring *ring, u32 role)
 {
@@ -109,7 +112,7 @@ void watch_end(struct spscring *ring, u32 role)
 	mutex_unlock(&ring->watch_lock);
 }
 
-/* Returns what was there before. */
+/* Set or clear (NULL) an end's callbacks.  Return: those set before, or NULL. */
 static const struct spscring_watch *watch_set(struct spscring *ring, u32 role,
 					      const struct spscring_watch *watch)
 {
@@ -121,20 +124,21 @@ static const struct spscring_watch *watch_set(struct spscring *ring, u32 role,
 }
 
 /**
- * spscring_watch() - hear of the users of an end
+ * spscring_watch() - set callbacks for the users of an end
  * @ring: the ring, of spscring_create()
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER, the end that users claim
- * @watch: what to do, copied
+ * @watch: the callbacks; copied
  *
- * Holds for all users from here on, by spscring_export_device(), _file() and _fd(), and
- * for the last close of one who has the end already; until spscring_unwatch() or
- * spscring_destroy().  Kernel code that claims the end is not watched.
+ * The callbacks run for all users who claim the end from here on, by spscring_export_device(),
+ * _file() and _fd(), and for the last close of a user who holds the end already.  They last
+ * until spscring_unwatch() or spscring_destroy().  No callback runs for kernel code.
  *
- * Context: process, may sleep; not from a callback of the same ring, and with no lock
- * held that one takes.
+ * Context: process, may sleep; not from a callback of the same ring, and with no lock held that
+ * one takes.
  *
- * Return: 0; -EINVAL a bad role or flag; -EPERM a ring of spscring_from_fd(), whose ends
- * are its user's to give; -EBUSY the end is watched; -EDEADLK called by a callback; -ENOMEM.
+ * Return: 0; -EINVAL a bad role or flag; -EPERM a ring of spscring_from_fd(), whose user decides
+ * on its ends, or of spscring_create_private(); -EBUSY the end is watched already; -EDEADLK
+ * called by a callback; -ENOMEM.
  */
 int spscring_watch(struct spscring *ring, u32 role, const struct spscring_watch *watch)
 {
@@ -163,15 +167,15 @@ int spscring_watch(struct spscring *ring, u32 role, const struct spscring_watch 
 EXPORT_SYMBOL_GPL(spscring_watch);
 
 /**
- * spscring_unwatch() - hear no more of the users of an end
+ * spscring_unwatch() - remove the callbacks for the users of an end
  * @ring: the ring
- * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER; not watched: nothing happens
+ * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER; if it is not watched, nothing happens
  *
- * Once it returns no callback runs, and none comes.  SPSCRING_WATCH_AGAIN holds no more:
- * an end that its user has shut down stays so.  spscring_destroy() does it by itself.
+ * Once it returns, no callback runs.  SPSCRING_WATCH_AGAIN ends as well: an end that its user
+ * has shut down stays so.  spscring_destroy() unwatches both ends by itself.
  *
- * Context: process, may sleep: it waits for a callback and a claim in progress, so it is
- * not for a callback of the same ring, nor to be called with a lock held that one takes.
+ * Context: process, may sleep.  It waits for a callback and a claim in progress: do not call it
+ * from a callback of the same ring, nor with a lock held that one takes.
  */
 void spscring_unwatch(struct spscring *ring, u32 role)
 {
