@@ -38,8 +38,9 @@ struct ring_file {
 };
 
 /*
- * Read a caller's struct.  It begins with its size: @least, that of its first version, to a page.
- * A longer or shorter struct than the kernel knows is handled as clone3() does.
+ * Read a caller's struct.  It begins with its size, which is at least @least, the size of the
+ * struct's first version, and at most a page.  A longer or shorter struct than the kernel knows
+ * is handled as clone3() does.
  */
 static int copy_from_caller(void *to, size_t known, size_t least, void __user *from)
 {

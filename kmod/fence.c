@@ -40,7 +40,7 @@
 #include "compat.h"
 #include "ring.h"
 
-/* The quiet time: how long no sleep has begun when the kernel clears the bit, in µs. */
+/* The quiet time: the kernel clears the bit once no sleep has begun for so long, in µs. */
 unsigned int fence_quiet_us = 10000;
 
 /* When to try again after the budget has refused to clear the bit, in µs. */
@@ -307,7 +307,7 @@ void fence_interrupt(struct ring_end *end)
 	struct ring_end *peer = ring_end_of(end->ring, ring_peer(end->role));
 	cpumask_var_t cpus;
 
-	/* (M), (O): the event index, then the CPUs; the caller's unlock does not order them */
+	/* (M), (O): the event index, then whom to interrupt: an unlock does not order the two */
 	smp_mb();
 	if (alloc_cpumask_var(&cpus, GFP_ATOMIC | __GFP_NOWARN)) {
 		fence_targets(peer, cpus);
@@ -318,7 +318,7 @@ void fence_interrupt(struct ring_end *end)
 	} else {
 		smp_call_function(fence_interrupted, NULL, true);
 	}
-	smp_mb();	/* (M), (O): on this CPU as well, before the caller's last check */
+	smp_mb();	/* (M), (O): here as well, before the caller's last check */
 }
 
 /**

@@ -31,9 +31,9 @@ bool wait_late(const struct ring_end *end)
 }
 
 /*
- * Is the index that a poll has armed reached?  A poll that was ready has reported what was
- * there, so a full ring or a kick with NOW does not count for it, only a further publish or
- * release.
+ * Is the pollers' wait over?  A poll that was ready has reported what was there.  For it a full
+ * ring or a kick with NOW does not count, only a further publish or release, or that an end
+ * shuts down or dies.
  */
 bool wait_pollers_over(struct ring_end *end)
 {
@@ -241,9 +241,10 @@ static __poll_t wait_arm_and_poll(struct ring_end *end, bool polls)
  * @file: the file
  * @table: the poll table of whoever polls
  *
- * Return: EPOLLIN or EPOLLOUT with its NORM, at the watermark or when a call would return an
- * error at once; EPOLLRDHUP the peer has shut down; EPOLLHUP the peer has died; EPOLLRDHUP
- * and EPOLLHUP this end has shut down; EPOLLERR the ring is broken, or is a BUSY_POLL ring.
+ * Return: EPOLLIN or EPOLLOUT with its NORM, at the watermark or when a call would return end of
+ * file or an error at once; EPOLLRDHUP the peer has shut down; EPOLLHUP the peer has died;
+ * EPOLLRDHUP and EPOLLHUP this end has shut down; EPOLLERR the ring is broken, or is a
+ * BUSY_POLL ring.
  */
 __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table)
 {
