@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver whose users may do as they like: a thread moves u64 that count up, through
- * a ring whose other end is a node, /dev/spscring-driver; what it hears of its users is
- * in its parameters.
+ * A driver whose users may misbehave in any way.  A thread moves u64 that count up through
+ * a ring whose other end is the device node /dev/spscring-driver.  The driver counts the
+ * callbacks about its users in module parameters, where the tests read them.
  *
- * /dev/spscring-driver-late exports a ring of its own as /dev/spscring-driver-node for
- * as long as it is open: an open for reading in open(), one for writing by write().
+ * /dev/spscring-driver-late exports another ring as /dev/spscring-driver-node until its
+ * file is closed.  A file opened for reading exports in open(), one opened for writing
+ * in write().
  */
 #include <linux/delay.h>
 #include <linux/fs.h>
@@ -23,11 +24,11 @@ MODULE_PARM_DESC(role, "The users' end: 1 the producer, 2 the consumer");
 
 static bool again;
 module_param(again, bool, 0444);
-MODULE_PARM_DESC(again, "Who shuts it down does it for himself");
+MODULE_PARM_DESC(again, "A user's SHUTDOWN does not keep the next user from claiming the end");
 
 static bool mends;
 module_param(mends, bool, 0444);
-MODULE_PARM_DESC(mends, "A ring that is broken is reset");
+MODULE_PARM_DESC(mends, "Reset the ring when it is broken");
 
 static bool hold;
 static DECLARE_WAIT_QUEUE_HEAD(hold_queue);
@@ -45,28 +46,28 @@ static const struct kernel_param_ops hold_ops = {
 	.get = param_get_bool,
 };
 module_param_cb(hold, &hold_ops, &hold, 0644);
-MODULE_PARM_DESC(hold, "Who takes the end waits until this is 0");
+MODULE_PARM_DESC(hold, "Each user's open waits until this is 0, at most a minute");
 
-/* Each by callbacks, which come one at a time. */
+/* Only callbacks write these counters, and the module calls them one at a time. */
 static int claimed, shut_down, died, broken, resets;
 module_param(claimed, int, 0444);
-MODULE_PARM_DESC(claimed, "Users who have taken the end");
+MODULE_PARM_DESC(claimed, "Users who have claimed the end");
 module_param(shut_down, int, 0444);
-MODULE_PARM_DESC(shut_down, "Of them, who shut it down and have closed");
+MODULE_PARM_DESC(shut_down, "Users who have closed the end after a SHUTDOWN");
 module_param(died, int, 0444);
-MODULE_PARM_DESC(died, "Of them, who have closed and had not");
+MODULE_PARM_DESC(died, "Users who have closed the end without a SHUTDOWN");
 module_param(broken, int, 0444);
-MODULE_PARM_DESC(broken, "Users who came to a broken ring");
+MODULE_PARM_DESC(broken, "Users who tried to open a broken ring");
 module_param(resets, int, 0444);
-MODULE_PARM_DESC(resets, "Resets that worked");
+MODULE_PARM_DESC(resets, "Resets that succeeded");
 
-static DEFINE_MUTEX(lock);		/* the handles, and what follows */
+static DEFINE_MUTEX(lock);		/* protects both handles, value and moved */
 static struct spscring_producer producer;
 static struct spscring_consumer consumer;
 static u64 value;			/* the next to push */
 static u64 moved;
 module_param(moved, ullong, 0444);
-MODULE_PARM_DESC(moved, "Pushed, or popped");
+MODULE_PARM_DESC(moved, "Elements that the driver has pushed or popped");
 
 static struct spscring *ring;
 static struct task_struct *task;
@@ -102,7 +103,7 @@ static int stream(void *unused)
 	return 0;
 }
 
-static void mend(void)
+static void reset_broken(void)
 {
 	struct spscring_info info;
 	int err;
@@ -117,26 +118,26 @@ static void mend(void)
 	resets += !err;
 }
 
-static void user_came(void *unused)
+static void user_claimed(void *unused)
 {
 	WRITE_ONCE(claimed, claimed + 1);
-	/* no test is to leave a task behind for ever */
+	/* the time limit keeps a failed test from leaving a task behind for ever */
 	wait_event_timeout(hold_queue, !READ_ONCE(hold), 60 * HZ);
 }
 
-static void user_went(void *unused, u32 how)
+static void user_ended(void *unused, u32 how)
 {
 	if (how == SPSCRING_SHUT_DOWN)
 		WRITE_ONCE(shut_down, shut_down + 1);
 	else
 		WRITE_ONCE(died, died + 1);
-	mend();
+	reset_broken();
 }
 
 static void user_refused(void *unused)
 {
 	WRITE_ONCE(broken, broken + 1);
-	mend();
+	reset_broken();
 }
 
 static struct spscring *make_ring(void)
@@ -146,7 +147,7 @@ static struct spscring *make_ring(void)
 	});
 }
 
-/* ------------------------------------------------------- exported when asked */
+/* ------------------------------------------------------- exported on demand */
 
 static int late_export(struct file *file)
 {
@@ -203,7 +204,7 @@ static int ring_init(void)
 {
 	const struct spscring_watch watch = {
 		.flags = again ? SPSCRING_WATCH_AGAIN : 0,
-		.claimed = user_came, .ended = user_went, .broken = user_refused,
+		.claimed = user_claimed, .ended = user_ended, .broken = user_refused,
 	};
 	int err;
 
@@ -232,7 +233,7 @@ static int __init driver_test_init(void)
 	err = misc_register(&late_misc);
 	if (err)
 		goto err_stop;
-	/* last: from here on there are users */
+	/* last, because users can open the node from here on */
 	err = spscring_export_device(ring, role, "spscring-driver", 0600);
 	if (err)
 		goto err_misc;
@@ -256,6 +257,6 @@ static void __exit driver_test_exit(void)
 }
 module_exit(driver_test_exit);
 
-MODULE_DESCRIPTION("spscring: a driver whose users do as they like");
+MODULE_DESCRIPTION("spscring: a driver whose users may misbehave");
 MODULE_AUTHOR("The spscring authors");
 MODULE_LICENSE("GPL");

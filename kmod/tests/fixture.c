@@ -115,7 +115,7 @@ void user_consumer(struct fixture *f)
 void user_record_producer(struct fixture *f)
 {
 	const struct spscring_geometry *g = &f->info.geometry;
-	/* a consumer of records has its data begin at a word, not at a page */
+	/* a record consumer's data pointer is at the first word, not at the page's start */
 	void *base = ring_base(f, f->rc.base.data - (g->stride - SPSCRING_WORD));
 
 	spscring_record_producer_init(&f->rp, g, base + g->consumer_offset,
@@ -243,7 +243,7 @@ static long put_batch(struct fixture *f, u64 index, u32 n)
 
 	for (i = 0; i < n; i++)
 		fill(f->in + i * size, size, index + i);
-	/* a batch may end where the room ends that was known: ask once more */
+	/* a batch ends at the cached limit; the next call refreshes it */
 	while (done < n) {
 		long some = spscring_push_n(&f->p, f->in + done * size, n - done);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rings fed from a hard hrtimer, from a tasklet, from irq_work and, where there are
- * some to send, from NMIs, each with a node for the user who pops it.  A full ring is
- * tried again with the same value at the next tick, so a user who stays gets 0, 1, 2,
- * ... to the number of records, and then the end of the stream.
+ * Rings that a hard hrtimer, a tasklet, irq_work and, on machines that can send them, NMIs
+ * push into.  A user opens each ring's device node and pops.  When a ring is full, the source
+ * tries the same value at the next tick.  So a user who keeps reading gets 0, 1, 2, ... up to
+ * the number of elements, and then the end of the stream.
  */
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
@@ -20,11 +20,11 @@
 #include "spscring_kapi.h"
 
 #define RING_CAPACITY	1024
-#define BURST		64	/* then a quick consumer falls asleep */
+#define BURST		64	/* elements a tick: a fast consumer drains them and sleeps */
 
 static unsigned long records = 100000;
 module_param(records, ulong, 0444);
-MODULE_PARM_DESC(records, "How many records each ring gets before it is shut down");
+MODULE_PARM_DESC(records, "Elements that each ring gets before its producer shuts down");
 
 static unsigned int period_us = 200;
 module_param(period_us, uint, 0444);
@@ -35,8 +35,8 @@ struct source {
 	struct spscring *ring;
 	struct spscring_producer producer;
 	u64 value;
-	struct irq_work last;	/* no work is queued from an NMI */
-	struct work_struct end;	/* the end of the stream may sleep */
+	struct irq_work last;	/* queues @end, which an NMI cannot do */
+	struct work_struct end;	/* shuts the producer down, which may sleep */
 };
 
 enum { HRTIMER, TASKLET, IRQWORK, NMI, SOURCES };
@@ -92,7 +92,7 @@ static void irq_work_push(struct irq_work *unused)
 }
 
 #ifdef CONFIG_X86_LOCAL_APIC
-/* Where an NMI is due, or -1: one at a time, as there is one producer. */
+/* The CPU that an NMI is on its way to, or -1.  One at a time: the ring has one producer. */
 static atomic_t nmi_cpu = ATOMIC_INIT(-1);
 
 static int nmi_push(unsigned int type, struct pt_regs *regs)

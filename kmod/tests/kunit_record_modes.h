@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A parameter of cases: what a ring of records of any size does when it is full. */
+/* A parameter of KUnit cases: what a ring of records of variable size does when it is full. */
 #ifndef _SPSCRING_KUNIT_RECORD_MODES_H
 #define _SPSCRING_KUNIT_RECORD_MODES_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A parameter of cases: the size of an element. */
+/* A parameter of KUnit cases: the size of an element, in bytes. */
 #ifndef _SPSCRING_KUNIT_SIZES_H
 #define _SPSCRING_KUNIT_SIZES_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Both ends of a ring as nodes, for programs that know nothing of rings: what is
- * written to spscring-loop-in is read from spscring-loop-out.
+ * Both ends of a ring as device nodes, for programs that know nothing of rings: they read
+ * from spscring-loop-out what they have written to spscring-loop-in.
  */
 #include <linux/module.h>
 
@@ -9,9 +9,9 @@
 
 static struct spscring_create want = { .capacity = 4096, .record_size = 1, .name = "loop" };
 module_param_named(capacity, want.capacity, ullong, 0444);
-MODULE_PARM_DESC(capacity, "Of the ring, in records");
+MODULE_PARM_DESC(capacity, "Of the ring, in elements; in bytes for records of variable size");
 module_param_named(record_size, want.record_size, uint, 0444);
-MODULE_PARM_DESC(record_size, "In bytes");
+MODULE_PARM_DESC(record_size, "Size of an element, in bytes");
 module_param_named(flags, want.flags, uint, 0444);
 MODULE_PARM_DESC(flags, "SPSCRING_CREATE_*");
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver that may go at any time: a thread feeds a ring whose consumer's end
- * is a node, and nothing of the user's who opened it pins this module.
+ * A driver that can be unloaded at any time.  A thread pushes into a ring whose consumer's
+ * end is a device node; a user who has opened the node does not pin this module.
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -11,13 +11,13 @@
 
 static unsigned long capacity = 4096;
 module_param(capacity, ulong, 0444);
-MODULE_PARM_DESC(capacity, "Of the ring, in records of eight bytes");
+MODULE_PARM_DESC(capacity, "Of the ring, in elements of eight bytes");
 
 static struct spscring *ring;
 static struct spscring_producer producer;
 static struct task_struct *task;
 
-/* 0, 1, 2, ... for as long as the driver is there. */
+/* Push 0, 1, 2, ... until the driver is unloaded. */
 static int stream(void *unused)
 {
 	u64 value = 0;
