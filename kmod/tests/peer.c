@@ -22,11 +22,11 @@
 #include "spscring_peer.h"
 #include "trace.h"
 
-/* Failed tries, and records, between two looks at whether to go on. */
+/* The thread checks for STOP after so many failed tries, and after so many elements. */
 #define PEER_TRIES	256
 #define PEER_RECORDS	4096
 
-/* In ns: no wake-up is as late as this, but a lost one. */
+/* In ns: a sleep that lasts this long has lost its wake-up. */
 #define PEER_PATIENCE	(30 * NSEC_PER_SEC)
 
 struct peer {
@@ -35,19 +35,19 @@ struct peer {
 	struct completion finished;
 	bool stop;
 
-	/* the thread's, while it runs */
+	/* the thread alone uses these while it runs */
 	struct spscring_peer_start want;
 	struct spscring *ring;
 	struct spscring_producer p;
 	struct spscring_consumer c;
-	struct spscring_record_producer rp;	/* where records are of any size */
-	u32 role;		/* claimed of ring */
-	u32 size;		/* of a record */
+	struct spscring_record_producer rp;	/* for records of variable size */
+	u32 role;		/* the end of @ring that the thread holds */
+	u32 size;		/* of an element, or SPSCRING_ANY_SIZE */
 	u32 tries;
 	u32 seed;		/* of DAWDLE's pauses */
-	u64 due;		/* the next batch of PACED */
-	u64 polled;		/* what POLLED has pushed; the polls' */
-	bool watches;		/* polls */
+	u64 due;		/* when PACED pushes its next batch, in ns */
+	u64 polled;		/* what POLLED has pushed; its tracepoint probe counts it */
+	bool watches;		/* the probe is registered */
 	struct irq_work kick;
 	void *recs;
 	int (*run)(struct peer *peer, u64 n);
@@ -63,8 +63,8 @@ static int peer_pause(struct peer *peer)
 }
 
 /*
- * Who finds what it waited for only when its time is up, by the last look, has not
- * been woken for it; when there is nothing the peer is late.
+ * A wait polls a last time when its deadline passes.  If that poll succeeds, the kernel has
+ * lost the wake-up.  If the wait times out, the user's end is merely late.
  */
 static noinline int peer_sleep(struct peer *peer, bool popping)
 {
@@ -79,7 +79,7 @@ static noinline int peer_sleep(struct peer *peer, bool popping)
 		err = spscring_wait_room(&peer->p, 1, deadline);
 	if (!err && (s64)ktime_get_ns() >= deadline)
 		peer->result.lost++;
-	/* STOP interrupts it */
+	/* STOP interrupts the sleep; peer_pause() reports it */
 	if (err == -ETIMEDOUT || err == -ERESTARTSYS || err == -EINTR)
 		err = 0;
 	return err ?: peer_pause(peer);
@@ -103,14 +103,14 @@ static __always_inline int peer_again(struct peer *peer, int err, bool popping)
 
 /* What one call of an operation has done, and its buffer. */
 struct peer_tally {
-	u64 first;		/* sequence number when it began */
+	u64 first;		/* sequence number of the call's first element */
 	u64 done;
 	u64 wrong;
 	u64 checksum;
 	void *recs;
 };
 
-/* All of @n records; those that got through are counted whatever happens. */
+/* Push all @n elements.  @t counts those that were pushed, even if a later one fails. */
 static __always_inline int peer_push(struct peer *peer, struct peer_tally *t, u32 n, u32 size,
 				     bool one)
 {
@@ -137,7 +137,7 @@ static __always_inline int peer_push(struct peer *peer, struct peer_tally *t, u3
 	return 0;
 }
 
-/* 1 to @n records, or a negative errno. */
+/* Pop 1 to @n elements: how many, or a negative errno. */
 static __always_inline long peer_pop(struct peer *peer, struct peer_tally *t, u32 n, u32 size,
 				     bool one)
 {
@@ -157,7 +157,7 @@ static __always_inline long peer_pop(struct peer *peer, struct peer_tally *t, u3
 	}
 }
 
-/* Is what was popped what belongs at @seq?  The buffer has room for @batch records. */
+/* Count wrong elements among @n that begin with @seq.  The buffer has room for @batch. */
 static __always_inline void peer_check(struct peer_tally *t, u32 n, u32 batch, u32 size, u64 seq)
 {
 	const void *rec = t->recs;
@@ -168,7 +168,7 @@ static __always_inline void peer_check(struct peer_tally *t, u32 n, u32 batch, u
 	}
 }
 
-/* Up to some 50 µs, three times in four: either end falls asleep at any point. */
+/* Pause up to some 50 µs, three times in four, so that the peer falls asleep at any point. */
 static noinline void peer_dawdle(struct peer *peer)
 {
 	u32 i, n;
@@ -215,7 +215,7 @@ static int peer_await(struct peer *peer, u64 due)
 	return 0;
 }
 
-/* Late or not, what is due is pushed. */
+/* Push every batch that is due, even when the thread is late: none is skipped. */
 static __always_inline int peer_paced(struct peer *peer, struct peer_tally *t, u64 n, u32 size,
 				      u32 batch)
 {
@@ -257,8 +257,8 @@ static void peer_kick(struct irq_work *work)
 }
 
 /*
- * A poll of the consumer is between its look and what it tells: it holds the end's
- * lock, so a kick that is due comes once it has let go of it.
+ * Push while a poll of the consumer is between checking the ring and reporting the result.
+ * The poll holds the end's lock, so the kick is left to irq_work, which runs after that.
  */
 static void peer_in_poll(void *data, const struct spscring *ring, u32 role, u64 index, bool ready)
 {
@@ -291,7 +291,7 @@ static int peer_watch(struct peer *peer)
 	return err;
 }
 
-static void peer_watch_no_more(struct peer *peer)
+static void peer_unwatch(struct peer *peer)
 {
 	if (!peer->watches)
 		return;
@@ -304,7 +304,7 @@ static void peer_watch_no_more(struct peer *peer)
 	peer->watches = false;
 }
 
-/* The polls push; this lasts until STOP. */
+/* Wait for STOP while the probe in the consumer's polls pushes. */
 static int peer_polled_run(struct peer *peer, u64 n)
 {
 	int err;
@@ -312,12 +312,12 @@ static int peer_polled_run(struct peer *peer, u64 n)
 	do
 		schedule_timeout_interruptible(1);
 	while (!(err = peer_pause(peer)));
-	peer_watch_no_more(peer);
+	peer_unwatch(peer);
 	peer->result.done = peer->polled;
 	return err;
 }
 
-/* Records of any size are u64s here. */
+/* In a ring of records of variable size, push records of 8 bytes: their sequence numbers. */
 static int peer_records_run(struct peer *peer, u64 n)
 {
 	struct spscring_peer_result *result = &peer->result;
@@ -337,7 +337,7 @@ static int peer_records_run(struct peer *peer, u64 n)
 
 typedef int (*peer_run_fn)(struct peer *peer, struct peer_tally *t, u64 n, u32 size, u32 batch);
 
-/* That of u64s is known to the compiler. */
+/* The u64 branch passes a constant size, so that the compiler specialises the operation. */
 static __always_inline int peer_run(struct peer *peer, u64 n, peer_run_fn op)
 {
 	struct spscring_peer_result *result = &peer->result;
@@ -392,7 +392,7 @@ static void peer_shutdown(struct peer *peer)
 
 static void peer_put(struct peer *peer)
 {
-	peer_watch_no_more(peer);
+	peer_unwatch(peer);
 	if (!peer->ring)
 		return;
 	if (peer->want.flags & SPSCRING_PEER_SHUTDOWN)
@@ -407,7 +407,7 @@ static int peer_thread(void *data)
 	struct spscring_peer_result *result = &peer->result;
 	u64 total = peer->want.count ?: U64_MAX;
 
-	/* STOP's; one that came before it was ignored */
+	/* STOP sends SIGINT.  One sent earlier was ignored, but peer_pause() reads @stop. */
 	allow_signal(SIGINT);
 	result->err = peer_pause(peer);
 	while (!result->err && result->done != total)
@@ -439,7 +439,7 @@ static int peer_check_want(const struct spscring_peer_start *want)
 	return 0;
 }
 
-/* What is tested is sleep: an end looks once before it. */
+/* Do not spin, so that every wait that is not satisfied at once sleeps. */
 static void peer_sleeps(struct peer *peer)
 {
 	if (peer->role == SPSCRING_PRODUCER) {
@@ -451,7 +451,10 @@ static void peer_sleeps(struct peer *peer)
 	}
 }
 
-/* Any ring will do, as it is asked first what it is; of any size only to push into. */
+/*
+ * Take the ring's element size and type tag from the ring, so that any ring can be claimed.
+ * A ring of records of variable size can only be pushed into.
+ */
 static int peer_claim(struct peer *peer, struct spscring *ring)
 {
 	struct spscring_info info;
@@ -533,18 +536,18 @@ static int peer_start(struct peer *peer)
 	}
 	if (peer->want.cpu != -1)
 		kthread_bind(thread, peer->want.cpu);
-	/* kept for kthread_stop(), which it may be gone before */
+	/* kthread_stop() needs the task, which may have exited before */
 	peer->thread = get_task_struct(thread);
 	wake_up_process(thread);
 	return 0;
 
 err_free:
-	peer->want.flags = 0;	/* what was claimed in vain can be claimed again */
+	peer->want.flags = 0;	/* no SHUTDOWN: the end can be claimed again */
 	peer_free(peer);
 	return err;
 }
 
-/* Soon: it looks every PEER_TRIES tries and PEER_RECORDS records, and when it wakes. */
+/* The thread stops within PEER_TRIES tries and PEER_RECORDS elements; a sleep is interrupted. */
 static void peer_stop(struct peer *peer)
 {
 	WRITE_ONCE(peer->stop, true);
@@ -552,7 +555,7 @@ static void peer_stop(struct peer *peer)
 		send_sig(SIGINT, peer->thread, 1);
 }
 
-/* It has finished: wait until it is out of this module's code, too. */
+/* The operation has finished: wait until its thread has left this module's code, too. */
 static void peer_join(struct peer *peer)
 {
 	kthread_stop(peer->thread);

@@ -13,7 +13,7 @@
 #include "spscring_kapi.h"
 #include "spscring_record_peer.h"
 
-/* Failed tries between two looks at whether to go on. */
+/* Failed tries between two cond_resched(). */
 #define RECORD_TRIES	256
 
 struct record_end {
@@ -22,7 +22,7 @@ struct record_end {
 	struct spscring_record_consumer c;
 };
 
-/* In ns: it passes only when nothing comes, or when a wake-up is lost. */
+/* In ns: a sleep lasts this long only if the peer does nothing or a wake-up is lost. */
 #define RECORD_PATIENCE	(30 * NSEC_PER_SEC)
 
 static int record_sleep(struct record_end *end, struct spscring_record_run *run)
@@ -35,7 +35,10 @@ static int record_sleep(struct record_end *end, struct spscring_record_run *run)
 	else
 		err = spscring_record_wait_room(&end->p, record_need(&run->mover, &end->p),
 						deadline);
-	/* one whose time is up looks once more: what was lost is not to pass for told */
+	/*
+	 * A wait polls a last time when its deadline passes, and may succeed although its
+	 * wake-up was lost: count that as a timeout, too.
+	 */
 	if ((!err && (s64)ktime_get_ns() >= deadline) || err == -ETIMEDOUT) {
 		run->timeouts++;
 		err = 0;
@@ -43,7 +46,7 @@ static int record_sleep(struct record_end *end, struct spscring_record_run *run)
 	return err;
 }
 
-/* After -EAGAIN, the @tries'th in a row: 0 to try again. */
+/* A call failed with -EAGAIN or -EBUSY, the @tries'th in a row.  0: try again. */
 static int record_again(struct record_end *end, struct spscring_record_run *run, u32 tries)
 {
 	if (fatal_signal_pending(current))
@@ -162,5 +165,5 @@ static struct miscdevice record_misc = {
 };
 module_misc_device(record_misc);
 
-MODULE_DESCRIPTION("A kernel end of a user's ring of records of any size, to test against");
+MODULE_DESCRIPTION("A kernel end of a user's ring of records of variable size, to test against");
 MODULE_LICENSE("GPL");

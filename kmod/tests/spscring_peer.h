@@ -8,9 +8,9 @@
  *	...						the user's own end runs
  *	ioctl(peer, SPSCRING_PEER_WAIT, &result)	joins it
  *
- * It ends when it has done all it was to do, when a push or pop fails for good
- * (the result says how), by STOP, or by the last close of the file.  The end
- * it claimed is then dead, or shut down if that was asked for.
+ * The operation ends when it has moved @count elements, when a push or pop fails for good
+ * (the result has the errno), by STOP, or by the last close of the file.  The end that it
+ * claimed is dead then, or shut down if SPSCRING_PEER_SHUTDOWN was given.
  */
 #ifndef _SPSCRING_PEER_H
 #define _SPSCRING_PEER_H
@@ -31,14 +31,16 @@
 #define SPSCRING_PEER_STOP	_IO(SPSCRING_PEER_IOC, 0x42)
 
 /* Operations. */
-#define SPSCRING_PEER_SOURCE	1	/* push into ring */
-#define SPSCRING_PEER_SINK	2	/* pop from ring, check */
-#define SPSCRING_PEER_PACED	3	/* push into ring, a batch every gap_ns */
-#define SPSCRING_PEER_POLLED	4	/* push into ring from within each poll of its consumer */
+#define SPSCRING_PEER_SOURCE	1	/* push into the ring */
+#define SPSCRING_PEER_SINK	2	/* pop from the ring, and check the elements */
+#define SPSCRING_PEER_PACED	3	/* push into the ring, a batch every gap_ns */
+#define SPSCRING_PEER_POLLED	4	/* push into the ring within each poll of its consumer */
 
-#define SPSCRING_PEER_SHUTDOWN	(1U << 0)	/* end by SHUTDOWN, not by death */
-#define SPSCRING_PEER_SLEEP	(1U << 1)	/* sleep where it would look again */
-#define SPSCRING_PEER_ARMED	(1U << 2)	/* POLLED: the poll has armed, not told */
+#define SPSCRING_PEER_SHUTDOWN	(1U << 0)	/* shut the end down instead of dying */
+#define SPSCRING_PEER_SLEEP	(1U << 1)	/* sleep instead of trying again */
+#define SPSCRING_PEER_ARMED	(1U << 2)	/* POLLED: push once the poll has chosen its index,
+						 * before it publishes that as the event index
+						 */
 #define SPSCRING_PEER_DAWDLE	(1U << 3)	/* SOURCE, SINK: pause at random between batches */
 
 #define SPSCRING_PEER_BATCH_MAX	4096
@@ -49,16 +51,16 @@
  * @flags:	SPSCRING_PEER_SHUTDOWN to SPSCRING_PEER_DAWDLE.
  * @ring_fd:	a ring fd.
  * @cpu:	where the thread runs, or -1: anywhere.
- * @batch:	records a call, 1 to SPSCRING_PEER_BATCH_MAX; 1 for POLLED.
+ * @batch:	elements per call, 1 to SPSCRING_PEER_BATCH_MAX; 1 for POLLED.
  * @reserved:	0.
- * @count:	records, or 0: without end.  POLLED lasts until STOP, and pushes as many
- *		at most, not 0.
- * @first:	sequence number of the first record.
- * @gap_ns:	from one batch of PACED to when the next is due; of SLEEP otherwise how
- *		long a sleep lasts, at most, 0: 30 s; 0 without it.
+ * @count:	elements to move, or 0: no limit.  POLLED pushes at most so many, lasts until
+ *		STOP, and refuses 0.
+ * @first:	sequence number of the first element.
+ * @gap_ns:	with PACED: the time from one batch to the next; with SLEEP otherwise: the
+ *		longest sleep, 0 for 30 s; else 0.
  *
- * Of a ring of records of any size: SOURCE only, one a call and no SLEEP; a record is
- * the 8 bytes of its sequence number.
+ * A ring of records of variable size allows only SOURCE, with a batch of 1 and without
+ * SLEEP; each record is the 8 bytes of its sequence number.
  *
  * Returns 0.  Errors: EBUSY one is running, or its result has not been fetched;
  * EINVAL a bad value, an offline CPU, or a ring that it cannot use; ENOMEM; EFAULT;
@@ -79,14 +81,14 @@ struct spscring_peer_start {
 
 /**
  * struct spscring_peer_result - SPSCRING_PEER_WAIT: how it went.
- * @err:	0, -ECANCELED by STOP, or what push, pop or the sleep
+ * @err:	0; -ECANCELED after STOP; or what push, pop or the sleep
  *		returned: -EPIPE, -ESHUTDOWN, -EOPNOTSUPP.
- * @lost:	of SLEEP: sleeps that found what they waited for only when their time
- *		was up.
- * @done:	records pushed, or popped.
- * @wrong:	records that were not what was expected.
- * @checksum:	of all records popped: the sum of spscring_peer_word().
- * @slept:	how often the thread has let go of its CPU to wait.
+ * @lost:	with SLEEP: lost wake-ups, that is sleeps that succeeded only when their
+ *		time was up.
+ * @done:	elements pushed or popped.
+ * @wrong:	elements popped with other bytes than expected.
+ * @checksum:	sum of spscring_peer_word() over all elements popped.
+ * @slept:	the thread's voluntary context switches.
  *
  * Returns 0 once the operation has ended.  Errors: EBADFD none was started;
  * EINTR; EFAULT (the result is lost).
@@ -103,18 +105,18 @@ struct spscring_peer_result {
 _Static_assert(sizeof(struct spscring_peer_start) == 48, "struct spscring_peer_start");
 _Static_assert(sizeof(struct spscring_peer_result) == 40, "struct spscring_peer_result");
 
-/* Word @i of the record that carries @seq; word 0 is @seq itself. */
+/* Word @i of the element that carries @seq; word 0 is @seq itself. */
 static __always_inline __u64 spscring_peer_pattern(__u64 seq, __u32 i)
 {
 	return seq + i * 0x9e3779b97f4a7c15ULL;
 }
 
 /**
- * spscring_peer_word() - the sequence number in a record
- * @rec: the record
- * @size: its size
+ * spscring_peer_word() - the sequence number in an element
+ * @rec: the element
+ * @size: its size, in bytes
  *
- * Return: its first word, or the whole of a smaller record.
+ * Return: the first 8 bytes, or all bytes of a smaller element.
  */
 static __always_inline __u64 spscring_peer_word(const void *rec, __u32 size)
 {
@@ -131,9 +133,9 @@ static __always_inline __u64 spscring_peer_word(const void *rec, __u32 size)
 }
 
 /**
- * spscring_peer_fill() - what a record is to be
- * @rec: the record
- * @size: its size; of a word that has no room only the low bytes are kept
+ * spscring_peer_fill() - write the bytes of an element
+ * @rec: the element
+ * @size: its size, in bytes; a last word that does not fit is cut to its low bytes
  * @seq: its sequence number
  */
 static __always_inline void spscring_peer_fill(void *rec, __u32 size, __u64 seq)
@@ -152,12 +154,12 @@ static __always_inline void spscring_peer_fill(void *rec, __u32 size, __u64 seq)
 }
 
 /**
- * spscring_peer_wrong() - is a record not what spscring_peer_fill() makes?
- * @rec: the record
- * @size: its size
+ * spscring_peer_wrong() - compare an element with what spscring_peer_fill() writes
+ * @rec: the element
+ * @size: its size, in bytes
  * @seq: its sequence number
  *
- * Return: 1 if it is wrong, 0 if not.
+ * Return: 1 if they differ, 0 if not.
  */
 static __always_inline __u64 spscring_peer_wrong(const void *rec, __u32 size, __u64 seq)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
 /*
- * Records of any size, moved and checked in every way, by users, by KUnit and by
- * /dev/spscring_record_peer: a kernel end of a ring that a user made.
+ * Move records of variable size through every function of the API, and check them.  The
+ * selftests, KUnit and /dev/spscring_record_peer use this.  The device is a kernel end of a
+ * ring that a user made:
  *
  *	peer = open("/dev/spscring_record_peer", O_RDWR)
- *	ioctl(peer, SPSCRING_RECORD_RUN, &run)		is that end, until it is done
+ *	ioctl(peer, SPSCRING_RECORD_RUN, &run)		claims an end, moves records, returns
  *
- * A record's length and bytes follow from its sequence number, so each can be
- * checked by itself: none is torn, none is another's.
+ * A record's length and bytes are functions of its sequence number.  So each record is
+ * checked by itself, and a torn or misplaced one is found.
  */
 #ifndef _SPSCRING_RECORD_PEER_H
 #define _SPSCRING_RECORD_PEER_H
@@ -25,31 +26,31 @@
 #define SPSCRING_RECORD_DEVICE	"/dev/spscring_record_peer"
 #define SPSCRING_RECORD_RUN	_IOWR(0xEF, 0x48, struct spscring_record_run)
 
-/* Ways to move, chosen among at each call.  Producer: */
+/* Ways to move records; each call picks one of those allowed.  Producer: */
 #define RECORD_PUSH		(1U << 0)
 #define RECORD_PUSH_N		(1U << 1)
-#define RECORD_RESERVE		(1U << 2)	/* one, and commit less than reserved */
-#define RECORD_MANY		(1U << 3)	/* some, some of them discarded, all at once */
+#define RECORD_RESERVE		(1U << 2)	/* reserve one, commit less than reserved */
+#define RECORD_MANY		(1U << 3)	/* reserve some, discard one or two, commit all */
 /* Consumer: */
 #define RECORD_POP		(1U << 4)
 #define RECORD_POP_N		(1U << 5)
 #define RECORD_PEEK		(1U << 6)
-#define RECORD_PEEK_N		(1U << 7)	/* and release some of them */
+#define RECORD_PEEK_N		(1U << 7)	/* peek at some, release only a part of them */
 
 #define RECORD_PRODUCER_WAYS	(RECORD_PUSH | RECORD_PUSH_N | RECORD_RESERVE | RECORD_MANY)
 #define RECORD_COPY_WAYS	(RECORD_POP | RECORD_POP_N)
 #define RECORD_CONSUMER_WAYS	(RECORD_COPY_WAYS | RECORD_PEEK | RECORD_PEEK_N)
 
-#define RECORD_BATCH		8		/* at most so many at once */
+#define RECORD_BATCH		8		/* the most records of one call */
 
 /**
- * struct record_mover - one end's run.
+ * struct record_mover - what one end moves, and what it found.
  * @ways:	RECORD_*.
  * @most:	the longest record, in bytes.
  * @seq:	sequence number of the next record.
  * @moved:	records pushed or popped.
- * @missed:	of a producer: dropped; of a consumer: sequence numbers left out.
- * @wrong:	records that were not what they are to be.
+ * @missed:	producer: records dropped; consumer: gaps in the sequence numbers.
+ * @wrong:	records with a wrong length, wrong bytes, a wrong order or alignment.
  * @buf:	RECORD_BATCH places of @most bytes, see record_buf_size().
  */
 struct record_mover {
@@ -62,20 +63,20 @@ struct record_mover {
 	char *buf;
 };
 
-#define SPSCRING_RECORD_SLEEP	(1U << 0)	/* where it would try again */
-#define SPSCRING_RECORD_DIE	(1U << 1)	/* end by death, not by SHUTDOWN */
+#define SPSCRING_RECORD_SLEEP	(1U << 0)	/* sleep instead of trying again */
+#define SPSCRING_RECORD_DIE	(1U << 1)	/* die instead of shutting the end down */
 
 /**
- * struct spscring_record_run - SPSCRING_RECORD_RUN: claim an end, and be it.
+ * struct spscring_record_run - SPSCRING_RECORD_RUN: claim an end, and move records.
  * @role:	SPSCRING_PRODUCER or SPSCRING_CONSUMER.
  * @flags:	SPSCRING_RECORD_*.
  * @ring_fd:	a ring fd.
- * @err:	out: 0 all was pushed, or what ended it: push, pop, a sleep, or -EAGAIN
- *		after @tries.
- * @tries:	give up after so many that failed in a row; 0: never.
- * @timeouts:	out: sleeps of 30 s, without a wake-up.
- * @count:	until the sequence number is this.
- * @mover:	ways and most are given, the rest comes back.
+ * @err:	out: 0 if the end reached @count; else the errno of push, pop or a sleep, or
+ *		-EAGAIN after @tries.
+ * @tries:	give up after so many failures in a row; 0: never.
+ * @timeouts:	out: sleeps of 30 s without a wake-up.
+ * @count:	stop when the sequence number of the next record is this.
+ * @mover:	in: ways and most, buf is NULL; out: the counts.
  *
  * Returns 0.  Errors: those of the claim; EINVAL a bad value; ENOMEM; EFAULT.
  */
@@ -96,7 +97,7 @@ static inline __u64 record_hash(__u64 x)
 	return x ^ x >> 29;
 }
 
-/* Mostly short, and now and then empty, or anything up to the longest. */
+/* Most records have up to 100 bytes; one in 16 is empty, one in 16 has @most bytes. */
 static inline __u32 record_length(__u64 seq, __u32 most)
 {
 	__u64 h = record_hash(seq);
@@ -116,8 +117,9 @@ static inline __u32 record_length(__u64 seq, __u32 most)
 }
 
 /*
- * Word @i of a record.  It looks like the word of one that is published, of either
- * lap: where the ring takes what is left of an old record for a word, that shows.
+ * Word @i of a record's bytes.  It looks like a published record's length word, of either
+ * lap.  So a consumer that takes the remains of an old record for a word pops nonsense,
+ * which the checks find.
  */
 static __always_inline __u64 record_pattern(__u64 seq, __u32 i)
 {
@@ -158,7 +160,7 @@ static __always_inline int record_is_wrong(const void *rec, __u32 length, __u64 
 	return !!memcmp(from, (char *)&word + 8 - length % 8, length % 8);
 }
 
-/* A place of the buffer, one for each record of a batch. */
+/* Bytes of the buffer for each record of a batch. */
 static inline __u64 record_place(const struct record_mover *m)
 {
 	return (m->most + 15ULL) & ~7ULL;
@@ -169,14 +171,14 @@ static inline __u64 record_buf_size(const struct record_mover *m)
 	return RECORD_BATCH * record_place(m);
 }
 
-/* What the next record takes of the ring. */
+/* Bytes that the next record takes of the ring. */
 static inline __u64 record_need(const struct record_mover *m,
 				const struct spscring_record_producer *p)
 {
 	return spscring_record_size(p->base.stride, record_length(m->seq, m->most));
 }
 
-/* One of the ways, by the sequence number and @salt. */
+/* Pick one of the ways, by the sequence number and @salt; 0 if none is allowed. */
 static inline __u32 record_way(const struct record_mover *m, __u64 salt, __u32 ways)
 {
 	__u32 i = record_hash(m->seq * 2 + salt) % 8;
@@ -189,7 +191,7 @@ static inline __u32 record_way(const struct record_mover *m, __u64 salt, __u32 w
 
 /* ------------------------------------------------------------- producer */
 
-/* Are the bytes where they are to be? */
+/* Count a record whose bytes are not aligned as the ring's geometry says. */
 static inline void record_check_place(struct record_mover *m, const void *rec, __u32 stride)
 {
 	m->wrong += (__u64)(unsigned long)rec % stride != 0;
@@ -215,7 +217,7 @@ static inline long record_put_batch(struct record_mover *m, struct spscring_reco
 	return some;
 }
 
-/* One that is to be discarded, of any length there is room for; or none. */
+/* Reserve a record that the caller discards; NULL if there is no room for it. */
 static inline void *record_reserve_junk(struct record_mover *m, struct spscring_record_producer *p)
 {
 	__u32 length = record_length(m->seq * 3 + p->reserved, m->most);
@@ -228,14 +230,14 @@ static inline void *record_reserve_junk(struct record_mover *m, struct spscring_
 	return rec;
 }
 
-/* One whose room is known only to be enough. */
+/* Reserve more than the record needs, and commit its real length. */
 static inline long record_put_shrunk(struct record_mover *m, struct spscring_record_producer *p)
 {
 	__u32 length = record_length(m->seq, m->most), extra = m->seq % 16;
 	void *rec;
 	int err;
 
-	/* who drops does so for want of what was reserved */
+	/* a ring that drops would drop the record for want of the extra bytes */
 	if (length + extra > m->most || p->base.flags & SPSCRING_CREATE_DROP)
 		extra = 0;
 	err = spscring_record_reserve(p, length + extra, &rec);
@@ -247,7 +249,7 @@ static inline long record_put_shrunk(struct record_mover *m, struct spscring_rec
 	return 1;
 }
 
-/* Some are longer at first, and some lie between that do not count. */
+/* Reserve several, shrink some of them, discard one in between, and commit all at once. */
 static inline long record_put_many(struct record_mover *m, struct spscring_record_producer *p,
 				   __u32 n)
 {
@@ -276,17 +278,17 @@ static inline long record_put_many(struct record_mover *m, struct spscring_recor
 	if (junk)
 		spscring_record_discard(p, junk);
 	spscring_record_commit_all(p);
-	/* not all of it has room in a small ring */
+	/* in a small ring the first may not fit beside the junk, but fits alone */
 	return i ? (long)i : err == -EAGAIN ? record_put_shrunk(m, p) : err;
 }
 
 /*
- * The next records, at most @n of them: how many were pushed, or a negative errno.
- * One that was dropped is counted, and is 0.
+ * Push the next records, at most @n: how many, or a negative errno.  0 if the ring dropped
+ * the first one, which @missed counts.
  */
 static inline long record_put(struct record_mover *m, struct spscring_record_producer *p, __u64 n)
 {
-	/* where any of several may be dropped, their numbers are not known beforehand */
+	/* RECORD_MANY fills records before it knows whether one before them was dropped */
 	__u32 ways = p->base.flags & SPSCRING_CREATE_DROP ? ~RECORD_MANY : ~0U;
 	long some;
 
@@ -365,7 +367,7 @@ static inline long record_take_in_place(struct record_mover *m, struct spscring_
 	return release;
 }
 
-/* A place that is too small first: the record stays. */
+/* Pop into a buffer one byte too small first: -EMSGSIZE, and the record stays. */
 static inline long record_take_one(struct record_mover *m, struct spscring_record_consumer *c)
 {
 	const __u32 gaps = SPSCRING_CREATE_DROP | SPSCRING_CREATE_OVERWRITE;
@@ -380,7 +382,8 @@ static inline long record_take_one(struct record_mover *m, struct spscring_recor
 			return length;
 	}
 	length = spscring_record_pop(c, m->buf, size);
-	if (length == -EMSGSIZE)	/* which is wrong */
+	/* a wrong length: pop it anyway, and record_check() counts it */
+	if (length == -EMSGSIZE)
 		length = spscring_record_pop(c, m->buf, m->most);
 	if (length < 0)
 		return length;
@@ -389,7 +392,7 @@ out:
 	return 1;
 }
 
-/* Records that have come, at most @n: how many, or a negative errno. */
+/* Pop and check at most @n records: how many, or a negative errno. */
 static inline long record_take(struct record_mover *m, struct spscring_record_consumer *c, __u32 n)
 {
 	__u32 ways = c->base.flags & SPSCRING_CREATE_OVERWRITE ? RECORD_COPY_WAYS : ~0U;
@@ -409,7 +412,10 @@ static inline long record_take(struct record_mover *m, struct spscring_record_co
 
 /* -------------------------------------------- both ends, one after the other */
 
-/* Until there is an answer: the peer's exact cursor is looked at now and then. */
+/*
+ * Try often enough that the producer refreshes the consumer's exact cursor, so that -EAGAIN
+ * means that the ring has no room.
+ */
 static inline long record_put_answer(struct record_mover *m, struct spscring_record_producer *p,
 				     __u64 n)
 {
@@ -422,9 +428,9 @@ static inline long record_put_answer(struct record_mover *m, struct spscring_rec
 }
 
 /*
- * @n records by odd pieces of either side, @in and @out with one length: 0, or the line
- * that found what cannot be.  In a ring that does not overwrite there is room to the
- * last byte.
+ * Push and pop @n records by turns, a varying number each turn; @in and @out have the same
+ * @most.  Return 0, or the line of the check that failed.  A ring that does not overwrite
+ * has room to the last byte: a push fails only if the record does not fit.
  */
 static inline int record_lockstep(struct record_mover *in, struct spscring_record_producer *p,
 				  struct record_mover *out, struct spscring_record_consumer *c,
@@ -449,7 +455,7 @@ static inline int record_lockstep(struct record_mover *in, struct spscring_recor
 				continue;
 			}
 			if (some == -EAGAIN && need <= room) {
-				/* what was reserved beside it had none */
+				/* only what was reserved beside the record did not fit */
 				in->ways = RECORD_PUSH;
 				some = record_put_answer(in, p, 1);
 				in->ways = ways;
