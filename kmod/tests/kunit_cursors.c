@@ -1,40 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit: what cursors, published heads and counters say, and when.
+ * KUnit: the values of cursors, published heads and counters after each call.
  */
 #include "fixture.h"
 
 /* The consumer's cursor is always exact; its published head lags, by @tell at most. */
-static void told_and_exact(struct kunit *test)
+static void published_head_lags(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 4096, 8);
-	u64 i, told, v = 0, tell = f->info.geometry.tell;
+	u64 i, head, v = 0, tell = f->info.geometry.tell;
 
 	KUNIT_ASSERT_EQ(test, tell, 512);
 	push_u64(test, 0, 4096);
 	for (i = 1; i <= 4096; i++) {
 		pop_u64(test, i - 1, 1);
-		told = READ_ONCE(f->c.base.block->published_head);
+		head = READ_ONCE(f->c.base.block->published_head);
 		KUNIT_ASSERT_EQ(test, READ_ONCE(f->c.base.block->cursor), i);
-		KUNIT_ASSERT_LE(test, told, i);
-		KUNIT_ASSERT_LE(test, i - told, tell);
+		KUNIT_ASSERT_LE(test, head, i);
+		KUNIT_ASSERT_LE(test, i - head, tell);
 	}
 
-	/* ten popped from a full ring, their head not published: the next push finds the room */
+	/* pop ten of a full ring without publishing the head: the next push finds the room */
 	push_u64(test, 4096, 4096);
 	pop_u64(test, 4096, 10);
 	KUNIT_EXPECT_LE(test, READ_ONCE(*f->p.base.peer_told), 4096);
 	for (i = 0; i < 10; i++)
 		KUNIT_EXPECT_EQ(test, spscring_push(&f->p, &v), 0);
 
-	/* after a push that found no room, the next one that looks at the cursor finds it */
+	/* after a push has failed, a later one refreshes the exact cursor and finds the room */
 	KUNIT_EXPECT_EQ(test, spscring_push(&f->p, &v), -EAGAIN);
 	pop_u64(test, 4106, 10);
 	for (i = 1; spscring_push(&f->p, &v) == -EAGAIN; i++)
 		KUNIT_ASSERT_LT(test, i, SPSCRING_LOOK_EVERY);
 }
 
-/* After every call the cursor, or the tail of its frame, says what was published. */
+/* After every call INFO finds the exact tail: the cursor, or the tail of the cursor's frame. */
 static void cursor_order(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 21, 8);
@@ -73,7 +73,7 @@ static void cursor_order(struct kunit *test)
 	}
 }
 
-/* A hostile holder leaves a cursor that is about to wrap: a full ring takes no more. */
+/* Hostile cursors just below 2^64: 13 of 14 slots are full, so only one push succeeds. */
 static void near_the_wrap(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 14, 8);
@@ -89,7 +89,7 @@ static void near_the_wrap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, i, 1);
 }
 
-/* An end counts its failed tries, in its own page. */
+/* An end counts its failed tries in its own control block. */
 static void counters(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 1, 8);
@@ -105,7 +105,7 @@ static void counters(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->p.base.block->failed, 2 * SPSCRING_LOOK_EVERY + 1);
 }
 
-/* Words that are reserved, and the rest of the cache line behind each word, stay 0. */
+/* The reserved words of the control blocks stay 0. */
 static void reserved_words(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
@@ -137,7 +137,7 @@ static void reserved_words(struct kunit *test)
 }
 
 static struct kunit_case cursors_cases[] = {
-	KUNIT_CASE(told_and_exact),
+	KUNIT_CASE(published_head_lags),
 	KUNIT_CASE(cursor_order),
 	KUNIT_CASE(near_the_wrap),
 	KUNIT_CASE(counters),

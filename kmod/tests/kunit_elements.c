@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit: elements between two ends of kernel code, in every way of moving them, and two threads
- * that do so at once.
+ * KUnit: elements between two ends of kernel code, moved by each function of the API, and by
+ * two threads at once.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
@@ -12,7 +12,7 @@
 #include "fixture.h"
 #include "kunit_sizes.h"
 
-/* Pieces of odd lengths, so that one begins and one ends at each place in a frame. */
+/* Move pieces of odd lengths, so that pieces begin and end at every slot of a frame. */
 static void odd_pieces(struct kunit *test, const struct way *put, const struct way *take,
 		       u64 *index)
 {
@@ -51,7 +51,7 @@ static void records_of_size(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(capacities); i++) {
 		u64 index = 0;
 
-		/* a small ring has as many laps of large elements, in less time */
+		/* skip large rings of large elements: a small one has as many laps in less time */
 		if (size > PAGE_SIZE && capacities[i] > 13)
 			continue;
 		make_pair(test, capacities[i], size);
@@ -64,7 +64,7 @@ static void records_of_size(struct kunit *test)
 	}
 }
 
-/* A batch whose size the compiler knows has a path of its own for a cache line of u64. */
+/* With a constant element size of 8, a batch has a separate path for a cache line of u64. */
 static void batch_fixed(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
@@ -94,7 +94,7 @@ static void reserve_commit(struct kunit *test)
 	void *slot, *again;
 	u64 v;
 
-	/* a reservation ends with the frame, and is the same until it is committed */
+	/* a reservation ends with the frame; the next one returns the same slots until a commit */
 	KUNIT_ASSERT_EQ(test, spscring_reserve_n(&f->p, 64, &slot), frame);
 	KUNIT_ASSERT_EQ(test, spscring_reserve_n(&f->p, 3, &again), 3);
 	KUNIT_EXPECT_PTR_EQ(test, slot, again);
@@ -125,7 +125,7 @@ static void peek_release(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, spscring_peek_n(&f->c, 2, &again), 2);
 	KUNIT_EXPECT_PTR_EQ(test, rec, again);
 	KUNIT_EXPECT_EQ(test, ((const u64 *)rec)[1], 1);
-	/* a release gives room, not a peek, nor a release of 0 */
+	/* neither a peek nor a release of 0 makes room; a release of 2 does */
 	spscring_release_n(&f->c, 0);
 	KUNIT_EXPECT_EQ(test, push_verdict(f), -EAGAIN);
 	spscring_release_n(&f->c, 2);
@@ -232,7 +232,7 @@ static void stress(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p.err, 0);
 	KUNIT_EXPECT_EQ(test, c.err, 0);
 	KUNIT_EXPECT_EQ(test, c.wrong, 0);
-	/* nothing is left: INFO says so, because an end that is over pops no more */
+	/* an end that has shut down cannot pop, so INFO says that the ring is empty */
 	KUNIT_EXPECT_EQ(test, spscring_pop(&p.f->c, &v), -ESHUTDOWN);
 	KUNIT_EXPECT_EQ(test, p.f->p.base.pos, STRESS_RECORDS);
 	spscring_get_info(p.f->ring, &p.f->info);

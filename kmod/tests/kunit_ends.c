@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit: ends are claimed once, and for the elements that the ring has; they shut down and are
- * destroyed; and what a user can write is not looked at in place.
+ * KUnit: an end has one holder, who names the ring's element size and type tag; ends shut down
+ * and are destroyed; and the kernel does not peek at elements that a user can write.
  */
 #include "fixture.h"
 
@@ -25,7 +25,7 @@ static void claimed_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, info.size, sizeof(info));
 }
 
-/* A claim names the size and tag that its holder expects, and is refused by a ring of others. */
+/* A claim names the element size and type tag that its caller expects; both must be the ring's. */
 static void claim_expects(struct kunit *test)
 {
 	static const struct { u64 capacity; u32 size, flags; u64 tag; } rings[] = {
@@ -41,16 +41,18 @@ static void claim_expects(struct kunit *test)
 			.flags = rings[i].flags, .type_tag = rings[i].tag,
 		};
 		bool ours = rings[i].tag == 7;
-		int one = rings[i].size == 8 && ours ? 0 : -EPROTOTYPE;
-		int any = !rings[i].size && ours ? 0 : -EPROTOTYPE;
+		int fixed = rings[i].size == 8 && ours ? 0 : -EPROTOTYPE;
+		int variable = !rings[i].size && ours ? 0 : -EPROTOTYPE;
 
 		f->ring = spscring_create(&want);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(f->ring));
-		KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &f->p, 8, 7), one);
-		KUNIT_EXPECT_EQ(test, spscring_claim_consumer(f->ring, &f->c, 8, 7), one);
-		KUNIT_EXPECT_EQ(test, spscring_record_claim_producer(f->ring, &f->rp, 7), any);
-		KUNIT_EXPECT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 7), any);
-		/* a size of 0 is that of no element */
+		KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &f->p, 8, 7), fixed);
+		KUNIT_EXPECT_EQ(test, spscring_claim_consumer(f->ring, &f->c, 8, 7), fixed);
+		KUNIT_EXPECT_EQ(test, spscring_record_claim_producer(f->ring, &f->rp, 7),
+				variable);
+		KUNIT_EXPECT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 7),
+				variable);
+		/* no element has a size of 0, even where that is the ring's SPSCRING_ANY_SIZE */
 		KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &f->p, 0, rings[i].tag),
 				-EINVAL);
 		KUNIT_EXPECT_EQ(test, spscring_claim_consumer(f->ring, &f->c, 0, rings[i].tag),
@@ -87,7 +89,7 @@ static void consumer_shut_down(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, claim_consumer(f, &c), -ESHUTDOWN);
 }
 
-/* A driver destroys its ring: the user pops what is left, then learns of it ... */
+/* A driver destroys its ring: the user's pops get what is left, then -EPIPE. */
 static void producer_destroyed(struct kunit *test)
 {
 	struct file *file = make_user_pair(test, 8, 8, SPSCRING_CONSUMER);
@@ -101,7 +103,7 @@ static void producer_destroyed(struct kunit *test)
 	put_now(file);
 }
 
-/* ... and a user who pushes learns of it once the ring is full. */
+/* A driver destroys its ring: the user's pushes get -EPIPE once the ring is full. */
 static void consumer_destroyed(struct kunit *test)
 {
 	struct file *file = make_user_pair(test, 8, 8, SPSCRING_PRODUCER);
@@ -114,7 +116,7 @@ static void consumer_destroyed(struct kunit *test)
 	put_now(file);
 }
 
-/* No element is looked at in place where a user may write it meanwhile. */
+/* A peek is refused where the producer is a user, who may write the element meanwhile. */
 static void peek_of_user(struct kunit *test)
 {
 	struct spscring *ring = make_ring(test, 8, 8);
@@ -130,13 +132,13 @@ static void peek_of_user(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, spscring_peek_n(&f->c, 2, &rec), -EPERM);
 	pop_u64(test, 0, 2);
 	put_now(file);
-	/* the kernel has taken the end over, but this handle was made before */
+	/* the kernel holds the end, but the consumer's handle was made while a user did */
 	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
 	push_u64(test, 0, 1);
 	KUNIT_EXPECT_EQ(test, spscring_peek(&f->c, &rec), -EPERM);
 }
 
-/* Nor where nobody is the producer yet: a user may become it. */
+/* A peek is refused where the producer's end is unclaimed: a user may claim it. */
 static void peek_of_nobody(struct kunit *test)
 {
 	struct fixture *f = test->priv;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit: an end is exported, as a file descriptor or as a device node.
+ * KUnit: exporting an end as a file descriptor or as a device node.
  */
 #include <linux/cred.h>
 #include <linux/fdtable.h>
@@ -64,7 +64,7 @@ static void export_device(struct kunit *test)
 						     "spscring-kunit", 0600), -EEXIST);
 }
 
-/* What is no name of a node, or is another's, is refused without a line in the log. */
+/* A name that is invalid or in use is refused without a line in the log. */
 static void export_names(struct kunit *test)
 {
 	static const struct {
@@ -89,7 +89,7 @@ static void export_names(struct kunit *test)
 			-EINVAL);
 	longest[NAME_MAX] = 0;
 	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_CONSUMER, longest, 0600), 0);
-	/* a name that a kobject would take for a format */
+	/* the name must not be used as a kobject's format string */
 	KUNIT_EXPECT_EQ(test, spscring_export_device(ring, SPSCRING_CONSUMER,
 						     "spscring-%s%n", 0600), 0);
 	KUNIT_EXPECT_EQ(test, open_errno("/dev/spscring-%s%n", O_RDWR), 0);
@@ -123,7 +123,7 @@ static void export_mode(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, node_mode(test, "/dev/spscring-kunit-0"), S_IFCHR | 0600);
 }
 
-/* Whoever has a node open cannot open its inode again when the ring is gone. */
+/* Once the ring is destroyed, the holder of an open node cannot open its inode again. */
 static void export_gone(struct kunit *test)
 {
 	struct spscring *ring = make_ring(test, 8, 8);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit: the geometry of a ring, and what cannot be created.
+ * KUnit: the geometry of a ring, and requests that CREATE refuses.
  */
 #include <linux/mm.h>
 
 #include "fixture.h"
 #include "kunit_sizes.h"
 
-/* What cannot be created, and the error that says so. */
+/* A request that CREATE refuses, and its errno. */
 struct bad_case {
 	const char *name;
 	struct spscring_create want;
@@ -28,22 +28,24 @@ static const struct bad_case bad_geometries[] = {
 	  -EINVAL },
 	{ "capacity 2^32+1", { .capacity = SPSCRING_DATA_MAX + 1, .record_size = 1 }, -E2BIG },
 	{ "capacity 2^64-1", { .capacity = U64_MAX, .record_size = 8 }, -E2BIG },
-	{ "data of a frame too many",
+	{ "data one frame too large",
 	  { .capacity = (SPSCRING_DATA_MAX / 64) * 7 + 1, .record_size = 8, .frame_size = 64 },
 	  -E2BIG },
 	{ "data too large", { .capacity = 1 << 16, .record_size = 65536 }, -E2BIG },
 };
 
 static const struct bad_case bad_creates[] = {
-	{ "a flag that is not there", { .capacity = 1, .record_size = 8, .flags = 64 }, -EINVAL },
+	{ "an unknown flag", { .capacity = 1, .record_size = 8, .flags = 64 }, -EINVAL },
 	{ "a node without its flag", { .capacity = 1, .record_size = 8, .numa_node = 1 }, -EINVAL },
 	{ "a node below 0", { .capacity = 1, .record_size = 8, .numa_node = -1,
 			      .flags = SPSCRING_CREATE_NUMA_NODE }, -EINVAL },
-	{ "a node that is not there", { .capacity = 1, .record_size = 8, .numa_node = 1 << 20,
-					.flags = SPSCRING_CREATE_NUMA_NODE }, -EINVAL },
+	{ "a node that does not exist",
+	  { .capacity = 1, .record_size = 8, .numa_node = 1 << 20,
+	    .flags = SPSCRING_CREATE_NUMA_NODE }, -EINVAL },
 	{ "a name with a newline", { .capacity = 1, .record_size = 8, .name = "a\nb" }, -EINVAL },
 	{ "a name with Latin-1", { .capacity = 1, .record_size = 8, .name = "\xe9" }, -EINVAL },
-	{ "a name after its end", { .capacity = 1, .record_size = 8, .name = "a\0b" }, -EINVAL },
+	{ "a name with text after its end",
+	  { .capacity = 1, .record_size = 8, .name = "a\0b" }, -EINVAL },
 };
 
 static void bad_desc(const struct bad_case *bad, char *desc)
@@ -92,7 +94,7 @@ static void check_geometry(struct kunit *test, const struct spscring_create *wan
 	KUNIT_EXPECT_EQ(test, g.frame_size & (g.frame_size - 1), 0);
 	KUNIT_EXPECT_GE(test, g.frame_size, SPSCRING_FRAME_MIN);
 	KUNIT_EXPECT_LE(test, g.frame_size, SPSCRING_FRAME_MAX);
-	/* in a frame the tail comes first, then elements that are aligned, and all of them fit */
+	/* a frame has its tail first, then aligned slots, all within the frame */
 	KUNIT_EXPECT_GE(test, g.frame_first, sizeof(u64));
 	KUNIT_EXPECT_GE(test, g.stride, g.record_size);
 	KUNIT_EXPECT_EQ(test, g.frame_first % align, 0);
@@ -105,7 +107,7 @@ static void check_geometry(struct kunit *test, const struct spscring_create *wan
 	if (!want->frame_size && g.frame_records < g.capacity)
 		KUNIT_EXPECT_LE(test, 100ULL * (g.frame_size - g.frame_records * g.stride),
 				13ULL * g.frame_size);
-	/* the sections follow each other, without a page to spare */
+	/* the sections follow each other without a gap */
 	KUNIT_EXPECT_EQ(test, g.data_offset, 3 * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, g.data_bytes, PAGE_ALIGN(g.frames * g.frame_size));
 	KUNIT_EXPECT_EQ(test, g.memory, g.data_offset + g.data_bytes);

@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit: a peer writes a lie into a shared word, and an end believes it or finds the ring broken.
+ * KUnit: a peer writes a false value into a shared word.  An end finds the ring broken if the
+ * value is impossible, and ignores or believes it otherwise.
  */
 #include "fixture.h"
 
 enum end { PRODUCER, CONSUMER };
 
-/* What the peer of a producer with a full ring writes, or of a consumer with an empty one. */
+/* One false value.  The victim is the producer of a full ring, or the consumer of an empty one. */
 struct lie {
 	const char *name;
 	enum end victim;
-	enum { CURSOR, TOLD, TAIL } word;
+	enum { CURSOR, HEAD, TAIL } word;
 	s64 offset;		/* from the victim's position */
 	int verdict;
 };
 
 static const struct lie lies[] = {
-	{ "told = pos + 1", PRODUCER, TOLD, 1, -EPIPE },
-	{ "told = pos + capacity", PRODUCER, TOLD, 64, -EPIPE },
-	{ "told = pos: room for all", PRODUCER, TOLD, 0, 0 },
-	{ "told = pos - capacity: full", PRODUCER, TOLD, -64, -EAGAIN },
-	{ "told = pos - capacity - 1: stale", PRODUCER, TOLD, -65, -EAGAIN },
-	{ "told = -1: stale", PRODUCER, TOLD, -129, -EAGAIN },
+	{ "published head = pos + 1", PRODUCER, HEAD, 1, -EPIPE },
+	{ "published head = pos + capacity", PRODUCER, HEAD, 64, -EPIPE },
+	{ "published head = pos: room for all", PRODUCER, HEAD, 0, 0 },
+	{ "published head = pos - capacity: full", PRODUCER, HEAD, -64, -EAGAIN },
+	{ "published head = pos - capacity - 1: stale", PRODUCER, HEAD, -65, -EAGAIN },
+	{ "published head = -1: stale", PRODUCER, HEAD, -129, -EAGAIN },
 	{ "cursor = pos + 1", PRODUCER, CURSOR, 1, -EPIPE },
 	{ "cursor = pos - capacity - 1", PRODUCER, CURSOR, -65, -EPIPE },
 	{ "cursor = -1", PRODUCER, CURSOR, -129, -EPIPE },
@@ -35,7 +36,7 @@ static const struct lie lies[] = {
 	{ "tail = -1: stale", CONSUMER, TAIL, -129, -EAGAIN },
 	{ "tail = pos + 1", CONSUMER, TAIL, 1, 0 },
 	{ "tail = pos + capacity", CONSUMER, TAIL, 64, 0 },
-	{ "cursor = pos + 1000: nobody looks", CONSUMER, CURSOR, 1000, -EAGAIN },
+	{ "cursor = pos + 1000: not read", CONSUMER, CURSOR, 1000, -EAGAIN },
 };
 
 static void lie_desc(const struct lie *lie, char *desc)
@@ -51,7 +52,7 @@ static u64 *lie_word(struct fixture *f, const struct lie *lie)
 		return f->p.at.tail;
 	if (lie->victim == CONSUMER)
 		return &f->p.base.block->cursor;
-	return lie->word == TOLD ? &f->c.base.block->published_head : &f->c.base.block->cursor;
+	return lie->word == HEAD ? &f->c.base.block->published_head : &f->c.base.block->cursor;
 }
 
 static void peer_lies(struct kunit *test)
@@ -62,7 +63,7 @@ static void peer_lies(struct kunit *test)
 	struct spscring_producer p;
 	u64 pos, v;
 
-	/* two laps, so that there are stale words, of the lap before */
+	/* push two laps, so that the frames have stale tails of the lap before */
 	push_u64(test, 0, 64);
 	pop_u64(test, 0, 64);
 	push_u64(test, 64, 64);

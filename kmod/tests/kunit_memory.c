@@ -32,7 +32,7 @@ static void sg_table(struct kunit *test)
 				   (char *)slot - f->p.base.data);
 		if (!is_filled(dma, sizeof(dma), i))
 			break;
-		/* what a device writes there is popped */
+		/* write through the scatterlist, as a device does, and pop those bytes */
 		fill(dma, sizeof(dma), ~i);
 		sg_pcopy_from_buffer(sgt.sgl, sgt.orig_nents, dma, sizeof(dma),
 				     (char *)slot - f->p.base.data);
@@ -44,7 +44,7 @@ static void sg_table(struct kunit *test)
 	sg_free_table(&sgt);
 }
 
-/* Where records are of any size, the kernel has the same data mapped twice in a row. */
+/* In a ring of records of variable size the kernel maps the data twice, back to back. */
 static void data_twice(struct kunit *test)
 {
 	struct spscring_create want = { .capacity = 28000, .flags = SPSCRING_CREATE_RECORDS };

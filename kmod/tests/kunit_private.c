@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit: rings whose two ends are kernel code for good: where they are in memory, that they
- * work as others do, and that no user comes to them.
+ * KUnit: private rings, whose ends only kernel code can claim: their layout in memory, that
+ * they work as other rings do, and that no end can be exported to a user.
  */
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -60,7 +60,7 @@ static void expect_one_piece(struct kunit *test, const struct spscring *ring)
 	KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)b->kernel, SPSCRING_FRAME_MIN));
 }
 
-/* The ring, its blocks and its data lie in what was allocated, and apart from each other. */
+/* A small ring, its control blocks and its data share one allocation without overlapping. */
 static void small_lies_in_one_piece(struct kunit *test)
 {
 	static const u32 sizes[] = { 1, 8, 24, 100, 1024 };
@@ -78,7 +78,10 @@ static void small_lies_in_one_piece(struct kunit *test)
 	}
 }
 
-/* Many rings: they begin at every line of what is left over, so their words are spread. */
+/*
+ * Small rings begin at every cache line that the spare room of their allocation allows, so that
+ * the words of many rings do not compete for the same cache sets.
+ */
 static void small_ones_are_coloured(struct kunit *test)
 {
 	static const struct spscring_create want = {
@@ -98,7 +101,7 @@ static void small_ones_are_coloured(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, min_t(size_t, places, 64), (size_t)hweight64(seen));
 }
 
-/* Too large for slab memory, or of records of any size: these have pages. */
+/* A ring that is too large for slab memory, or has records of variable size, uses pages. */
 static void others_have_pages(struct kunit *test)
 {
 	static const struct spscring_create wants[] = {
@@ -137,7 +140,10 @@ static void moves_elements(struct kunit *test)
 	}
 }
 
-/* No user can be the producer, so what is peeked at stays what it is: whoever claims first. */
+/*
+ * A consumer may peek even if it was claimed before the producer: no user can become the
+ * producer and change the element.
+ */
 static void peeks(struct kunit *test)
 {
 	static const struct spscring_create want = { .capacity = 8, .record_size = 8 };
@@ -192,7 +198,7 @@ static void sleeps(struct kunit *test)
 	KUNIT_EXPECT_GE(test, f->info.consumer_sleep.sleeps, 1);
 }
 
-/* An end that is polled only has nothing to sleep with: every call says so, or does nothing. */
+/* A BUSY_POLL ring has no state to sleep with: waits return -EOPNOTSUPP, kicks do nothing. */
 static void polled_only(struct kunit *test)
 {
 	static const struct spscring_create want = {
@@ -215,7 +221,7 @@ static void polled_only(struct kunit *test)
 	spscring_shutdown_producer(&f->p);
 }
 
-/* A small one is emptied and mended as others are. */
+/* A reset empties a small private ring that is broken, and makes it usable again. */
 static void is_reset(struct kunit *test)
 {
 	static const struct spscring_create want = { .capacity = 8, .record_size = 8 };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit: records of any size between two ends of kernel code, on rings of the
- * in-kernel API.
+ * KUnit: records of variable size between two ends of kernel code.
  */
 #include <linux/completion.h>
 #include <linux/kthread.h>
@@ -19,7 +18,7 @@ struct record_fixture {
 };
 
 struct record_shape {
-	u32 mode;		/* beside RECORDS */
+	u32 mode;		/* SPSCRING_CREATE_*, with _RECORDS added */
 	u32 align;
 	u64 capacity;
 	u32 most;
@@ -96,7 +95,7 @@ static void shape_desc(const struct record_shape *shape, char *desc)
 
 KUNIT_ARRAY_PARAM(shape, shapes, shape_desc);
 
-/* In place at both ends, too: no user can write there. */
+/* Every function of the API, including peeks: both ends are the kernel's. */
 static void every_way(struct kunit *test)
 {
 	struct record_fixture *f = make_record_pair(test, test->param_value);
@@ -111,7 +110,7 @@ static void every_way(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->info.broken, 0);
 }
 
-/* Beside a user that could change what is looked at there is no peek. */
+/* A ring that overwrites has no peek: the producer may overwrite the record at any time. */
 static void peek(struct kunit *test)
 {
 	const struct record_shape overwrites = { SPSCRING_CREATE_OVERWRITE, 8, 1000, 10 };
@@ -123,6 +122,7 @@ static void peek(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, spscring_record_peek_n(&f->c, &rec, 1), -EOPNOTSUPP);
 }
 
+/* A peek is refused where the producer is a user, who may write the record meanwhile. */
 static void peek_of_user(struct kunit *test)
 {
 	struct spscring_create want = { .capacity = 1000, .flags = SPSCRING_CREATE_RECORDS };
@@ -142,7 +142,7 @@ static void peek_of_user(struct kunit *test)
 	fput(file);
 }
 
-/* The data's mapping is twice as long, and the second half is the first. */
+/* Records that cross the end of the data are contiguous, as the data are mapped twice. */
 static void over_the_end(struct kunit *test)
 {
 	const struct record_shape shape = { 0, 8, PAGE_SIZE, PAGE_SIZE - 8 };
@@ -184,7 +184,7 @@ static int stream_thread(void *data)
 	return 0;
 }
 
-/* Two threads, the one that has nothing to do asleep. */
+/* Two threads move records at once; each sleeps while the ring is full or empty for it. */
 static void two_threads(struct kunit *test)
 {
 	struct record_fixture *f = make_record_pair(test, test->param_value);
@@ -218,10 +218,10 @@ static void two_threads(struct kunit *test)
 
 /* ------------------------------------------------------------------ reset */
 
-/* What a user leaves behind; all but the first break the ring. */
+/* The words that a user leaves behind; all but NONE break the ring. */
 enum damage { NONE, CURSOR_AHEAD, CURSOR_ODD, OLDEST_LATE, SAID_SO, DAMAGES };
 
-/* The pages, by the end that is the kernel's. */
+/* Where the ring's pages begin, computed from the handle of the kernel's end. */
 static void *reset_base(struct record_fixture *f, u32 user)
 {
 	const struct spscring_geometry *g = &f->info.geometry;
@@ -284,7 +284,7 @@ static void damage(struct record_fixture *f, u32 role, enum damage what)
 	}
 	if (what == NONE || role == SPSCRING_CONSUMER)
 		return;
-	/* everywhere a word of either lap, and the next one breaks the ring */
+	/* fill the data with words of either lap; the next word's length breaks the ring */
 	for (i = 0; i < g->data_bytes / 8; i++)
 		((u64 *)(f->c.base.data + 8 - g->stride))[i] = record_pattern(what, i);
 	*(u64 *)f->c.at = (u64)f->c.phase << 32 | U32_MAX;
@@ -296,7 +296,7 @@ static int reset_kernel_end(struct record_fixture *f, u32 user)
 		spscring_record_reset_consumer(&f->c);
 }
 
-/* Nothing is there; then all that is pushed, the first behind the gap. */
+/* After a reset the ring is empty and moves records; the first has a sequence gap before it. */
 static void reset_works(struct kunit *test)
 {
 	struct record_fixture *f = test->priv;
@@ -315,7 +315,10 @@ static void reset_works(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, record_lockstep(&f->put, &f->p, &f->take, &f->c, 50), 0);
 }
 
-/* At every level, whatever was done; then all that comes arrives, and a gap tells the rest. */
+/*
+ * Reset with any number of records unread, after any damage.  The ring works afterwards, and the
+ * consumer finds the lost records as a gap in the sequence numbers.
+ */
 static void reset_round(struct kunit *test, u32 role, u32 round)
 {
 	struct record_fixture *f = test->priv;
@@ -370,7 +373,7 @@ static void reset_records(struct kunit *test, u32 role)
 		KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(f->ring, &f->p, 0), 0);
 	else
 		KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->c, 0), 0);
-	/* a user may change what is looked at */
+	/* peeks are refused where a user may write the records */
 	f->take.ways = RECORD_COPY_WAYS;
 	for (round = 0; round < 12 * DAMAGES; round++)
 		reset_round(test, role, round);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit: records of any size, pushed and popped by an iov_iter.
+ * KUnit: records of variable size, pushed from and popped into an iov_iter.
  */
 #include <linux/uio.h>
 
 #include "fixture.h"
 #include "kunit_record_modes.h"
 
-/* @size bytes at @at, in three parts, one of them empty. */
+/* An iterator over @size bytes at @at, in three parts, one of them empty. */
 static void three_parts(struct iov_iter *iter, struct kvec *parts, bool from, u8 *at, size_t size)
 {
 	parts[0] = (struct kvec){ at, size / 3 };
@@ -16,7 +16,7 @@ static void three_parts(struct iov_iter *iter, struct kvec *parts, bool from, u8
 	iov_iter_kvec(iter, from ? ITER_SOURCE : ITER_DEST, parts, 3, size);
 }
 
-/* Records of each length go from an iterator into the ring, and from there into another. */
+/* Push records of several lengths from an iterator, and pop them into another. */
 static void record_iter(struct kunit *test)
 {
 	static const u32 sizes[] = { 0, 1, 8, 100, 1000, 4096, 7992 };
@@ -37,7 +37,7 @@ static void record_iter(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, spscring_record_push_iter(&f->rp, &from, size), 0);
 		KUNIT_EXPECT_EQ(test, iov_iter_count(&from), 0);
 		if (size) {
-			/* with too little room neither the ring nor the iterator moves */
+			/* a pop into too few bytes changes neither the ring nor the iterator */
 			iov_iter_truncate(&to, size - 1);
 			KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->rc, &to), -EMSGSIZE);
 			KUNIT_EXPECT_EQ(test, iov_iter_count(&to), size - 1);
@@ -53,7 +53,7 @@ static void record_iter(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->rp, &from, U32_MAX), -EMSGSIZE);
 	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->rp, &from, (1UL << 32) + 5),
 			-EMSGSIZE);
-	/* the iterator has fewer bytes than the record is said to have: none of them goes */
+	/* the iterator has fewer bytes than the record's length: the push takes none of them */
 	three_parts(&from, parts, true, f->in, 99);
 	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->rp, &from, 100), -EFAULT);
 	KUNIT_EXPECT_EQ(test, iov_iter_count(&from), 99);
@@ -63,7 +63,7 @@ static void record_iter(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->rc, &to), 99);
 }
 
-/* A record that a user may write is copied, and not looked at in place. */
+/* Where the producer is a user, the kernel pops a copy of a record and refuses to peek. */
 static void record_of_user(struct kunit *test)
 {
 	bool overwrites = *(const u32 *)test->param_value & SPSCRING_CREATE_OVERWRITE;

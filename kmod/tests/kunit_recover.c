@@ -10,8 +10,9 @@
 #include "trace.h"
 
 /*
- * A producer that was killed between two stores: it had published @whole elements, and then
- * stored the tails of @torn more, but not its cursor.  The consumer had popped @taken.
+ * A producer that was killed between two stores: after @before elements that were popped, it
+ * published @whole elements, and then stored the tails of @torn more, but not its cursor.  The
+ * consumer popped @taken of @whole + @torn.
  */
 struct tear {
 	const char *name;
@@ -31,7 +32,7 @@ static const struct tear tears[] = {
 	{ "the last ones", 64, 1000, 60, 4, 0 },
 	{ "some taken already", 64, 1000, 10, 30, 25 },
 	{ "all taken already", 64, 1000, 10, 30, 40 },
-	{ "a frame of more than all", 3, 50, 1, 2, 1 },
+	{ "a frame larger than the capacity", 3, 50, 1, 2, 1 },
 };
 
 static void tear_desc(const struct tear *tear, char *desc)
@@ -58,7 +59,7 @@ static void push_torn(struct fixture *f, u64 value)
 	spscring_store_tail(p, p->base.pos + 1);
 }
 
-static void producer_mended(struct kunit *test)
+static void producer_recovered(struct kunit *test)
 {
 	const struct tear *t = test->param_value;
 	struct file *file = make_user_pair(test, t->capacity, 8, SPSCRING_PRODUCER);
@@ -78,7 +79,7 @@ static void producer_mended(struct kunit *test)
 	pop_u64(test, t->before, t->taken);
 	put_now(file);
 
-	/* what a consumer could see is there, once, and the next producer goes on behind it */
+	/* every element whose tail was stored is there once; the next producer goes on there */
 	KUNIT_ASSERT_EQ(test, claim_producer(f, &f->p), 0);
 	spscring_get_info(f->ring, &f->info);
 	KUNIT_EXPECT_EQ(test, f->info.tail, t->before + all);
@@ -93,8 +94,8 @@ static void producer_mended(struct kunit *test)
 	}
 }
 
-/* A claim does not believe tails that no order of stores leaves behind, and puts them right. */
-static void wild_tails_mended(struct kunit *test)
+/* A claim ignores tails that no producer following the protocol can leave, and repairs them. */
+static void wild_tails_repaired(struct kunit *test)
 {
 	struct file *file = make_user_pair(test, 64, 8, SPSCRING_PRODUCER);
 	struct fixture *f = test->priv;
@@ -102,7 +103,7 @@ static void wild_tails_mended(struct kunit *test)
 	u64 i, v;
 
 	push_u64(test, 0, 10);
-	/* all frames from that of 14 to 20 on; the one of 7 to 13 holds the last element */
+	/* spoil all frames after that of elements 7 to 13, which holds the last element */
 	for (i = 2; i < g->frames; i++)
 		*(u64 *)(f->p.base.data + i * g->frame_size) = 10 + i * 1000;
 	put_now(file);
@@ -141,8 +142,8 @@ static void wild_cursor_refused(struct kunit *test)
 	}
 }
 
-/* The next consumer gets what a dead one had not released. */
-static void consumer_mended(struct kunit *test)
+/* The next consumer gets the elements that a dead one had not released. */
+static void consumer_recovered(struct kunit *test)
 {
 	struct file *file = make_user_pair(test, 64, 8, SPSCRING_CONSUMER);
 	struct fixture *f = test->priv;
@@ -160,17 +161,17 @@ static void consumer_mended(struct kunit *test)
 	pop_u64(test, 13, 51);
 }
 
-/* A producer that lives, and goes on while a claim of the consumer's end looks where it is. */
+/* A live producer pushes while a claim of the consumer's end reads the producer's position. */
 struct passing {
 	struct fixture *f;
-	u32 looks;		/* of the claim */
-	u32 first;		/* records pushed in the midst of its first look */
+	u32 looks;		/* how often the claim has read the cursor */
+	u32 first;		/* elements pushed after the claim's first read */
 };
 
-/* More than the ring has room for. */
+/* More elements than the ring has room for. */
 #define PASSING_MOST	100
 
-/* Behind the load of its cursor, before that of the first tail. */
+/* The claim has loaded the producer's cursor, but none of the tails yet. */
 static void pass_by(void *data, const struct spscring *ring, u64 head, u64 tail)
 {
 	struct passing *pass = data;
@@ -184,7 +185,7 @@ static void pass_by(void *data, const struct spscring *ring, u64 head, u64 tail)
 		;
 }
 
-/* 20 records are published within a batch, of which a consumer pops 15, and dies. */
+/* A producer publishes 20 elements of a batch; a consumer pops 15 of them, and dies. */
 static void pass_begin(struct kunit *test)
 {
 	struct spscring *ring = make_ring(test, 64, 8);
@@ -202,8 +203,11 @@ static void pass_begin(struct kunit *test)
 	put_now(file);
 }
 
-/* However far it goes on within the first look, and then within the second: that one finds it. */
-static void consumer_mended_in_time(struct kunit *test)
+/*
+ * The producer pushes any number of elements during the claim's first read of its position, and
+ * fills the ring during the second: the claim finds a valid position by then.
+ */
+static void consumer_recovered_meanwhile(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	struct passing pass = { .f = f };
@@ -217,17 +221,17 @@ static void consumer_mended_in_time(struct kunit *test)
 		err = claim_consumer(f, &f->c);
 		unregister_trace_spscring_recover(pass_by, &pass);
 		tracepoint_synchronize_unregister();
-		KUNIT_ASSERT_EQ_MSG(test, err, 0, "behind %u more, in look %u", pass.first,
-				    pass.looks);
+		KUNIT_ASSERT_EQ_MSG(test, err, 0, "%u pushed in the first read, %u reads",
+				    pass.first, pass.looks);
 		twice += pass.looks == 2;
 	}
-	/* or nothing has been tested */
+	/* some claims needed a second read, or this has tested nothing */
 	KUNIT_EXPECT_GT(test, twice, 0);
 }
 
 /*
- * A claim looks for pins of each chunk under the chunk's lock: it is refused while another holds
- * that, and while there is a reference that is no mapping's.
+ * A claim checks each chunk of the data for pins under the folio lock.  It is refused while the
+ * lock is held elsewhere, and while the chunk has a reference that belongs to no mapping.
  */
 static void mapped_or_pinned(struct kunit *test)
 {
@@ -249,11 +253,11 @@ static void mapped_or_pinned(struct kunit *test)
 }
 
 static struct kunit_case recover_cases[] = {
-	KUNIT_CASE_PARAM(producer_mended, tear_gen_params),
-	KUNIT_CASE(wild_tails_mended),
+	KUNIT_CASE_PARAM(producer_recovered, tear_gen_params),
+	KUNIT_CASE(wild_tails_repaired),
 	KUNIT_CASE(wild_cursor_refused),
-	KUNIT_CASE(consumer_mended),
-	KUNIT_CASE(consumer_mended_in_time),
+	KUNIT_CASE(consumer_recovered),
+	KUNIT_CASE(consumer_recovered_meanwhile),
 	KUNIT_CASE(mapped_or_pinned),
 	{}
 };

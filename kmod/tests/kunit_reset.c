@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit: a driver resets its ring after a user, whatever that user has left behind.
+ * KUnit: a driver resets its ring after a user has let go, whatever words the user left behind.
  */
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -34,7 +34,7 @@ static void reset_desc(const struct reset_shape *shape, char *desc)
 
 KUNIT_ARRAY_PARAM(reset_shape, reset_shapes, reset_desc);
 
-/* What a user leaves behind; all but NONE break the ring, sooner or later. */
+/* The words that a user leaves behind; all but NONE break the ring, sooner or later. */
 enum damage { NONE, CURSOR_AHEAD, CURSOR_WILD, HINT_WILD, SAID_SO, DAMAGES };
 
 static void damage(struct fixture *f, u32 role, enum damage what)
@@ -50,7 +50,7 @@ static void damage(struct fixture *f, u32 role, enum damage what)
 		else if (what != NONE)
 			f->c.base.block->cursor = f->p.base.pos + wild;
 	} else if (what == HINT_WILD) {
-		/* only a claim looks at a producer's cursor */
+		/* the consumer reads tails; only a claim reads a producer's cursor */
 		f->p.base.block->cursor = f->c.base.pos + 3 * g->capacity;
 	} else if (what != NONE) {
 		f->p.base.block->cursor = f->c.base.pos + wild;
@@ -59,7 +59,7 @@ static void damage(struct fixture *f, u32 role, enum damage what)
 	}
 }
 
-/* The driver learns of the damage by its own end, or the next user by a claim. */
+/* Either the driver's own end finds the damage, or the next user's claim does. */
 static void damage_found(struct kunit *test, u32 role, enum damage what)
 {
 	struct fixture *f = test->priv;
@@ -97,7 +97,7 @@ static u64 frame_tail(struct fixture *f, u32 user, u32 frame)
 	return *(u64 *)(data + frame * f->info.geometry.frame_size);
 }
 
-/* A reset from any place in a frame and with any number of elements left, after any damage. */
+/* Reset at any position in a frame, with any number of elements unread, after any damage. */
 static void reset_round(struct kunit *test, u32 role, u32 round)
 {
 	struct fixture *f = test->priv;
@@ -126,7 +126,7 @@ static void reset_round(struct kunit *test, u32 role, u32 round)
 	for (i = 0; i < f->info.geometry.frames; i++)
 		KUNIT_EXPECT_LE(test, (s64)(frame_tail(f, role, i) - f->info.tail), 0);
 
-	/* the driver can push before there is a next user */
+	/* the driver can push before the next user claims the consumer's end */
 	if (role == SPSCRING_CONSUMER)
 		KUNIT_EXPECT_EQ(test, way->put(f, 0, capacity + 1), capacity);
 	file = export_user(test, role);
@@ -156,12 +156,11 @@ static void reset_frames(struct kunit *test)
 		reset_round(test, shape->role, round);
 }
 
-/* A reset is refused where both ends are the kernel's, and where one is over. */
+/* A reset is refused while both ends are held, and after either has shut down. */
 static void reset_refused(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 8, 8);
 
-	/* both ends are the kernel's */
 	KUNIT_EXPECT_EQ(test, spscring_reset_producer(&f->p), -EBUSY);
 	KUNIT_EXPECT_EQ(test, spscring_reset_consumer(&f->c), -EBUSY);
 	spscring_shutdown_consumer(&f->c);
@@ -169,7 +168,7 @@ static void reset_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, spscring_reset_consumer(&f->c), -ESHUTDOWN);
 }
 
-/* A user who is killed closes the file, so the driver resets in a process that has SIGKILL. */
+/* A killed user closes the file itself, so a driver may reset in a task with SIGKILL pending. */
 static void reset_of_the_killed(struct kunit *test)
 {
 	struct spscring *ring = make_ring(test, 1000, 8);
@@ -188,7 +187,7 @@ static void reset_of_the_killed(struct kunit *test)
 	flush_signals(current);
 	disallow_signal(SIGKILL);
 	KUNIT_EXPECT_EQ(test, reset, 0);
-	/* a claim in that process is refused */
+	/* a claim in that task is refused */
 	KUNIT_EXPECT_EQ(test, claim, -EINTR);
 }
 

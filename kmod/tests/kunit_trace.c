@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit: tracepoints of push and pop, seen by probes of this suite.
+ * KUnit: the tracepoints of push and pop, received by probes of this suite.
  */
 #include "fixture.h"
 #include "trace.h"
 
-/* The events that a probe has seen since it was asked last, and the last of them. */
+/* The number of events since the last expect_traced(), and the last event. */
 struct traced {
 	const struct spscring *ring;
-	const struct spscring_producer *p;	/* or */
-	const u64 *cursor;	/* of the end */
+	const struct spscring_producer *p;	/* for pushes; NULL for pops */
+	const u64 *cursor;	/* for pops: the consumer's */
 	int events;
 	u64 first;
 	u32 n;
-	u64 at;			/* where the end was when its event came */
+	u64 at;			/* the end's position during the event */
 };
 
 static void traced_records(void *data, const struct spscring *ring, u64 first, u32 n)
@@ -25,11 +25,11 @@ static void traced_records(void *data, const struct spscring *ring, u64 first, u
 	seen->events++;
 	seen->first = first;
 	seen->n = n;
-	/* a producer's position is in its handle, and moves with the tail */
+	/* a producer's cursor lags; its exact position is in its handle */
 	seen->at = seen->p ? seen->p->base.pos : READ_ONCE(*seen->cursor);
 }
 
-/* There was one event, and the end had not moved yet. */
+/* There was exactly one event, and it came before the end moved. */
 static void expect_traced(struct kunit *test, struct traced *seen, u64 first, u32 n)
 {
 	KUNIT_EXPECT_EQ(test, seen->events, 1);
@@ -84,11 +84,11 @@ static void traced_pops(struct kunit *test, struct fixture *f, struct traced *se
 	KUNIT_EXPECT_EQ(test, seen->events, 0);
 }
 
-/* A traced batch may be as long as the ring: it goes a whole lap, back to its own frame. */
+/* A traced batch as long as the ring goes a whole lap, back to the frame that it began in. */
 static void traced_laps(struct kunit *test)
 {
 	static const u64 capacities[] = { 7, 14, 20, 21 };
-	static struct traced push;	/* of no ring: all that counts is that events are on */
+	static struct traced push;	/* no ring: the probe only turns the tracepoint on */
 	u64 recs[21] = {}, n;
 	struct fixture *f;
 	int i;
@@ -97,7 +97,7 @@ static void traced_laps(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(capacities); i++) {
 		f = make_pair(test, capacities[i], 8);
 		for (n = 1; n <= capacities[i]; n++) {
-			/* to a frame's end */
+			/* go on to a frame's end */
 			while (f->p.base.pos % 7 || !f->p.base.pos) {
 				push_u64(test, 0, 1);
 				pop_u64(test, 0, 1);
@@ -114,7 +114,7 @@ static void traced_laps(struct kunit *test)
 	tracepoint_synchronize_unregister();
 }
 
-/* Each way to push and to pop is one event, and one that moves nothing is none. */
+/* Each call that pushes or pops makes one event; a call that moves nothing makes none. */
 static void traced(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit: ends of kernel code sleep and are woken.  Races that take a delay at one place are made
- * by probes on tracepoints there.
+ * KUnit: ends of kernel code sleep and are woken.  Probes on tracepoints act as the peer at the
+ * exact place where a race needs it.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
@@ -13,10 +13,10 @@
 #include "ring.h"
 #include "trace.h"
 
-/* In ns: no wake-up is as late as this, but a lost one. */
+/* In ns: a sleep that lasts this long has lost its wake-up. */
 #define PATIENCE	(60 * NSEC_PER_SEC)
 
-/* A tail that lies about a later frame does not keep a waiter in its loop for ever. */
+/* An impossible tail in a later frame does not keep a waiter in its loop for ever. */
 static void wait_lying_tail(struct kunit *test)
 {
 	struct file *file = make_user_pair(test, 64, 8, SPSCRING_PRODUCER);
@@ -30,7 +30,10 @@ static void wait_lying_tail(struct kunit *test)
 	put_now(file);
 }
 
-/* An end polls for less time when that was in vain; waits are counted, with a sleep or without. */
+/*
+ * An end halves its spin when polling was in vain.  waits[0] counts waits that needed no sleep,
+ * waits[1] those that slept.
+ */
 static void wait_spin_adapts(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
@@ -92,7 +95,7 @@ static void wait_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, -1), -ESHUTDOWN);
 }
 
-/* An end does not sleep for what comes while it polls. */
+/* An end that finds an element while it spins does not sleep. */
 static void wait_spins(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
@@ -101,7 +104,7 @@ static void wait_spins(struct kunit *test)
 	u64 v;
 
 	init_irq_work(&soon.work, push_in_interrupt);
-	/* an end polls no longer where another task is to run, so there are some tries */
+	/* an end stops spinning when another task wants the CPU, so try several times */
 	for (tries = 0; tries < 64 && !f->c.base.block->waits[0]; tries++) {
 		f->c.base.spin_max = U32_MAX;
 		f->c.base.spin = U32_MAX;
@@ -113,15 +116,18 @@ static void wait_spins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->c.base.block->waits[0], 1);
 }
 
-/* A race: what a peer could do while an end is at one place, a probe on a tracepoint there does. */
+/* A race: a probe on a tracepoint does what a peer could do at that moment. */
 struct race {
 	struct spscring *ring;
 	struct spscring_producer *p;
-	u64 *state;		/* the producer's end */
-	int met;
+	u64 *state;		/* of the producer's end */
+	int met;		/* how often the probe has run */
 };
 
-/* A waiter that is not asleep yet is woken by a producer's death; by then there is another. */
+/*
+ * The first sleep: the producer dies, which wakes the waiter before it is asleep, and another
+ * producer claims the end at once.  The second sleep: that producer pushes.
+ */
 static void die_and_come_again(void *data, const struct spscring *ring, u32 role, u64 index)
 {
 	struct race *race = data;
@@ -138,7 +144,7 @@ static void die_and_come_again(void *data, const struct spscring *ring, u32 role
 	WRITE_ONCE(*race->state, held);
 }
 
-/* That waiter waits on, and is woken by the successor. */
+/* The waiter finds a live producer, sleeps again, and is woken by the push. */
 static void wait_woken_early(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
@@ -155,7 +161,7 @@ static void wait_woken_early(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, race.met, 2);
 }
 
-/* The producer pushes while it kicks, and does not look at the event index that it has noted. */
+/* The producer pushes while the kernel wakes the consumer, without checking the event index. */
 static void push_unseen(void *data, const struct spscring *ring, u32 role)
 {
 	struct race *race = data;
@@ -170,8 +176,8 @@ static void push_unseen(void *data, const struct spscring *ring, u32 role)
 /* A thread that waits for @n elements, or bytes of records. */
 struct sleeper {
 	struct spscring_consumer c;
-	struct spscring_record_consumer rc;	/* where records are of any size */
-	bool any_size;
+	struct spscring_record_consumer rc;	/* for records of variable size */
+	bool variable_size;
 	u64 n;
 	int err;
 	struct completion woken;
@@ -182,10 +188,10 @@ static int sleep_for(void *data)
 	struct sleeper *s = data;
 	s64 until = ktime_get_ns() + PATIENCE;
 
-	s->err = s->any_size ? spscring_record_wait_records(&s->rc, s->n, until) :
+	s->err = s->variable_size ? spscring_record_wait_records(&s->rc, s->n, until) :
 		spscring_wait_records(&s->c, s->n, until);
 	if (!s->err && (s64)ktime_get_ns() >= until)
-		s->err = -ETIMEDOUT;	/* it found them by its last look */
+		s->err = -ETIMEDOUT;	/* found by the last poll: the wake-up was lost */
 	kthread_complete_and_exit(&s->woken, 0);
 }
 
@@ -197,7 +203,7 @@ static void sleeper_start(struct kunit *test, struct sleeper *s, u64 n)
 	s->c.base.spin = 0;
 	s->rc = f->rc;
 	s->rc.base.spin = 0;
-	s->any_size = f->info.geometry.flags & SPSCRING_CREATE_RECORDS;
+	s->variable_size = f->info.geometry.flags & SPSCRING_CREATE_RECORDS;
 	s->n = n;
 	init_completion(&s->woken);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(sleep_for, s, "spscring_sleeper")));
@@ -211,7 +217,7 @@ static void until_asleep(struct fixture *f, u64 sleeps)
 	} while (f->info.consumer_sleep.sleeps < sleeps);
 }
 
-/* Two threads wait; false if the first was not asleep yet, and found its element by itself. */
+/* Two threads wait.  False if the first found its element before it slept: nobody was woken. */
 static bool two_woken(struct kunit *test, struct race *race, struct sleeper *s)
 {
 	struct fixture *f = test->priv;
@@ -237,7 +243,7 @@ static bool two_woken(struct kunit *test, struct race *race, struct sleeper *s)
 	return woken;
 }
 
-/* The second of two waiters, whose element comes while the first is woken, is woken, too. */
+/* The second waiter's element comes while the kernel wakes the first: both are woken. */
 static void wait_woken_together(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
@@ -254,7 +260,7 @@ static void wait_woken_together(struct kunit *test)
 	KUNIT_EXPECT_GT(test, tries, 0);
 }
 
-/* A consumer waits for so much that the next record does not fit: a full ring wakes it. */
+/* A consumer waits for more bytes than fit: the producer's failed push wakes it. */
 static void wait_full(struct kunit *test)
 {
 	struct sleeper *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
@@ -279,7 +285,7 @@ static void wait_full(struct kunit *test)
 	wait_for_completion(&s->woken);
 	KUNIT_EXPECT_EQ(test, s->err, 0);
 	KUNIT_EXPECT_FALSE(test, spscring_record_has_records(&f->rc, need));
-	/* no wait where the ring is full already */
+	/* a wait returns at once while the ring is full */
 	KUNIT_EXPECT_EQ(test, spscring_record_wait_records(&f->rc, need, -1), 0);
 }
 

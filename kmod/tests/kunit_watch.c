@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit: a driver is told of the users of its ring.
+ * KUnit: the watch callbacks by which a driver learns of the users of its ring.
  */
 #include <linux/fs.h>
 
 #include "fixture.h"
 
-/* What a watch was told. */
+/* The callbacks that a watch received. */
 struct watched {
 	struct spscring *ring;
 	u32 role;
-	int claimed, ended, broken;	/* how often */
-	u32 how;
-	bool order;			/* claimed, ended, claimed, ... */
-	int (*mend)(struct watched *w);
-	int mended, nested;
-	struct spscring_producer *p;
+	int claimed, ended, broken;	/* calls of each */
+	u32 how;			/* of the last ended */
+	bool order;			/* claimed and ended alternate */
+	int reset, nested;		/* errnos of a reset, and of an export, in a callback */
+	struct spscring_producer *p;	/* broken resets it, unless NULL */
 };
 
 static void watched_claimed(void *data)
@@ -42,7 +41,7 @@ static void watched_broken(void *data)
 
 	w->broken++;
 	if (w->p)
-		w->mended = spscring_reset_producer(w->p);
+		w->reset = spscring_reset_producer(w->p);
 }
 
 static int watch(struct watched *w, u32 flags)
@@ -70,7 +69,7 @@ static void watch_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, watch(&w, 0), 0);
 }
 
-/* A watch is told of claims and ends in their order, and of nothing once it is taken away. */
+/* A watch gets claimed and ended in turn, and nothing after spscring_unwatch(). */
 static void watch_order(struct kunit *test)
 {
 	struct watched w = { .ring = make_ring(test, 8, 8), .role = SPSCRING_CONSUMER,
@@ -93,7 +92,7 @@ static void watch_order(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, w.order);
 	KUNIT_EXPECT_EQ(test, w.broken, 0);
 
-	/* the watch is not told of the other end's users */
+	/* users of the other end make no callback */
 	file = spscring_export_file(w.ring, SPSCRING_PRODUCER);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	put_now(file);
@@ -107,11 +106,11 @@ static void watch_order(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, w.ended, 3);
 }
 
-/* A user who opens a broken ring gets it if the driver resets it right then, and else does not. */
-static void watch_mends(struct kunit *test)
+/* A claim of a broken ring succeeds if the broken callback resets the ring, and fails otherwise. */
+static void watch_resets(struct kunit *test)
 {
 	struct spscring *ring = make_ring(test, 8, 8);
-	struct watched w = { .ring = ring, .role = SPSCRING_CONSUMER, .mended = 1 };
+	struct watched w = { .ring = ring, .role = SPSCRING_CONSUMER, .reset = 1 };
 	struct fixture *f = test->priv;
 	struct file *file;
 
@@ -119,7 +118,7 @@ static void watch_mends(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, watch(&w, 0), 0);
 	file = export_user(test, w.role);
 	KUNIT_ASSERT_NOT_NULL(test, file);
-	/* nobody has looked at this when the user goes */
+	/* an impossible cursor that nobody has read when the user lets go */
 	f->c.base.block->cursor = 5;
 	put_now(file);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(spscring_export_file(ring, w.role)), -EPIPE);
@@ -128,7 +127,7 @@ static void watch_mends(struct kunit *test)
 	file = export_user(test, w.role);
 	KUNIT_ASSERT_NOT_NULL(test, file);
 	KUNIT_EXPECT_EQ(test, w.broken, 2);
-	KUNIT_EXPECT_EQ(test, w.mended, 0);
+	KUNIT_EXPECT_EQ(test, w.reset, 0);
 	KUNIT_EXPECT_EQ(test, w.claimed, 2);
 	push_u64(test, 0, 8);
 	pop_u64(test, 0, 8);
@@ -138,7 +137,7 @@ static void watch_mends(struct kunit *test)
 static struct kunit_case watch_cases[] = {
 	KUNIT_CASE(watch_refused),
 	KUNIT_CASE(watch_order),
-	KUNIT_CASE(watch_mends),
+	KUNIT_CASE(watch_resets),
 	{}
 };
 
