@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * No queue at all, only cache lines: the floor for a round trip.  bare bounces
- * one pair of lines, and as a round trip depends on where in the shared cache
- * the pair lies, it does so on many pairs; walk takes a fresh line for every
- * message.  For many queues, bare is as many lines, each in a page of its own.
+ * No queue, only cache lines: the lower bound of a round trip.  bare bounces one pair of
+ * lines.  A round trip depends on where in the shared cache the pair lies, so bare repeats
+ * it on many pairs.  walk takes a fresh line for every message.  In the test "many", bare
+ * has a line for each queue, each in its own page.
  */
 #include <linux/align.h>
 #include <linux/mm.h>
@@ -15,13 +15,13 @@
 #define BARE_STRIDE	(PAGE_SIZE + BENCH_LINE)
 #define WALK_LINES	256
 
-/* Private to a side: the line, and the last word seen on it. */
+/* A side's private state: its line, and the last word that it read there. */
 struct bare_end {
 	u64 *line;
 	u64 seen;
 };
 
-/* A word is the message's number + 1, so that zero is nothing yet. */
+/* A word is the message's number + 1; zero means that no message has come. */
 static __always_inline int bare_push(void *queue, const u64 *v)
 {
 	struct bare_end *end = queue;
@@ -72,12 +72,12 @@ static void bare_echo(struct bench_side *s)
 	}
 }
 
-/* One end of all the lines: message i is on line i % rings. */
+/* One end's state for all lines: message i goes to line i % rings. */
 struct bare_lines {
 	void **line;
-	u64 *told;		/* by the consumer, now and then: messages taken */
+	u64 *head;		/* the consumer's published head, in messages */
 	u64 pos;
-	u64 known;		/* producer: the last told seen; consumer: when to tell */
+	u64 known;		/* producer: cached head; consumer: next position to publish */
 	u32 at;
 	u32 rings;
 };
@@ -95,7 +95,7 @@ static __always_inline int bare_push_many(void *queue, const u64 *v)
 
 	if (unlikely(end->pos - end->known == end->rings)) {
 		/* pairs with bare_pop_many() */
-		end->known = smp_load_acquire(end->told);
+		end->known = smp_load_acquire(end->head);
 		if (end->pos - end->known == end->rings)
 			return -EAGAIN;
 	}
@@ -119,7 +119,7 @@ static __always_inline int bare_pop_many(void *queue, u64 *v)
 	if (unlikely(end->pos >= end->known)) {
 		end->known = end->pos + max(end->rings / 8, 1U);
 		/* pairs with bare_push_many() */
-		smp_store_release(end->told, end->pos);
+		smp_store_release(end->head, end->pos);
 	}
 	return 0;
 }
@@ -129,7 +129,7 @@ static struct bare_lines bare_lines(const struct bench_run *run)
 	return (struct bare_lines) {
 		.line	= run->queue,
 		/* the last line of the first line's page */
-		.told	= PTR_ALIGN(run->queue[0] + 1, PAGE_SIZE) - BENCH_LINE,
+		.head	= PTR_ALIGN(run->queue[0] + 1, PAGE_SIZE) - BENCH_LINE,
 		.rings	= run->shape.rings,
 	};
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The benchmark's own terms: a contender is a struct bench_ops; a run is one
- * test of one contender, once; each run has two sides, a thread on a CPU.
+ * The benchmark's terms: a contender is a queue to measure, a struct bench_ops.  A run is one
+ * execution of one test of one contender.  A run has two sides, each a thread on its own CPU.
  */
 #ifndef _SPSCRING_BENCH_H
 #define _SPSCRING_BENCH_H
@@ -14,10 +14,10 @@
 #include "hist.h"
 #include "tests.h"
 
-/* What lies on a line that matters has another place in the page each time. */
+/* Runs place shared lines at different offsets in a page, so none measures one lucky place. */
 #define BENCH_COLOURS	16
 
-/* What tells one result of a test and a contender from another. */
+/* The parameters that distinguish the results of one test and contender. */
 struct bench_shape {
 	enum bench_test test;
 	u32 bytes;		/* the mean, where they differ */
@@ -44,8 +44,8 @@ struct bench_side {
 	u64 start;
 	u64 end;
 	u64 elapsed;		/* in the last round trips */
-	u64 at;			/* where it was when it last breathed */
-	unsigned long since;	/* in jiffies: it has been there */
+	u64 at;			/* the message at the last bench_breathe() */
+	unsigned long since;	/* in jiffies: when @at last changed */
 	u32 spins;
 	int err;		/* of the loop */
 } __aligned(BENCH_LINE);
@@ -57,13 +57,13 @@ struct bench_fences {
 
 struct bench_ops {
 	const char *name;
-	const char *left_out;	/* why there is nothing else here */
-	u32 capacity;		/* 0: what is asked for */
-	/* one queue from one side to the other, or NULL for no memory, or an ERR_PTR */
+	const char *left_out;	/* why this contender cannot run; then the rest is unset */
+	u32 capacity;		/* its fixed capacity; 0: the requested one */
+	/* make a queue from one side to the other; NULL for no memory, or an ERR_PTR */
 	void *(*open)(const struct bench_run *run);
-	/* once all are open: 0, or an error; may be NULL */
+	/* called when all queues are open; 0 or an errno; may be NULL */
 	int (*ready)(const struct bench_run *run);
-	/* how often a run's rings had CPUs interrupted, and cleared their fences; may be NULL */
+	/* how often a run's rings interrupted CPUs and cleared their fence bits; may be NULL */
 	struct bench_fences (*fences)(const struct bench_run *run);
 	void (*close)(void *queue);
 	/* bytes of one queue, all pages that it holds; may be NULL */
@@ -75,23 +75,23 @@ struct bench_ops {
 struct bench_run {
 	const struct bench_ops *ops;
 	struct bench_shape shape;
-	u32 turn;		/* the how manieth run of this contender */
+	u32 turn;		/* number of this run; 0 is the warm-up */
 	int cpus[2];		/* of the sides */
-	u64 first;		/* message; no contender but spscring has another than 0 */
+	u64 first;		/* number of the first message; not 0 only for spscring */
 	u64 count;
-	bool means;		/* round trips: as many again, without a stamp each */
+	bool means;		/* rtt: repeat the trips without stamps, for the mean */
 	u64 step;		/* from one due time to the next */
-	u64 half_tick;		/* of the clock's steps, likewise */
-	u64 t0;			/* when the producer began; 0: not yet */
+	u64 half_tick;		/* half of the clock's step, in the same unit */
+	u64 t0;			/* when the producer began; 0: it has not begun */
 	u32 opened;		/* queues */
-	void **queue;		/* there, and back; or the many */
+	void **queue;		/* to side 1, and back; or those of "many" */
 	atomic_t ready;
 	atomic_t running;
 	bool stop;
 	struct completion done;
-	struct file *event;	/* what WAKE's consumer sleeps on, or NULL: on the ring */
-	struct eventfd_ctx *eventfd;	/* behind it, or NULL: it is a pipe */
-	u64 asleep;		/* ticks for it to go to sleep in */
+	struct file *event;	/* WAKE's consumer sleeps on it; NULL: on the ring */
+	struct eventfd_ctx *eventfd;	/* of @event; NULL if that is a pipe */
+	u64 asleep;		/* ticks that WAKE's consumer gets to fall asleep */
 	struct bench_side side[2];
 };
 
@@ -106,7 +106,7 @@ void rings_exit(void);
 int bench_breathe(struct bench_side *s, u64 at);
 int bench_wrong(struct bench_side *s, u64 want, u64 got);
 
-/* For scripts that look at the code of them. */
+/* Not static: scripts disassemble these functions by name. */
 void bench_release_probe(u64 *word);
 int bench_push_probe(struct spscring_producer *p, const u64 *v);
 int bench_pop_probe(struct spscring_consumer *c, u64 *v);

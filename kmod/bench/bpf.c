@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The BPF ring buffer's protocol, as kernel/bpf/ringbuf.c has it for its producer
- * and libbpf's ring_buffer__poll() for its consumer; nothing of the buffer itself
- * is exported to modules.  Records are copied in and out, as bpf_ringbuf_output()
- * and a callback that keeps them do.  Nobody is woken (BPF_RB_NO_WAKEUP), and the
- * lock leaves interrupts on: to switch them is far dearer in UML than elsewhere.
+ * The BPF ring buffer's protocol, written again because the kernel exports none of it to
+ * modules.  The producer follows kernel/bpf/ringbuf.c, the consumer libbpf's
+ * ring_buffer__poll().  Records are copied in and out, as bpf_ringbuf_output() and a
+ * callback that keeps them do.  The producer wakes nobody (BPF_RB_NO_WAKEUP).  Its lock
+ * leaves interrupts on, because UML takes far longer to switch them than other machines.
  */
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -19,7 +19,7 @@
 
 struct bpf_header {
 	u32 length;
-	u32 page;		/* from the struct to here */
+	u32 page;		/* bytes from the struct to this header, as in the kernel */
 };
 
 struct bpf {
@@ -28,7 +28,7 @@ struct bpf {
 	u32 pages_n;
 
 	raw_spinlock_t lock __aligned(BENCH_LINE);
-	unsigned long found __aligned(BENCH_LINE);	/* the consumer's: producer_pos, as read */
+	unsigned long found __aligned(BENCH_LINE);	/* the consumer's copy of producer_pos */
 	unsigned long consumer_pos __aligned(PAGE_SIZE);
 	unsigned long producer_pos __aligned(PAGE_SIZE);
 	unsigned long pending_pos;
@@ -83,7 +83,7 @@ static __always_inline void bpf_commit(struct bpf *q, void *record)
 
 	/* pairs with bpf_take() */
 	xchg(&header->length, header->length ^ BPF_BUSY);
-	/* whom to wake would be known from here */
+	/* the protocol reads this to decide whether to wake the consumer: keep its cost */
 	(void)smp_load_acquire(&q->consumer_pos);
 }
 
@@ -153,7 +153,7 @@ static void bpf_free_pages(struct page **pages, u32 n)
 	kvfree(pages);
 }
 
-/* A power of two, whole pages: at least what is asked for. */
+/* The capacity in bytes: a power of two of whole pages, at least the requested one. */
 static size_t bpf_data(const struct bench_shape *shape)
 {
 	size_t asked = shape->capacity;

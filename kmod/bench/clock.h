@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The finest clock that kernel threads and processes can both read without a system
- * call: what one end stamps the other takes the age of.
+ * The finest clock that kernel threads and processes can both read without a system call.
+ * One end stamps a message with it, and the other computes the message's age.
  */
 #ifndef _SPSCRING_BENCH_CLOCK_H
 #define _SPSCRING_BENCH_CLOCK_H
@@ -14,7 +14,7 @@
 #include <time.h>
 #endif
 
-/* The lfence keeps the read behind the loads before it: the message has arrived. */
+/* The lfence orders the reading after earlier loads, so that the message has arrived by then. */
 static __always_inline __u64 bench_clock(void)
 {
 #ifdef __x86_64__

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The copy limit: a ring of bare cache lines with no more protocol than one
- * flag per 64 u64s, or per larger record.  A flag is how many have come, so it
- * is never reset; the consumer tells how many it has taken an eighth of the
- * capacity at a time.
+ * The copy limit: a ring of cache lines whose protocol is one flag for every 64 u64s, or for
+ * each larger record.  A flag counts what has been published, so it is never reset.  The
+ * consumer publishes its head once for an eighth of the capacity.
  *
- * 64 u64s are 8 whole lines.  One word, on its own line, is the flag of them
- * all: so 8 lines and that one go over, which was faster than a flag's line
- * beside each 8; so was a consumer that waits a little between its looks.  What
- * of a batch is beyond the last 64 is not seen until they are full, so smaller
- * batches show what the calls cost.  Lines are copied word by word, fastest
- * where the CPUs share a cache; copy-rep has the producer write them by the
- * copy that the compiler has for 512 bytes (rep movs on x86), fastest where
- * they do not.  The limit is the better one.
+ * 64 u64s are 8 whole lines.  One word on its own line is the flag of all blocks, so 9 lines
+ * travel for a block.  That was faster than a separate flag line beside each block; a
+ * consumer that pauses between two polls was faster, too.  The consumer does not see a block
+ * until it is full, so batches smaller than 64 show what the calls cost.
+ *
+ * copy moves lines word by word, which is fastest where the CPUs share a cache.  copy-rep's
+ * producer writes them by the compiler's copy of 512 bytes (rep movs on x86), which is
+ * fastest elsewhere.  The copy limit is the better of the two.
  */
 #include <linux/align.h>
 #include <linux/cache.h>
@@ -28,24 +27,24 @@
 
 struct copy {
 	u64 flag __aligned(BENCH_LINE);
-	u64 told __aligned(BENCH_LINE);
+	u64 head __aligned(BENCH_LINE);
 	char data[] __aligned(BENCH_LINE);
 };
 
-/* Private to a side. */
+/* A side's private state. */
 struct copy_end {
 	struct copy *copy;
 	char *at;
 	char *data_end;
 	u64 pos;
-	u64 known;		/* producer: the last told seen; consumer: when to tell */
-	u64 seen;		/* consumer: the last flag */
+	u64 known;		/* producer: cached head; consumer: next head to publish */
+	u64 seen;		/* consumer: the last flag that it read */
 	u32 bytes;		/* of a record */
-	u32 most;		/* in flight when there is room for another flag's */
+	u32 most;		/* most records in flight that leave room for a block */
 	u32 tell;
 };
 
-/* Batches need several times 64. */
+/* Batches need a capacity of several blocks. */
 static u32 copy_capacity(const struct bench_shape *shape)
 {
 	if (shape->test == BENCH_BATCH)
@@ -53,7 +52,7 @@ static u32 copy_capacity(const struct bench_shape *shape)
 	return shape->capacity;
 }
 
-/* From one record to the next: a larger one has its flag's line before it. */
+/* Bytes from one record to the next; a larger one has a line for its flag before it. */
 static u32 copy_stride(const struct bench_shape *shape)
 {
 	if (shape->test == BENCH_BATCH)
@@ -95,7 +94,7 @@ static __always_inline bool copy_full(struct copy_end *end)
 	if (likely(end->pos - end->known <= end->most))
 		return false;
 	/* pairs with copy_tell() */
-	end->known = smp_load_acquire(&end->copy->told);
+	end->known = smp_load_acquire(&end->copy->head);
 	return end->pos - end->known > end->most;
 }
 
@@ -105,7 +104,7 @@ static __always_inline void copy_tell(struct copy_end *end)
 		return;
 	end->known = end->pos + end->tell;
 	/* pairs with copy_full() */
-	smp_store_release(&end->copy->told, end->pos);
+	smp_store_release(&end->copy->head, end->pos);
 }
 
 /* ----------------------------------------------------------- large records */
@@ -128,7 +127,7 @@ static __always_inline int copy_pop(void *queue, u64 *record)
 {
 	struct copy_end *end = queue;
 
-	/* pairs with copy_push(); what the lap before left there is smaller */
+	/* pairs with copy_push(); a flag of the lap before is smaller */
 	if (smp_load_acquire((u64 *)end->at) <= end->pos)
 		return -EAGAIN;
 	__builtin_memcpy(record, end->at + COPY_LINE, end->bytes);
@@ -243,7 +242,7 @@ static void copy_consume_n(struct bench_side *s)
 
 static void *copy_open(const struct bench_run *run)
 {
-	/* by the page, so that lines begin where lines do */
+	/* whole pages, so that the data are aligned to cache lines */
 	return kvzalloc(PAGE_ALIGN(sizeof(struct copy) + copy_bytes(&run->shape)), GFP_KERNEL);
 }
 

@@ -27,7 +27,7 @@
 struct end {
 	struct bench_run run;	/* of one side */
 	struct bench_end want;
-	struct mutex lock;	/* to begin */
+	struct mutex lock;	/* protects the start in write() */
 	struct task_struct *task;	/* or NULL: not begun */
 	void *queue[2];		/* the run's */
 	u32 roles[2];		/* of them */
@@ -76,7 +76,7 @@ static int end_take(struct end *end)
 		if (i && q->any_size != ((struct queue *)end->queue[0])->any_size)
 			return -EINVAL;
 		if (want->test == BENCH_WAKE && end->roles[i] == SPSCRING_CONSUMER) {
-			/* what is measured is sleep: it looks once before it */
+			/* measure sleep: do not spin before it */
 			q->consumer.base.spin = 0;
 			q->consumer.base.spin_max = 0;
 		}
@@ -84,7 +84,7 @@ static int end_take(struct end *end)
 	return 0;
 }
 
-/* An eventfd is signalled as a driver does it; what is none has to be a pipe. */
+/* Take an eventfd, which is signalled as a driver does, or an end of a pipe. */
 static int end_take_event(struct end *end)
 {
 	struct bench_run *run = &end->run;
@@ -103,7 +103,7 @@ static int end_take_event(struct end *end)
 	return 0;
 }
 
-/* The loops of whoever has such rings in the kernel's own benchmark. */
+/* Choose the loops of the kernel's own contender that has this kind of ring. */
 static int end_choose(struct end *end)
 {
 	const struct bench_end *want = &end->want;
@@ -153,7 +153,7 @@ static void end_put_rings(struct end *end)
 	}
 }
 
-/* All that begin has taken; its thread is no more. */
+/* Free all that the start has allocated; the thread has ended. */
 static void end_free(struct end *end)
 {
 	struct bench_side *s = end_side(end);
@@ -190,13 +190,13 @@ static int end_thread(void *arg)
 	struct end *end = arg;
 	const struct bench_end *want = &end->want;
 
-	/* who stops it sets a word before, for as long as the signal would be ignored */
+	/* a SIGINT sent before this is ignored, but its sender has also set a stop word */
 	allow_signal(SIGINT);
 	end_side(end)->since = jiffies;
 	if (!end_part(end, 0, want->warmup))
 		end_part(end, want->warmup, want->count);
 	end->slept = current->nvcsw;
-	/* the process's end may wait for this one */
+	/* let go of the rings now: the process's end may wait for this one's death */
 	end_put_rings(end);
 	complete_all(&end->run.done);
 	return 0;

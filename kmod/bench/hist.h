@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * A log-linear histogram, for the kernel's and the processes' benchmarks:
- * exact below 256, then 128 buckets a power of two, so within 0.8 %.  The
- * layout is HdrHistogram's (G. Tene), which the kernel has not.
+ * exact below 256, then 128 buckets for each power of two, so within 0.8 %.
+ * The layout is that of HdrHistogram (G. Tene), which the kernel does not have.
  */
 #ifndef _SPSCRING_BENCH_HIST_H
 #define _SPSCRING_BENCH_HIST_H
@@ -13,8 +13,8 @@
 #define HIST_BUCKETS	((40 - HIST_SUB_BITS + 1) << HIST_SUB_BITS)	/* to 2^40 */
 
 /*
- * A clock may advance by more than 1 at a time (Zen's by 10 ns): with @step
- * set to that, percentiles are interpolated over it; 0 is as good as 1.
+ * A clock may advance by more than one tick at a time (on Zen by 10 ns).  @step is that
+ * number of ticks, over which percentiles are interpolated; 0 has the effect of 1.
  */
 struct hist {
 	__u64 count;
@@ -77,7 +77,7 @@ static inline __u64 hist_rank(const struct hist *h, __u64 rank)
 			seen += h->buckets[i];
 			continue;
 		}
-		/* a bucket's values were anything within half a step of it */
+		/* the true values lie within half a step of the bucket's */
 		value = hist_value(i);
 		from = value > h->step / 2 ? value - h->step / 2 : 0;
 		value = from + h->step * (rank - seen) / h->buckets[i];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A line of key=value, as main.c tells of it.
+ * Parse a line of key=value; main.c describes the keys.
  */
 #include <linux/cpumask.h>
 #include <linux/kernel.h>
@@ -148,7 +148,7 @@ static int parse_pair(struct config *c, const char *key, char *value)
 }
 
 /**
- * bench_parse_line() - take what a line says into a config
+ * bench_parse_line() - parse a line into a config
  * @c: the config
  * @line: the line; changed
  *
@@ -173,7 +173,7 @@ int bench_parse_line(struct config *c, char *line)
 }
 
 /**
- * bench_config_defaults() - what is done unless the line says otherwise
+ * bench_config_defaults() - set a config to the defaults, for the keys that a line omits
  * @c: the config
  */
 void bench_config_defaults(struct config *c)

@@ -73,7 +73,7 @@ static void show_latency(struct seq_file *m, const struct result *r, u32 runs)
 	seq_puts(m, "]");
 }
 
-/* @sum bytes are LENGTHS_N records, each in so many hundredths of a nanosecond. */
+/* LENGTHS_N records have @sum bytes; @per_op is a record's time in hundredths of a ns. */
 static void show_speed(struct seq_file *m, u64 sum, u64 per_op)
 {
 	u64 thousandths = div64_u64(sum * 100000, LENGTHS_N * per_op);
@@ -113,8 +113,8 @@ static void show_result(struct seq_file *m, const struct result *r, u32 runs)
 }
 
 /**
- * bench_show_report() - print all of a report
- * @m: where to
+ * bench_show_report() - print a whole report
+ * @m: the file to print to
  * @rep: the report
  */
 void bench_show_report(struct seq_file *m, const struct report *rep)

@@ -2,7 +2,7 @@
 /*
  * The kernel's kfifo: kfifo_put() and kfifo_get() of a fifo of u64, kfifo_in()
  * and kfifo_out() of it for batches, and of a fifo of bytes for other sizes.
- * It holds a power of two, so it may be larger than what was asked for.
+ * Its capacity is a power of two, so it may be larger than the requested one.
  */
 #include <linux/build_bug.h>
 #include <linux/kfifo.h>
@@ -19,7 +19,7 @@ struct fifo {
 	};
 	void *memory;
 	size_t bytes_held;
-	void *home;		/* where this struct is, in what was allocated for it */
+	void *home;		/* the allocation that this struct lies in */
 	u32 record;		/* bytes */
 };
 
@@ -55,7 +55,7 @@ static __always_inline long fifo_pop_n(void *queue, u64 *v, u32 n)
 	return likely(some) ? some : -EAGAIN;
 }
 
-/* A record is put whole, so that it is there whole. */
+/* Push only if the whole record fits: kfifo_in() would store a part of it. */
 static __always_inline int fifo_push_record(void *queue, const u64 *record)
 {
 	struct fifo *f = queue;
@@ -98,7 +98,7 @@ static void fifo_close(void *queue)
 	kfree(f->home);
 }
 
-/* Both indices are on one line: where it lies matters, so each run has another. */
+/* Both indices share a line, whose place affects the speed: each run uses another offset. */
 static struct fifo *fifo_alloc(const struct bench_run *run)
 {
 	size_t offset = 0, size = BENCH_LINE;

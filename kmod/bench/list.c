@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A list under a spinlock, as drivers have it: nodes made beforehand go from
- * the free ones to the full ones and back.  It holds its lock for a batch, and
- * looks whether there is anything before it takes it.
+ * Lists under a spinlock, as drivers use them: preallocated nodes move from the free list to
+ * the full list and back.  A batch holds the lock once.  An end takes the lock only if the
+ * list that it needs is not empty.
  */
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -17,7 +17,7 @@ struct node {
 };
 
 struct queue {
-	spinlock_t lock;	/* of both lists */
+	spinlock_t lock;	/* protects both lists */
 	struct list_head full;
 	struct list_head free;
 	struct node nodes[];

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The timed loops, once for all contenders: always_inline, with the contender's
- * inlines as arguments, so that each contender's loop has no call in it but
- * those that its own verbs make.  Every value is checked where it is popped.
+ * The timed loops of all contenders.  The loops are always_inline templates, and take the
+ * contender's inline functions as arguments.  So a contender's loop makes only the calls that
+ * its own functions make.  The consumer checks every value that it pops.
  *
- * push and pop move one record: 0, or -EAGAIN for full or empty, or an error.
- * push_n and pop_n move up to n u64s: how many, or the same errors.  relax is
- * what the contender has its consumer do between two tries that found nothing.
- * send and take move a record of any length, of which take returns it.
+ * push and pop move one element: 0, or -EAGAIN for full or empty, or another errno.
+ * push_n and pop_n move up to n u64s: how many, or the same errors.  relax is the
+ * contender's back-off of the consumer between two polls that found nothing.
+ * send and take move a record of variable length; take returns the length.
  *
- * The templates named _on are told their queues; the others take the run's.
+ * Templates named _on take their queues as arguments; the others use the run's.
  */
 #ifndef _SPSCRING_BENCH_LOOPS_H
 #define _SPSCRING_BENCH_LOOPS_H
@@ -32,10 +32,10 @@ typedef int (*bench_send_fn)(void *queue, const void *record, u32 bytes);
 typedef long (*bench_take_fn)(void *queue, void *record, u32 size);
 typedef void (*bench_relax_fn)(void *queue);
 
-/* Items between two looks at the world outside. */
+/* Items, or failed tries, between two calls of bench_breathe(). */
 #define BENCH_CHUNK	65536
 
-/* A contender's loop: a template filled in. */
+/* A contender's loop: an instance of a template. */
 #define BENCH_LOOP(name, template, ...)		\
 static void name(struct bench_side *s)			\
 {							\
@@ -48,8 +48,8 @@ static __always_inline void bench_relax(void *queue)
 }
 
 /*
- * The peer is slow: a few ns, and now and then a look at the world outside.  @at is the
- * number of the message that it waits for, or another that tells one from the next.
+ * Wait a few ns for the peer; every BENCH_CHUNK calls let others run and check for the run's
+ * end.  @at is the number of the message waited for: a new number means progress.
  */
 static __always_inline int bench_wait(struct bench_side *s, void *queue, u64 at,
 				      bench_relax_fn relax)
@@ -73,7 +73,7 @@ static __always_inline int bench_push(struct bench_side *s, void *queue, const u
 	return err;
 }
 
-/* Message @i. */
+/* Pop message @i. */
 static __always_inline int bench_pop(struct bench_side *s, void *queue, u64 *record, u64 i,
 				     bench_pop_fn pop, bench_relax_fn relax)
 {
@@ -129,7 +129,7 @@ static __always_inline int bench_trips(struct bench_side *s, void *out, void *in
 	return 0;
 }
 
-/* @count round trips with a stamp each, then as many without, where there are means. */
+/* @count round trips with a stamp each; then, if the run has means, as many without. */
 static __always_inline int bench_ping_on(struct bench_side *s, void *out, void *in, u64 count,
 					 bench_push_fn push, bench_pop_fn pop,
 					 bench_relax_fn relax)
@@ -145,7 +145,7 @@ static __always_inline int bench_ping_on(struct bench_side *s, void *out, void *
 	return err;
 }
 
-/* The message after the last of @count that are called for. */
+/* The number after the last message to echo, for @count round trips. */
 static __always_inline u64 bench_echo_end(struct bench_side *s, u64 count)
 {
 	return s->run->first + (s->run->means ? 2 * count : count);
@@ -187,7 +187,7 @@ static __always_inline int bench_echo(struct bench_side *s, bench_push_fn push, 
 
 /* ----------------------------------------------------------- throughput */
 
-/* The record's number is its first word, and its last. */
+/* The first word and the last word of a record are its number. */
 static __always_inline int bench_produce_on(struct bench_side *s, void *queue, u64 *record,
 					    u32 bytes, bench_push_fn push)
 {
@@ -353,7 +353,7 @@ static __always_inline int bench_consume_n(struct bench_side *s, bench_pop_n_fn 
 
 /* ---------------------------------------------------------------- paced */
 
-/* When the producer began: times in records count from there. */
+/* Publish when the producer began; the times in records count from then. */
 static __always_inline u64 bench_begin(struct bench_side *s)
 {
 	s->start = bench_clock();
@@ -377,8 +377,8 @@ static __always_inline int bench_began(struct bench_side *s, u64 *t0)
 }
 
 /*
- * Open loop: message i is due at i steps, is pushed as soon as it is, be that
- * late, and carries when it was due.  So what holds the producer up counts.
+ * Open loop: message i is due at i steps, and carries that time.  The producer pushes it then,
+ * or later if it is held up, and the delay counts as latency.
  */
 static __always_inline int bench_produce_paced(struct bench_side *s, bench_push_fn push)
 {
@@ -404,7 +404,7 @@ static __always_inline int bench_produce_paced(struct bench_side *s, bench_push_
 	return 0;
 }
 
-/* An eighth goes by uncounted: caches, and the sides' getting under way. */
+/* Do not count the first eighth, in which the sides start and the caches warm up. */
 static __always_inline int bench_consume_paced(struct bench_side *s, bench_pop_fn pop,
 					       bench_relax_fn relax)
 {
@@ -454,7 +454,7 @@ static __always_inline int bench_produce_stamps(struct bench_side *s, bench_push
 
 	bench_begin(s);
 	for (i = 0; i < end;) {
-		/* again for each try: only the wait in the ring counts */
+		/* stamp each try anew: only the time in the ring counts */
 		v = stamp_make(bench_clock(), i);
 		err = push(queue, &v);
 		if (likely(!err)) {
@@ -575,7 +575,7 @@ static __always_inline int bench_send(struct bench_side *s, void *queue, u64 i, 
 	return err;
 }
 
-/* Record @i, as long as it was, or an error. */
+/* Take record @i: its length, or a negative errno. */
 static __always_inline int bench_take(struct bench_side *s, void *queue, u64 i,
 				      bench_take_fn take, bench_relax_fn relax)
 {

@@ -1,59 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ring beside what kernel code would take instead, and beside bare cache
- * lines, between two kernel threads on two CPUs.  In debugfs, spscring_bench/:
+ * Compare the ring with the queues that kernel code would use instead, and with bare cache
+ * lines, between two kernel threads on two CPUs.  Files in debugfs, spscring_bench/:
  *
- *	run	write a line of key=value, any of them left out: runs the tests
- *		and returns when they are done.
+ *	run	write a line of key=value, each optional: runs the tests, and
+ *		returns when they are done.
  *		  cpus=A,B		two online CPUs (the first two)
- *		  tests=NAME,...	of those below (rtt,throughput,batch)
+ *		  tests=NAME,...	see below (rtt,throughput,batch)
  *		  impl=NAME,...		contenders (bare,walk,kfifo,spscring,spscring-sleep);
  *					and ptr_ring, list, mutex-kfifo, trace-rb, bpf,
  *					spscring-records; copy and copy-rep, the copy
- *					limit.  Each runs the tests that it has.
+ *					limit.  Each runs the tests that it supports.
  *		  iterations=N		round trips in a run (200000)
  *		  items=N		messages in a run of other tests (4000000)
- *		  runs=N		of each, after one to warm up (5)
- *		  capacity=N		records (4096); kfifo rounds it up
+ *		  runs=N		runs of each test, after a warm-up run (5)
+ *		  capacity=N		elements (4096); kfifo rounds it up
  *		  batch=N,...		u64s in a batch (64)
- *		  bytes=N,...		sizes for throughput (8,64,256,1024,4096);
- *					of more than 32: less items, less capacity
- *		  capacities=N,...	for footprint (512 to 33554432 by fours)
- *		  load=NS,...		for paced (10000 to 4, thirteen of them)
+ *		  bytes=N,...		element sizes for throughput
+ *					(8,64,256,1024,4096); sizes above 32 bytes
+ *					reduce items and capacity
+ *		  capacities=N,...	for footprint (512 to 33554432, each 4 times
+ *					the one before)
+ *		  load=NS,...		for paced (thirteen, from 10000 to 4)
  *		  rings=N,...		for many (1,10,100,1000,10000)
- *	results	read: of the last line that ran to its end, as JSON.  Each is the
- *		median of the runs, but max; spread is (largest - least) / median,
- *		of p50 or else of ns_per_op.  memory is one queue's, in bytes.
- *		interrupts and clears are of all runs: how often rings had CPUs
- *		interrupted, and found nobody asleep for so long that they cleared
- *		their fences.
- *	end	for the benchmark of user space, a kernel end: see end.h.
+ *	results	read: the results of the last line that was completed, as JSON.
+ *		Each figure except max is the median of the runs.  spread is
+ *		(largest - smallest) / median, of p50 if there is one, else of
+ *		ns_per_op.  memory is the size of one queue, in bytes.  interrupts
+ *		and clears count over all runs how often the rings interrupted CPUs,
+ *		and how often they cleared a fence bit after a quiet time.
+ *	end	a kernel end for the user-space benchmark: see end.h.
  *
- * The tests, of u64s where nothing else is said:
+ * The tests move u64s unless they say otherwise:
  *
- *	rtt		there and back.  Percentiles are of trips with a stamp each,
- *			clock_cost_ns taken off; ns_per_op is the mean of as many
- *			without.
- *	throughput	one a call, of each size in bytes
- *	batch		many a call
- *	footprint	one a call, over rings of each of capacities; twice the
- *			capacity in items at least
- *	paced		one is due each load ns, for a tenth of a second, but 1000 at
- *			least and items at most; latency is from when it was due.
- *			ns_per_op above load: saturated.
- *	residency	a million, or items, through a ring kept full, of exactly
- *			capacity (a power of two); latency is the wait in it, about
- *			capacity * ns_per_op, the throughput restated
- *	many		one to each of so many rings of 64 in turn
- *	records		one a call, each as long as the next of two lists: lines of a
- *			kernel's log, packets; half of items, through 64 KiB
- *	records-rtt	the same, there and back
+ *	rtt		round trips.  Percentiles come from trips with a stamp each,
+ *			less clock_cost_ns; ns_per_op is the mean of as many trips
+ *			without stamps.
+ *	throughput	one element per call, of each size in bytes
+ *	batch		many per call
+ *	footprint	one per call, through rings of each of capacities; at least
+ *			twice the capacity in items
+ *	paced		a message is due every load ns, for a tenth of a second, with
+ *			at least 1000 and at most items messages.  Latency counts from
+ *			the due time.  ns_per_op above load means saturation.
+ *	residency	a million messages, or items if that is less, through a full
+ *			ring of exactly capacity (a power of two).  Latency is the
+ *			time in the ring: about capacity * ns_per_op.
+ *	many		one message to each of rings of 64 elements, in turn
+ *	records		one record per call, with lengths from two lists: lines of a
+ *			kernel log, and packets; half of items, through 64 KiB
+ *	records-rtt	round trips of these records
  *
- * Errors of run: EINVAL a key or value that is not understood or out of range,
- * or a list of more than 16; ERANGE a number that fits no integer; E2BIG a line
- * of more than 511 bytes; ENODEV a CPU that is not online, or only one is; EBUSY
- * another runs; EINTR killed; ENOMEM; EIO a wrong value was popped (the log says
- * which); ETIMEDOUT a side stood still for two minutes.  Of results: ENODATA.
+ * Errors of run: EINVAL an unknown key, a bad value, or a list of more than 16; ERANGE
+ * a number that fits no integer; E2BIG a line of more than 511 bytes; ENODEV an offline
+ * CPU, or only one CPU online; EBUSY another run is active; EINTR killed; ENOMEM; EIO a
+ * wrong value was popped (the log names it); ETIMEDOUT a side made no progress for two
+ * minutes.  Errors of results: ENODATA.
  */
 #include <linux/cpu.h>
 #include <linux/debugfs.h>
@@ -75,20 +77,20 @@
 
 #define LINE_MAX	512
 
-/* Larger records: as many bytes in flight as L2 allows. */
+/* Larger elements: limit the bytes in flight to what L2 holds. */
 #define SIZED_DATA	SZ_256K
 
-/* As many bytes as a pipe has room for, with which user space compares. */
+/* The capacity of a pipe, with which the user-space benchmark compares. */
 #define MIXED_DATA	SZ_64K
 
 static const struct bench_ops no_relay = {
 	.name		= "relay",
-	.left_out	= "only a file's reader takes records out, no call in the kernel",
+	.left_out	= "only reading its file takes records out, no function in the kernel does",
 };
 
 static const struct bench_ops no_bpf = {
 	.name		= "bpf-ringbuf",
-	.left_out	= "nothing of it is exported to modules; bpf is its protocol",
+	.left_out	= "it exports nothing to modules; the contender bpf has its protocol",
 };
 
 const struct bench_ops * const bench_contenders[] = {
@@ -99,7 +101,7 @@ const struct bench_ops * const bench_contenders[] = {
 
 const u32 bench_contenders_n = ARRAY_SIZE(bench_contenders);
 
-static DEFINE_MUTEX(lock);	/* of the report, and one run at a time */
+static DEFINE_MUTEX(lock);	/* protects the report, and serialises runs */
 static struct report *report;
 static struct dentry *dir;
 
@@ -124,7 +126,7 @@ static void figures_finish(struct figures *f, u32 runs)
 		f->spread = div64_u64((sorted[runs - 1] - sorted[0]) * 1000, f->median);
 }
 
-/* Points evenly in rank, then ever closer to the slowest. */
+/* Points of the distribution: evenly spaced ranks, then ever closer to the slowest. */
 static void result_cdf(struct result *r)
 {
 	const struct hist *h = r->hist;
@@ -132,7 +134,7 @@ static void result_cdf(struct result *r)
 	u64 value;
 
 	for (i = 0, fraction = 0; i < CDF_POINTS && fraction < 999999; i++) {
-		/* 99 points, then 9 a decade */
+		/* 99 points, then 9 for each decade of the remaining share */
 		if (1000000 - fraction <= step)
 			step /= 10;
 		fraction += step;
@@ -187,7 +189,7 @@ static struct result *report_add_result(struct report *rep, const struct bench_o
 	return r;
 }
 
-/* One test of every contender that is wanted and has it, alternating run by run. */
+/* Run one test of every chosen contender that supports it, alternating run by run. */
 static int report_add_shape(struct report *rep, const struct bench_shape *shape)
 {
 	struct list_head *before = rep->results.prev;
@@ -216,7 +218,7 @@ static int report_add_shape(struct report *rep, const struct bench_shape *shape)
 	return 0;
 }
 
-/* The numbers that a test is done for each of; NULL: it is done once. */
+/* The list of values that a test is repeated for; NULL: the test is done once. */
 static const struct number_list *test_numbers(const struct config *c, enum bench_test test)
 {
 	static const struct number_list lists = {
@@ -317,7 +319,7 @@ static bool cpu_usable(int cpu)
 	return cpu >= 0 && cpu < nr_cpu_ids && cpu_online(cpu);
 }
 
-/* The CPUs stay online while this runs; under the lock. */
+/* Called under the lock; the CPUs stay online until it returns. */
 static int run_line(struct report *rep, char *line)
 {
 	struct config *c = &rep->config;
@@ -328,7 +330,7 @@ static int run_line(struct report *rep, char *line)
 	err = bench_parse_line(c, line);
 	if (err)
 		return err;
-	/* or a contender rounds it up */
+	/* contenders that need a power of two would round another capacity up */
 	if (c->tests & BIT(BENCH_RESIDENCY) && !is_power_of_2(c->capacity))
 		return -EINVAL;
 	if (!cpu_usable(c->cpus[0]) || !cpu_usable(c->cpus[1]))

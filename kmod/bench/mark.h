@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The low bits of a record's number are its first four bytes, and its last: for the
- * kernel's ends and the processes'.
+ * A record's first four bytes and its last four are the low bits of its number, so that a
+ * torn record is found.  Kernel ends and processes share this.
  */
 #ifndef _SPSCRING_BENCH_MARK_H
 #define _SPSCRING_BENCH_MARK_H
@@ -21,7 +21,7 @@ static __always_inline void mark_write(void *record, __u32 bytes, __u32 number)
 	memcpy((char *)record + bytes - sizeof(number), &number, sizeof(number));
 }
 
-/* @number, where both ends have it; otherwise what one of them has instead. */
+/* @number if both the first and the last bytes have it; otherwise what one of them has. */
 static __always_inline __u32 mark_read(const void *record, __u32 bytes, __u32 number)
 {
 	__u32 first, last;

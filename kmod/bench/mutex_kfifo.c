@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A kfifo under a mutex, where both ends may be anyone.  Unlike all others it
- * may sleep, in each push and pop; it looks whether there is anything to do
- * before it takes the mutex.  It holds a power of two.
+ * A kfifo under a mutex, with any number of producers and consumers.  Unlike all other
+ * contenders its push and pop may sleep.  They take the mutex only if the fifo is not full or
+ * empty.  Its capacity is a power of two.
  */
 #include <linux/kfifo.h>
 #include <linux/log2.h>
@@ -13,7 +13,7 @@
 #include "loops.h"
 
 struct queue {
-	struct mutex lock;	/* of the fifo */
+	struct mutex lock;	/* protects the fifo */
 	DECLARE_KFIFO_PTR(words, u64);
 	size_t bytes;
 	u64 memory[] __aligned(BENCH_LINE);

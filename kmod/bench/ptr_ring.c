@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ptr_ring, of tun and virtio: its forms without locks, for one producer and
- * one consumer.  It carries pointers, and NULL is an empty slot, so a u64 goes
- * as its value + 1.  There is no producing of batches.
+ * The ptr_ring of tun and virtio, by its functions without locks for one producer and one
+ * consumer.  It carries pointers, and NULL marks an empty slot, so a u64 is sent as its
+ * value + 1.  It has no function that produces a batch.
  */
 #include <linux/mm.h>
 #include <linux/ptr_ring.h>
@@ -70,7 +70,7 @@ static void *ptr_open(const struct bench_run *run)
 
 static void ptr_close(void *queue)
 {
-	/* what is left in it is no pointer */
+	/* no destructor: the values left in it are no pointers */
 	ptr_ring_cleanup(queue, NULL);
 	kfree(queue);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * spscring's rings of records of any size.
+ * spscring's rings of records of variable size.
  */
 #include <linux/spscring_record.h>
 
@@ -67,7 +67,7 @@ static __always_inline long records_pop_n(void *queue, u64 *v, u32 n)
 	return spscring_record_pop_n(&q->record_consumer, records, n);
 }
 
-/* A size that is not known before, as the ring's own record size is not. */
+/* Hide the size from the compiler, as a ring's own element size is hidden from it. */
 struct sized {
 	struct queue *q;
 	u32 bytes;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What is asked for and what came of it: between main.c, input.c, run.c and
- * json.c; no contender's business.
+ * The configuration and the results, which main.c, input.c, run.c and json.c share.
+ * Contenders do not use them.
  */
 #ifndef _SPSCRING_BENCH_REPORT_H
 #define _SPSCRING_BENCH_REPORT_H
@@ -39,7 +39,7 @@ struct config {
 	struct number_list rings;
 };
 
-/* Times in hundredths of a nanosecond; of the runs, and their median. */
+/* A figure of each run, and their median; times in hundredths of a nanosecond. */
 struct figures {
 	u64 of_run[RUNS_MAX];
 	u64 median;
@@ -52,15 +52,15 @@ struct result {
 	const struct bench_ops *ops;
 	struct bench_shape shape;
 	size_t memory;		/* bytes of one queue; 0: not known */
-	struct bench_fences fences;	/* of all runs, but for that to warm up */
+	struct bench_fences fences;	/* over all runs but the warm-up */
 	struct figures per_op, p50, p99, p999;
 	u64 max;
-	u32 points;		/* 0: no latencies were taken */
+	u32 points;		/* 0: the test measures no latencies */
 	struct {
 		u64 value;
 		u32 fraction;	/* millionths */
 	} cdf[CDF_POINTS];
-	struct hist *hist;	/* of all runs, until they are done */
+	struct hist *hist;	/* over all runs; freed when they are done */
 };
 
 struct report {
@@ -68,11 +68,11 @@ struct report {
 	struct list_head results;
 };
 
-/* What the clock's ticks are. */
+/* The clock's properties. */
 struct bench_ticks {
-	u64 rate;		/* hundredths of a nanosecond each, << 32 */
-	u64 step;		/* it advances by so many at a time */
-	u64 cost;		/* hundredths of a nanosecond a reading */
+	u64 rate;		/* hundredths of a nanosecond per tick, << 32 */
+	u64 step;		/* ticks by which the clock advances at a time */
+	u64 cost;		/* hundredths of a nanosecond per reading */
 };
 
 extern struct bench_ticks bench_ticks;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * spscring, by its in-kernel API: the inlines of a record size known to the
- * compiler for u64, the general ones for other sizes.
+ * spscring, by its in-kernel API: the inlines for a constant element size with u64s, and the
+ * general functions with other sizes.
  */
 #include <linux/delay.h>
 #include <linux/err.h>
@@ -10,7 +10,9 @@
 #include "ring.h"
 #include "rings.h"
 
-/* Many queues lie side by side: of a power of two each, they would share few cache lines. */
+/*
+ * Adjacent queues of a power of two each would place their hot words in the same few cache sets.
+ */
 static struct kmem_cache *queues;
 
 int rings_init(void)
@@ -67,7 +69,7 @@ BENCH_LOOP(ring_consume_stamps, bench_consume_stamps, ring_pop, ring_relax)
 BENCH_LOOP(ring_produce_many, bench_produce_many, ring_push)
 BENCH_LOOP(ring_consume_many, bench_consume_many, ring_pop, ring_relax)
 
-/* For tools/hotpath, which counts their instructions. */
+/* Not static: tools/hotpath counts the instructions of these functions. */
 noinline int bench_push_probe(struct spscring_producer *p, const u64 *v)
 {
 	return spscring_push_fixed(p, v, sizeof(*v));
@@ -101,8 +103,8 @@ static int rings_claim(struct queue *q, u32 role, u32 record_size)
 }
 
 /*
- * A new ring fences until nobody has slept on it for a while: that is not measured, where
- * @role publishes or releases.
+ * The fence bit of a new ring is set until nobody has slept on the ring for a while.  Wait for
+ * that, so that the benchmark does not measure the fences of @role's publishes or releases.
  */
 static int await_quiet(struct queue *q, u32 role)
 {
@@ -194,8 +196,8 @@ void rings_close(void *queue)
  * @fd: the ring
  * @role: the end
  *
- * Return: the struct queue, of u64s or of records of any size, as the ring is; or an
- * ERR_PTR.
+ * Return: the struct queue, for u64s or for records of variable size as the ring has them; or
+ * an ERR_PTR.
  */
 struct queue *rings_take(int fd, u32 role)
 {
@@ -230,23 +232,23 @@ err_free:
 	return ERR_PTR(err);
 }
 
-/* The end is dead, then. */
+/* Let go of the end, which is dead then. */
 void rings_put(struct queue *q, u32 role)
 {
 	spscring_put(q->ring, role);
 	kmem_cache_free(queues, q);
 }
 
-/* The ring, and what the module and both ends keep beside it. */
+/* The memory of the ring, with the state that the module and both ends keep for it. */
 size_t rings_memory(const struct bench_run *run, void *queue)
 {
 	const struct spscring *ring = ((struct queue *)queue)->ring;
 	size_t memory = ring->geometry.memory + sizeof(struct queue);
 
-	/* both ends' */
+	/* one allocation has the state of both ends */
 	if (ring->producer.sleep)
 		memory += ksize(ring->producer.sleep);
-	/* else it is all of one piece */
+	/* a small private ring has no pages, and geometry.memory is all of it */
 	if (ring->pages)
 		memory += ksize(ring->home) + ring->nr_mapped * sizeof(*ring->pages);
 	return memory;
@@ -283,7 +285,7 @@ static void *ring_open(const struct bench_run *run)
 		[BENCH_MANY]		= { ring_produce_many, ring_consume_many }, \
 	}
 
-/* Its ends are polled only, as they are here; could sleep; and fence so that they could. */
+/* The same loops, which only poll: on BUSY_POLL rings, rings that could sleep, FENCE rings. */
 const struct bench_ops bench_ring = { .name = "spscring", RING_OPS };
 const struct bench_ops bench_ring_sleep = { .name = "spscring-sleep", RING_OPS };
 const struct bench_ops bench_ring_fence = { .name = "spscring-fence", RING_OPS };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A ring of spscring and its two ends, whatever its records are.
+ * A ring of spscring and its two ends, with elements or with records of variable size.
  */
 #ifndef _SPSCRING_BENCH_RINGS_H
 #define _SPSCRING_BENCH_RINGS_H
@@ -8,7 +8,7 @@
 #include "loops.h"
 #include "spscring_kapi.h"
 
-/* Each side's handle is its own; of a power of two, to be aligned as they ask. */
+/* Each side has its own handle.  The size is a power of two, so that kmalloc() aligns it. */
 struct queue {
 	struct spscring *ring;
 	bool any_size;		/* of a process's ring */

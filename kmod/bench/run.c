@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The clock, and one run: its queues, its two threads, what it took.
+ * The clock, and one run: its queues, its two threads and its measurements.
  */
 #include <linux/gcd.h>
 #include <linux/jiffies.h>
@@ -16,17 +16,17 @@
 
 #include "report.h"
 
-/* On no machine does a side stand still for as long, but where it hangs. */
+/* A side that makes no progress for this long hangs, even on the slowest machine. */
 #define STILL_SECONDS	120
 
-/* Larger records: as many bytes to move as patience allows. */
+/* Elements above this many bytes: move fewer, so that a run does not take too long. */
 #define SIZED_ITEM	32
 
-/* Paced: a tenth of a second, or so many messages where that is few. */
+/* Paced: send for a tenth of a second, but at least so many messages. */
 #define PACED_NS	100000000
 #define PACED_COUNT	1000
 
-/* Residency: the protocol that figures of others are of. */
+/* Residency: the message count of the published figures that it is compared with. */
 #define RESIDENCY_COUNT	1000000
 
 struct bench_ticks bench_ticks;
@@ -38,7 +38,7 @@ u64 bench_hundredths(u64 ticks)
 	return mul_u64_u64_shr(ticks, bench_ticks.rate, 32);
 }
 
-/* What lies between two stamps, less one stamp; a due time is none. */
+/* The time between two stamps, less the cost of a stamp; PACED's due time is no stamp. */
 u64 bench_latency(const struct bench_shape *shape, u64 ticks)
 {
 	u64 all = bench_hundredths(ticks);
@@ -48,7 +48,7 @@ u64 bench_latency(const struct bench_shape *shape, u64 ticks)
 	return all > bench_ticks.cost ? all - bench_ticks.cost : 0;
 }
 
-/* The two clocks at one moment: the closest pair of a few. */
+/* Read both clocks at nearly one moment: the closest of 16 tries. */
 static void clock_pair(u64 *ticks, u64 *ns)
 {
 	u64 before, now, after, closest = U64_MAX;
@@ -66,7 +66,7 @@ static void clock_pair(u64 *ticks, u64 *ns)
 	}
 }
 
-/* Sets the rate, against ktime; what it advances by; and what a reading costs. */
+/* Measure the clock's rate against ktime, its step, and the cost of a reading. */
 int bench_calibrate(void)
 {
 	u64 ticks[2], ns[2], last, now, cost = U64_MAX, step = 0;
@@ -95,7 +95,7 @@ int bench_calibrate(void)
 
 /* ------------------------------------------------------------ one run */
 
-/* For tools/bench/check-barriers: what an acquire and a release are made of. */
+/* tools/bench/check-barriers disassembles this acquire and release. */
 void bench_release_probe(u64 *word)
 {
 	/* pairs with nothing */
@@ -103,12 +103,12 @@ void bench_release_probe(u64 *word)
 }
 
 /**
- * bench_breathe() - let others run, and see whether to go on
+ * bench_breathe() - let others run, and check whether to go on
  * @s: the side
- * @at: another number whenever it has got on
+ * @at: a number that changes whenever the side has made progress
  *
- * Return: 0; -ECANCELED the other side failed, or the user lost patience;
- * -ETIMEDOUT this side has stood still for STILL_SECONDS.
+ * Return: 0; -ECANCELED the other side failed, or the user interrupted the run;
+ * -ETIMEDOUT this side has made no progress for STILL_SECONDS.
  */
 int bench_breathe(struct bench_side *s, u64 at)
 {
@@ -174,9 +174,9 @@ static int side_thread(void *arg)
 }
 
 /**
- * bench_start() - make a thread on a CPU; wake_up_process() has it begin
- * @thread: what it runs
- * @arg: with that
+ * bench_start() - make a thread on a CPU; wake_up_process() starts it
+ * @thread: the thread's function
+ * @arg: its argument
  * @cpu: the CPU
  *
  * Return: the thread, or an ERR_PTR.
@@ -193,8 +193,8 @@ struct task_struct *bench_start(int (*thread)(void *arg), void *arg, int cpu)
 }
 
 /**
- * bench_stop() - wait until a thread is out of this module's text
- * @task: of bench_start(); it runs no more, or is about to end by itself
+ * bench_stop() - wait until a thread has left this module's text
+ * @task: from bench_start(); the thread has ended, or is about to end by itself
  */
 void bench_stop(struct task_struct *task)
 {
@@ -226,7 +226,7 @@ static int run_threads(struct bench_run *run)
 	bench_stop(task[1]);
 	if (killed)
 		return -EINTR;
-	/* one side's ECANCELED follows from the other's error */
+	/* a side's -ECANCELED is a consequence of the other's error: report that */
 	if (run->side[0].err && run->side[0].err != -ECANCELED)
 		return run->side[0].err;
 	return run->side[1].err;
@@ -251,13 +251,13 @@ static u64 run_count(const struct config *c, const struct bench_shape *shape)
 	switch (shape->test) {
 	case BENCH_RTT:
 	case BENCH_MIXED_RTT:
-		return round_down(c->iterations, 64);	/* bare's pairs */
+		return round_down(c->iterations, 64);	/* a multiple of bare's pairs of lines */
 	case BENCH_MIXED:
 		return max(c->items / 2, 1ULL);
 	case BENCH_SIZED:
 		return max(div_u64(c->items * SIZED_ITEM, shape->bytes), 1ULL);
 	case BENCH_FOOTPRINT:
-		/* more than once through its memory */
+		/* use all of the ring's memory more than once */
 		return max(c->items, 2ULL * shape->capacity);
 	case BENCH_PACED:
 		return min(c->items, max_t(u64, PACED_NS / shape->load_ns, PACED_COUNT));
@@ -322,7 +322,7 @@ static int run_open_queues(struct bench_run *run)
 
 static struct bench_run *run_open(const struct config *c, const struct result *r, u32 turn)
 {
-	/* of a power of two: aligned as the sides ask */
+	/* a power-of-two size, so that kmalloc() aligns the sides */
 	struct bench_run *run = kzalloc(roundup_pow_of_two(sizeof(*run)), GFP_KERNEL);
 	int err;
 
@@ -350,7 +350,7 @@ static struct bench_run *run_open(const struct config *c, const struct result *r
 	return run;
 }
 
-/* From when the first side began until the last one ended. */
+/* The time from the start of the first side to the end of the last. */
 static u64 run_elapsed(const struct bench_run *run)
 {
 	const struct bench_side *s = run->side;
@@ -361,10 +361,10 @@ static u64 run_elapsed(const struct bench_run *run)
 }
 
 /**
- * bench_takes_latency() - whether a test has a distribution
+ * bench_takes_latency() - whether a test measures a distribution of latencies
  * @test: the test
  *
- * Return: true, or false for one that has but ns_per_op.
+ * Return: true, or false for a test that has only ns_per_op.
  */
 bool bench_takes_latency(enum bench_test test)
 {
@@ -381,10 +381,10 @@ static void result_add_hist(struct result *r, const struct hist *h, u32 run)
 }
 
 /**
- * bench_run_once() - one run, added to its result
- * @c: what is asked for
+ * bench_run_once() - do one run, and add it to its result
+ * @c: the configuration
  * @r: the result
- * @turn: the how manieth run of it; 0 is to warm up
+ * @turn: the number of the run; 0 is the warm-up
  *
  * Return: 0, or a negative errno: see the top of main.c.
  */

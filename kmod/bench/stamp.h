@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * A u64 that says when it was pushed, by a clock of ticks that both ends read, and
- * its number's low bits: for the kernel's ends and the processes'.
+ * A u64 with the time of its push, from a clock that both ends read, and the low bits of its
+ * number.  Kernel ends and processes share this.
  */
 #ifndef _SPSCRING_BENCH_STAMP_H
 #define _SPSCRING_BENCH_STAMP_H
@@ -17,7 +17,7 @@ static inline __u64 stamp_make(__u64 ticks, __u64 number)
 	return ticks << STAMP_BITS | STAMP_NUMBER(number);
 }
 
-/* How long ago that was, @now: the clock's high bits are lost to both. */
+/* The stamp's age at @now, modulo the bits of the clock that a stamp keeps. */
 static inline __u64 stamp_age(__u64 stamp, __u64 now)
 {
 	return ((now << STAMP_BITS) - (stamp - STAMP_NUMBER(stamp))) >> STAMP_BITS;

@@ -1,43 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The tests: of the kernel's benchmark, which has a part of them, and of that of user space.
+ * The tests of the user-space benchmark; the kernel's benchmark has a part of them.
  */
 #ifndef _SPSCRING_BENCH_TESTS_H
 #define _SPSCRING_BENCH_TESTS_H
 
 #include "lengths.h"
 
-/* Two lines: the adjacent-line prefetcher pairs them. */
+/* Two cache lines: the adjacent-line prefetcher fetches lines in pairs. */
 #define BENCH_LINE	128
 
-/* PACED's times are in ticks << so many bits: a tick is longer than some paces. */
+/* PACED's times are in ticks << so many bits, because a tick is longer than some paces. */
 #define PACED_BITS	16
-/* Its messages that one look takes, and one reading of the clock stamps. */
+/* PACED: the most messages that one poll pops and one clock reading times. */
 #define PACED_LOOK	64
 
-/* Of each of MANY's queues. */
+/* The capacity of each of MANY's queues. */
 #define MANY_CAPACITY	64
 
 /* In the order in which they run. */
 enum bench_test {
-	BENCH_RTT,		/* a u64 there and back, one at a time */
-	BENCH_THROUGHPUT,	/* u64s, one a call */
-	BENCH_SIZED,		/* larger records, one a call */
-	BENCH_BATCH,		/* u64s, many a call */
-	BENCH_FOOTPRINT,	/* u64s, one a call, by capacity */
-	BENCH_PACED,		/* u64s that fall due at a given pace */
-	BENCH_RESIDENCY,	/* how long u64s wait in a ring that is full */
-	BENCH_MANY,		/* u64s, one a call, over many queues in turn */
-	/* the consumer sleeps */
-	BENCH_WAKE,		/* from a push until it has the u64 */
-	BENCH_WAKE_RTT,		/* there and back */
-	BENCH_WATERMARK,	/* until there are many */
-	/* records that differ in length */
-	BENCH_MIXED,		/* one a call */
-	BENCH_MIXED_RTT,	/* the same, there and back */
-	BENCH_IN_PLACE,		/* all of each written and read, with and without copies */
-	BENCH_IN_PLACE_RTT,	/* the same, there and back */
-	BENCH_FLOOD,		/* pushed without waiting for anybody */
+	BENCH_RTT,		/* round trips of a u64, one at a time */
+	BENCH_THROUGHPUT,	/* u64s, one per call */
+	BENCH_SIZED,		/* larger elements, one per call */
+	BENCH_BATCH,		/* u64s, many per call */
+	BENCH_FOOTPRINT,	/* u64s, one per call, by capacity */
+	BENCH_PACED,		/* u64s that are due at a given pace */
+	BENCH_RESIDENCY,	/* how long u64s stay in a full ring */
+	BENCH_MANY,		/* u64s, one per call, through many queues in turn */
+	/* tests with a consumer that sleeps */
+	BENCH_WAKE,		/* time from a push until the consumer has the u64 */
+	BENCH_WAKE_RTT,		/* round trips */
+	BENCH_WATERMARK,	/* the consumer sleeps until there are many */
+	/* tests with records of variable length */
+	BENCH_MIXED,		/* one per call */
+	BENCH_MIXED_RTT,	/* round trips of them */
+	BENCH_IN_PLACE,		/* write and read every byte, with or without a copy */
+	BENCH_IN_PLACE_RTT,	/* round trips of them */
+	BENCH_FLOOD,		/* push without waiting for room or for the consumer */
 	BENCH_TESTS
 };
 
@@ -65,14 +65,14 @@ static inline const char *test_name(enum bench_test test)
 	return names[test];
 }
 
-/* Their ends meet twice in a message: to and fro. */
+/* Round-trip tests, in which each message goes from one end to the other and back. */
 static inline int round_trip(enum bench_test test)
 {
 	return test == BENCH_RTT || test == BENCH_WAKE_RTT || test == BENCH_MIXED_RTT ||
 		test == BENCH_IN_PLACE_RTT;
 }
 
-/* Of a list of lengths, LENGTHS_*. */
+/* The name of a list of lengths, LENGTHS_*. */
 static inline const char *list_name(unsigned int list)
 {
 	static const char * const names[LENGTHS_LISTS] = {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel's trace ring buffer, set to refuse when it is full.  It does more:
- * any context may write, each event has a time, and each CPU a buffer of its
- * own, of which one is used here.  So it takes longer, and more memory.
+ * The kernel's trace ring buffer, set to refuse events when it is full.  It does more than a
+ * queue: any context may write, each event has a time stamp, and each CPU has its own buffer,
+ * of which this contender uses one.  So it takes more time and memory.
  *
- * Its reader drops what is left of a page when the writer fills and leaves it
- * between the reader's looks at how full it is and at whether it is the last
- * (seen in a virtual machine whose CPU was taken away there).  A trace may miss
- * that, a queue not: so the reader looks only when there is an event for sure,
- * by a count beside the buffer.
+ * The buffer's reader checks how full a page is, and then whether it is the last page.  If
+ * the writer fills and leaves the page between the two checks, the reader drops the rest of
+ * the page (observed in a virtual machine whose CPU was preempted there).  A trace can lose
+ * events, a queue cannot.  So the reader here reads only when a counter beside the buffer
+ * says that there is an event.
  */
 #include <linux/err.h>
 #include <linux/log2.h>
@@ -55,7 +55,7 @@ static __always_inline int trace_pop(void *queue, u64 *v)
 	if (unlikely(!event))
 		return -EIO;
 	q->read++;
-	/* four bytes are all the alignment it has */
+	/* the buffer aligns events to four bytes only */
 	memcpy(v, ring_buffer_event_data(event), sizeof(*v));
 	return 0;
 }
@@ -67,14 +67,14 @@ BENCH_LOOP(trace_consume, bench_consume, trace_pop, bench_relax)
 
 static void *trace_open(const struct bench_run *run)
 {
-	/* of a power of two: aligned as its lines ask */
+	/* a power-of-two size, so that kmalloc() aligns its cache lines */
 	struct queue *q = kzalloc(roundup_pow_of_two(sizeof(*q)), GFP_KERNEL);
 
 	if (!q)
 		return NULL;
-	/* the first queue is written by the first side */
+	/* side 0 writes the first queue */
 	q->cpu = run->cpus[run->opened];
-	/* one page more, as the reader has one to itself */
+	/* one page more, because the reader owns one */
 	q->bytes = PAGE_ALIGN((size_t)run->shape.capacity * EVENT_BYTES) + PAGE_SIZE;
 	q->buffer = ring_buffer_alloc(q->bytes, 0);
 	if (!q->buffer) {

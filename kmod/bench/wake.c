@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Wake-ups across the kernel's boundary, the kernel's end of them: tools/bench/wakes.c has
- * the process's.  By the ring, or by an eventfd or a pipe beside it, as a driver would
- * signal one.  The consumer tells by a ring of its own that it is about to sleep, and has
- * the time to do so.
+ * Wake-ups between the kernel and a process: the kernel's end; tools/bench/wakes.c has the
+ * process's.  The producer wakes the consumer by the ring, or by an eventfd or a pipe beside
+ * the ring, as a driver would.  The consumer announces by a second ring that it is about to
+ * sleep; the producer then gives it time to fall asleep.
  */
 #include <linux/fs.h>
 
@@ -25,7 +25,7 @@ static int wake_signal(struct bench_run *run)
 	return n == sizeof(one) ? 0 : n < 0 ? n : -EPIPE;
 }
 
-/* An eventfd's count, or u64s of a pipe, of which each is one record. */
+/* Read an eventfd's count, or u64s from a pipe, each of which announces one record. */
 static int wake_await(struct bench_run *run, struct queue *q)
 {
 	u64 events;
@@ -43,7 +43,7 @@ static int wake_sleep(struct bench_side *s, u64 i)
 
 	if (!err)
 		err = wake_await(s->run, s->run->queue[0]);
-	/* who stops it, interrupts it */
+	/* a signal stops the run: bench_breathe() finds out */
 	return err == -EINTR || err == -ERESTARTSYS ? bench_breathe(s, i) : err;
 }
 
