@@ -85,12 +85,12 @@
 
 static const struct bench_ops no_relay = {
 	.name		= "relay",
-	.left_out	= "only reading its file takes records out, no function in the kernel does",
+	.left_out	= "only a file's reader takes records out, no call in the kernel",
 };
 
 static const struct bench_ops no_bpf = {
 	.name		= "bpf-ringbuf",
-	.left_out	= "it exports nothing to modules; the contender bpf has its protocol",
+	.left_out	= "nothing of it is exported to modules; bpf is its protocol",
 };
 
 const struct bench_ops * const bench_contenders[] = {

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Lines from one program to another.
+ * Send lines of text from one program to another.
  *
  *	pipeline receive SOCKET		writes the lines to its standard output
- *	pipeline send SOCKET		sends those of its standard input
+ *	pipeline send SOCKET		sends the lines of its standard input
  *
- * The receiver makes a ring and hands the producer's end, an fd, to the one sender who
- * connects to SOCKET; who may do that is a matter of the socket's permissions.  From
- * there on the ring is theirs alone: whole lines of any length, no system call while
- * they flow, and each end sleeps when it has nothing to do.
+ * The receiver makes a ring, and hands the fd of the producer's end to the first sender that
+ * connects to SOCKET.  The socket's permissions decide who may connect.  From then on the
+ * two programs share the ring with nobody else.  They move whole lines of any length without
+ * a system call while lines flow, and each end sleeps when it has nothing to do.
  *
- * The sender says when it is done.  If it dies instead, the receiver writes out what
- * there is, says so and fails; if the receiver dies, so does the sender.
+ * The sender shuts its end down when it is done.  If the sender dies instead, the receiver
+ * writes out the lines in the ring, reports the death and fails.  If the receiver dies, the
+ * sender fails, too.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -33,7 +34,7 @@ static void die(const char *what, int err)
 	exit(1);
 }
 
-/* An end cannot go on: EPIPE is that there is no peer, or that its words are impossible. */
+/* An end cannot go on.  -EPIPE: the peer has died, or has broken the ring. */
 static void die_of_peer(int end, const char *peer, int err)
 {
 	struct spscring_info info;
@@ -68,7 +69,7 @@ static int connect_to(const char *path)
 	return fd;
 }
 
-/* The first who connects to @path; then it is gone. */
+/* Accept the first connection to @path, and remove the socket. */
 static int accept_one(const char *path)
 {
 	struct sockaddr_un address = address_of(path);
@@ -86,7 +87,7 @@ static int accept_one(const char *path)
 	return fd;
 }
 
-/* A message of a byte, which is nothing, and an fd. */
+/* A message with an fd, and the one byte of data that it must have. */
 struct fd_message {
 	struct msghdr head;
 	struct iovec iov;
@@ -160,14 +161,14 @@ static int make_ring(struct spscring_record_consumer *c, int *producer)
 	err = spscring_record_map_consumer(consumer, c, TAG, NULL);
 	if (err)
 		die("map", err);
-	/* with it goes the right to claim: nobody follows a sender that died */
+	/* close the ring fd, so that nobody can claim the end of a sender that died */
 	close(ring);
 	return consumer;
 }
 
 /*
- * Straight from the ring to the output's buffer.  A sender may change a line while it is
- * looked at, so what needs one that does not change pops a copy.
+ * Copy lines from the ring to the output's buffer without a copy in between.  A malicious
+ * sender may change a line meanwhile; a program that parses lines must pop a copy instead.
  */
 static void write_lines(const struct spscring_record *lines, long n)
 {
@@ -192,7 +193,7 @@ static void receive(const char *path)
 	long n;
 
 	send_fd(socket, producer);
-	/* the sender has the only one, so that its death is seen */
+	/* leave the sender the only fd of its end, so that its death frees the end */
 	close(producer);
 	close(socket);
 	do {
@@ -236,20 +237,20 @@ static void send_lines(const char *path)
 	ssize_t length;
 
 	close(socket);
-	/* the fd that came may be any */
+	/* the fd received may be anything: opening it checks that it is the right kind of end */
 	err = spscring_record_map_producer(end, &p, TAG, NULL) ?: spscring_get_info(end, &info);
 	if (err)
-		die("no ring for lines", err);
+		die("the fd is not the producer's end of a ring of lines", err);
 	while ((length = getline(&line, &room, stdin)) > 0) {
 		err = send_line(&p, line, length);
 		if (err == -EMSGSIZE)
-			die("a line", err);
+			die("a line is too long for the ring", err);
 		if (err)
 			die_of_peer(end, "receiver", err);
 	}
 	if (ferror(stdin))
 		die("input", -errno);
-	/* all of them are taken once the whole ring is free */
+	/* the receiver has popped all lines once the whole ring is free */
 	err = spscring_record_wait_room(&p, info.geometry.capacity, -1) ?:
 		spscring_record_shutdown_producer(&p);
 	if (err)

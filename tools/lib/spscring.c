@@ -71,7 +71,7 @@ int spscring_record_shutdown_consumer(struct spscring_record_consumer *c)
 	return spscring_shutdown((int)c->base.fd, 0);
 }
 
-/* What an end's mapping is made from, if its records are those that are expected. */
+/* Get the ring's geometry, if its element size and type tag are the expected ones. */
 static int geometry_of(int endpoint_fd, struct spscring_geometry *g, uint32_t record_size,
 		       uint64_t type_tag)
 {
@@ -86,7 +86,7 @@ static int geometry_of(int endpoint_fd, struct spscring_geometry *g, uint32_t re
 	return g->record_size != record_size || g->type_tag != type_tag ? -EPROTOTYPE : 0;
 }
 
-/* Chunks would be mapped as they are touched: better at once. */
+/* MAP_POPULATE data of huge pages: otherwise each first access would take a page fault. */
 static void *map_part(int fd, const struct spscring_geometry *g, int prot, uint64_t from,
 		      size_t size)
 {
@@ -96,7 +96,7 @@ static void *map_part(int fd, const struct spscring_geometry *g, int prot, uint6
 	return at == MAP_FAILED ? NULL : at;
 }
 
-/* Both parts of an end's pages, each from one offset to another. */
+/* An end maps its pages in two parts, each a range of offsets in the fd. */
 static int map_end(struct spscring_mapping *map, int fd, const struct spscring_geometry *g,
 		   uint64_t ro_from, uint64_t ro_to, uint64_t rw_from, uint64_t rw_to)
 {
@@ -120,7 +120,7 @@ static uint32_t spin_max(void)
 	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPSCRING_SPIN_MAX : 0;
 }
 
-/* The pages of an end, and where in its two mappings they are. */
+/* Where the sections of the ring are in an end's two mappings. */
 struct end_pages {
 	struct spscring_geometry g;
 	struct spscring_mapping map;
@@ -157,7 +157,7 @@ static int map_pages(int fd, uint32_t role, uint32_t record_size, uint64_t type_
 	return 0;
 }
 
-/* A new handle's base; or @err, and nothing stays mapped. */
+/* Complete a new handle's base; with an error @err, unmap the pages and return @err. */
 static int begin_producer(struct spscring_producer_base *p, int fd, const struct end_pages *e,
 			  int err, struct spscring_mapping *map)
 {
@@ -252,7 +252,7 @@ void spscring_unmap(const struct spscring_mapping *map)
 
 /* ------------------------------------------------------- gather, scatter */
 
-/* In bytes, or more than any record has. */
+/* The length in bytes; a sum that overflows becomes more than any record can have. */
 static uint64_t iov_bytes(const struct iovec *iov, int n)
 {
 	uint64_t bytes = 0;
@@ -281,7 +281,7 @@ int spscring_record_pushv(struct spscring_record_producer *p, const struct iovec
 	return 0;
 }
 
-/* There is room for all of it. */
+/* The caller's buffers have room for the whole record. */
 static int scatter(void *to, const void *rec, __u32 length)
 {
 	const struct iovec *iov = to;
@@ -316,7 +316,7 @@ static int wait_ioctl(int fd, uint32_t flags, uint64_t index, int64_t deadline)
 	return ioctl(fd, SPSCRING_WAIT, &want) ? -errno : 0;
 }
 
-/* Until @n from @pos on, of a ring of @capacity. */
+/* Wait for index @pos + @n; -EINVAL if @n is more than @capacity. */
 static int sleep_for(int fd, uint32_t flags, uint64_t pos, uint64_t n, uint64_t capacity,
 		     int64_t deadline)
 {
@@ -336,7 +336,10 @@ int spscring_wait_records(struct spscring_consumer *c, uint64_t n, int64_t deadl
 		err = 0;
 	else
 		err = sleep_for(b->fd, 0, b->pos, n, b->capacity, deadline);
-	/* tails come in order; a later one alone would have the caller try for ever */
+	/*
+	 * The producer stores tails in order.  The kernel may have read a later frame's tail
+	 * from a lying producer; without this check the caller would wait again for ever.
+	 */
 	return err || spscring_has_records(c, 1) ? err : -EPIPE;
 }
 
