@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* Push and pop as a user's program has them; kmod/bench/ring.c has the kernel's. */
+/* Push and pop as compiled in a user's program; kmod/bench/ring.c has the kernel's. */
 #include "hotpath.h"
 
 int bench_push_probe(struct spscring_producer *p, const __u64 *v)

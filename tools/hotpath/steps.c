@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Executes bench_push_probe() and bench_pop_probe(), and those of records of any size,
- * one instruction at a time, by the trap flag, on warm rings.  Linked with probe.c, or
- * with a module: its probes touch nothing but their arguments.  Prints, for walk:
+ * Execute bench_push_probe() and bench_pop_probe(), and those of records of variable size, one
+ * instruction at a time by the trap flag, on warm rings.  This file is linked with probe.c, or
+ * with a module, whose probes access only their arguments.  Output, for walk:
  *
- *	range NAME FROM TO		what memory is what
+ *	range NAME FROM TO		a range of memory and its name
  *	calls KIND COMMON N N...	how many instructions each call executed
  *	step KIND RIP REGISTERS...	a call on the common path
  */
@@ -24,7 +24,7 @@
 #define CALLS_MAX	1024
 #define STEPS_MAX	4096
 
-/* What a kernel's loader, or its boot, turns into a nop, and into a ret. */
+/* The kernel patches calls of the first to nops, and jumps to the second to rets. */
 __attribute__((__naked__)) void __fentry__(void)
 {
 	asm("ret");
@@ -35,7 +35,7 @@ __attribute__((__naked__)) void __x86_return_thunk(void)
 	asm("ret");
 }
 
-/* The kernel's handles are laid out as the user's. */
+/* The kernel's handles have the layout of the user's. */
 static struct {
 	alignas(64) struct spscring_producer p;
 	alignas(64) struct spscring_consumer c;
@@ -48,7 +48,7 @@ static struct {
 
 static greg_t steps[STEPS_MAX][NGREG];
 static unsigned int n_steps;
-static greg_t from, to;		/* a probe, and where it returns to */
+static greg_t from, to;		/* the probe's address, and its return address */
 
 static void on_trap(int sig, siginfo_t *info, void *context)
 {
@@ -83,7 +83,7 @@ static void trap_flag(int on)
 		     :: "r" (on ? 0x100UL : 0UL) : "memory", "cc");
 }
 
-/* A kind of call: the counts of those that are common, and of the others. */
+/* Instruction counts of a kind of call: of common calls, and of the others. */
 struct kind {
 	const char *name;
 	unsigned int count[2][CALLS_MAX];
@@ -121,7 +121,7 @@ static void kind_print(const struct kind *kind)
 typedef int probe_fn(void *end, void *v);
 #define PROBE(name)	((probe_fn *)(void (*)(void))(name))
 
-/* One call, step by step. */
+/* Execute one call, one instruction at a time. */
 static void step(struct kind *kind, int common, probe_fn *probe, void *end, void *v)
 {
 	int err;
@@ -179,7 +179,7 @@ static void show_range(const char *name, const void *at, size_t size)
 	printf("range %s %llx %llx\n", name, (__u64)at, (__u64)at + size);
 }
 
-/* The pages of a ring, with the data twice where records are of any size. */
+/* The pages of a ring; the data are mapped twice for records of variable size. */
 static char *ring_memory(struct spscring_geometry *g, const struct spscring_create *want)
 {
 	int fd = memfd_create("hotpath", 0);
@@ -196,7 +196,7 @@ static char *ring_memory(struct spscring_geometry *g, const struct spscring_crea
 	if (again == MAP_FAILED)
 		abort();
 	close(fd);
-	/* as it is while nobody sleeps */
+	/* the event indices of a ring on which nobody sleeps */
 	spscring_kernel_block_init((struct spscring_kernel_block *)
 				   spscring_kernel_block(g, memory + g->info_offset),
 				   SPSCRING_CREATE_BUSY_POLL);
@@ -270,7 +270,7 @@ int main(void)
 	frames_init(&of_frames);
 	records_init(&of_records);
 	n = frames.p.frame_records;
-	/* a stream, frame by frame: one lap to warm up, one to count */
+	/* a stream, frame by frame: one lap to warm up, one to count instructions */
 	for (i = 0; i < 2 * CAPACITY; i += n) {
 		int count = i >= CAPACITY;
 
@@ -279,7 +279,7 @@ int main(void)
 		for (k = 0; k < n; k++)
 			pop(count ? &popped : NULL, i + k);
 	}
-	/* a dialogue: no pop but finds one record, by a look */
+	/* a dialogue: each pop refreshes the cached tail, and finds one record */
 	for (k = 0; k < CAPACITY; k++) {
 		push(NULL, i + k);
 		pop(&answered, i + k);

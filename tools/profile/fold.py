@@ -115,7 +115,7 @@ def process_event(event):
     chain = [(item["ip"], item.get("sym", {}).get("name", "")) for item in event["callchain"]]
     if not chain:
         chain = [(event["sample"]["ip"], event.get("symbol", ""))]
-    # a caller's address is where the call returns to
+    # a caller's address is a return address: the instruction after the call
     chain = [chain[0]] + [(ip - 1, name) for ip, name in chain[1:]]
     samples.append((event["ev_name"].split(":")[0], event["sample"]["period"], chain))
 
@@ -167,7 +167,7 @@ def print_lines(lines):
 def trace_end():
     code = Code(options.sections)
     for _, _, chain in samples:
-        # an interrupt comes between two instructions, when the slow one is done
+        # the sampling interrupt comes after the slow instruction, so blame the one before
         chain[0] = code.before.get(chain[0][0], chain[0][0]), chain[0][1]
     code.look_up({ip for _, _, chain in samples for ip, _ in chain})
     counts, lines = collections.Counter(), collections.defaultdict(collections.Counter)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A stream to trace: a kernel producer and a kernel consumer on one ring.
+ * A stream to trace, between a kernel producer and a kernel consumer.
  *
  *	spscring-stream [RECORDS [GAP_NS [CAPACITY [HOLD_MS]]]]
  *
- * A record is pushed every GAP_NS.  With HOLD_MS the consumer begins that long
- * after the ring is full, or after the last record.
+ * The producer pushes an element every GAP_NS ns.  With HOLD_MS the consumer begins so many ms
+ * after the ring is full, or after the last push.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Writes the events of spscring_events.ko to a file, and prints such a file.
+ * Write the events of spscring_events.ko to a file, or print such a file.
  *
  *	record-events [-d] [-n EVENTS] FILE
  *	record-events -r FILE
  *
- * It records until there are EVENTS, or the module goes, or it gets SIGINT or SIGTERM;
- * with -d only what is there already: the dump of a flight recorder.  At the end it
- * says how many events it has, of each CPU, and how many are missing: since the ring
- * was made, so those of an earlier recording too.
+ * record-events records until it has EVENTS, or the module is unloaded, or it gets SIGINT or
+ * SIGTERM.  With -d it records only the events that are in the rings already: the dump of a
+ * flight recorder.  At the end it reports for each CPU how many events it recorded, and how
+ * many are missing since the ring was made.  Events of an earlier recording count as missing.
  *
- * The events are not copied: from a ring they go to the file.  Of rings that overwrite
- * they must be, and first of all.
+ * Events go from a ring to the file's buffer by a peek, without a copy in between.  A ring
+ * that overwrites has no peek, so its events are popped into a buffer first.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -33,7 +33,7 @@
 #define BATCH		64
 #define WAKE_AFTER	10000000	/* in ns, see open_stream() */
 
-/* One CPU's. */
+/* The stream of one CPU's events. */
 struct stream {
 	const char *node;
 	int end;
@@ -86,7 +86,7 @@ static void write_one(void *data, size_t size)
 	write_all(&v, 1);
 }
 
-/* Up to @next each event of the stream is in the file or missing. */
+/* The stream continues with event @next; those skipped since s->next are missing. */
 static void reached(struct stream *s, __u64 next)
 {
 	s->missing += next - s->next;
@@ -126,7 +126,7 @@ static long pop_events(struct stream *s, struct spscring_record *recs, long n)
 	return spscring_record_pop_n(&s->consumer, recs, n);
 }
 
-/* Return: how many came, or -EAGAIN for now, or -ESHUTDOWN for ever. */
+/* Return: how many events came; -EAGAIN: none so far; -ESHUTDOWN: the stream has ended. */
 static long record(struct stream *s)
 {
 	long most = left < BATCH ? (long)left : BATCH, n;
@@ -157,8 +157,8 @@ static void look_at(const struct stream *s, struct spscring_info *info)
 }
 
 /*
- * Those that have happened by now, but no later ones: an account that is closed even
- * if events go on.
+ * Record the events that have happened by now, and no later ones, so that recording ends and
+ * the counts agree even if events continue.
  */
 static void finish(struct stream *s)
 {
@@ -195,13 +195,13 @@ static void open_stream(struct stream *s, const char *node)
 		spscring_record_map_consumer(s->end, &s->consumer, SPSCRING_EVENTS_TAG, NULL);
 	if (err)
 		die(node, err);
-	/* not for each of them: when it is a quarter full, or this long after the first */
+	/* wake when the ring is a quarter full, or WAKE_AFTER ns after the first event */
 	err = spscring_notify(s->end, info.geometry.capacity / 4, WAKE_AFTER, -1);
 	if (err)
 		die(node, err);
 }
 
-/* All CPUs' streams, until something ends it. */
+/* Record all CPUs' streams until a signal, the limit or the end of all streams. */
 static void record_until_told(struct stream *streams, size_t n)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -277,7 +277,7 @@ static void record_all(const char *path, int dump)
 
 static FILE *in;
 
-/* Whether there was anything. */
+/* False at the end of the file. */
 static int read_one(void *to, size_t size)
 {
 	size_t n = fread(to, 1, size, in);
@@ -289,7 +289,7 @@ static int read_one(void *to, size_t size)
 	return n == size;
 }
 
-/* What the module was told by others: nothing of it gets to a terminal as it is. */
+/* Names and arguments come from any program: escape them, or they could control the terminal. */
 static void print_text(const uint8_t *text, size_t n)
 {
 	for (; n--; text++) {

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver that streams events of varying size to a process: which programs are
- * started, with what arguments, and how they end.  record-events writes them to a file.
+ * A driver that streams events of variable size to a process: each start of a program with
+ * its arguments, and each exit.  record-events writes the events to a file.
  *
- * The kernel tells of an event on whatever CPU it happens, so several may happen at
- * once; a ring has one producer.  Hence a ring for each CPU, and no lock: what runs on
- * a CPU with preemption off is alone in writing that CPU's ring.  That is enough here,
- * as both tracepoints are hit by processes only; one that interrupts hit as well takes
- * local_irq_save().  One that is hit under a run queue's lock, such as sched_switch,
- * must not commit, which may wake the consumer and so take that lock.
+ * Events happen on several CPUs at once, but a ring has one producer.  So each CPU has its
+ * own ring, and needs no lock: code that runs with preemption off is the only writer of its
+ * CPU's ring.  That is enough here, because both tracepoints run in process context only.  A
+ * probe that interrupts run, too, needs local_irq_save().  A probe that runs under a run
+ * queue's lock, such as that of sched_switch, must not commit: a commit may wake the
+ * consumer, which takes that lock.
  *
- * An event is written in place: reserve(), fill in, commit().  Nothing here waits for
- * the consumer.  If there is no room the event is lost and its sequence number with it,
- * so that the consumer knows how many it has not got; with overwrite=1, a flight
- * recorder, the oldest go instead, and a consumer may come when it is worth a look.
+ * The probe writes an event in place: reserve(), fill in, commit().  The driver never waits
+ * for the consumer.  If there is no room, the ring drops the event with its sequence number,
+ * so that the consumer knows how many events it missed.  With overwrite=1, a flight recorder,
+ * the oldest events make room instead, and a consumer reads them when they are wanted.
  *
- * A consumer is whoever may open the node, and no more trusted than that: if it shuts the
- * ring down it does so for itself, and if it leaves words behind that cannot be, the ring
- * is emptied before the next one has it.
+ * Any process that may open the node can be the consumer, so the driver does not trust it.  A
+ * consumer's SHUTDOWN does not keep the next consumer out.  If a consumer breaks the ring,
+ * the driver resets the ring before the next consumer gets it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -42,32 +42,32 @@
 
 static unsigned long bytes = 1 << 18;
 module_param(bytes, ulong, 0444);
-MODULE_PARM_DESC(bytes, "Capacity of each CPU's ring");
+MODULE_PARM_DESC(bytes, "Capacity of each CPU's ring, in bytes");
 
 static bool overwrite;
 module_param(overwrite, bool, 0444);
-MODULE_PARM_DESC(overwrite, "When a ring is full the oldest events make room");
+MODULE_PARM_DESC(overwrite, "Overwrite the oldest events when a ring is full, instead of dropping");
 
 struct events_cpu {
 	struct spscring *ring;
 	struct spscring_record_producer producer;
-	u64 produced;		/* lost ones too */
-	u64 missed;		/* while stopped: to be given their numbers */
-	bool stopped;		/* the producer is another's for a while */
+	u64 produced;		/* events, with those lost */
+	u64 missed;		/* events while stopped, not yet counted as drops in the ring */
+	bool stopped;		/* ring_broken() uses the producer */
 };
 
 static DEFINE_PER_CPU(struct events_cpu, events);
 
 /* ----------------------------------------------------------------- events */
 
-/* Room for an event, with what all of them have filled in.  NULL: it is lost, and counted. */
+/* Reserve an event, and fill in the common fields.  NULL: the event is lost, and counted. */
 static struct spscring_event *event_begin(struct events_cpu *cpu, u32 type, u32 length)
 {
 	struct spscring_event *event;
 	void *rec;
 
 	cpu->produced++;
-	if (smp_load_acquire(&cpu->stopped)) {	/* as ring_broken() left it */
+	if (smp_load_acquire(&cpu->stopped)) {	/* pairs with ring_broken() */
 		cpu->missed++;
 		return NULL;
 	}
@@ -92,7 +92,7 @@ static void event_end(struct events_cpu *cpu, struct spscring_event *event, u32 
 	spscring_record_commit(&cpu->producer, event, sizeof(*event) + length);
 }
 
-/* The arguments are the new program's memory, and there is no waiting for a page of it. */
+/* The arguments are in the new program's memory; the probe cannot sleep for a page fault. */
 static u32 copy_args(void *to, unsigned long from, u32 length)
 {
 	return copy_from_user_nofault(to, (const void __user *)from, length) ? 0 : length;
@@ -137,7 +137,7 @@ static void probe_exit(void *unused, struct task_struct *task, bool group_dead)
 
 /* ----------------------------------------------------------------- probes */
 
-/* The kernel exports how to find these tracepoints, not register_trace_*() of them. */
+/* The kernel does not export register_trace_*() of these tracepoints: find them by name. */
 static struct probe {
 	const char *name;
 	void *function;
@@ -160,7 +160,7 @@ static int probes_find(void)
 {
 	struct probe *p;
 
-	/* their functions are called with the tracepoints' arguments */
+	/* the kernel calls the probes with the tracepoints' arguments */
 	check_trace_callback_type_sched_process_exec(probe_exec);
 	check_trace_callback_type_sched_process_exit(probe_exit);
 	for_each_kernel_tracepoint(probe_find, NULL);
@@ -176,7 +176,7 @@ static void probes_unregister(struct probe *end)
 
 	for (p = probes; p < end; p++)
 		tracepoint_probe_unregister(p->tracepoint, p->function, NULL);
-	/* until no CPU is in one of them */
+	/* wait until no CPU runs a probe */
 	tracepoint_synchronize_unregister();
 }
 
@@ -198,7 +198,7 @@ static int probes_register(void)
 /* ------------------------------------------------------------- parameters */
 
 static DEFINE_MUTEX(events_lock);
-static bool loaded;		/* there are rings */
+static bool loaded;		/* the rings exist */
 static bool registered;
 static bool enabled = true;
 
@@ -218,7 +218,7 @@ static int events_switch(void)
 	return err;
 }
 
-/* Once 0 is written there is no event any more. */
+/* When a write of 0 returns, no event comes any more. */
 static int enabled_set(const char *value, const struct kernel_param *param)
 {
 	int err;
@@ -234,7 +234,7 @@ static const struct kernel_param_ops enabled_ops = {
 	.get = param_get_bool,
 };
 module_param_cb(enabled, &enabled_ops, &enabled, 0644);
-MODULE_PARM_DESC(enabled, "Events happen; may be written at any time");
+MODULE_PARM_DESC(enabled, "Produce events; may be written at any time");
 
 static int produced_get(char *buffer, const struct kernel_param *param)
 {
@@ -250,14 +250,14 @@ static const struct kernel_param_ops produced_ops = {
 	.get = produced_get,
 };
 module_param_cb(produced, &produced_ops, NULL, 0444);
-MODULE_PARM_DESC(produced, "Events that have happened, a line a CPU");
+MODULE_PARM_DESC(produced, "Events that have happened, one line per CPU");
 
 /* ------------------------------------------------------------------ rings */
 
 /*
- * Somebody opens a node whose last consumer has broken the ring; without a reset he would
- * be refused, as would all after him.  Nobody pushes meanwhile: each that does not see
- * "stopped" has preemption off.
+ * A process opens the node of a ring that the last consumer has broken.  Without a reset this
+ * open and all later ones would fail.  No probe pushes during the reset: a probe that has not
+ * seen "stopped" has preemption off, and synchronize_rcu() waits for it.
  */
 static void ring_broken(void *data)
 {
@@ -269,7 +269,7 @@ static void ring_broken(void *data)
 	err = spscring_record_reset_producer(&cpu->producer);
 	if (err)
 		pr_warn_ratelimited("a ring stays broken: %d\n", err);
-	/* the handle, then that it may be used */
+	/* publish the reset handle before "stopped" lets probes use it; see event_begin() */
 	smp_store_release(&cpu->stopped, false);
 }
 
@@ -314,9 +314,9 @@ static void rings_destroy(void)
 
 		if (!its->ring)
 			continue;
-		/* no reset any more: the producer is ours alone */
+		/* after this no callback resets the ring, so the producer is free to use */
 		spscring_unwatch(its->ring, SPSCRING_CONSUMER);
-		/* who reads it gets all there is, and then the end */
+		/* a consumer gets all that is left, and then the end of the stream */
 		spscring_record_shutdown_producer(&its->producer);
 		spscring_destroy(its->ring);
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
 /*
- * What spscring_events.ko writes into its rings, and record-events into a file.
+ * The format of the events in spscring_events.ko's rings, and of record-events' file.
  *
- * There is a ring for each CPU, and a node for each ring, which is the consumer's
- * end: /dev/spscring-events0 and so on.
+ * Each CPU has a ring, and the consumer's end of each ring is a device node:
+ * /dev/spscring-events0 and so on.
  */
 #ifndef _SPSCRING_EVENTS_H
 #define _SPSCRING_EVENTS_H
@@ -26,11 +26,11 @@
  * @type:	SPSCRING_EVENT_*.
  * @pid:	the thread.
  * @tgid:	its process.
- * @status:	exit: as wait() tells it.
- * @args:	exec: bytes that the arguments have.
- * @name:	bytes of @data that are the name; exec: the file's; exit: the thread's.
- * @data:	the name, with no NUL behind it, and from there to the record's end the
- *		arguments, each with a NUL behind it, as far as they are kept.
+ * @status:	exit: the status as wait() returns it.
+ * @args:	exec: size of all arguments, in bytes, also of those that are not kept.
+ * @name:	length of the name in @data, in bytes; exec: the file's; exit: the thread's.
+ * @data:	the name, without a NUL; then up to the record's end the arguments, each with
+ *		a NUL, of which SPSCRING_EVENT_ARGS_MAX bytes are kept.
  */
 struct spscring_event {
 	__u64 time;
@@ -47,20 +47,20 @@ struct spscring_event {
 				 SPSCRING_EVENT_ARGS_MAX)
 
 /*
- * The file: a struct spscring_events_file; then for each event, in the order of each
- * CPU's, a struct spscring_events_entry and the event.  All of it in the byte order of
- * the machine.
+ * The file: a struct spscring_events_file; then for each event a struct spscring_events_entry
+ * and the event.  The events of each CPU are in order.  All numbers have the machine's byte
+ * order.
  */
 #define SPSCRING_EVENTS_MAGIC	0x656c696673747665ULL	/* "evtsfile" */
 #define SPSCRING_EVENTS_VERSION	1
 #define SPSCRING_EVENTS_END	0xffffffffU
 
 /**
- * struct spscring_events_file - how the file begins.
+ * struct spscring_events_file - the header of the file.
  * @magic:	SPSCRING_EVENTS_MAGIC.
  * @version:	SPSCRING_EVENTS_VERSION.
- * @rings:	how many were recorded.
- * @cpus:	of the last of them, and one more.
+ * @rings:	number of rings recorded.
+ * @cpus:	the highest CPU number recorded, plus one.
  * @reserved:	0.
  */
 struct spscring_events_file {
@@ -72,11 +72,11 @@ struct spscring_events_file {
 };
 
 /**
- * struct spscring_events_entry - before each event.
- * @sequence:	of the event, on its CPU: the first has 0, and what is missing counts.
- * @cpu:	where it happened.
- * @length:	of the event, in bytes.  SPSCRING_EVENTS_END: there is none, and the CPU
- *		had no more before @sequence that are not in the file.
+ * struct spscring_events_entry - the header of each event.
+ * @sequence:	number of the event on its CPU, from 0; missing events count, too.
+ * @cpu:	the CPU on which the event happened.
+ * @length:	size of the event, in bytes.  SPSCRING_EVENTS_END: no event follows; each of
+ *		the CPU's events before @sequence is in the file or missing.
  */
 struct spscring_events_entry {
 	__u64 sequence;

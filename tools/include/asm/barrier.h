@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The kernel's names for its primitives, for this project's own tests and benchmarks in
- * user space, which share code with the kernel's.  Programs that use a ring do without.
+ * The kernel's names of barriers and atomics for the tests and benchmarks in user space, which
+ * share code with those in the kernel.  Programs that use a ring do not need this header.
  */
 #ifndef _SPSCRING_TOOLS_BARRIER_H
 #define _SPSCRING_TOOLS_BARRIER_H
