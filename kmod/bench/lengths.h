@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * How long records are that differ: made by tools/bench/lengths, which tells how;
- * for the kernel's benchmark, that of user space, and the kernel's end of a ring.
+ * The lengths of records of variable size.  tools/bench/lengths generates this file, and says
+ * how.  The benchmarks of the kernel and of user space share it.
  */
 #ifndef _SPSCRING_BENCH_LENGTHS_H
 #define _SPSCRING_BENCH_LENGTHS_H
@@ -124,7 +124,7 @@ static const unsigned short bench_lengths[LENGTHS_LISTS][LENGTHS_N] = {
 	},
 };
 
-/* Of record @i. */
+/* The length of record @i. */
 static inline unsigned int bench_length(unsigned int list, unsigned long long i)
 {
 	return bench_lengths[list][i % LENGTHS_N];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * No ring: cache lines passed to and fro, the floor of a round trip.  One pair
- * of lines is no floor, since it matters which slice of the shared cache holds
- * it: "bare" is over many pairs, each on pages of its own; "walk" takes a fresh
- * line for each message.  The floor of many rings is as many lines.
+ * No ring, only cache lines passed to and fro: the lower bound of a round trip.  The slice of
+ * the shared cache that holds a line affects its speed, so "bare" uses many pairs of lines,
+ * each on its own pages.  "walk" takes a fresh line for each message.  The lower bound of many
+ * rings is as many lines.
  */
 #include <unistd.h>
 
@@ -42,7 +42,7 @@ static __always_inline void hear(const uint64_t *line, uint64_t v, uint64_t befo
 	}
 }
 
-/* Line @i of 0..LINES-1: a page each, not all at one offset of theirs. */
+/* Line @i of 0..LINES-1: each in its own page, at varying offsets. */
 static uint64_t *bare_line(const struct run *run, uint32_t queue, uint32_t i)
 {
 	char *page = run_queue(run, queue) + i * sysconf(_SC_PAGESIZE);
@@ -93,7 +93,7 @@ static uint64_t *walk_line(char *memory, uint64_t i)
 	return (uint64_t *)(memory + i % WALK * BENCH_LINE);
 }
 
-/* What is on a line before message @i comes. */
+/* The word that message i - WALK has left on the line of message @i. */
 static uint64_t walk_before(uint64_t i)
 {
 	return i > WALK ? i - WALK : 0;
@@ -128,7 +128,7 @@ static void walk_echo(struct run *run)
 	}
 }
 
-/* Of each queue, a page. */
+/* Each queue's line is in its own page. */
 static uint64_t *many_line(const struct run *run, uint64_t i)
 {
 	return (uint64_t *)(run_queue(run, i) + i % 16 * BENCH_LINE);

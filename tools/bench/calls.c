@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * System calls, counted where the program makes them: the linker has all its
- * calls of these come by here (--wrap).
+ * Count the program's system calls: the linker redirects calls of these functions to the
+ * wrappers here (--wrap).
  */
 #include <stdarg.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The names that the linker's --wrap gives: ours, and what was there.
+ * The names that the linker's --wrap uses: __wrap_* for our functions, __real_* for the libc's.
  */
 #ifndef _SPSCRING_BENCH_CALLS_H
 #define _SPSCRING_BENCH_CALLS_H

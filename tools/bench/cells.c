@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * What is measured: the points of each test, each by every contender that has it.
+ * Make the cells: the points of each test, each for every contender that supports the test.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #define TRICKLE_NS	50000
 #define DIFFER_DATA	65536	/* bytes: as many as a pipe has room for */
 
-/* Larger records: as many bytes in flight and to move as L2 and patience allow. */
+/* Larger elements: limit the bytes in flight to what L2 holds, and the bytes to move. */
 #define RECORDS_DATA	(256 << 10)
 #define RECORDS_ITEM	32
 
@@ -29,9 +29,9 @@ static const uint32_t loads_ns[] = {
 #define N_OF(array)	(sizeof(array) / sizeof(*(array)))
 
 static size_t chosen_n;
-static struct cell *chosen;	/* all that are wanted */
+static struct cell *chosen;	/* all cells of the run */
 
-/* What it is asked for by. */
+/* The names by which --test selects tests. */
 static const char *asked_name(enum bench_test test)
 {
 	if (1U << test & BENCH_ASLEEP)
@@ -54,7 +54,7 @@ static int wanted(const char *list, const char *name)
 	return !list || in_list(list, name);
 }
 
-/* A name that is none would be left out in silence. */
+/* Refuse unknown names, which would select nothing without a message. */
 static void check_tests(const char *list)
 {
 	size_t length;
@@ -71,7 +71,7 @@ static void check_tests(const char *list)
 	}
 }
 
-/* A test that is not in the table of `make run` is asked for by its name. */
+/* Without --full, a test that is not in the table of `make run` runs only if it is named. */
 static int point_wanted(const struct point *p, const struct choice *choice)
 {
 	if (!wanted(choice->test, asked_name(p->test)))
@@ -85,7 +85,7 @@ static uint32_t capacity_of(const struct contender *c, const struct point *p)
 		return p->data / 64 * c->words - c->spare;
 	if (c->capacity)
 		return c->capacity < 0 ? 0 : c->capacity;
-	/* exactly that many in flight, for each that is in it */
+	/* RESIDENCY needs exactly the same number in flight for each contender */
 	return p->test == BENCH_RESIDENCY ? p->capacity : p->capacity - c->spare;
 }
 
@@ -216,7 +216,7 @@ static void add_many(uint32_t rings, const struct choice *choice)
 	add(p, choice);
 }
 
-/* Of one list of lengths: each alone, there and back, and what nobody waits for. */
+/* The points of one list of lengths: one record per call, floods and round trips. */
 static void add_differ(uint32_t list, const struct choice *choice)
 {
 	static const uint32_t when_full[] = { SPSCRING_CREATE_DROP, SPSCRING_CREATE_OVERWRITE };
@@ -241,7 +241,7 @@ static void add_differ(uint32_t list, const struct choice *choice)
 	add(p, choice);
 }
 
-/* Written and read where they lie, or moved there and away. */
+/* Records written and read in place, and the same with a copy at each end. */
 static void add_in_place(uint32_t bytes, uint32_t list, const struct choice *choice)
 {
 	struct point p = {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * The copy limit: records, or blocks of u64s, behind a flag each, and no more
- * protocol than that; the consumer tells its head an eighth of the capacity at
- * a time.
+ * The copy limit: records, or blocks of u64s, each after a flag, and no other protocol.  The
+ * consumer publishes its head once for an eighth of the capacity.
  */
 #include <string.h>
 
@@ -11,17 +10,17 @@
 #define BLOCK		64		/* u64s to a flag, or a batch if that is less */
 #define FLAG		64		/* bytes: a line of its own */
 #define RELAX		64		/* between two tries to pop, as suited it best */
-#define DATA		4096		/* behind the page of the told head */
+#define DATA		4096		/* offset of the data, after the published head's page */
 
-/* A side's own; both count slots. */
+/* A side's private state; positions count slots. */
 struct side {
 	uint64_t pos;
-	uint64_t limit;		/* the producer may go to here; the consumer is to tell here */
+	uint64_t limit;		/* producer: cached limit; consumer: next head to publish */
 	char *at;
 	char *data, *end;
 	uint64_t *told;
 	uint64_t capacity, tell;
-	uint32_t bytes;		/* of a record or a block */
+	uint32_t bytes;		/* of a record, or of a block */
 	uint32_t stride;
 };
 
@@ -95,7 +94,7 @@ static __always_inline int try_push_sized(struct producer *p, const void *rec, u
 			return 0;
 	}
 	memcpy(s->at + FLAG, rec, bytes);
-	/* pairs with try_pop_sized(); what the lap before left there is less */
+	/* pairs with try_pop_sized(); a flag of the lap before is smaller */
 	smp_store_release((uint64_t *)s->at, s->pos + 1);
 	side_step(s);
 	return 1;
@@ -118,7 +117,7 @@ static __always_inline int try_pop_sized(struct consumer *c, void *rec, uint32_t
 	return 1;
 }
 
-/* By whole blocks: so are the batches, and what there is to move. */
+/* Push whole blocks only: batches and message counts are multiples of a block. */
 static __always_inline uint32_t try_push_n(struct producer *p, const uint64_t *recs, uint32_t n)
 {
 	uint32_t block = p->s.bytes / sizeof(*recs), done = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Results as the entries of out/bench.json.
+ * Write the results as entries of out/bench.json.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The median; *spread is from the least to the greatest, relative to it. */
+/* The median; *spread is (largest - smallest) / median. */
 static double median(const double *values, uint32_t n, double *spread)
 {
 	double sorted[BENCH_RUNS_MAX];
@@ -27,13 +27,13 @@ static double median(const double *values, uint32_t n, double *spread)
 	return sorted[n / 2];
 }
 
-/* What lies between two readings of the clock, without one. */
+/* The time between two readings of the clock, less the cost of a reading. */
 static double less(double ticks, double cost)
 {
 	return ticks > cost ? ticks - cost : 0;
 }
 
-/* Points a percent apart, then nine a decade, ever closer to the slowest. */
+/* Points one percent apart, then nine for each decade of the remaining share. */
 static void json_cdf(FILE *out, const struct hist *h, double cost, double ns)
 {
 	uint32_t share = 0, step = 10000, all = 1000000;
@@ -50,7 +50,7 @@ static void json_cdf(FILE *out, const struct hist *h, double cost, double ns)
 	fputc(']', out);
 }
 
-/* Run by run: runs of one number were close in time, so they compare best. */
+/* The figure of each run: runs of the same number were close in time, and compare best. */
 static void json_runs(FILE *out, const char *name, const double *values, uint32_t n, double cost,
 		      double ns)
 {
@@ -108,7 +108,7 @@ static void json_entry(FILE *out, const struct cell_result *r, const char *vehic
 		vehicle, (unsigned long long)r->messages);
 	fprintf(out, "\"clock_cost_ns\": %.2f, \"clock_step_ns\": %.2f",
 		timer->cost * ns, timer->step * ns);
-	/* of the others it would count what is outside the loops, too, or too little */
+	/* where nobody sleeps the counts would be wrong: they include calls outside the loops */
 	if (who->sleep != POLLED || 1U << p->test & BENCH_ASLEEP)
 		fprintf(out, ", \"syscalls\": %.10g, \"wakes\": %.6g",
 			(double)r->calls / r->hand_overs, (double)r->wakes / r->hand_overs);

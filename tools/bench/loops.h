@@ -1,38 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The timed loops, once for all contenders: each includes this after its verbs,
- * inlines all, so that its loops have no call in them but those that the verbs
- * make.  Every value is checked where it is popped.
+ * The timed loops of all contenders.  A contender includes this file after its verbs, the
+ * functions below, which are inlined.  So its loops make only the calls that its verbs make.
+ * The consumer checks every value that it pops.
  *
- *	struct producer, struct consumer	handles, a process's own
- *	be_producer(run, queue, p), be_consumer(run, queue, c)
- *	ready(run)				nothing but the handles is needed now
- *	try_push(p, v), try_pop(c, &v)		a u64: did it?
- *	wait_push(p), wait_pop(c)		between two tries
- *	try_push_n(p, recs, n), try_pop_n(c, recs, n)	u64s: how many, if
- *						LOOPS_BATCH is defined
- *	try_push_sized(p, rec, bytes), try_pop_sized(c, rec, bytes)	did it?, if
- *						LOOPS_SIZED is
- *	push_range(p, from, to), pop_range(c, from, to)	those numbers, the latter
- *						checked, if LOOPS_RANGE is: in another
- *						language, whose verbs are calls from here
- *	try_drain(c, v, n)			u64s, if LOOPS_DRAIN is; otherwise
- *						by try_pop() until there is none
- *	sleep_pop(c, n)				until there are n, or fewer, if
- *						LOOPS_ASLEEP is
- *	be_told(run, end)			the handles for these,
- *	tell(run, i), await_told(run, i)	the consumer is about to sleep, if LOOPS_TOLD
- *						is; otherwise by memory of both
- *	try_send(p, rec, bytes)			a record of any length: did it?, and
- *	try_take(c, rec, size)			how long it was, or 0, if
- *						LOOPS_MIXED is; u64s and records of
- *						one size by these, if LOOPS_BY_MIXED is
- *	try_reserve(p, bytes)			where to write it, or NULL, and
- *	try_peek(c, &rec)			where it is, how long, or 0, if
- *	commit(p, rec, bytes), release(c)	LOOPS_IN_PLACE is
- *	push_or_lose(p, rec, bytes)		did it? at once, if LOOPS_FLOOD is
+ *	struct producer, struct consumer	a process's private handles
+ *	be_producer(run, queue, p), be_consumer(run, queue, c)	make a handle
+ *	ready(run)				release all that is not needed beside the handles
+ *	try_push(p, v), try_pop(c, &v)		move a u64; true if that succeeded
+ *	wait_push(p), wait_pop(c)		back off between two tries
+ *	LOOPS_BATCH:
+ *	try_push_n(p, recs, n), try_pop_n(c, recs, n)	move u64s; how many
+ *	LOOPS_SIZED:
+ *	try_push_sized(p, rec, bytes), try_pop_sized(c, rec, bytes)	move an element of
+ *						any size; true if that succeeded
+ *	LOOPS_RANGE:				for verbs in another language, because
+ *						each verb would be a call from here
+ *	push_range(p, from, to), pop_range(c, from, to)	move these numbers; the second
+ *						checks them
+ *	LOOPS_DRAIN:				otherwise try_pop() until it fails
+ *	try_drain(c, v, n)			pop up to n u64s
+ *	LOOPS_ASLEEP:
+ *	sleep_pop(c, n)				sleep until there are n u64s; may wake earlier
+ *	LOOPS_TOLD:				otherwise by shared memory
+ *	be_told(run, end)			make the handles for the next two
+ *	tell(run, i), await_told(run, i)	announce that the consumer is about to sleep
+ *	LOOPS_MIXED:
+ *	try_send(p, rec, bytes)			push a record; true if that succeeded
+ *	try_take(c, rec, size)			pop a record: its length, or 0
+ *	LOOPS_BY_MIXED:				u64s and elements also move by these two
+ *	LOOPS_IN_PLACE:
+ *	try_reserve(p, bytes)			the place to write a record, or NULL
+ *	try_peek(c, &rec)			the next record's place; its length, or 0
+ *	commit(p, rec, bytes), release(c)
+ *	LOOPS_FLOOD:
+ *	push_or_lose(p, rec, bytes)		push without waiting; false if it was lost
  *
- * They become a struct loops, "loops".
+ * The file defines a struct loops, "loops".
  */
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +82,7 @@ static __always_inline uint64_t pop(struct consumer *c)
 
 /* ---------------------------------------------------------- round trips */
 
-/* Message @i: what puts it, and what gets it and checks it. */
+/* Push message @i; pop message @i and check it. */
 typedef void (*put_fn)(struct producer *p, const struct point *point, uint64_t i);
 typedef void (*get_fn)(struct consumer *c, const struct point *point, uint64_t i);
 
@@ -171,7 +175,7 @@ static void produce(struct run *run)
 	push_range(&p, 0, run->warmup + run->count);
 }
 
-/* The messages from @from to @to, each checked; @n is the size of one, or of a batch. */
+/* Move the messages @from to @to, and check each; @n is the size of one, or of a batch. */
 typedef void (*pop_span_fn)(struct consumer *c, uint64_t from, uint64_t to, uint32_t n);
 
 static __always_inline void consume_by(struct run *run, pop_span_fn pop_span, uint32_t n)
@@ -200,7 +204,7 @@ static void consume(struct run *run)
 }
 
 #ifdef LOOPS_SIZED
-/* A record's number is its first word, and its last, as in the kernel's benchmark. */
+/* As in the kernel's benchmark, the first and the last word of a record are its number. */
 static _Alignas(4096) uint64_t record[65536 / sizeof(uint64_t)];
 
 static void produce_sized(struct run *run)
@@ -301,9 +305,9 @@ static __always_inline uint32_t try_drain(struct consumer *c, uint64_t *v, uint3
 #endif
 
 /*
- * Open loop: a record is when it is due, in ticks << PACED_BITS since the first
- * was.  All that is due is sent, however late, so nothing is left out of the
- * figures while the producer is held up.
+ * Open loop: a message carries its due time, in ticks << PACED_BITS since the first one's.  The
+ * producer sends every message, however late, so that delays of the producer count in the
+ * latencies.
  */
 static void produce_paced(struct run *run)
 {
@@ -324,7 +328,7 @@ static void produce_paced(struct run *run)
 	}
 }
 
-/* One reading of the clock for each look that found any. */
+/* Read the clock once for each poll that found messages. */
 static void consume_paced(struct run *run)
 {
 	uint64_t load = run->load, warm = run->warmup * load;
@@ -339,7 +343,7 @@ static void consume_paced(struct run *run)
 	while (!(began = smp_load_acquire(&run->shared->began)))
 		cpu_relax();
 	while (left) {
-		/* no try beyond the last, when the producer may have gone */
+		/* do not poll after the last message: the producer may have died */
 		uint32_t n = try_drain(&c, found, left < PACED_LOOK ? left : PACED_LOOK);
 
 		if (!n) {
@@ -472,7 +476,7 @@ static void consume_many(struct run *run)
 #include "loops_asleep.h"
 #include "loops_records.h"
 
-/* In the order of enum bench_test. */
+/* The ends of each test, in the order of enum bench_test. */
 static const struct loops loops = { {
 	{ ping, echo },
 	{ produce, consume },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The loops of a consumer that sleeps: a part of loops.h, where the verbs are told.
+ * The loops of a consumer that sleeps.  A part of loops.h, which describes the verbs.
  */
 #ifdef LOOPS_ASLEEP
 static __always_inline uint64_t pop_asleep(struct consumer *c)
@@ -49,7 +49,7 @@ static __always_inline void await_told(struct run *run, uint64_t i)
 }
 #endif
 
-/* The consumer is about to sleep, and then has had the time to. */
+/* Wait until the consumer is about to sleep, and then as long as it takes to fall asleep. */
 static __always_inline void when_asleep(struct run *run, uint64_t i)
 {
 	uint64_t load = run->load >> PACED_BITS, began;
@@ -78,7 +78,7 @@ static void consume_wake(struct run *run)
 	consume_stamps_by(run, pop_looked);
 }
 
-/* Sleeps for a batch, takes all that there is; fed by produce_paced(). */
+/* Sleep until there is a batch, then pop all; produce_paced() is the producer. */
 static void consume_watermark(struct run *run)
 {
 	uint64_t left = run->warmup + run->count, due = 0, found[PACED_LOOK], began = 0;

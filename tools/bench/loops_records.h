@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The loops of records of any length: a part of loops.h, where the verbs are told.
+ * The loops of records of variable length.  A part of loops.h, which describes the verbs.
  */
 #ifdef LOOPS_MIXED
 static _Alignas(4096) char mixed[4096];
@@ -21,7 +21,7 @@ static __always_inline void send(struct producer *p, const char *rec, uint32_t b
 		wait_push(p);
 }
 
-/* The next one, into mixed[], which is to be as long as that. */
+/* Take the next record into mixed[], and check that it has @bytes bytes. */
 static __always_inline void take(struct consumer *c, uint32_t bytes)
 {
 	uint32_t length;
@@ -75,7 +75,7 @@ static __always_inline void echo_records_by(struct run *run, get_fn get, put_fn 
 	}
 }
 
-/* What was taken last. */
+/* Send the record that was taken last. */
 static __always_inline void put_back(struct producer *p, const struct point *point, uint64_t i)
 {
 	send(p, mixed, length_of(point, i));
@@ -115,7 +115,7 @@ static void echo_mixed(struct run *run)
 #endif
 
 #ifdef LOOPS_IN_PLACE
-/* All of it is written, and read: what it takes to move it comes on top. */
+/* Both tests write and read every byte of a record, so their difference is the copies. */
 static __always_inline void fill(char *rec, uint32_t bytes, uint32_t i)
 {
 	memset(rec, (uint8_t)i, bytes);
@@ -129,7 +129,7 @@ static __always_inline void check_filled(const char *rec, uint32_t bytes, uint32
 	check_mark(rec, bytes, i);
 	if (bytes <= 2 * sizeof(i))
 		return;
-	/* each byte between them as the one before, as fast as they can be read */
+	/* comparing the bytes with themselves, shifted by one, reads them at full speed */
 	check((uint8_t)*first, (uint8_t)i);
 	check(memcmp(first, first + 1, bytes - 2 * sizeof(i) - 1), 0);
 }
@@ -190,7 +190,7 @@ static void echo_whole(struct run *run)
 #ifdef LOOPS_FLOOD
 #define SLOW_TICKS	5000	/* between two records of a slow consumer */
 
-/* How long a push is that waits for nobody. */
+/* Measure a push that never waits: the ring drops or overwrites records. */
 static void produce_flood(struct run *run)
 {
 	const struct point *point = &run->cell->point;
@@ -212,7 +212,7 @@ static void produce_flood(struct run *run)
 	run->shared->lost = lost;
 	/* pairs with consume_flood() */
 	smp_store_release(&run->shared->over, 1);
-	/* its end does not die under a consumer that still looks; likewise */
+	/* keep the end until the consumer has finished; pairs with consume_flood() */
 	while (smp_load_acquire(&run->shared->over) != 2)
 		cpu_relax();
 }
@@ -233,14 +233,14 @@ static void consume_flood(struct run *run)
 		if (!length) {
 			if (over)
 				break;
-			/* pairs with produce_flood(); what it pushed is seen by the next look */
+			/* pairs with produce_flood(); the next poll finds all that it pushed */
 			over = smp_load_acquire(&run->shared->over);
 			wait_pop(&c);
 			continue;
 		}
 		memcpy(&i, mixed, sizeof(i));
 		if (unlikely(i < next))
-			die("record %u again, after %llu", i, (unsigned long long)next - 1);
+			die("record %u came after record %llu", i, (unsigned long long)next - 1);
 		next = i + 1ULL;
 		check(length, length_of(point, i));
 		check_mark(mixed, length, i);
@@ -251,7 +251,7 @@ static void consume_flood(struct run *run)
 	/* pairs with produce_flood() */
 	while (smp_load_acquire(&run->shared->over) != 1)
 		cpu_relax();
-	/* likewise */
+	/* pairs with produce_flood() */
 	smp_store_release(&run->shared->over, 2);
 }
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * spscring-bench: user to user, kernel to user and user to kernel.
+ * spscring-bench: the benchmark of user to user, kernel to user and user to kernel.
  */
 #include <argp.h>
 #include <errno.h>
@@ -20,11 +20,11 @@
 #include "bench/end.h"
 #include "lib/spscring.h"
 
-/* Far more than any run takes, on however slow a machine; and for each so many messages. */
+/* A run that takes longer than both together hangs, even on the slowest machine. */
 #define RUN_SECONDS	600
-#define RUN_MESSAGES	10000	/* a second */
+#define RUN_MESSAGES	10000	/* messages for which one more second is allowed */
 #define MORE_FILES	4096
-#define RATE_US		50000	/* to know the clock's rate by, for a start */
+#define RATE_US		50000	/* time for the first estimate of the clock's rate */
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE	23
@@ -52,7 +52,7 @@ void die(const char *format, ...)
 
 /* ------------------------------------------------------------------- a run */
 
-/* Whole pages for each queue, side by side. */
+/* Whole pages for each queue, in one mapping. */
 void run_memory(struct run *run, size_t queue_size)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
@@ -70,9 +70,9 @@ void run_memory_twice(struct run *run, size_t head, size_t data)
 	run->memory = bench_memory_twice(run->queues, head, data);
 }
 
-static uint64_t run_slept;	/* before the run's start */
+static uint64_t run_slept;	/* times_slept() at the run's start */
 
-/* By the kernel's count, whatever it slept on. */
+/* The kernel's count of voluntary context switches, whatever the process slept on. */
 static uint64_t times_slept(void)
 {
 	struct rusage usage;
@@ -93,7 +93,7 @@ void run_start(struct run *run)
 	run_slept = times_slept();
 }
 
-/* What it took this process since then. */
+/* Add this process's system calls and wake-ups since the start. */
 static void run_count_calls(struct run *run)
 {
 	uint64_t calls = bench_calls, wakes = times_slept() - run_slept;
@@ -125,7 +125,7 @@ static pid_t run_process(struct run *run, int end)
 		_exit(1);
 	alarm(RUN_SECONDS + (run->warmup + run->count) / RUN_MESSAGES);
 	bind_to(options.cpu[end]);
-	/* a first touch costs a fault in each process; not all kernels know this */
+	/* avoid a page fault at each first access; older kernels do not support this */
 	if (run->memory)
 		madvise(run->memory, run->queues * run->queue_size, MADV_POPULATE_WRITE);
 	run->cell->contender->loops->end[run->cell->point.test][end](run);
@@ -166,7 +166,7 @@ static void run_kernel_wait(const struct run *run, int fd)
 		die("kernel end: %s", strerror(errno));
 	if (figures.hist.count)
 		shared->hist = figures.hist;
-	/* a process that consumes or calls has taken them itself */
+	/* a process that consumes or calls has measured the time itself */
 	if (!shared->ticks)
 		shared->ticks = figures.ticks;
 	shared->wakes += figures.slept;
@@ -183,7 +183,7 @@ static void run_wait(const pid_t *pids)
 		if (wait(&status) < 0)
 			die("wait: %s", strerror(errno));
 		if (status) {
-			/* the other would wait for it for ever; die() ends it */
+			/* the other process would wait for ever; it dies with this one */
 			if (WIFSIGNALED(status))
 				die("killed by %s", strsignal(WTERMSIG(status)));
 			die("no figure");
@@ -204,7 +204,7 @@ static void run_close(struct run *run)
 		munmap(run->memory, run->queues * run->queue_size);
 }
 
-/* Whole batches, and each pair of lines as often. */
+/* A multiple of 64: whole batches, and equal use of bare's pairs of lines. */
 static uint64_t part_of(uint64_t messages)
 {
 	uint64_t part = messages / options.choice.part / 64 * 64;
@@ -214,7 +214,7 @@ static uint64_t part_of(uint64_t messages)
 	return part ? part : 64;
 }
 
-/* A kernel end of a wake-up is told of a sleep by a ring, as it sees no memory of a run. */
+/* With a kernel end, the consumer announces its sleep by a ring: they share no memory. */
 static int told_by_ring(const struct cell *cell)
 {
 	const int *kernel = cell->contender->kernel;
@@ -229,7 +229,7 @@ static uint32_t queues_of(const struct cell *cell)
 	return round_trip(cell->point.test) || told_by_ring(cell) ? 2 : 1;
 }
 
-/* Of the device's rings; those on a memfd tell nobody, and interrupt nobody. */
+/* Only the device's rings interrupt CPUs and count; rings on a memfd have no ring_fd. */
 static void run_count_fences(const struct run *run, struct cell_result *result)
 {
 	struct spscring_info info;
@@ -321,7 +321,7 @@ static void timer_look(struct timer *timer)
 	timer->cost = (double)(last - begin) / times;
 }
 
-/* Ticks against the time since then. */
+/* Compute the clock's rate from the ticks and the time since the start. */
 static void timer_rate(struct timer *timer, uint64_t began, uint64_t began_ns)
 {
 	timer->ns = (double)(now_ns() - began_ns) / (ticks() - began);
@@ -385,20 +385,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option argp_options[] = {
-	{ "pair", 'p', "PAIR,...", 0, "only these of u-u, k-u, u-k", 0 },
+	{ "pair", 'p', "PAIR,...", 0, "only these pairs of ends: u-u, k-u, u-k", 0 },
 	{ "impl", 'i', "IMPL,...", 0,
-	  "only these of bare, walk, copy, spscring, spscring-plain and the rivals", 0 },
+	  "only these contenders: bare, walk, copy, spscring, spscring-plain or a rival", 0 },
 	{ "test", 't', "TEST,...", 0,
-	  "only these of rtt, throughput, batch; or footprint, paced, residency, many, wake, records",
-	  0 },
+	  "only these tests: rtt, throughput, batch, footprint, paced, residency, many, wake, "
+	  "records", 0 },
 	{ "full", 'f', NULL, 0, "all tests, sizes and batches", 0 },
-	{ "no-device", 'n', NULL, 0, "only what needs no module", 0 },
-	{ "rivals", 'R', NULL, 0, "also what a user would take instead", 0 },
-	{ "cpus", 'c', "A,B", 0, "where the two ends run (0,1)", 0 },
-	{ "runs", 'r', "N", 0, "runs of each, alternating (5)", 0 },
-	{ "part", 'P', "N", 0, "an N-th of the messages and of the largest memory, to try (1)", 0 },
-	{ "vehicle", 'v', "NAME", 0, "what to call this machine (native)", 0 },
-	{ "output", 'o', "FILE", 0, "where the JSON goes (standard output)", 0 },
+	{ "no-device", 'n', NULL, 0, "only contenders that need no kernel module", 0 },
+	{ "rivals", 'R', NULL, 0, "also the queues that a user could choose instead", 0 },
+	{ "cpus", 'c', "A,B", 0, "CPUs of the two ends (0,1)", 0 },
+	{ "runs", 'r', "N", 0, "runs of each cell, alternating (5)", 0 },
+	{ "part", 'P', "N", 0, "divide the messages and the largest memory by N, to try (1)", 0 },
+	{ "vehicle", 'v', "NAME", 0, "name of this machine in the results (native)", 0 },
+	{ "output", 'o', "FILE", 0, "write the JSON to FILE (standard output)", 0 },
 	{}
 };
 
@@ -408,14 +408,14 @@ static const struct argp argp = {
 	.doc = "Latency and throughput of spscring with at least one end in user space, as JSON.",
 };
 
-/* Many rings are as many files. */
+/* MANY needs an open file for each ring. */
 static void more_files(void)
 {
 	struct rlimit limit = { MORE_FILES, MORE_FILES };
 
 	if (!setrlimit(RLIMIT_NOFILE, &limit))
 		return;
-	/* no more than is allowed */
+	/* not privileged: raise the limit as far as is allowed */
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);

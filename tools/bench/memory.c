@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Memory that the processes of a run share.
+ * Memory that the two processes of a run share.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #define MADV_COLLAPSE	25
 #endif
 
-static void *huge;		/* for one run after the other, since to make them takes long */
+static void *huge;		/* reused by all runs, because making huge pages takes long */
 static size_t huge_size;
 
 static int memory_fd(size_t size, unsigned int flags)
@@ -44,7 +44,7 @@ void *bench_memory(size_t size)
 	return at;
 }
 
-/* Queue by queue: a head, and data behind it, twice. */
+/* For each queue a head, and then its data mapped twice, back to back. */
 void *bench_memory_twice(uint32_t queues, size_t head, size_t data)
 {
 	size_t file = head + data, room = file + data;
@@ -68,7 +68,7 @@ void *bench_memory_twice(uint32_t queues, size_t head, size_t data)
 	return all;
 }
 
-/* Pages that are reserved. */
+/* Use huge pages that the administrator has reserved. */
 static void *huge_reserved(size_t size)
 {
 	int fd = memory_fd(size, MFD_HUGETLB);
@@ -81,7 +81,7 @@ static void *huge_reserved(size_t size)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-/* Small pages made huge: whatever the system's settings are, if the kernel can. */
+/* Collapse small pages to huge ones, which works whatever the system's settings are. */
 static void *huge_collapsed(size_t size)
 {
 	char *room = mmap(NULL, size + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -114,7 +114,7 @@ size_t huge_memory_most(size_t wanted)
 			huge = huge_collapsed(huge_size);
 		if (huge)
 			return wanted;
-		if (errno == EINVAL)	/* not by this kernel, of no size */
+		if (errno == EINVAL)	/* the kernel has no MADV_COLLAPSE: no size will do */
 			break;
 	}
 	fprintf(stderr, "spscring-bench: no huge pages: none reserved, and MADV_COLLAPSE: %s\n",

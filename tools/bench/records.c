@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Rings of records of any size.
+ * Rings of records of variable size.
  */
 #define RINGS_OF_RECORDS
 #include "rings.h"
@@ -14,7 +14,7 @@ static __always_inline uint32_t try_take(struct consumer *c, void *rec, uint32_t
 {
 	long length = spscring_record_pop(&c->end, rec, size);
 
-	/* overtaken: not yet, either */
+	/* -EBUSY: the producer overtook this end; try again, as after -EAGAIN */
 	return unlikely(length == -EBUSY) ? 0 : done(length);
 }
 
@@ -43,7 +43,7 @@ static __always_inline void release(struct consumer *c)
 	spscring_record_release(&c->end, &c->peeked);
 }
 
-/* Of a ring that drops, or overwrites. */
+/* Push to a ring that drops or overwrites; false if the record was dropped. */
 static __always_inline int push_or_lose(struct producer *p, const void *rec, uint32_t bytes)
 {
 	int err = spscring_record_push(&p->end, rec, bytes);
@@ -84,7 +84,7 @@ static __always_inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, ui
 #define MOVES	(1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_SIZED | \
 		 1U << BENCH_BATCH | 1U << BENCH_MIXED | 1U << BENCH_MIXED_RTT)
 
-/* What the kernel's end of a ring has, too. */
+/* The tests that a kernel end supports, too. */
 #define KERNEL	(1U << BENCH_RTT | 1U << BENCH_THROUGHPUT | 1U << BENCH_MIXED | \
 		 1U << BENCH_MIXED_RTT)
 

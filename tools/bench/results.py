@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The entries of the benchmarks' JSON, and ratios of them with their uncertainty."""
+"""The entries of the benchmarks' JSON, and their ratios with uncertainty."""
 import random
 import statistics
 from collections import namedtuple
@@ -10,12 +10,12 @@ Ratio = namedtuple("Ratio", "value low high runs")
 
 
 def runs(entry):
-    """One figure a run: the median of a latency, the mean of everything else."""
+    """One figure for each run: the median of latencies, else the mean."""
     return entry.get("runs_p50") or entry["runs_ns_per_op"]
 
 
 def means(entry):
-    """One mean a run, whatever the test."""
+    """The mean of each run, whatever the test."""
     return entry["runs_ns_per_op"]
 
 
@@ -53,7 +53,7 @@ def time_name(ns):
 
 
 class Results:
-    """What was measured, found by its keys."""
+    """The measurements, found by their keys."""
 
     def __init__(self, entries):
         self.entries = entries

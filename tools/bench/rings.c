@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Rings of records of one size.
+ * Rings of elements.
  */
 #include "rings.h"
 

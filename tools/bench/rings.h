@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The ends of rings: of the device, and the same headers on a memfd.  What moves
- * the records is of who includes it, who defines RINGS_OF_RECORDS if they are of any size.
+ * The ends of rings: the device's, and those of the same headers on a memfd.  The file that
+ * includes this one has the verbs, and defines RINGS_OF_RECORDS for records of variable size.
  */
 #ifndef _SPSCRING_BENCH_RINGS_H
 #define _SPSCRING_BENCH_RINGS_H
@@ -29,8 +29,8 @@ struct producer {
 struct consumer {
 	struct RING(consumer) end;
 	struct spscring_record peeked;
-	int epoll;		/* to sleep on, or 0 */
-	int event;		/* likewise */
+	int epoll;		/* an fd to sleep on, or 0 */
+	int event;		/* an eventfd or a pipe to sleep on, or 0 */
 };
 
 static struct spscring_geometry geometry;	/* of the run's rings */
@@ -87,15 +87,15 @@ static inline void open_plain(struct run *run)
 		run_memory(run, geometry.memory);
 }
 
-/* As the kernel does it, from ring to ring. */
+/* Place the control blocks of successive rings at different offsets, as the kernel does. */
 static void colour(const struct run *run, uint32_t queue)
 {
 	geometry.colour = (run->number + queue) % SPSCRING_COLOURS * SPSCRING_LINE;
 }
 
 /*
- * What the kernel tells of a ring that nobody has slept on for a while; and no ring is
- * polled only there, as no fd can wake anybody.
+ * Set the event indices as the kernel does for a ring that nobody has slept on for a while, or
+ * for FENCES with the fence bit.  Nobody sleeps on a memfd's ring, as no fd can wake anybody.
  */
 static void nobody_sleeps(const struct run *run, char *memory)
 {
@@ -106,7 +106,10 @@ static void nobody_sleeps(const struct run *run, char *memory)
 				   SPSCRING_CREATE_BUSY_POLL);
 }
 
-/* A new ring fences until nobody has slept on it for a while: that is not measured. */
+/*
+ * The fence bit of a new ring is set until nobody has slept on the ring for a while.  Wait for
+ * that, so that the benchmark does not measure those fences.
+ */
 static void await_quiet(const struct run *run, int fd, uint32_t role)
 {
 	struct spscring_info info;
@@ -123,7 +126,7 @@ static void await_quiet(const struct run *run, int fd, uint32_t role)
 	} while (!peer->clears && --tries);
 }
 
-/* The mapping keeps the end; the fd is for waking its peer. */
+/* The mapping keeps the end claimed.  The fd is needed only to wake the peer. */
 static void done_with(const struct run *run, int fd)
 {
 	if (run->cell->contender->sleep == POLLED)
@@ -184,8 +187,8 @@ static void be_producer(struct run *run, uint32_t queue, struct producer *p)
 }
 
 /*
- * The consumer sleeps.  Where it is a sleep that is measured, it does not look for a
- * while before it; there and back it is as the library has it.
+ * Make a consumer that sleeps.  Tests that measure the sleep do not spin before it; round trips
+ * spin as the library does.
  */
 static void be_sleeper(const struct run *run, int fd, struct consumer *c)
 {
@@ -234,14 +237,14 @@ static void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
 	done_with(run, fd);
 }
 
-/* From here on this process has nothing but its mappings, which keep its ends. */
+/* Close the ring fds: from here on the mappings keep this process's ends claimed. */
 static void ready(struct run *run)
 {
 	for (uint32_t i = 0; run->ring_fd && i < run->queues; i++)
 		close(run->ring_fd[i]);
 }
 
-/* How many went; any other error is no full and no empty. */
+/* How many were moved, 0 if the ring is full or empty; any other error ends the run. */
 static __always_inline long done(long n)
 {
 	if (likely(n >= 0))

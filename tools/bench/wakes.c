@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Wake-ups across the kernel's boundary: by the ring, and by what a driver would have
- * beside one of its own, an eventfd or a pipe.  A second ring tells the end that is to
- * wake the other when that is about to sleep; it is never slept on.
+ * Wake-ups between the kernel and a process: by the ring, or by an eventfd or a pipe beside a
+ * ring that cannot wake, as a driver would use them.  By a second ring, on which nobody sleeps,
+ * the consumer announces that it is about to sleep.
  */
 #include <fcntl.h>
 #include <sys/eventfd.h>
 
 #include "rings.h"
 
-static int event;	/* where a push is told of, or 0 */
+static int event;	/* an eventfd or a pipe to write after a push, or 0 */
 
 static inline int try_push(struct producer *p, uint64_t v)
 {
@@ -43,7 +43,7 @@ static inline void tell(struct run *run, uint64_t i)
 {
 	(void)run;
 	if (!did(spscring_push_fixed(&teller.end, &i, sizeof(i))))
-		die("the other ring is full");
+		die("the ring that announces sleeps is full");
 }
 
 static inline void await_told(struct run *run, uint64_t i)
@@ -76,7 +76,7 @@ static void open_event(struct run *run)
 		break;
 	}
 	if (run->event[1] < 0)
-		die("no eventfd, or pipe: %s", strerror(errno));
+		die("cannot make an eventfd or a pipe: %s", strerror(errno));
 }
 
 #define WAKE	.loops = &loops, .open = open_event, .device = 1, .tests = 1U << BENCH_WAKE
