@@ -57,7 +57,7 @@ struct point {
 	uint32_t rings;		/* MANY: rings used in turn; or 0 */
 	uint64_t warmup;	/* messages before the measured ones */
 	uint64_t count;
-	uint64_t most;		/* a slow contender moves at most most / slow messages */
+	uint64_t most;		/* divided by slow: the limit for a slow contender */
 };
 
 /* The two ends of each test: the caller or producer, then the echo or consumer. */

@@ -389,8 +389,8 @@ static const struct argp_option argp_options[] = {
 	{ "impl", 'i', "IMPL,...", 0,
 	  "only these contenders: bare, walk, copy, spscring, spscring-plain or a rival", 0 },
 	{ "test", 't', "TEST,...", 0,
-	  "only these tests: rtt, throughput, batch, footprint, paced, residency, many, wake, "
-	  "records", 0 },
+	  "only tests of rtt, throughput, batch, footprint, paced, residency, many, wake, records",
+	  0 },
 	{ "full", 'f', NULL, 0, "all tests, sizes and batches", 0 },
 	{ "no-device", 'n', NULL, 0, "only contenders that need no kernel module", 0 },
 	{ "rivals", 'R', NULL, 0, "also the queues that a user could choose instead", 0 },

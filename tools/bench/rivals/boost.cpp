@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Boost's lockfree::spsc_queue; with the capacity known to the compiler it is
- * one object, which can live in shared memory.
+ * Boost's lockfree::spsc_queue.  With a capacity known at compile time the queue is one object
+ * without pointers, which can lie in shared memory.
  */
 #include <new>
 #include <boost/lockfree/spsc_queue.hpp>

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * The BPF ring buffer's protocol, as kernel/bpf/ringbuf.c has it for its producer
- * and libbpf's ring_buffer__poll() for its consumer, on memory of two processes;
- * records are copied in and out, as bpf_ringbuf_output() and a callback that keeps
- * them do, or written and read in place.  The producer's lock is there, and
- * nobody else takes it; nobody is woken (BPF_RB_NO_WAKEUP).
+ * The BPF ring buffer's protocol, on memory that two processes share.  The producer follows
+ * kernel/bpf/ringbuf.c, the consumer libbpf's ring_buffer__poll().  Records are copied in and
+ * out, as bpf_ringbuf_output() and a callback that keeps them do, or written and read in place.
+ * The producer takes its lock, for which nobody competes, and wakes nobody (BPF_RB_NO_WAKEUP).
  */
 #include <errno.h>
 #include <string.h>
@@ -22,7 +21,7 @@
 
 struct header {
 	uint32_t length;
-	uint32_t page;		/* from the struct to here */
+	uint32_t page;		/* bytes from the struct to this header, as in the kernel */
 };
 
 struct bpf {
@@ -47,7 +46,7 @@ static __always_inline uint32_t whole(uint32_t length)
 	return ((length & ~DISCARD) + HEADER + 7) & -8U;
 }
 
-/* A power of two, whole pages: at least what is asked for. */
+/* The capacity in bytes: a power of two of whole pages, at least the requested one. */
 static size_t bpf_data(const struct cell *cell)
 {
 	size_t asked = cell->capacity, data = PAGE;
@@ -131,11 +130,11 @@ static __always_inline void commit(struct producer *p, void *rec, uint32_t bytes
 	(void)bytes;
 	/* pairs with find() */
 	__atomic_exchange_n(&header->length, header->length ^ BUSY, __ATOMIC_SEQ_CST);
-	/* whom to wake would be known from here */
+	/* the protocol reads this to decide whether to wake the consumer: keep its cost */
 	(void)smp_load_acquire(&q->consumer_pos);
 }
 
-static uint64_t found;	/* a process's own: the producer's position, as last read */
+static uint64_t found;	/* the consumer's private copy of the producer's position */
 
 static __always_inline struct header *find(struct consumer *c)
 {

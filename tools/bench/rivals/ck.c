@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Concurrency Kit's ck_ring, of pointers, which carry the u64.  It holds a
- * record less than it has slots, a power of two, and has no batches.
+ * Concurrency Kit's ck_ring, of pointers, which carry the u64.  It has a power of two of slots,
+ * holds one element less, and has no batches.
  */
 #include <ck_ring.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * crossbeam's ArrayQueue: its verbs are crossbeam.rs's, and the loops of the
- * throughput, since far calls would cost it a fifth.
+ * crossbeam's ArrayQueue.  crossbeam.rs has its verbs, and the loops of the throughput test,
+ * because a call for each element would cost a fifth of the throughput.
  */
 #include "rival.h"
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * DPDK's rte_ring, one producer and one consumer, on memory of ours: without
- * its environment layer.  It has a power of two of slots and holds a record
- * less, unless it is told to hold fewer.
+ * DPDK's rte_ring for one producer and one consumer, on our memory, without DPDK's environment
+ * layer.  It has a power of two of slots, and holds one element less, or as many as requested.
  */
 #include <rte_ring.h>
 

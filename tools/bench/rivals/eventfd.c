@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * What is built by hand where a consumer is to sleep: a ring in shared memory,
- * after Lamport, and an eventfd that is written to after each record; the
- * consumer reads it, or has epoll tell its edges, when it finds no more.
+ * What programmers build by hand for a consumer that sleeps: Lamport's ring in shared memory, and
+ * an eventfd that the producer writes after each element.  When the consumer finds the ring
+ * empty, it reads the eventfd, or waits for its edges with epoll.
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -15,7 +15,7 @@ struct queue {
 	_Alignas(BENCH_LINE) uint64_t tail;
 	_Alignas(BENCH_LINE) uint64_t head;
 	_Alignas(BENCH_LINE) int event;
-	int epoll;		/* or 0 */
+	int epoll;		/* the epoll fd to sleep on, or 0 */
 	uint64_t recs[BENCH_CAPACITY];
 };
 
@@ -86,7 +86,7 @@ static inline void sleep_pop(struct consumer *c, uint32_t n)
 	struct epoll_event found;
 	uint64_t events;
 
-	(void)n;		/* it cannot say how many */
+	(void)n;		/* an eventfd has no watermark: wake at the first element */
 	if (q->epoll) {
 		if (epoll_wait(q->epoll, &found, 1, -1) != 1)
 			rival_failed("epoll_wait", errno);

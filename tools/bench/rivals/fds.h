@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * What pipe, socketpair and message queue have in common: the queue's memory
- * holds its descriptors, and the kernel waits.
+ * Common code of pipe, socketpair and message queue: the queue's memory holds the descriptors,
+ * and system calls wait.
  */
 #ifndef _SPSCRING_RIVAL_FDS_H
 #define _SPSCRING_RIVAL_FDS_H
@@ -14,7 +14,7 @@
 #define RIVAL_SLOW	20
 
 struct fds {
-	int in, out;	/* to send to, to receive from */
+	int in, out;	/* the fd to send to, and the fd to receive from */
 };
 
 static inline size_t fds_size(const struct cell *cell)

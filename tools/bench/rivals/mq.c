@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * A POSIX message queue of as many messages as a user may have by default.  It
- * has no batches.
+ * A POSIX message queue with the largest capacity that a user may have by default.  It has no
+ * batches.
  */
 #include <fcntl.h>
 #include <mqueue.h>

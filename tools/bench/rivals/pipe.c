@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * A pipe, with the room that the kernel gives it.  A write of a batch is less
- * than PIPE_BUF, so it is not split, and a read gives whole u64s.
+ * A pipe, with the kernel's default capacity.  A batch is smaller than PIPE_BUF, so the kernel
+ * does not split its write, and a read returns whole u64s.
  *
- * Records that differ go behind their length each, and the reader takes as many as
- * there are at a time: faster than a packet each (O_DIRECT), of which a read is one.
+ * A record of variable length is written after its length.  The reader reads as many records as
+ * there are at once, which is faster than packets (O_DIRECT), of which a read returns one.
  */
 #include <string.h>
 
@@ -69,7 +69,7 @@ static inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, uint32_t n)
 	return bytes / sizeof(*recs);
 }
 
-/* One read instead of many, as it would wait when there is no more. */
+/* Make one read: another one would wait if the pipe is empty. */
 static inline uint32_t try_drain(struct consumer *c, uint64_t *v, uint32_t n)
 {
 	return try_pop_n(c, v, n);
@@ -88,11 +88,11 @@ static inline int try_send(struct producer *p, const void *rec, uint32_t bytes)
 	return try_push_sized(p, &message, sizeof(message.length) + bytes);
 }
 
-/* What has been read of a process's one queue. */
+/* Bytes that were read from the process's only queue, and not taken yet. */
 static char messages[65536];
 static uint32_t messages_at, messages_end;
 
-/* So many bytes of it, at messages_at. */
+/* Read until @bytes bytes are at messages_at. */
 static inline void await(struct consumer *c, uint32_t bytes)
 {
 	if (messages_end - messages_at >= bytes)
@@ -118,7 +118,7 @@ static inline uint32_t try_take(struct consumer *c, void *rec, uint32_t size)
 	return length;
 }
 
-/* read() slept */
+/* Nothing to do: read() sleeps. */
 static inline void sleep_pop(struct consumer *c, uint32_t n)
 {
 	(void)c;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * What a user would take instead of the ring.  A rival is one file: its verbs,
- * the loops, and a struct rival; rivals.mk finds out which can be built,
+ * The rivals: queues that a user could choose instead of the ring.  Each rival is one file with
+ * its verbs, the loops and a struct rival.  rivals.mk finds out which rivals can be built, and
  * rivals.c lists them.
  */
 #ifndef _SPSCRING_RIVAL_H
@@ -17,17 +17,18 @@ extern "C" {
 
 struct rival {
 	struct contender contender;
-	size_t (*size)(const struct cell *cell);	/* of a queue */
-	void (*init)(void *memory, const struct cell *cell);	/* in the parent of both ends */
+	size_t (*size)(const struct cell *cell);	/* bytes of a queue */
+	/* called before the processes of both ends are forked */
+	void (*init)(void *memory, const struct cell *cell);
 	void (*exit)(void *memory);	/* or NULL */
-	size_t (*twice)(const struct cell *cell);	/* of data mapped twice; or NULL */
+	size_t (*twice)(const struct cell *cell);	/* bytes of data mapped twice; or NULL */
 };
 
 extern const struct rival boost_rival, ck_rival, dpdk_rival, crossbeam_rival;
 extern const struct rival bpf_rival, pipe_rival, socket_rival, mq_rival;
 extern const struct rival eventfd_rival, eventfd_epoll_rival;
 
-/* What is in crossbeam.rs, and what that takes. */
+/* The functions of crossbeam.rs, and rival_wrong(), which that calls. */
 size_t crossbeam_size(size_t capacity);
 void crossbeam_init(void *memory, size_t capacity);
 bool crossbeam_push(void *memory, uint64_t v);
@@ -36,18 +37,18 @@ void crossbeam_push_range(void *memory, uint64_t from, uint64_t to);
 void crossbeam_pop_range(void *memory, uint64_t from, uint64_t to);
 _Noreturn void rival_wrong(uint64_t got, uint64_t expected);
 
-/* Makes the queues. */
+/* Make the queues of a run. */
 void rival_open(struct run *run);
-/* It failed with @error: end the process. */
+/* Report that a rival's call failed with the errno @error, and end the process. */
 _Noreturn void rival_failed(const char *what, int error);
 
 /*
- * How long to wait between two tries.  The ring's consumer finds that out by
- * itself; of a rival, who uses it would have to, so each test sets its best.
+ * The back-off between two tries, in cpu_relax() calls.  The ring's consumer adapts its back-off.
+ * A rival's user would have to choose one, so each test uses the best.
  */
 extern uint32_t rival_pauses;
 
-/* Of the verbs, what all have in common. */
+/* The handles and verbs that all rivals share. */
 struct producer {
 	void *queue;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * The rivals; those that rivals.mk could not build are null here.
+ * The list of rivals.  A rival that rivals.mk could not build has a null address (weak symbol).
  */
 #include <string.h>
 
@@ -30,8 +30,8 @@ static const struct {
 #define RIVALS_N	(sizeof(rivals) / sizeof(*rivals))
 
 /*
- * Those that suited the rivals best of the ones that were tried: between 0 and
- * 4096 item by item, 0, 1, 4 and 64 otherwise; paced, where messages are rare.
+ * The back-offs that suited the rivals best.  Between 0 and 4096 were tried for elements one by
+ * one, and 0, 1, 4 and 64 for the other tests; for PACED with a low load.
  */
 static const uint32_t pauses[BENCH_TESTS] = {
 	[BENCH_RTT] = 1,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Which rivals that are packages can be built here, and how: RIVAL_OBJ and RIVAL_LIBS.
+# Find out which of the rivals from packages can be built: sets RIVAL_OBJ and RIVAL_LIBS.
 RIVALS :=
 RIVAL_DIR := $(O)/rivals.build
 RIVAL_HEADERS := rivals/rival.h rivals/fds.h
@@ -28,12 +28,12 @@ $(RIVAL_DIR)/%.o: rivals/%.c $(HEADERS) $(RIVAL_HEADERS) rivals/rivals.mk
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(RIVAL_OWN) -c -o $@ $<
 
-# there is nothing to throw, so no C++ library to link
+# the file throws no exceptions, so the C++ library is not needed
 $(RIVAL_DIR)/%.o: rivals/%.cpp $(HEADERS) $(RIVAL_HEADERS) rivals/rivals.mk
 	@mkdir -p $(@D)
 	$(CXX) -std=gnu++17 -Wall -Wextra -Wno-missing-field-initializers -D_GNU_SOURCE $(CFLAGS) $(INCLUDES) -fno-exceptions -fno-rtti -c -o $@ $<
 
-# call rust, CRATES IT NEEDS: as cargo makes a release
+# call rust, CRATES IT NEEDS: compile with the flags of cargo's release profile
 rust = $(RUSTC) --edition=2018 -C opt-level=3 -C panic=abort \
 	$(foreach crate,$(1),--extern $(crate)=$(@D)/lib$(crate).rlib)
 # call crate, NAME, CRATES IT NEEDS, MORE

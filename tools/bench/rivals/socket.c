@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * A pair of AF_UNIX sockets that keep records apart, with the room that the
- * kernel gives them; batches by sendmmsg() and recvmmsg().
+ * A pair of AF_UNIX sockets that preserve the boundaries of records, with the kernel's default
+ * capacity.  Batches use sendmmsg() and recvmmsg().
  */
 #include <sys/socket.h>
 
@@ -47,7 +47,7 @@ static inline int try_pop(struct consumer *c, uint64_t *v)
 	return try_pop_sized(c, v, sizeof(*v));
 }
 
-/* A message a record. */
+/* Send each record as a message. */
 struct batch {
 	struct iovec vecs[BENCH_BATCH_MAX];
 	struct mmsghdr msgs[BENCH_BATCH_MAX];
@@ -75,7 +75,7 @@ static inline uint32_t try_push_n(struct producer *p, const uint64_t *recs, uint
 	return some;
 }
 
-/* Waits for the first, takes what is there. */
+/* Wait for the first message, and take those that are there. */
 static inline uint32_t try_pop_n(struct consumer *c, uint64_t *recs, uint32_t n)
 {
 	struct batch b;
