@@ -73,7 +73,7 @@ static int end_take(struct end *end)
 		if (IS_ERR(q))
 			return PTR_ERR(q);
 		end->queue[i] = q;
-		if (i && q->any_size != ((struct queue *)end->queue[0])->any_size)
+		if (i && q->variable_size != ((struct queue *)end->queue[0])->variable_size)
 			return -EINVAL;
 		if (want->test == BENCH_WAKE && end->roles[i] == SPSCRING_CONSUMER) {
 			/* measure sleep: do not spin before it */
@@ -113,9 +113,9 @@ static int end_choose(struct end *end)
 	if (want->test == BENCH_WAKE)
 		run->ops = &bench_wake;
 	else
-		run->ops = q->any_size ? &bench_records : &bench_ring;
+		run->ops = q->variable_size ? &bench_records : &bench_ring;
 	end_side(end)->loop = run->ops->loops[want->test][want->side];
-	if (!end_side(end)->loop || (want->test == BENCH_WAKE && q->any_size))
+	if (!end_side(end)->loop || (want->test == BENCH_WAKE && q->variable_size))
 		return -EINVAL;
 	run->shape = (struct bench_shape) {
 		.test = want->test, .bytes = sizeof(u64), .batch = want->batch,

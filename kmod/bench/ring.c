@@ -213,8 +213,8 @@ struct queue *rings_take(int fd, u32 role)
 		goto err_free;
 	}
 	spscring_get_info(q->ring, &info);
-	q->any_size = info.geometry.record_size == SPSCRING_ANY_SIZE;
-	err = rings_claim(q, role, q->any_size ? SPSCRING_ANY_SIZE : sizeof(u64));
+	q->variable_size = info.geometry.record_size == SPSCRING_ANY_SIZE;
+	err = rings_claim(q, role, q->variable_size ? SPSCRING_ANY_SIZE : sizeof(u64));
 	if (err)
 		goto err_ring;
 	err = await_quiet(q, role);

@@ -11,7 +11,7 @@
 /* Each side has its own handle.  The size is a power of two, so that kmalloc() aligns it. */
 struct queue {
 	struct spscring *ring;
-	bool any_size;		/* of a process's ring */
+	bool variable_size;		/* the ring has records of variable size */
 	union {
 		struct spscring_producer producer;
 		struct spscring_record_producer record_producer;
