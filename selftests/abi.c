@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ABI does not change: numbers, sizes, the map of the pages, how structs may grow.
+ * The ABI stays as it is: numbers, sizes, the layout of the pages, the rules by which structs grow.
  */
 #include <stddef.h>
 
@@ -261,7 +261,7 @@ TEST_F(pages, fresh_is_zero)
 			       g->page_size, states, 4));
 }
 
-/* After laps of traffic, full and empty, only those words have moved that the map names. */
+/* After laps of traffic, full and empty, only the words that the layout names have changed. */
 TEST_F(pages, reserved_stays_zero)
 {
 	const struct spscring_geometry *g = &self->info.geometry;
@@ -323,7 +323,7 @@ TEST_F(pages, reserved_stays_zero)
 	EXPECT_EQ(1ULL << 32 | SPSCRING_HELD, kernel->consumer);
 }
 
-/* The same where records are of any size. */
+/* The same in a ring of records of variable size. */
 TEST(records_reserved_stays_zero)
 {
 	static const __u32 modes[] = {
@@ -402,7 +402,7 @@ TEST_F(pages, kernel_lines)
 	EXPECT_EQ(0, spscring_shutdown(self->producer, SPSCRING_SHUTDOWN_BROKEN));
 	EXPECT_EQ(1, READ_ONCE(kernel->broken));
 	EXPECT_EQ(1, info_of(self->ring).broken);
-	/* SPSCRING_FENCE is cleared a while after the first claims */
+	/* the kernel clears SPSCRING_FENCE a while after the first claims */
 	EXPECT_EQ(SPSCRING_NOBODY | SPSCRING_FENCE,
 		  READ_ONCE(kernel->consumer_event) | SPSCRING_FENCE);
 	EXPECT_EQ(SPSCRING_NOBODY | SPSCRING_FENCE,
@@ -426,7 +426,7 @@ TEST(colours)
 		seen |= 1U << colour[i] / SPSCRING_LINE;
 		close(ring);
 	}
-	/* somebody else may make a ring meanwhile */
+	/* another process may create rings meanwhile and use up some of the colours */
 	EXPECT_GE(__builtin_popcount(seen), SPSCRING_COLOURS / 2);
 }
 
@@ -441,7 +441,7 @@ FIXTURE_VARIANT(grow)
 	unsigned long cmd;
 	__u32 size;
 	__u32 first;		/* its size in the first version, if it has grown */
-	bool ring, end;		/* the fd that the ioctl takes; neither: an empty fd */
+	bool ring, end;		/* the fd that the ioctl takes; neither: an fd without a ring */
 	__u32 flags;		/* those that exist */
 	union {
 		struct spscring_create create;
@@ -545,7 +545,7 @@ TEST_F(grow, size)
 	EXPECT_EQ(0, call_with(variant, known + 64, 0, 0));
 	EXPECT_EQ(-E2BIG, call_with(variant, known + 1, 0, known));
 	EXPECT_EQ(-E2BIG, call_with(variant, known + 64, 0, known + 63));
-	/* the kernel ignores what lies behind the size */
+	/* the kernel ignores bytes after the size that the caller names */
 	EXPECT_EQ(0, call_with(variant, known + 63, 0, known + 63));
 }
 
@@ -576,7 +576,7 @@ TEST_F(grow, address)
 	EXPECT_EQ(-EFAULT, fresh_call(variant, (void *)(1UL << 63)));
 	EXPECT_EQ(-EFAULT, fresh_call(variant, two + page));
 
-	/* as far as there is memory, and a field further */
+	/* a struct that ends where the memory ends, and one that is a field longer */
 	memcpy(at, &variant->good, sizeof(variant->good) < variant->size ?
 	       sizeof(variant->good) : variant->size);
 	memcpy(at, &variant->size, sizeof(variant->size));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel log names each ring that breaks, once, and not too many of them.
+ * The kernel logs one line for each ring that breaks, and limits the rate of these lines.
  */
 #include "selftest.h"
 
@@ -21,7 +21,7 @@ static int lines_of(int kmsg, unsigned long long id)
 	return n;
 }
 
-/* Break a new ring, by both ends and @times times: how many lines say so. */
+/* Break a new ring @times times by each of its ends.  Return: lines of the log that report it. */
 static int break_ring(int kmsg, int times)
 {
 	int ring, in, out, n;
@@ -54,7 +54,7 @@ TEST(one_line_in_the_log)
 	begin = time(NULL);
 	for (i = 0, n = 0; i < 100; i++)
 		n += break_ring(kmsg, 1);
-	/* 10 lines in each interval of 5 seconds, the first and the last in part */
+	/* the limit is 10 lines in 5 s; the first and the last interval may be partial */
 	EXPECT_GE(n, 5);
 	EXPECT_LE(n, 10 * ((time(NULL) - begin) / 5 + 2));
 	close(kmsg);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Records in bursts, each pushed once all of the last are taken: a watermark strands none,
- * and of two threads that wait at one end neither sleeps through what the other is woken for.
+ * The producer pushes a burst once the consumer has popped all of the last one.  A watermark must
  */
 #include <pthread.h>
 
 #include "sleeper.h"
 
-/* This does not sleep for room: WAIT would have the consumer woken below its watermark. */
+/* Poll, because a producer in WAIT would make the kernel wake the consumer below its watermark. */
 static int until_all_taken(const struct spscring_producer *p)
 {
 	__s64 until = in_ms(LONG);
@@ -20,7 +20,7 @@ static int until_all_taken(const struct spscring_producer *p)
 	return 0;
 }
 
-/* Push bursts of 1 to 9 elements, each burst once all of the last is taken. */
+/* Push bursts of 1 to 9 elements, each burst once the consumer has popped all of the last. */
 static int burst_produce(int ring, __u64 bursts)
 {
 	int fd = claim_end(ring, SPSCRING_PRODUCER, 0), n, err;
@@ -78,7 +78,7 @@ FIXTURE_TEARDOWN(tail)
 	close_fd(&self->ring);
 }
 
-/* A burst below the watermark is taken when the watermark's timeout is over. */
+/* The consumer gets a burst below the watermark when the watermark's timeout has expired. */
 TEST_F_TIMEOUT(tail, taken, 600)
 {
 	int fd = claim_end(self->ring, SPSCRING_CONSUMER, 0), err;
@@ -110,7 +110,7 @@ TEST_F_TIMEOUT(tail, taken, 600)
 
 /* --------------------------------------------------- two waiters on one end */
 
-/* Wait for a cursor of one's own choice, which the library does not offer. */
+/* Wait for any index: the library offers only waits relative to the handle's position. */
 static int wait_index(int fd, __u64 index)
 {
 	struct spscring_wait want = { .size = sizeof(want), .index = index };
@@ -177,7 +177,7 @@ FIXTURE_TEARDOWN(two)
 	close_fd(&self->ring);
 }
 
-/* A thread that waits for less, again and again, takes no wake-up from the other one. */
+/* A thread that waits for fewer elements, again and again, takes no wake-up from the other one. */
 TEST_F_TIMEOUT(two, indices, 600)
 {
 	struct stride s = { .fd = claim_end(self->ring, SPSCRING_CONSUMER, 0) };

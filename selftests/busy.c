@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A busy ring makes no system call: while neither end sleeps, the kernel is not asked for
- * anything.  A seccomp filter kills the process that asks all the same.
+ * While neither end sleeps, neither end makes a system call.  A seccomp filter kills a process that
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -9,7 +9,7 @@
 #include "pair.h"
 #include "sleeper.h"
 
-/* Once an end that had slept is awake, its peer kicks it no more. */
+/* Once an end that slept is awake, its peer stops kicking it. */
 TEST_F(pair, busy)
 {
 	__u64 n = some_hand_overs() * 10, i;
@@ -20,7 +20,7 @@ TEST_F(pair, busy)
 		ASSERT_EQ(0, push_some(self, 50));
 		ASSERT_EQ(0, pop_some(self, 50));
 	}
-	/* the one that poll had asked for, at the first element */
+	/* the only kick is at the first element, for which poll armed the end */
 	EXPECT_EQ(1, consumer_sleep(self).kicks);
 	EXPECT_EQ(0, info_of(self->ring).producer_sleep.kicks);
 }
@@ -48,7 +48,7 @@ FIXTURE_VARIANT_ADD(busy, fence_in_batches) {
 FIXTURE_SETUP(busy)
 {
 	SKIP_WITHOUT_DEVICE();
-	/* a kernel that has filters says EFAULT to this */
+	/* a kernel with seccomp filters returns EFAULT for the NULL filter */
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) && errno == EINVAL)
 		SKIP(return, "no seccomp filters to count system calls by");
 	self->ring = spscring_open(RING(.capacity = BUSY_CAPACITY, .record_size = 8,
@@ -61,7 +61,7 @@ FIXTURE_TEARDOWN(busy)
 	close_fd(&self->ring);
 }
 
-/* From now on each system call kills this process, but the one by which it exits. */
+/* From here on each system call kills this process, except the one by which it exits. */
 static int forbid_calls(void)
 {
 	struct sock_filter only_exit[] = {
@@ -116,7 +116,7 @@ static int pop_busy(struct spscring_consumer *c, __u64 *next, __u64 end, __u32 b
 
 /*
  * Each end has slept, and woken the other, before calls are forbidden.  Two rings full later
- * the other end has passed the event index of that sleep.
+ * Each end sleeps, and wakes the other, before the filter forbids calls.  Twice the capacity later
  */
 static int busy_produce(int ring, __u32 batch, __u64 n)
 {
@@ -171,7 +171,7 @@ TEST_F(busy, no_calls)
 	EXPECT_EQ(1, info_of(self->ring).producer_sleep.sleeps);
 }
 
-/* A call would be seen: KICK, which is an ioctl as WAIT is, kills. */
+/* Prove that the filter works: a KICK, which is an ioctl as WAIT is, kills the process. */
 TEST_F(busy, counted)
 {
 	int fd = claim_end(self->ring, SPSCRING_CONSUMER, 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * CREATE: every bad parameter and its errno, and what a good one gives.
+ * CREATE: the errno of every bad parameter, and the ring that good parameters give.
  */
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -71,7 +71,7 @@ static const struct bad {
 		     .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = -(1 << 30) } },
 	{ -EINVAL, { .capacity = 1, .record_size = 8,
 		     .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = 1 << 30 } },
-	/* records of any size */
+	/* records of variable size */
 	{ -EINVAL, { .capacity = 0, .flags = RECORDS } },
 	{ -EINVAL, { .capacity = 8, .flags = RECORDS } },
 	{ -EINVAL, { .capacity = 20, .flags = RECORDS } },
@@ -97,7 +97,7 @@ static const struct bad {
 	{ -EINVAL, { .capacity = 4096, .flags = RECORDS | SPSCRING_CREATE_BUSY_POLL |
 		     SPSCRING_CREATE_FENCE } },
 	{ -EINVAL, { .capacity = 4096, .flags = RECORDS | 64 } },
-	/* names: printable ASCII, nothing behind the first zero */
+	/* names: printable ASCII, and only zeros after the first zero */
 	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = "a\nb" } },
 	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = "\x1b[1m" } },
 	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = "\x7f" } },
@@ -117,11 +117,11 @@ TEST_F(create, bad)
 		EXPECT_EQ(do_ioctl(self->fd, SPSCRING_CREATE, &want), bad[i].err)
 			TH_LOG("line %zu of the table", i);
 	}
-	/* the fd is as it was */
+	/* the failed calls have not changed the fd */
 	EXPECT_EQ(CREATE(.capacity = 1, .record_size = 1), 0);
 }
 
-/* What INFO says of a ring of records of any size, and the info page with it. */
+/* INFO, and the info page with it, describe a ring of records of variable size. */
 TEST_F(create, records)
 {
 	static const struct { __u64 capacity; __u32 align, flags; } good[] = {
@@ -209,7 +209,7 @@ static int write_file(const char *dir, const char *name, const char *text)
 	return ret < 0 ? ret : 0;
 }
 
-/* A group of processes with the memory of one node, where there are two. */
+/* A cgroup that may use the memory of one node, on a machine with two. */
 FIXTURE(cpuset)
 {
 	char dir[64];
@@ -237,7 +237,7 @@ FIXTURE_TEARDOWN(cpuset)
 		sleep_ms(10);
 }
 
-/* A child whose memory is that node's. */
+/* Fork a child that may use the memory of @node only. */
 static pid_t fork_on(const char *dir, const char *node)
 {
 	pid_t pid = fork_child();
@@ -258,7 +258,7 @@ static int create_on(int node)
 	return err;
 }
 
-/* A node that is there, but not for this process, is refused. */
+/* CREATE refuses a node that exists but is not in the caller's cpuset. */
 TEST_F(cpuset, numa_node)
 {
 	pid_t pid;
@@ -273,7 +273,7 @@ TEST_F(cpuset, numa_node)
 	EXPECT_EQ(wait_child(pid), 0);
 }
 
-/* Nor is another node's memory taken where this one's does not suffice. */
+/* CREATE fails where the cpuset's node has too little memory, and takes none of another node. */
 TEST_F(cpuset, more_than_a_node_has)
 {
 	char line[128];
@@ -287,7 +287,7 @@ TEST_F(cpuset, more_than_a_node_has)
 		;
 	fclose(f);
 	ASSERT_GT(kb, 0);
-	/* larger than the node, and the other one has it */
+	/* the ring is larger than the node, and would fit in the other one */
 	pid = fork_on(self->dir, "1");
 	if (!pid) {
 		int fd = device_open();
@@ -306,10 +306,10 @@ TEST_F(create, once)
 	EXPECT_EQ(info_of(self->fd).geometry.capacity, 5);
 }
 
-/* Two processes on one fd: one of them makes the ring, the other is told. */
+/* Two processes call CREATE on one fd: one makes the ring, the other gets EEXIST. */
 TEST_F(create, race)
 {
-	const __u64 capacity[2] = { 400000, 500000 };	/* takes a while */
+	const __u64 capacity[2] = { 400000, 500000 };	/* large, so that the calls overlap */
 	int *go = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int round, fd, mine, theirs;
 	pid_t pid;
@@ -394,7 +394,7 @@ FIXTURE_TEARDOWN(capacity)
 {
 }
 
-/* Full after exactly so many, again after a lap and a bit; and mapped whole. */
+/* The ring is full after exactly @capacity elements, in every lap; and its fd maps as a whole. */
 static void exactly(struct __test_metadata *_metadata, const capacity_t *variant,
 		    __u64 capacity)
 {
@@ -437,7 +437,7 @@ static void exactly(struct __test_metadata *_metadata, const capacity_t *variant
 	EXPECT_GE(info.geometry.frames * info.geometry.frame_records, capacity);
 	EXPECT_LT((info.geometry.frames - 1) * info.geometry.frame_records, capacity);
 
-	/* not at 0 where the data are huge pages */
+	/* the pages do not begin at 0 where the data are huge pages */
 	all = mmap(NULL, info.geometry.memory, PROT_READ, MAP_SHARED, ring,
 		   info.geometry.consumer_offset);
 	ASSERT_NE(all, MAP_FAILED);
@@ -467,7 +467,7 @@ TEST_F(capacity, exact)
 
 /* --------------------------------------------------------------- geometry */
 
-/* Frames large enough that at most 13 % is tail and left over, not larger. */
+/* A default frame is the smallest of which tail and remainder take at most 13 %. */
 TEST(waste)
 {
 	const long page = sysconf(_SC_PAGESIZE);
@@ -486,7 +486,7 @@ TEST(waste)
 	}
 }
 
-/* Records lie inside their frame, behind its tail, on their alignment. */
+/* Elements lie inside their frame, after its tail, on their alignment. */
 TEST(records_lie_well)
 {
 	const long page = sysconf(_SC_PAGESIZE);
@@ -532,7 +532,7 @@ TEST(a_small_ring_has_a_small_frame)
 	EXPECT_EQ(g.frame_records, 7);
 }
 
-/* The limit is on the data as laid out, to the byte. */
+/* SPSCRING_DATA_MAX limits the data section including tails and padding, to the byte. */
 TEST(largest)
 {
 	const long page = sysconf(_SC_PAGESIZE);
@@ -564,7 +564,7 @@ FIXTURE_TEARDOWN(frame)
 	EXPECT_EQ(parameter_restore(&self->size), 0);
 }
 
-/* The frame size of a new ring, through which its capacity of u64s goes; or an errno. */
+/* Make a ring and move its capacity of u64s through it.  Return: its frame size, or an errno. */
 static long frame_size_of(const struct spscring_create *want)
 {
 	struct spscring_geometry g;
@@ -596,7 +596,7 @@ static long frame_size_of(const struct spscring_create *want)
 
 TEST_F(frame, by_default)
 {
-	/* the least capacities that have 8 frames of 4096 bytes, and the same of 512 */
+	/* the least capacities that fill 8 frames of 4096 bytes, and 8 of 512 */
 	const __u64 many = 8 * (4096 / 8 - 1), some = 8 * (512 / 8 - 1);
 
 	ASSERT_EQ(parameter_set(&self->size, 0), 0);
@@ -611,7 +611,7 @@ TEST_F(frame, by_default)
 	EXPECT_EQ(frame_size_of(RING(.capacity = 1, .record_size = 8)), 64);
 }
 
-/* Who names a size has that one; a ring of records has no frames. */
+/* The default does not apply where CREATE names a frame size, nor to a ring without frames. */
 TEST_F(frame, not_by_default)
 {
 	const __u64 many = 1 << 16;
@@ -621,7 +621,7 @@ TEST_F(frame, not_by_default)
 	EXPECT_EQ(frame_size_of(RING(.capacity = many, .record_size = 8, .frame_size = 1024)),
 		  1024);
 	EXPECT_EQ(frame_size_of(RING(.capacity = many, .flags = RECORDS)), 0);
-	/* 512 bytes hold no element; or two, and a fifth of them would be unused */
+	/* 512 bytes hold no such element; or two, and leave a fifth of the frame unused */
 	EXPECT_EQ(frame_size_of(RING(.capacity = 100, .record_size = 1000)), 1024);
 	EXPECT_EQ(frame_size_of(RING(.capacity = 1000, .record_size = 200)), 1024);
 	ASSERT_EQ(parameter_set(&self->size, SPSCRING_FRAME_MAX), 0);

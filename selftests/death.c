@@ -4,21 +4,21 @@
  * instruction, and each state of the ring's memory in between is one that a kill could have left.
  * From each of them a claim recovers: all that was published is there, once and in order, nothing
  * else is, and the ring goes on.  Neither INFO nor a handle that is made between two calls ever
- * knows of an element too many.
+ * A claim after a producer's death.  The test single-steps a producer through its calls; each state
  */
 #include <sys/ptrace.h>
 
 #include "selftest.h"
 
 #define CAPACITY_MAX	20
-#define FRAME_RECORDS	8	/* at most */
+#define FRAME_RECORDS	8	/* the most elements a frame */
 #define FRAME_MAX	128
 #define RECORD_MAX	FRAME_MAX
 #define DATA_MAX	(CAPACITY_MAX * FRAME_MAX)
 #define STATES		1024
 #define BATCH_MAX	(2 * CAPACITY_MAX)
 
-/* What the ends have written, at one moment. */
+/* All words that the ends have written, at one moment. */
 struct state {
 	struct spscring_consumer_block consumer;
 	struct spscring_producer_block producer;
@@ -29,7 +29,7 @@ enum way { PUSH, PUSH_N, RESERVE, NOWAKE, WAYS };
 
 static const char *const way_names[] = { "push", "push_n", "reserve", "nowake" };
 
-/* The call that the child is to make next. */
+/* The call that the child makes next. */
 struct call {
 	enum way way;
 	__u64 n;
@@ -51,10 +51,10 @@ FIXTURE(death)
 	struct call *call;		/* shared with the child */
 	struct state *states, now;
 	int n;
-	bool rest[STATES];		/* no batch is under way */
+	bool rest[STATES];		/* whether no batch is under way in that state */
 	struct spscring_create want;
 	struct spscring_geometry g;
-	int ring, spare;		/* the ring of the child, and one to die in */
+	int ring, spare;		/* the child's ring; the one that takes each state */
 	struct end out;
 	pid_t child;
 	__u64 pushed, popped, told;	/* told: the tail that INFO has reported */
@@ -185,7 +185,7 @@ static __u64 child_moves(struct spscring_producer *p, enum way way, const char *
 	}
 }
 
-/* The child: it stops before each call, until it is told which. */
+/* The child stops before each call, and makes the call that the parent has stored in @call. */
 static void child_run(death_t *self)
 {
 	struct call *call = self->call;
@@ -211,7 +211,7 @@ static bool stopped_by(death_t *self, int signal)
 
 /* ---------------------------------------------------------------- stepping */
 
-/* How much is published: what the tail says that was stored last, which is the greatest. */
+/* The published position: the greatest tail, which is the one stored last. */
 static __u64 published(const struct spscring_geometry *g, const char *data)
 {
 	__u64 frame, most = 0, tail;
@@ -223,7 +223,7 @@ static __u64 published(const struct spscring_geometry *g, const char *data)
 	return most;
 }
 
-/* Take the ring's state; true if it has changed. */
+/* Save the ring's state.  Return: true if it has changed. */
 static bool look(death_t *self, bool first)
 {
 	struct state *now = &self->now;
@@ -240,7 +240,7 @@ static bool look(death_t *self, bool first)
 	return true;
 }
 
-/* Pop up to @n: how many, or minus the line that failed. */
+/* Pop up to @n.  Return: how many, or minus the line that failed. */
 static long pop_some(death_t *self, __u64 n)
 {
 	char rec[RECORD_MAX];
@@ -252,7 +252,7 @@ static long pop_some(death_t *self, __u64 n)
 	return i;
 }
 
-/* INFO knows of all that is published, but of a batch under way only of its first frame. */
+/* INFO reports all that is published; of a batch under way it may report only the first frame. */
 static int info_is_right(death_t *self, bool rest)
 {
 	struct spscring_info info = info_of(self->ring);
@@ -285,7 +285,7 @@ static void next_call(death_t *self, enum way way, __u64 n)
 		fill(call->recs + i * size, size, self->pushed + i);
 }
 
-/* Step through a call and keep each state, while a consumer pops: 0, or minus a line. */
+/* Step through a call and save each state, while a consumer pops.  Return: 0, or minus a line. */
 static int step_call(death_t *self, enum way way, __u64 n)
 {
 	bool more = true, rest = way != PUSH_N;
@@ -349,7 +349,7 @@ static int restore(death_t *self, const struct state *s, bool rest)
 	memcpy(in.p.base.data, s->data, bytes);
 	if (rest)
 		bad = hand_over(self, &in, published(&self->g, s->data));
-	/* undo what that handle has stored */
+	/* undo the stores of that new handle */
 	memcpy(in.p.base.data, s->data, bytes);
 	end_down(&in);
 	end_down(&out);
@@ -359,7 +359,7 @@ static int restore(death_t *self, const struct state *s, bool rest)
 	return bad;
 }
 
-/* Pop all from @head to @tail, after which a pop says @end. */
+/* Pop all from @head to @tail; the next pop must return @end. */
 static int take_all(struct end *out, __u64 head, __u64 tail, int end)
 {
 	char rec[RECORD_MAX];
@@ -373,7 +373,7 @@ static int take_all(struct end *out, __u64 head, __u64 tail, int end)
 	return pop_answer(&out->c, rec) == end ? 0 : -__LINE__;
 }
 
-/* Push one by write(), and make a new handle, because a call moves the end. */
+/* Push one by write(), then make a new handle: write() moves the end past the old handle. */
 static int write_one(struct end *in, const char *rec)
 {
 	if (write(in->fd, rec, in->p.record_size) != in->p.record_size)
@@ -382,7 +382,7 @@ static int write_one(struct end *in, const char *rec)
 	return map_producer(in->fd, &in->p, &in->map) ? -__LINE__ : 0;
 }
 
-/* The ring works, from @tail on: two laps, and then it is filled. */
+/* Check that the ring works from @tail on: move two laps, then fill it. */
 static int go_on(death_t *self, struct end *in, struct end *out, __u64 tail)
 {
 	const __u32 size = self->g.record_size;
@@ -413,7 +413,7 @@ static int go_on(death_t *self, struct end *in, struct end *out, __u64 tail)
 	return bad ?: take_all(out, tail, tail + i, -EAGAIN);
 }
 
-/* Claim after state @s, and see what is there and that the ring works: 0, or minus a line. */
+/* Claim after state @s and check the elements and the ring.  Return: 0, or minus a line. */
 static int succeed(death_t *self, const struct state *s, bool consumer_first)
 {
 	const __u64 head = s->consumer.cursor, tail = published(&self->g, s->data);
@@ -489,7 +489,7 @@ static void move_on(struct __test_metadata *_metadata, death_t *self)
 		left -= n;
 		ASSERT_GE(pop_some(self, below(self->g.capacity + 1)), 0);
 	}
-	/* often all is popped, which the producer does not know yet */
+	/* half of the time, pop all: the producer's cached head is then stale */
 	if (below(2))
 		ASSERT_GE(pop_some(self, self->g.capacity), 0);
 }
@@ -538,7 +538,7 @@ TEST_F(death, stores)
 
 	/* parent and child take turns, so one CPU is enough */
 	pin(false);
-	/* at least each number of elements a frame */
+	/* at least one shape for each number of elements a frame */
 	shapes = shapes < FRAME_RECORDS ? FRAME_RECORDS : shapes < 28 ? shapes : 28;
 	for (shape = 0; shape < shapes; shape++) {
 		rings_up(_metadata, self, 1 + below(CAPACITY_MAX), 1 + shape % FRAME_RECORDS);

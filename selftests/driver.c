@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A driver's ring as a device node: what one user may do to the next, what the driver is told
- * of it, and that no open of a node holds up anybody else.
+ * A driver's ring as a device node: how one user affects the next, what the driver's callbacks
  *
  * SPSCRING_KO_DIR	where spscring_driver.ko and tools/examples/events/spscring_events.ko are
  */
@@ -92,7 +92,7 @@ static void user_close(struct user *u)
 	spscring_unmap(&u->map);
 }
 
-/* Move one element, however long it takes the driver to move its own. */
+/* Move one element, and wait for as long as the driver takes to move its own. */
 static int user_move(struct user *u, __u64 *v)
 {
 	int err = -EAGAIN, tries;
@@ -106,7 +106,7 @@ static int user_move(struct user *u, __u64 *v)
 	return err;
 }
 
-/* Move @n elements, which count up: 0, or what came instead. */
+/* Move @n elements, which count up.  Return: 0, or the error that came instead. */
 static int user_stream(struct user *u, int n)
 {
 	__u64 v = 0;
@@ -169,7 +169,7 @@ TEST_F(nodes, exported_in_an_open)
 	EXPECT_EQ(-ENOENT, open_errno(LATE_NODE, O_RDWR));
 }
 
-/* A claim that takes long, by an open, holds up no other node. */
+/* An open whose claim takes long delays the open of no other node. */
 TEST_F(nodes, claimed_under_no_lock)
 {
 	pid_t claimer, second;
@@ -179,7 +179,7 @@ TEST_F(nodes, claimed_under_no_lock)
 	ASSERT_TRUE(wait_param("claimed", 1));
 	EXPECT_EQ(0, wait_child_patiently(fork_open(DEVICE, O_RDWR)));
 	EXPECT_EQ(0, wait_child_patiently(fork_open(LATE, O_RDONLY)));
-	/* an open of the same node waits, and can be killed */
+	/* a second open of the same node waits, and a signal can kill it */
 	second = fork_open(NODE, O_RDWR);
 	kill(second, SIGKILL);
 	EXPECT_EQ(-SIGKILL, wait_child_patiently(second));
@@ -214,7 +214,7 @@ static void *race_opener(void *unused)
 	return unused;
 }
 
-/* Of several exports by one name at once, one succeeds. */
+/* Of several simultaneous exports by one name, one succeeds. */
 static void *race_exporter(void *unused)
 {
 	while (!READ_ONCE(race.stop)) {
@@ -292,7 +292,7 @@ FIXTURE_TEARDOWN(users)
 	unload("spscring_driver");
 }
 
-/* The driver is told of each user who comes and goes; the next one goes on where he was. */
+/* The driver hears of each user who opens or leaves; the next user continues at his position. */
 TEST_F(users, heard_of)
 {
 	struct user *u = &self->u;
@@ -303,7 +303,7 @@ TEST_F(users, heard_of)
 		EXPECT_EQ(i, param("claimed"));
 		EXPECT_EQ(i - 1, param("died"));
 		ASSERT_EQ(0, user_stream(u, 1000));
-		/* the user is there as long as his mapping */
+		/* the user holds the end for as long as his mapping exists */
 		close_fd(&u->end);
 		EXPECT_EQ(-EBUSY, open_errno(NODE, O_RDWR));
 		EXPECT_EQ(i - 1, param("died"));
@@ -325,7 +325,7 @@ TEST_F(users, heard_of)
 	EXPECT_EQ(0, param("broken"));
 }
 
-/* A user shuts down: then the ring is over, or ready for the next user, as the driver wants. */
+/* A user shuts down: the ring is then at its end, or, by the driver's flag, free for the next. */
 TEST_F(users, shut_down)
 {
 	struct user *u = &self->u;
@@ -335,7 +335,7 @@ TEST_F(users, shut_down)
 		ASSERT_EQ(0, user_stream(u, 1000));
 		ASSERT_EQ(0, spscring_shutdown(u->end, 0));
 		EXPECT_EQ(SPSCRING_SHUT_DOWN, state_of(u->end, u->role));
-		/* nobody else gets it while he has it open */
+		/* no other user can open the node while he has it open */
 		EXPECT_EQ(variant->again ? -EBUSY : -ESHUTDOWN, open_errno(NODE, O_RDWR));
 		EXPECT_EQ(i - 1, param("shut_down"));
 		user_close(u);
@@ -351,7 +351,7 @@ TEST_F(users, shut_down)
 	EXPECT_EQ(0, param("broken"));
 }
 
-/* Impossible words, of each kind that the driver looks at. */
+/* Write an impossible value into each kind of word that the driver reads. */
 static void lie(struct user *u)
 {
 	const struct spscring_geometry g = info_of(u->end).geometry;
@@ -384,7 +384,7 @@ TEST_F(users, broken)
 	for (i = 1; i <= 3; i++) {
 		ASSERT_EQ(0, user_stream(u, 1000));
 		lie(u);
-		/* the driver's end finds it, or the next claim */
+		/* the driver's end finds the lie, or the next claim does */
 		if (i == 2)
 			EXPECT_TRUE(within_patience(is_broken, &u->end));
 		user_close(u);
@@ -399,7 +399,7 @@ TEST_F(users, broken)
 		EXPECT_EQ(i, param("resets"));
 		if (u->role == SPSCRING_PRODUCER)
 			continue;
-		/* what was not popped is lost */
+		/* the reset has discarded all elements that nobody popped */
 		ASSERT_EQ(0, user_move(u, &v));
 		EXPECT_GE(v, u->next);
 		u->next = v + 1;
@@ -426,7 +426,7 @@ TEST_F(users, says_broken)
 	EXPECT_EQ(variant->mends, param("resets"));
 }
 
-/* A driver that goes is not told of the user who is still there. */
+/* After a driver is unloaded, the user that is still there causes no callback. */
 TEST_F(users, driver_unloaded)
 {
 	struct user *u = &self->u;

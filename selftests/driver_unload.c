@@ -55,7 +55,7 @@ FIXTURE_TEARDOWN(driver)
 	unload("spscring_stream");
 }
 
-/* Pop the next @n elements; returns 0, or what the ring said instead. */
+/* Pop the next @n elements.  Return: 0, or the pop's errno. */
 static int read_on(struct reader *r, __u64 n)
 {
 	__u32 fails = 0;
@@ -77,7 +77,7 @@ static int read_on(struct reader *r, __u64 n)
 	return 0;
 }
 
-/* The user does not pin the driver, and needs nothing of it once it is gone. */
+/* A user does not pin the driver's module, and works on after the unload. */
 TEST_F(driver, unloaded_while_a_user_reads)
 {
 	struct reader *r = &self->r;
@@ -90,7 +90,7 @@ TEST_F(driver, unloaded_while_a_user_reads)
 	EXPECT_NE(0, access(STREAM, F_OK));
 	EXPECT_EQ(SPSCRING_DEAD, state_of(r->end, SPSCRING_PRODUCER));
 
-	/* the user pops what is left, then learns of the driver's death */
+	/* the user pops the remaining elements, then gets the error for a dead producer */
 	before = r->next;
 	EXPECT_EQ(info_of(r->end).tail - before, info_of(r->end).length);
 	EXPECT_EQ(-EPIPE, read_on(r, ~0ULL));
@@ -105,7 +105,7 @@ TEST_F(driver, unloaded_while_a_user_reads)
 	spscring_unmap(&r->map);
 }
 
-/* The driver comes back while its last ring is still mapped, and the two are not mixed up. */
+/* Reload the driver while its last ring is still mapped: the two rings stay separate. */
 TEST_F(driver, loaded_again_while_the_old_one_is_mapped)
 {
 	struct reader old = self->r;
@@ -121,7 +121,7 @@ TEST_F(driver, loaded_again_while_the_old_one_is_mapped)
 	EXPECT_EQ(0, read_on(&self->r, 10000));
 }
 
-/* The node has one user at a time, and the next one goes on where the last one was. */
+/* The node has one user at a time, and the next one continues where the last one stopped. */
 TEST_F(driver, opened_again)
 {
 	int i;
