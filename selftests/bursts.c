@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Records in bursts, each pushed once all of the last are taken: a watermark strands none,
  * The producer pushes a burst once the consumer has popped all of the last one.  A watermark must
+ * not strand an element, and of two threads that wait on one end neither may miss its wake.
  */
 #include <pthread.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A busy ring makes no system call: while neither end sleeps, the kernel is not asked for
  * While neither end sleeps, neither end makes a system call.  A seccomp filter kills a process that
+ * makes one.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -115,8 +115,8 @@ static int pop_busy(struct spscring_consumer *c, __u64 *next, __u64 end, __u32 b
 }
 
 /*
- * Each end has slept, and woken the other, before calls are forbidden.  Two rings full later
  * Each end sleeps, and wakes the other, before the filter forbids calls.  Twice the capacity later
+ * the other end has passed the event index of that sleep.
  */
 static int busy_produce(int ring, __u32 batch, __u64 n)
 {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A claim after a producer's death.  A producer is stepped through its calls, instruction by
- * instruction, and each state of the ring's memory in between is one that a kill could have left.
- * From each of them a claim recovers: all that was published is there, once and in order, nothing
- * else is, and the ring goes on.  Neither INFO nor a handle that is made between two calls ever
- * A claim after a producer's death.  The test single-steps a producer through its calls; each state
+ * A claim after a producer's death.  The test single-steps a producer through its calls; each
+ * state of the ring's memory in between is one that a kill could have left.  A claim must recover
+ * from each state: the ring holds every published element once and in order, and nothing else, and
+ * then works.  Neither INFO nor a handle made between two calls may report an unpublished element.
  */
 #include <sys/ptrace.h>
 

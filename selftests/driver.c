@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver's ring as a device node: what one user may do to the next, what the driver is told
  * A driver's ring as a device node: how one user affects the next, what the driver's callbacks
+ * report, and that the open of one node delays no other.
  *
  * SPSCRING_KO_DIR	where spscring_driver.ko and tools/examples/events/spscring_events.ko are
  */

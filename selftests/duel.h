@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A duel: a victim, who is a user or the kernel, the producer or the consumer, and a hostile
- * peer that writes a lie into one of the words that it shares.
+ * A duel: the victim is the producer or the consumer, in a user's process or in the kernel.  Its
+ * hostile peer writes a lie, which is an impossible or wrong value, into one shared word.
  */
 #ifndef _SPSCRING_SELFTEST_DUEL_H
 #define _SPSCRING_SELFTEST_DUEL_H
@@ -10,7 +10,7 @@
 #include "spscring_peer.h"
 
 #define CAPACITY	64
-#define FRAME		7	/* records in one */
+#define FRAME		7	/* elements a frame */
 #define LAPS		5
 
 /* ------------------------------------------------------- values, verdicts */
@@ -24,11 +24,11 @@ enum value {
 /*
  * What the victim does about a lie.
  *
- * WAIT	says -EAGAIN, as before the lie, and goes on once the word is right again
- * TAKE	believes it: an honest peer may write the same, and only the liar has the damage
- * CAUGHT	believes it first, then finds out: -EPIPE
- * BREAK	finds out at once: -EPIPE
- * OPEN	does as with WAIT or as with BREAK
+ * WAIT	returns -EAGAIN, as before the lie, and continues once the word is right again
+ * TAKE	believes the lie: an honest peer may write the same, and it harms only the liar
+ * CAUGHT	believes the lie at first, then finds it: -EPIPE
+ * BREAK	finds the lie at once: -EPIPE
+ * OPEN	does the same as for WAIT or as for BREAK
  */
 enum verdict { WAIT, TAKE, CAUGHT, BREAK, OPEN };
 
@@ -112,7 +112,7 @@ static inline bool claim_consumer(struct duel *d)
 		!map_consumer(d->consumer, &d->c, &d->consumer_map);
 }
 
-/* Start an end in the kernel, which tries again as long as it is told to. */
+/* Start an end in the kernel, which retries until its file says STOP. */
 static inline bool claim_kernel(struct duel *d, __u32 op)
 {
 	struct spscring_peer_start start = {
@@ -148,7 +148,7 @@ static inline void duel_free(struct duel *d)
 	close_fd(&d->ring);
 }
 
-/* Push by the victim's way to: how many, or a negative errno. */
+/* Push by the call that the victim uses.  Return: how many, or a negative errno. */
 static inline long push_by(struct duel *d, __u64 seq)
 {
 	__u64 batch[3] = { seq, seq + 1, seq + 2 };
@@ -200,7 +200,7 @@ static inline long pop_by(struct duel *d, __u64 *seq)
 	return n;
 }
 
-/* Honest users, before and after an attack; they have patience with a peer in the kernel. */
+/* An honest user pushes @n, before and after an attack, and waits for a peer in the kernel. */
 static inline bool user_pushes(struct duel *d, __u64 n)
 {
 	struct patience patience = {};
@@ -267,7 +267,7 @@ static inline bool kernel_fills(struct duel *d)
 	const __u64 *tail = &peer_producer(d)->cursor;
 	struct patience patience = {};
 
-	/* the cursor may be a frame behind what was popped; in a full ring it is exact */
+	/* the cursor may lag by a frame; in a full ring it is exact */
 	while ((__s64)(READ_ONCE(*tail) - d->popped) < CAPACITY)
 		if (!patient(&patience, READ_ONCE(*tail)))
 			return false;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An end is claimed once, by whoever has the ring's fd, and is alive as long as somebody has its fd
- * or a mapping of it: over fork, exec and a socket.
+ * Any process with the ring's fd can claim a free end, and one claim at a time succeeds.  The end
+ * lives as long as its fd or a mapping of it exists, across fork, exec and a socket.
  */
 #include <stdio.h>
 #include <sys/resource.h>
 
 #include "endpoint.h"
 
-/* All that it takes to send one element, as the manual has it. */
+/* The shortest program that sends one element, as in the manual. */
 TEST_F(endpoint, simple_case)
 {
 	struct spscring_create want = {
@@ -66,7 +66,7 @@ TEST_F(endpoint, bad)
 	EXPECT_EQ(SPSCRING_UNCLAIMED, state_of(self->ring, SPSCRING_CONSUMER));
 }
 
-/* An endpoint fd claims nothing, not even what is free. */
+/* ENDPOINT on an endpoint fd is refused, also for an end that is free. */
 TEST_F(endpoint, claims_by_the_ring_only)
 {
 	producer_up(_metadata, self);
@@ -83,7 +83,7 @@ TEST_F(endpoint, held_once)
 	EXPECT_EQ(-EBUSY, claim_end(self->ring, SPSCRING_PRODUCER, TAG));
 	consumer_up(_metadata, self);
 	EXPECT_EQ(-EBUSY, claim_end(self->ring, SPSCRING_CONSUMER, TAG));
-	/* another process gets no more than this one */
+	/* another process is refused as well */
 	pid = fork_child();
 	if (!pid)
 		_exit(-claim_end(self->ring, SPSCRING_PRODUCER, TAG));
@@ -96,7 +96,7 @@ TEST_F(endpoint, held_once)
 	EXPECT_EQ(1, info_of(self->ring).consumer_generation);
 }
 
-/* Of processes that claim an end at once, one at a time gets it. */
+/* Of several processes that claim an end at the same time, only one holds it at a time. */
 TEST_F(endpoint, held_once_of_many)
 {
 	struct { int go, holders, claims; } *shared = shared_memory(sizeof(*shared));
@@ -119,7 +119,7 @@ TEST_F(endpoint, held_once_of_many)
 			if (__atomic_add_fetch(&shared->holders, 1, __ATOMIC_SEQ_CST) != 1)
 				_exit(200);
 			shared->claims++;
-			/* long enough that another may claim meanwhile */
+			/* give another process the time to claim */
 			sched_yield();
 			__atomic_sub_fetch(&shared->holders, 1, __ATOMIC_SEQ_CST);
 			close(end);
@@ -133,7 +133,7 @@ TEST_F(endpoint, held_once_of_many)
 	EXPECT_EQ((unsigned int)shared->claims, info_of(self->ring).producer_generation);
 }
 
-/* A claim that gets no fd leaves the end as it was. */
+/* A claim that fails for want of an fd leaves the end as it was. */
 TEST_F(endpoint, no_fd_left)
 {
 	struct rlimit old, none;
@@ -172,7 +172,7 @@ static pid_t exec_with(endpoint_t *self, bool keep)
 	return pid;
 }
 
-/* Until that program runs. */
+/* Wait until the child runs that program. */
 static bool wait_exec(pid_t pid)
 {
 	char path[64], name[16];
@@ -265,7 +265,7 @@ TEST_F(endpoint, kept_by_a_child)
 	EXPECT_EQ(-EPIPE, pop_end(self));
 }
 
-/* An end whose fd is under way in a socket is alive, and works once it is received. */
+/* An end whose fd is in flight in a socket is alive, and works once the fd is received. */
 TEST_F(endpoint, sent_by_a_socket)
 {
 	int pair[2];
@@ -286,7 +286,7 @@ TEST_F(endpoint, sent_by_a_socket)
 	push_from(_metadata, self, 2, 2);
 	pop_from(_metadata, self, 0, 4);
 
-	/* an fd that is lost with its socket is closed */
+	/* the kernel closes an fd that is in flight in a closed socket */
 	ASSERT_EQ(1, send_fd(pair[0], self->producer));
 	spscring_unmap(&self->p_map);
 	close_fd(&self->producer);
@@ -337,7 +337,7 @@ TEST_F(endpoint, kept_by_a_mapping)
 	EXPECT_EQ(SPSCRING_HELD, state_of(self->ring, SPSCRING_PRODUCER));
 	EXPECT_EQ(-EBUSY, claim_end(self->ring, SPSCRING_PRODUCER, TAG));
 
-	/* all but one of its pages, and then that */
+	/* unmap all but one of its pages, then the last one */
 	ASSERT_EQ(0, munmap(self->p_map.writable, sysconf(_SC_PAGESIZE)));
 	sleep_ms(20);
 	EXPECT_EQ(SPSCRING_HELD, state_of(self->ring, SPSCRING_PRODUCER));

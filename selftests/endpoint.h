@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A ring of CAPACITY elements and its ends, which a test claims, maps and has die when it
- * wants to.
+ * A ring of CAPACITY elements and both its ends.  A test can claim an end, map it, and have it die.
  */
 #ifndef _SPSCRING_SELFTEST_ENDPOINT_H
 #define _SPSCRING_SELFTEST_ENDPOINT_H
@@ -49,7 +48,7 @@ static inline void consumer_up(struct __test_metadata *_metadata, endpoint_t *se
 	ASSERT_EQ(0, map_consumer(self->consumer, &self->c, &self->c_map));
 }
 
-/* An end dies when its fd is closed and its mapping gone, and it was not shut down. */
+/* An end dies when its last fd and mapping go without a SHUTDOWN. */
 static inline void producer_dies(struct __test_metadata *_metadata, endpoint_t *self)
 {
 	spscring_unmap(&self->p_map);
@@ -74,7 +73,7 @@ static inline void push_from(struct __test_metadata *_metadata, endpoint_t *self
 	}
 }
 
-/* Pop @n numbers, which are to be those from @first on. */
+/* Pop @n numbers and check that they count up from @first. */
 static inline void pop_from(struct __test_metadata *_metadata, endpoint_t *self, __u64 first,
 			    int n)
 {
@@ -87,7 +86,7 @@ static inline void pop_from(struct __test_metadata *_metadata, endpoint_t *self,
 	}
 }
 
-/* What a pop says where there is nothing left to pop. */
+/* The errno of a pop from an empty ring. */
 static inline int pop_end(endpoint_t *self)
 {
 	__u64 v;

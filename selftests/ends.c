@@ -29,7 +29,7 @@ FIXTURE_TEARDOWN(ends)
 	close_ends(&self->ring, &self->in, &self->out);
 }
 
-/* As poll_one(), but what it finds at the end of @ms no wake-up has told. */
+/* As poll_one(), but fails if only the check at the timeout of @ms found it, and not a wake-up. */
 static int polled(int fd, short events, int ms)
 {
 	__s64 until = in_ms(ms);
@@ -73,7 +73,7 @@ TEST_F(ends, levels)
 	EXPECT_EQ(POLLIN, now(self->ring));
 	self->out = claim(self->ring, SPSCRING_CONSUMER, 0);
 	EXPECT_EQ(0, now(self->ring));
-	/* the ring fd does not tell of elements */
+	/* poll of the ring fd does not report elements */
 	ASSERT_EQ(8, write(self->in, &(__u64){ 1 }, 8));
 	EXPECT_EQ(0, now(self->ring));
 	close_fd(&self->in);
@@ -105,7 +105,7 @@ static int shut_down(int fd)
 	return spscring_shutdown(fd, 0) ? 1 : 0;
 }
 
-/* Break the ring: a consumer writes nonsense into its cursor, and reads. */
+/* Break the ring: the consumer writes an impossible cursor, then calls read(), which checks it. */
 static int break_it(int fd)
 {
 	struct spscring_geometry g = info_of(fd).geometry;
@@ -121,7 +121,7 @@ static int break_it(int fd)
 
 #define ends_t	FIXTURE_DATA(ends)
 
-/* Replace the ring by one of records of any size, where a read checks the cursor. */
+/* Replace the ring by one of records of variable size, in which read() checks the cursor. */
 static int breakable(ends_t *self)
 {
 	close_fd(&self->ring);
@@ -145,7 +145,7 @@ TEST_F(ends, told_of_broken)
 	EXPECT_EQ(POLLERR, poll_while(self->ring, self->out, 0, break_it));
 }
 
-/* A supervisor is told that a worker has claimed, and that it was killed. */
+/* poll wakes a supervisor when a worker claims, and when the worker is killed. */
 TEST_F(ends, supervised)
 {
 	int i, up[2];
@@ -187,7 +187,7 @@ TEST_F(ends, epoll_level)
 	close(ep);
 }
 
-/* epoll tells of each change, and of nothing else. */
+/* Edge-triggered epoll reports each change of an end's state, and nothing else. */
 TEST_F(ends, epoll_edge)
 {
 	int ep = epoll_of(self->ring, EPOLLIN | EPOLLOUT | EPOLLET), i;
@@ -214,7 +214,7 @@ TEST_F(ends, epoll_edge)
 	close(ep);
 }
 
-/* epoll watches an fd before it has a ring, and tells of the ring then. */
+/* epoll that watches an fd without a ring reports the ring once CREATE has made it. */
 TEST_F(ends, epoll_before_create)
 {
 	int empty = device_open(), ep = epoll_of(empty, EPOLLIN | EPOLLOUT | EPOLLET);
@@ -228,7 +228,7 @@ TEST_F(ends, epoll_before_create)
 	EXPECT_EQ(EPOLLIN, epoll_next(ep, 0));
 	close_fd(&self->in);
 	EXPECT_EQ(EPOLLIN | EPOLLOUT, epoll_next(ep, 0));
-	/* the fd is gone with its last reference, while an end and the epoll stay */
+	/* close the last reference of the ring fd while an end and the epoll still exist */
 	self->in = claim(empty, SPSCRING_PRODUCER, 0);
 	close(empty);
 	EXPECT_EQ(0, epoll_next(ep, 0));
@@ -250,7 +250,7 @@ static void *poll_for_both(void *arg)
 	return NULL;
 }
 
-/* The ring fd is closed while threads poll it: they are told of its ends all the same. */
+/* Threads that poll the ring fd are still woken after another thread has closed it. */
 TEST_F(ends, closed_while_polled)
 {
 	struct poller pollers[8];
@@ -267,7 +267,7 @@ TEST_F(ends, closed_while_polled)
 	close_fd(&self->in);
 	for (i = 0; i < 8; i++) {
 		ASSERT_EQ(0, pthread_join(pollers[i].thread, NULL));
-		/* a thread that came late found no fd */
+		/* a thread whose poll() began after the close gets POLLNVAL */
 		EXPECT_TRUE(pollers[i].got == POLLOUT || pollers[i].got == POLLNVAL);
 	}
 }
@@ -284,7 +284,7 @@ static void handler(int signal)
 struct claimer {
 	int ring, got;
 	__u32 role;
-	bool *may;		/* the claim may succeed from now on */
+	bool *may;		/* true once the claim may succeed */
 	bool was_let;
 	pid_t tid;
 	pthread_t thread;
@@ -315,7 +315,7 @@ static bool asleep(pid_t tid)
 	return state == 'S';
 }
 
-/* Start a thread, and return once it sleeps: it does so nowhere but in its claim. */
+/* Start a thread and return once it sleeps, which it does only in its claim. */
 static int start_claimer(struct claimer *c, int ring, __u32 role, bool *may)
 {
 	int tries;
@@ -352,13 +352,13 @@ TEST_F(ends, claim_waits)
 	EXPECT_EQ(-EBUSY, claim(self->ring, SPSCRING_PRODUCER, 0));
 	for (i = 0; i < 4; i++)
 		ASSERT_EQ(0, start_claimer(&c[i], self->ring, SPSCRING_PRODUCER, &may));
-	/* nor does one of the other end */
+	/* a claim of the other end, which is free as well, does not wait either */
 	self->out = claim(self->ring, SPSCRING_CONSUMER, SPSCRING_ENDPOINT_WAIT);
 	ASSERT_GE(self->out, 0);
 	WRITE_ONCE(may, true);
 	close_fd(&self->in);
 	for (i = 0; i < 4; i++) {
-		/* whoever has it lets the next one in */
+		/* the thread that holds the end lets go, and one more claim succeeds */
 		for (k = 0; k < 4; k++)
 			if (c[k].thread && READ_ONCE(c[k].got))
 				break;
@@ -464,7 +464,7 @@ TEST_F(ends, claim_waits_for_pages)
 	ASSERT_EQ(0, wait_child(pid));
 	EXPECT_EQ(-EBUSY, claim(self->ring, SPSCRING_PRODUCER, 0));
 	ASSERT_EQ(0, start_claimer(&c, self->ring, SPSCRING_PRODUCER, &may));
-	/* the claim looks for pins now and then */
+	/* the claim checks for pins only from time to time: give it time for several checks */
 	sleep_ms(100);
 	EXPECT_EQ(SPSCRING_DEAD, state_of(self->ring, SPSCRING_PRODUCER));
 	WRITE_ONCE(may, true);
@@ -475,7 +475,7 @@ TEST_F(ends, claim_waits_for_pages)
 	close(ends[1]);
 }
 
-/* A child with io_uring requests of each kind under way at its end, until it is killed. */
+/* Fork a child that has io_uring requests of each kind in flight at its end until it is killed. */
 static int with_requests(int ring, int up)
 {
 	int end = claim(ring, SPSCRING_CONSUMER, 0), file = memfd_create("ends", MFD_CLOEXEC);
@@ -500,7 +500,7 @@ static int with_requests(int ring, int up)
 	return pause();
 }
 
-/* A claim that waits gets the end once the kernel has let go of all those requests. */
+/* A claim that waits gets the end once the kernel has ended all those requests. */
 TEST_F(ends, claim_after_io_uring)
 {
 	int i, up[2], busy = 0;

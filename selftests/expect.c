@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A ring is what its creator has made of it.  Whoever claims an end, or makes a handle of one,
- * names the size and the tag that he expects, and a ring of others refuses him.
+ * A ring's creator chooses its shape.  A process that claims an end, or makes a handle of one,
+ * names the element size and the type tag that it expects; if the ring's differ, the kernel refuses.
  */
 #include <limits.h>
 
@@ -66,7 +66,7 @@ TEST(claim)
 	}
 }
 
-/* The same by a mapping, of an end that came from elsewhere: a socket or a driver's node. */
+/* The library checks as well when it maps an end that came by a socket or a driver's node. */
 TEST(map)
 {
 	struct spscring_record_producer rp;
@@ -127,7 +127,7 @@ TEST(map_refused)
 	close(ring);
 }
 
-/* Kernel code that is given the fd of a ring which it does not expect. */
+/* Kernel code that gets a ring's fd is refused if it expects another size or tag. */
 TEST(kernel)
 {
 	struct spscring_record_run run = {

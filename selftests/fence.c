@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who publishes fences only while somebody sleeps: what the word says, when it changes,
- * whose interrupts that costs, and what bounds them.  That nobody sleeps through is tested
- * by the suite "handover", with the bit cleared as often as can be.
+ * A publisher makes a full fence only while the event index has the fence bit.  These tests check
+ * when the kernel sets and clears the bit, which CPUs it interrupts, and the limit on interrupts.
+ * The suite "handover" clears the bit as often as possible and tests that no wake-up is lost.
  */
 #include "sleep.h"
 
@@ -19,7 +19,7 @@ FIXTURE(fence) {
 #define fence_t		FIXTURE_DATA(fence)
 
 FIXTURE_VARIANT(fence) {
-	__u32 role;		/* who sleeps */
+	__u32 role;		/* the end that sleeps */
 };
 
 FIXTURE_VARIANT_ADD(fence, consumer) { .role = SPSCRING_CONSUMER };
@@ -55,7 +55,7 @@ FIXTURE_TEARDOWN(fence)
 	EXPECT_EQ(parameter_restore(&self->most), 0);
 }
 
-/* The word that @role is woken by. */
+/* The event index of @role, which its peer compares. */
 static __u64 word_of(fence_t *self, __u32 role)
 {
 	return READ_ONCE(*(role == SPSCRING_CONSUMER ? self->p.base.wants : self->c.base.wants));
@@ -68,7 +68,7 @@ static struct spscring_sleep_counters count_of(fence_t *self, __u32 role)
 	return role == SPSCRING_CONSUMER ? info.consumer_sleep : info.producer_sleep;
 }
 
-/* A sleep that is over at once, of an end that has nothing to go on with. */
+/* WAIT with a deadline in the past, at an end that has no element, or no room, to return with. */
 static int doze(fence_t *self, __u32 role)
 {
 	struct spscring_wait want = {
@@ -104,19 +104,19 @@ static __u64 await_count(fence_t *self, __u32 role, size_t counter, __u64 often)
 	}
 }
 
-/* Of @role, once it was so @often; a busy machine may take its time. */
+/* Return the counter of @role once it is at least @often, or after LONG on a busy machine. */
 #define await_clears(self, role, often)		\
 	await_count(self, role, offsetof(struct spscring_sleep_counters, clears), often)
 #define await_refused(self, role, often)	\
 	await_count(self, role, offsetof(struct spscring_sleep_counters, refused), often)
 
-/* It begins with the fence, which is gone after a while, and back with the first sleep. */
+/* A ring begins with the fence bit set; the kernel clears it later, and the next sleep sets it. */
 TEST_F(fence, comes_and_goes)
 {
 	struct spscring_sleep_counters count;
 	__u64 i;
 
-	/* so that nothing is cleared before it has been looked at */
+	/* a long quiet time keeps the bit set while the test reads it */
 	ASSERT_EQ(parameter_set(&self->quiet, 1000000000), 0);
 	make_ends(_metadata, self, 0);
 	EXPECT_EQ(word_of(self, variant->role), WITH_FENCE);
@@ -137,12 +137,12 @@ TEST_F(fence, comes_and_goes)
 	for (i = 1; i <= 5; i++) {
 		ASSERT_GE(await_clears(self, variant->role, i), i);
 		EXPECT_EQ(word_of(self, variant->role), NOBODY);
-		/* once for each time that it was cleared, and no more */
+		/* one interrupt for each time that the kernel cleared the bit */
 		EXPECT_EQ(count_of(self, variant->role).interrupts, i - 1);
 		EXPECT_EQ(doze(self, variant->role), -ETIMEDOUT);
 		EXPECT_EQ(count_of(self, variant->role).interrupts, i);
 	}
-	/* whoever comes as often finds it set, or has it cleared before */
+	/* each further sleep either finds the bit set, or follows a clear */
 	for (i = 0; i < 100; i++)
 		EXPECT_EQ(doze(self, variant->role), -ETIMEDOUT);
 	count = count_of(self, variant->role);
@@ -151,7 +151,7 @@ TEST_F(fence, comes_and_goes)
 	EXPECT_EQ(count.refused, 0);
 }
 
-/* A record, or room, for whoever sleeps; and then there is as little as before. */
+/* Give the end an element, or room, to wake it; then restore the empty or full ring. */
 static int hand_over(fence_t *self, __u32 role)
 {
 	__u64 v = 0;
@@ -167,7 +167,7 @@ static int hand_over(fence_t *self, __u32 role)
 
 enum way { BY_POLL, BY_EDGE, BY_ARM, BY_SIGNAL, WAYS };
 
-/* Has the end told by the word, and does not sleep. */
+/* Have the kernel publish an event index for the end, without a thread that sleeps. */
 static int tell(fence_t *self, __u32 role, enum way way)
 {
 	const int fd = role == SPSCRING_CONSUMER ? self->out : self->in;
@@ -187,7 +187,7 @@ static int tell(fence_t *self, __u32 role, enum way way)
 	}
 }
 
-/* Whoever is told by the word has the fence come back, and keeps it. */
+/* Each way to arm an end sets the fence bit, and keeps it set for as long as the end is armed. */
 TEST_F(fence, every_way)
 {
 	enum way way;
@@ -212,12 +212,12 @@ TEST_F(fence, every_way)
 		if (way == BY_EDGE)
 			close_fd(&self->epoll);
 	}
-	/* O_ASYNC tells on from each signal */
+	/* O_ASYNC arms the end again after each signal, which keeps the bit set */
 	usleep(20000);
 	EXPECT_EQ(count_of(self, variant->role).clears, n);
 }
 
-/* A ring that was made so always has it, and one that is polled only never. */
+/* A ring made with FENCE always has the fence bit, and one made with BUSY_POLL never. */
 TEST_F(fence, as_made)
 {
 	int i;
@@ -242,7 +242,7 @@ TEST_F(fence, as_made)
 	EXPECT_EQ(word_of(self, variant->role), NOBODY);
 }
 
-/* Beyond the budget the fence stays; 0 is none at all. */
+/* Once max_interrupts is used up the kernel leaves the bit set; 0 allows no clear at all. */
 TEST_F(fence, budget)
 {
 	ASSERT_EQ(parameter_set(&self->quiet, 100), 0);
@@ -264,7 +264,7 @@ TEST_F(fence, budget)
 	EXPECT_EQ(count_of(self, variant->role).interrupts, 1);
 }
 
-/* What a ring that is never slept on costs is nothing once it is quiet: no call, no fence. */
+/* After the quiet time, a ring on which no end sleeps makes no system call and no fence. */
 TEST_F(fence, stream)
 {
 	__u64 i, v;
@@ -285,7 +285,7 @@ TEST_F(fence, stream)
 
 /* ------------------------------------------------------ whose CPUs, on x86 */
 
-/* How often CPU 1 was interrupted to call a function; -1: not told. */
+/* CPU 1's count of function call interrupts in /proc/interrupts, or -1 if it has none. */
 static long long calls_of_cpu_1(void)
 {
 	FILE *f = fopen("/proc/interrupts", "r");
@@ -300,7 +300,7 @@ static long long calls_of_cpu_1(void)
 	return calls;
 }
 
-/* Maps the peer's end on CPU 1, in a process of its own, and is there until it is killed. */
+/* Fork a process that maps the peer's end on CPU 1 and runs until it is killed. */
 static pid_t peer_on_cpu_1(fence_t *self, __u32 role)
 {
 	int up[2], ready = 0;
@@ -326,7 +326,7 @@ static pid_t peer_on_cpu_1(fence_t *self, __u32 role)
 		cpu_relax();
 }
 
-/* The process that maps the peer's end is interrupted where it runs. */
+/* The kernel interrupts the CPU on which the process that maps the peer's end runs. */
 TEST_F(fence, reaches_its_peer)
 {
 	long long calls;

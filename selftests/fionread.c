@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * FIONREAD: how many bytes the next read gets, whatever a hostile end has written into the
- * words that this is made of.
+ * FIONREAD: how many bytes the next read gets.  The result stays within bounds whatever a hostile
+ * end writes into the words from which the kernel computes it.
  */
 #include "pieces.h"
 
-/* All bytes that are in a ring of elements, and never more than the ring holds. */
+/* In a ring of elements: all bytes in the ring, and never more than the ring holds. */
 TEST_F(pieces, readable)
 {
 	char bytes[3 * SIZE];
@@ -50,7 +50,7 @@ TEST_F(pieces, readable_behind_cursor)
 	EXPECT_EQ(0, readable(self->out));
 }
 
-/* A ring of records of any size. */
+/* A ring of records of variable size. */
 FIXTURE(next) {
 	int ring, in, out;
 };
@@ -78,7 +78,7 @@ FIXTURE_TEARDOWN(next)
 	close_ends(&self->ring, &self->in, &self->out);
 }
 
-/* The length of the next record, which is what a read gets; so does a datagram socket say. */
+/* The length of the next record, which is what a read gets, as for a datagram socket. */
 TEST_F(next, length)
 {
 	const size_t sizes[] = { 1, 8, 9, 0, 5000, 100, ROOM };
@@ -100,7 +100,7 @@ TEST_F(next, length)
 	EXPECT_EQ(0, info_of(self->ring).loss.overruns + info_of(self->ring).loss.drops);
 }
 
-/* In a ring that is full again and again: the length of the oldest record that is left. */
+/* In a ring that loses records when full: the length of the oldest record still there. */
 TEST_F(next, lost)
 {
 	unsigned char bytes[ROOM];
@@ -119,7 +119,7 @@ TEST_F(next, lost)
 	EXPECT_EQ(variant->flags == SPSCRING_CREATE_DROP, info_of(self->ring).loss.drops > 0);
 }
 
-/* Discarded records are passed over, but no more than SPSCRING_DISCARDED_MAX in one call. */
+/* FIONREAD skips discarded records, at most SPSCRING_DISCARDED_MAX in one call. */
 TEST_F(next, discarded)
 {
 	struct spscring_record_producer p;
@@ -162,14 +162,14 @@ TEST_F(next, hostile)
 	WRITE_ONCE(p.base.block->oldest, 0);
 	WRITE_ONCE(*c.base.cursor, 0);
 	EXPECT_EQ(100, readable(self->out));
-	/* as if a record began at every byte */
+	/* every word in these bytes now looks like a record's */
 	memset(p.base.data, 1, 64);
 	for (i = 0; i < 16; i++) {
 		WRITE_ONCE(*c.base.cursor, i);
 		EXPECT_EQ(i % 8 ? 0 : 0x01010101, readable(self->out));
 	}
 	WRITE_ONCE(*c.base.cursor, 0);
-	/* longer than an int can say, and than the ring */
+	/* a record longer than INT_MAX, and than the ring */
 	WRITE_ONCE(*(__u64 *)p.base.data, SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LENGTH);
 	EXPECT_EQ(INT_MAX, readable(self->out));
 	/* a discarded record that is so long that it leads back to itself */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a handle refuses: calls once its end is over, lengths that no word of the ring can hold,
- * a cursor that is no place of a record, and a child of the process that made it.
+ * A handle refuses calls after its end's shutdown, lengths that a record's word cannot hold, and a
+ * cursor that is not aligned; and it is of no use to a child of the process that made it.
  */
 #include <limits.h>
 
@@ -96,7 +96,7 @@ TEST_F(over, consumer)
 	EXPECT_EQ(0, info_of(self->ring).broken);
 }
 
-/* The same of records of any size. */
+/* The same for records of variable size. */
 TEST_F(over, record_producer)
 {
 	struct spscring_record rec = { .data = (void *)"abc", .length = 3 };
@@ -147,7 +147,7 @@ TEST_F(over, by_the_fd)
 	EXPECT_EQ(-ESHUTDOWN, err);
 }
 
-/* A length that has more bits than a word has for it is refused, and not cut to those. */
+/* A length with more bits than a word has for it is refused, not truncated. */
 TEST_F(over, long_records)
 {
 	static const __u64 lengths[] = {
@@ -167,14 +167,14 @@ TEST_F(over, long_records)
 		EXPECT_EQ(-EMSGSIZE, spscring_record_reserve(&self->rp, lengths[i], &at));
 	}
 	EXPECT_EQ(0, info_of(self->record_ring).loss.sequence);
-	/* a buffer may be as large as it likes */
+	/* only a record's length has a limit: the buffer of a pop may be of any size */
 	ASSERT_EQ(0, spscring_record_push(&self->rp, "12345", 5));
 	EXPECT_EQ(5, spscring_record_pop(&self->rc, to, (1ULL << 32) + 4));
 	ASSERT_EQ(0, spscring_record_push(&self->rp, "12345", 5));
 	EXPECT_EQ(5, spscring_record_pop(&self->rc, to, ~0UL));
 }
 
-/* Of a batch that is longer than the ring some goes. */
+/* Of a batch larger than the ring, the first records fit and are pushed. */
 TEST_F(over, long_batches)
 {
 	__u64 *many = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -229,7 +229,7 @@ TEST(odd_cursor)
 	munmap(nothing, 2 * g.data_bytes);
 }
 
-/* A child has none of its parent's mappings, so it cannot push beside the parent. */
+/* A child inherits no mapping, so it cannot push at the end that its parent holds. */
 TEST_F(over, child)
 {
 	__u64 v = 0;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * No wake-up is lost: two ends hand over to each other many times, each asleep whenever it
- * can be, in each way to sleep; between processes, with an end in the kernel, and while one
- * producer after another is killed.  Whoever sleeps for LONG without a wake-up has lost one,
- * and "lost" shows that this is noticed.
+ * No wake-up is lost.  Two ends hand over to each other many times, and each sleeps whenever it
+ * can, in each way to sleep: between processes, with an end in the kernel, and while the test kills one
+ * producer after another.  An end that sleeps for LONG has lost its wake-up; the tests "lost" seed
+ * that bug and prove that the suite finds it.
  *
  * tools/test adds up the lines "hand-overs:".
  */
@@ -71,8 +71,8 @@ TORTURE(signals_restart) { .how = BY_WAIT, .capacity = 3, .signals = true, .rest
 TORTURE(signals_edge) { .how = BY_EPOLL_EDGE, .capacity = 3, .signals = true };
 
 /*
- * Print how often an end slept in earnest and was woken from that: no more often than its task
- * gave up the CPU, and no more often than the ring woke it, or kicked where it slept by an eventfd.
+ * Print how many sleeps a wake-up ended: at most the times that the end's task gave up the CPU, and
+ * at most the ring's wakes of it, or its kicks where the end sleeps by an eventfd.
  */
 static void tell_hand_overs(int ring, enum how how, __u64 producer_slept, __u64 consumer_slept)
 {
@@ -107,7 +107,7 @@ static void on_alarm(int signal)
 	(void)signal;
 }
 
-/* Signals, many a second, for this process alone. */
+/* Send this process many signals a second. */
 static int disturb(int restart)
 {
 	struct itimerval often = { { 0, 700 }, { 0, 700 } };
@@ -267,7 +267,7 @@ TEST_F_TIMEOUT(kernel, hand_over, 1800)
 		.op = variant->op,
 		.flags = SPSCRING_PEER_SLEEP | SPSCRING_PEER_SHUTDOWN | SPSCRING_PEER_DAWDLE,
 		.ring_fd = self->ring, .cpu = -1, .batch = 1,
-		.count = 4 * hand_overs(),	/* a hand-over is cheapest here */
+		.count = 4 * hand_overs(),	/* a hand-over with a kernel end is the cheapest */
 	};
 	struct spscring_peer_result result = {};
 	struct spscring_info info;
@@ -359,7 +359,7 @@ static void kill_victim(int signal)
 	kill(victim, SIGKILL);
 }
 
-/* Start a producer which is killed in @us, while the consumer runs or sleeps. */
+/* Start a producer that is killed after @us, while the consumer runs or sleeps. */
 static int start_victim(int ring, enum how how, __u32 us)
 {
 	struct itimerval soon = { .it_value.tv_usec = us };
@@ -367,7 +367,7 @@ static int start_victim(int ring, enum how how, __u32 us)
 	victim = fork_child();
 	if (!victim)
 		_exit(produce_on(ring, how));
-	/* until this one has claimed, the consumer is told of the last one's death */
+	/* until this producer has claimed, a pop still reports the last one's death */
 	return wait_state(ring, SPSCRING_PRODUCER, SPSCRING_HELD) ?
 		setitimer(ITIMER_REAL, &soon, NULL) : -1;
 }
@@ -436,7 +436,7 @@ FIXTURE_TEARDOWN(lost)
 	close_ends(&self->ring, &self->in, &self->out);
 }
 
-/* The seeded bug: this producer does not look whether its consumer sleeps. */
+/* The seeded bug: this producer does not read the consumer's event index, so it never kicks. */
 static void *push_unseen_soon(void *arg)
 {
 	sleep_ms(50);
@@ -444,7 +444,7 @@ static void *push_unseen_soon(void *arg)
 	return NULL;
 }
 
-/* A sleeper says that its wake-up was lost, whatever its way to sleep. */
+/* A sleeper reports a lost wake-up, in each way to sleep. */
 TEST_F(lost, told)
 {
 	struct spscring_consumer c;
@@ -456,7 +456,7 @@ TEST_F(lost, told)
 	ASSERT_EQ(0, map_consumer(self->out, &c, NULL));
 	no_spin(&c.base.spin, &c.base.spin_max);
 	sleeper_init(&s, variant->how, self->out, POLLIN);
-	/* a sleeper that was not asleep yet has found the element: once more */
+	/* if the consumer found the element before it slept, try again */
 	do {
 		while (!spscring_pop(&c, &v))
 			;
@@ -467,7 +467,7 @@ TEST_F(lost, told)
 	EXPECT_EQ(-ETIMEDOUT, err);
 }
 
-/* A kernel end that finds an element when its time is up says that its wake-up was lost. */
+/* A kernel end that finds an element only at its timeout reports a lost wake-up. */
 TEST(lost_kernel)
 {
 	struct spscring_peer_start start = {
@@ -484,7 +484,7 @@ TEST(lost_kernel)
 	ASSERT_EQ(0, map_producer(claim_end(start.ring_fd, SPSCRING_PRODUCER, 0), &p, NULL));
 	peer = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(peer, 0);
-	/* as above; the next peer takes the dead end over */
+	/* as above; the next kernel end claims the dead end */
 	do {
 		ASSERT_EQ(0, do_ioctl(peer, SPSCRING_PEER_START, &start));
 		push_unseen_soon(&p);

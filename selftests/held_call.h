@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A read or write that its own memory holds up: a userfaultfd lets the page fault last.
+ * A read or write that stalls in a page fault of the caller's buffer, which a userfaultfd prolongs.
  */
 #ifndef _SPSCRING_SELFTEST_HELD_CALL_H
 #define _SPSCRING_SELFTEST_HELD_CALL_H
@@ -10,7 +10,7 @@
 
 #include "selftest.h"
 
-/* A call, in a thread of its own, whose page faults until let_go(). */
+/* A call in a thread of its own; its access to @page faults until let_go(). */
 struct held_call {
 	int fd, fault;
 	void *page;
@@ -49,7 +49,7 @@ static inline int fault_fd(void *page, long size)
 	return fd;
 }
 
-/* Start a thread, and return once its call has come to the page: 0, or a negative errno. */
+/* Start a thread, and return once its call waits in the fault.  Return: 0, or a negative errno. */
 static inline int hold(struct held_call *s, void *(*call)(void *))
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -68,7 +68,7 @@ static inline int hold(struct held_call *s, void *(*call)(void *))
 	return read(s->fault, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -EIO;
 }
 
-/* Give the page, of zeros, to the call, and return what that returned. */
+/* Resolve the fault with a zero page, and return the call's result. */
 static inline long let_go(struct held_call *s)
 {
 	struct uffdio_zeropage zero = {

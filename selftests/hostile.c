@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A hostile peer sets every shared word that it can write to every kind of value, one at a
- * time by the tables below and then all at full speed.  The victim never moves a record too
- * many, and finds out what it can find out.
+ * A hostile peer sets every shared word that it can write to every kind of value: one at a time by
+ * the tables below, then all of them at full speed.  The victim never moves an element too many,
+ * and finds each lie that it can find.
  */
 #include "duel.h"
 
@@ -39,7 +39,7 @@ struct outcome {
 	int err;
 };
 
-/* After so many failed tries the victim has looked at every word, and once more after that. */
+/* After this many failed tries the victim has read every word at least twice. */
 #define ENOUGH	(3 * SPSCRING_LOOK_EVERY)
 
 static struct outcome user_outcome(struct duel *d, __u32 role)
@@ -64,7 +64,7 @@ static struct outcome user_outcome(struct duel *d, __u32 role)
 	return out;
 }
 
-/* Why the kernel's end has ended. */
+/* The errno with which the kernel's end stopped. */
 static int kernel_result(struct duel *d, struct spscring_peer_result *result)
 {
 	memset(result, 0, sizeof(*result));
@@ -72,7 +72,7 @@ static int kernel_result(struct duel *d, struct spscring_peer_result *result)
 }
 
 /*
- * The kernel's end tries on and on.  What it does about a lie is known once it is dead, or has
+ * The kernel's end retries until STOP.  Its answer to a lie is known once it is dead, or has
  * counted ENOUGH failed tries since it last moved.
  */
 static struct outcome kernel_outcome(struct duel *d, __u32 role, __u64 pos,
@@ -87,7 +87,7 @@ static struct outcome kernel_outcome(struct duel *d, __u32 role, __u64 pos,
 	struct spscring_info info;
 
 	do {
-		/* count before cursor: it had not moved while it counted that far */
+		/* the count first: the end counted these tries before it could move */
 		count = smp_load_acquire(counter);
 		info = info_of(d->ring);
 
@@ -110,7 +110,7 @@ static struct outcome kernel_outcome(struct duel *d, __u32 role, __u64 pos,
 	return out;
 }
 
-/* What the victim is to say and to move; a lie that it believes gives it @room. */
+/* The expected errno and number of elements; a lie that the victim believes gives it @room. */
 static struct outcome expected(enum verdict verdict, __u64 room)
 {
 	switch (verdict) {
@@ -125,7 +125,7 @@ static struct outcome expected(enum verdict verdict, __u64 room)
 
 FIXTURE(hostile)
 {
-	struct duel d, other;	/* other: a ring that has nothing to do with it */
+	struct duel d, other;	/* other: a ring that the attack must not affect */
 };
 
 FIXTURE_VARIANT(hostile)
@@ -205,7 +205,7 @@ static bool info_in_bounds(int fd)
 		info.geometry.capacity == CAPACITY;
 }
 
-/* A ring that has nothing to do with the attack works. */
+/* Check that the other ring, which nobody attacks, works. */
 static bool unaffected(struct duel *other)
 {
 	return user_pushes(other, CAPACITY) && user_pops(other, CAPACITY) &&
@@ -232,13 +232,13 @@ static bool is_broken(struct duel *d, const struct victim *victim)
 		(victim->kernel ? -EPIPE : -ESHUTDOWN);
 }
 
-/* Before a lie about the next frame: go to the last slot but one of this frame. */
+/* Before a lie about the next frame: move to the last slot but one of this frame. */
 static bool step_up(struct duel *d, const struct victim *victim)
 {
 	return honest(d, victim, (2 * FRAME - 1 - d->pushed % FRAME) % FRAME);
 }
 
-/* After the lie: one honest element leads the victim to the end of the frame. */
+/* After the lie: one honest element moves the victim to the end of the frame. */
 static bool step_over(struct duel *d, const struct victim *victim)
 {
 	return user_pushes(d, 1) && (victim->kernel ? kernel_pops(d) : user_pops(d, 1));
@@ -318,7 +318,7 @@ TEST_F(hostile, every_word)
 		}
 	}
 
-	/* nobody looks at the table's last word, so the ring is well after its values */
+	/* the victim never reads the table's last word, so its lies leave the ring intact */
 	ASSERT_GE(d->ring, 0);
 	EXPECT_EQ(0, info_of(d->ring).broken);
 	if (victim->kernel) {
@@ -363,7 +363,7 @@ static void scribble(struct duel *d, __u32 role)
 		pos = &peer_producer(d)->cursor;
 	}
 	for (;;) {
-		/* half of them go to words that the victim looks at */
+		/* half of the lies go to words that the victim reads */
 		size_t i = random_word() % (2 * n);
 		__u64 *at = from + i % n;
 
@@ -410,7 +410,7 @@ TEST_F(hostile, storm)
 		EXPECT_EQ(-EPIPE,
 			  victim->kernel ? kernel_result(d, &result) : endure(d, victim->role));
 		EXPECT_TRUE(unaffected(&self->other));
-		/* the attacker is still at it */
+		/* the attacker still runs and holds its end */
 		EXPECT_EQ(-EBUSY, claim_end(d->ring, attacker, 0));
 		EXPECT_TRUE(info_in_bounds(d->ring));
 		EXPECT_EQ(victim->kernel, info_of(d->ring).broken);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A claim after the death of a hostile end: every word that it could write has every kind of
- * value.  The claim recovers, or breaks the ring.
+ * A claim after the death of a hostile end, which has left every kind of value in every word that
+ * it could write.  The claim recovers the end, or breaks the ring.
  */
 #include "duel.h"
 
@@ -112,7 +112,7 @@ TEST_F(claim, of_a_dead_producer)
 
 			verdict = word->verdict[value];
 			tail = verdict == TAKE ? lie : pos;
-			/* a tail can say no more than that its frame is full */
+			/* a tail beyond its frame's end is impossible */
 			if (word->which == TAIL && tail > pos + FRAME - pos % FRAME)
 				tail = pos + FRAME - pos % FRAME;
 			EXPECT_TRUE(claim_producer(d) == (verdict != BREAK) || verdict == OPEN)

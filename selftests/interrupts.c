@@ -30,7 +30,7 @@ FIXTURE_SETUP(interrupts)
 	LOAD_OR_SKIP("spscring_irq", params);
 	self->end = negative_errno(open(variant->node, O_RDWR | O_CLOEXEC));
 	if (self->end == -ENOENT && strstr(variant->node, "nmi")) {
-		unload("spscring_irq");		/* a skip tears nothing down */
+		unload("spscring_irq");		/* after a skip the harness runs no teardown */
 		SKIP(return, "no local APIC to send NMIs");
 	}
 	ASSERT_GE(self->end, 0);
@@ -42,7 +42,7 @@ FIXTURE_TEARDOWN(interrupts)
 	unload("spscring_irq");
 }
 
-/* The reader gets 0, 1, 2, ... to the end of the stream: each push wakes it. */
+/* Each push wakes the reader, which gets 0, 1, 2, ... until the end of the stream. */
 TEST_F(interrupts, asleep)
 {
 	struct spscring_consumer c;

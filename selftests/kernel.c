@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Elements between a process and an end in the kernel, both ways; and a kernel end that is
- * stopped while it sleeps.
+ * Elements move between a process and a kernel end, in both directions; and STOP ends a kernel end
+ * that sleeps.
  */
 #include "mover.h"
 
@@ -87,7 +87,7 @@ TEST_F(kernel, from_user)
 	int end = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 
 	ASSERT_GE(end, 0);
-	/* a count of 0: until the end of the stream */
+	/* a count of 0 means: pop until the end of the stream */
 	ASSERT_EQ(0, peer_start(self->peer, SPSCRING_PEER_SINK, self->ring, variant->batch, 0));
 	EXPECT_EQ(WELL, produce(end, variant->way, n));
 	ASSERT_EQ(0, do_ioctl(self->peer, SPSCRING_PEER_WAIT, &result));
