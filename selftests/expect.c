@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A ring's creator chooses its shape.  A process that claims an end, or makes a handle of one,
- * names the element size and the type tag that it expects; if the ring's differ, the kernel refuses.
+ * names the element size and the type tag that it expects; if the ring's differ, the call fails.
  */
 #include <limits.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * No wake-up is lost.  Two ends hand over to each other many times, and each sleeps whenever it
- * can, in each way to sleep: between processes, with an end in the kernel, and while the test kills one
- * producer after another.  An end that sleeps for LONG has lost its wake-up; the tests "lost" seed
- * that bug and prove that the suite finds it.
+ * can, in each way to sleep: between processes, with an end in the kernel, and while the test kills
+ * one producer after another.  An end that sleeps for LONG has lost its wake-up; the tests "lost"
+ * seed that bug and prove that the suite finds it.
  *
  * tools/test adds up the lines "hand-overs:".
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Ends that are killed: at any point while they push or pop, and while a claim recovers what
- * another has left.
+ * The test kills ends at random points while they push or pop, and while their claim recovers a
+ * dead end.
  */
 #include <stdio.h>
 #include <sys/sysinfo.h>
@@ -12,13 +12,13 @@
 
 #define WALK_BYTES	(128ULL << 20)
 
-/* A ring so large that a claim which has to walk over all of it takes a while. */
+/* A ring so large that a claim which walks over all its frames takes long enough to kill it. */
 FIXTURE(walk)
 {
 	int ring;
 	__u64 records;
 	bool any_size;
-	bool *claims;		/* shared: the child is about to claim */
+	bool *claims;		/* in shared memory: the child is about to claim */
 	struct spscring_mapping p_map, c_map;
 	struct spscring_producer p;
 	struct spscring_consumer c;
@@ -93,7 +93,7 @@ FIXTURE_TEARDOWN(walk)
 	close_fd(&self->ring);
 }
 
-/* All is published, and the producer's cursor says nothing is: no walk is longer. */
+/* The longest walk: every frame is published, and the producer's cursor is at the start. */
 static void rewind_cursor(walk_t *self)
 {
 	struct spscring_producer_block *block = self->any_size ? self->rp.base.block :
@@ -114,7 +114,7 @@ static __u64 has_run(pid_t pid)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-/* A child that is well into its claim by then: nothing else that it does runs for so long. */
+/* Fork a child and wait for CPU time that only its claim can have used: the claim is under way. */
 static pid_t fork_claimer(walk_t *self, __u32 role)
 {
 	siginfo_t info = {};
@@ -210,7 +210,7 @@ FIXTURE(killed)
 	struct shared {
 		__u64 base[ROUNDS + 2];	/* by generation: the cursor when it claimed, + 1 */
 	} *shared;
-	__u64 *log;		/* shared: what consumers have popped, by its index */
+	__u64 *log;		/* in shared memory: the elements that consumers popped, by index */
 };
 
 FIXTURE_VARIANT(killed)
@@ -265,7 +265,7 @@ static void push_until_killed(int ring, struct shared *shared, unsigned int seed
 	}
 }
 
-/* Pop what is there: in order, each pushed by the generation that held the end at its index. */
+/* Pop all: in order, and each names the generation that held the end at its index. */
 static __u64 take(struct __test_metadata *_metadata, struct spscring_consumer *c,
 		  const __u64 *base, __u64 round, __u64 next)
 {
@@ -284,7 +284,7 @@ static __u64 take(struct __test_metadata *_metadata, struct spscring_consumer *c
 	return next;
 }
 
-/* What a producer has published before it is killed stays; the next one goes on behind it. */
+/* Elements that a killed producer published stay; the next producer continues after them. */
 TEST_F(killed, producers)
 {
 	const struct spscring_producer_block *its;
@@ -319,7 +319,7 @@ TEST_F(killed, producers)
 			/* some rounds leave the ring full */
 			for (n = 0; round % 4 && n < 1000; n++) {
 				next = take(_metadata, &c, self->shared->base, round, next);
-				/* else a claim could not tell what was published */
+				/* a cursor further behind would make recovery impossible */
 				ASSERT_LE((__s64)(next - READ_ONCE(its->cursor)),
 					  (__s64)variant->capacity);
 			}
@@ -348,8 +348,8 @@ static void pop_until_killed(int ring, __u64 *log, unsigned int seed)
 }
 
 /*
- * Each element before a killed consumer's cursor was popped whole.  What its last call had copied
- * out but not released, the next consumer pops again.
+ * A killed consumer has popped each element before its cursor completely.  The next consumer pops
+ * again those that its last call had copied but not released.
  */
 TEST_F(killed, consumers)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Large rings, whose memory comes in chunks of many pages.  However chunks are mapped, unmapped,
- * moved and held, each page is in its place, and none is lost or kept.
+ * Large rings, whose memory consists of chunks of many pages.  After any sequence of map, unmap,
+ * move and pin each page is in its place, and none is lost or leaked.
  */
 #include <stdio.h>
 #include <sys/sysinfo.h>
@@ -132,7 +132,7 @@ static char *map_data(large_t *self, int fd, int flags)
 	return at == MAP_FAILED ? NULL : at + before;
 }
 
-/* A place in a page that is neither a tail nor a record's word, which a claim reads. */
+/* The place of a stamp in page @n: not on a tail or a record's word, which a claim reads. */
 static __u64 *stamp_of(large_t *self, const char *data, size_t n)
 {
 	return (__u64 *)(data + n * self->page + 8);
@@ -196,7 +196,7 @@ static size_t smaps_bytes(const char *at, size_t size, const char *key)
 	return sum;
 }
 
-/* How much is to be mapped by PMD entries, at an address that the kernel chose. */
+/* How many bytes PMD entries should map, at an address that the kernel chose. */
 static size_t huge_bytes(large_t *self)
 {
 	const unsigned long huge = huge_page();
@@ -265,7 +265,7 @@ TEST_F(large, each_page)
 	}
 }
 
-/* What the library maps, and the pages before the data as well. */
+/* The library's own mapping, which includes the pages before the data. */
 TEST_F(large, by_the_library)
 {
 	const bool records = self->g.flags & SPSCRING_CREATE_RECORDS;
@@ -285,7 +285,7 @@ TEST_F(large, by_the_library)
 	info = c_map.read_only;
 	EXPECT_EQ(SPSCRING_MAGIC, info->magic);
 	EXPECT_EQ(0, memcmp(&info->geometry, &self->g, sizeof(self->g)));
-	/* all of it by one call */
+	/* the library has populated the whole mapping */
 	EXPECT_EQ(p_map.writable_size, smaps_bytes(p_map.writable, p_map.writable_size, "Rss"));
 	EXPECT_EQ(c_map.read_only_size, smaps_bytes(c_map.read_only, c_map.read_only_size, "Rss"));
 	EXPECT_EQ(huge_bytes(self),
@@ -296,7 +296,7 @@ TEST_F(large, by_the_library)
 	spscring_unmap(&c_map);
 }
 
-/* Pages are filled when they are touched, or at once with MAP_POPULATE. */
+/* The kernel maps a page at the first access, or all of them at once with MAP_POPULATE. */
 TEST_F(large, populate)
 {
 	const int flags[] = { 0, MAP_POPULATE };
@@ -323,7 +323,7 @@ TEST_F(large, populate)
 	}
 }
 
-/* At an address that does not fit the offset, pages are mapped one by one, and rightly. */
+/* At an address not aligned as the offset is, the kernel maps the right pages one by one. */
 TEST_F(large, any_address)
 {
 	static const unsigned int pages[] = { 1, 3, 511 };
@@ -496,7 +496,7 @@ TEST_F(large, policies)
 	EXPECT_EQ(0, set_enabled(before));
 }
 
-/* A child that inherits the mapping, as its parent has asked, has all pages. */
+/* After MADV_DOFORK a child inherits the mapping with all its pages. */
 TEST_F(large, madv_dofork)
 {
 	char *mine = map_data(self, self->producer, 0);
@@ -621,7 +621,7 @@ TEST_F(large, mappings_are_no_pins)
 				   self->g.data_offset));
 		EXPECT_EQ(-1, not_all_stamped(self, at, 1));
 		EXPECT_EQ(NULL, take_apart(self, mine));
-		/* what is left of the producer's mapping goes, too */
+		/* unmap the rest of the producer's mapping as well */
 		munmap(mine - page, page + self->size);
 		ASSERT_TRUE(producer_dies(self));
 		self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
@@ -630,7 +630,7 @@ TEST_F(large, mappings_are_no_pins)
 	}
 }
 
-/* A claim is not refused because others map and unmap meanwhile. */
+/* A claim succeeds while other processes map and unmap. */
 TEST_F(large, claims_among_mappings)
 {
 	pid_t pid = fork_child();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who pays for a ring's memory: a memory cgroup, the locked memory of a user, the module's own
- * limit.  Each refuses with an errno of its own, and gets back what it was charged, once.
+ * The three limits on a ring's memory: the memory cgroup, the user's RLIMIT_MEMLOCK and the
+ * module's max_bytes.  Each refuses with its own errno, and is uncharged exactly once.
  */
 #include <linux/capability.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 
 #define MIB		(1ULL << 20)
 
-/* A ring of about so many bytes of data. */
+/* A ring of about @bytes of data. */
 #define RING_OF(bytes)	RING(.capacity = (bytes) / 64, .record_size = 56)
 
 /* A ring of that size, which lives until its fd is closed. */
@@ -38,7 +38,7 @@ static int try_until_free(int fd, __u64 bytes)
 	return err;
 }
 
-/* Have a pipe hold a byte of a ring, and by that the chunk with page @nth. */
+/* vmsplice() a byte of page @nth into a pipe, which pins that page's whole chunk. */
 static bool pin_page(int ring, int pipe, int nth)
 {
 	const struct spscring_geometry g = info_of(ring).geometry;
@@ -126,7 +126,7 @@ FIXTURE_TEARDOWN(memcg)
 		;
 }
 
-/* A ring that fits is charged, and given back; one that does not fails without an OOM kill. */
+/* A ring that fits is charged and later uncharged; a larger one fails without an OOM kill. */
 static int spend(const char *dir)
 {
 	const long long slack = 2 * MIB;
@@ -164,7 +164,7 @@ TEST_F(memcg, no_memory)
 	EXPECT_LT(cgroup_current(self->dir), (long long)(2 * MIB));
 }
 
-/* The cgroup of the maker pays for as long as anybody has the ring. */
+/* The creator's cgroup stays charged for as long as any process has the ring. */
 TEST_F(memcg, the_maker_pays)
 {
 	int fd = device_open();
@@ -183,7 +183,7 @@ TEST_F(memcg, the_maker_pays)
 
 /* --------------------------------------------------------- locked memory */
 
-/* A user who has no other process. */
+/* A user id without other processes, whose locked memory is 0. */
 #define SOMEBODY	54321
 
 FIXTURE(memlock)
@@ -222,7 +222,7 @@ static int limit_memlock(__u64 bytes)
 	return setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ bytes, bytes });
 }
 
-/* A child that is that user, without capabilities, and may lock so much. */
+/* Fork a child as that user, without capabilities and with RLIMIT_MEMLOCK at @bytes. */
 static pid_t fork_somebody(__u64 bytes)
 {
 	pid_t pid = fork_child();
@@ -241,14 +241,14 @@ TEST_F(memlock, exact)
 			_exit(1);
 		if (try_ring(self->fd[0], MIB))
 			_exit(2);
-		/* not a page more */
+		/* the limit leaves no page for another ring */
 		if (try_ring(self->fd[1], 64) != -EDQUOT)
 			_exit(3);
 		_exit(0);
 	}
 	EXPECT_EQ(0, wait_child(pid));
 
-	/* a limit that is a byte too low is a page too low; the first ring still counts */
+	/* with a limit one byte lower the second ring must fail; the first one is still charged */
 	close_fd(&self->fd[0]);
 	pid = fork_somebody(self->one - 1);
 	if (!pid)
@@ -310,7 +310,7 @@ TEST_F(memlock, larger_than_the_machine)
 	EXPECT_EQ(EDQUOT, wait_child(pid));
 }
 
-/* The log names the limit that refused, and few of many refusals. */
+/* Whether the kernel logs a refusal with its limit, at a limited rate. */
 static bool logged(int kmsg, const char *what)
 {
 	char line[8192];
@@ -364,14 +364,14 @@ TEST_F(memlock, given_back_once)
 		}
 		ASSERT_EQ(0, wait_child(pid))
 			TH_LOG("round %d", round);
-		/* closed by root, when the user who was charged is gone */
+		/* root makes the last close, after the charged user's processes have ended */
 		close(self->fd[0]);
 		self->fd[0] = device_open();
 		ASSERT_GE(self->fd[0], 0);
 	}
 }
 
-/* The user who made a ring is charged for as long as somebody has it. */
+/* The user who created a ring stays charged for as long as any process has it. */
 TEST_F(memlock, the_maker_pays)
 {
 	const long page = sysconf(_SC_PAGESIZE);
@@ -426,7 +426,7 @@ static pid_t fork_owner(int *fd, size_t n, __u64 bytes)
 	return pid;
 }
 
-/* When a ring is gone, chunks that pipes hold stay charged, and nothing else does. */
+/* After a ring is freed only the chunks that pipes still hold stay charged. */
 TEST_F(memlock, pinned_pages_are_charged)
 {
 	pid_t pid = fork_owner(self->fd, ARRAY_SIZE(self->fd), self->one);
@@ -438,7 +438,7 @@ TEST_F(memlock, pinned_pages_are_charged)
 		close(fd[0]);
 		if (try_ring(fd[1], MIB) != -EDQUOT)
 			_exit(2);
-		/* a pipe holds one page, so of the limit this ring leaves one */
+		/* the pipe holds one page, so this ring must be one page smaller than the limit */
 		if (try_until_free(fd[1], MIB - getpagesize()))
 			_exit(3);
 		close(fd[1]);
@@ -451,7 +451,7 @@ TEST_F(memlock, pinned_pages_are_charged)
 	EXPECT_EQ(0, wait_child(pid));
 }
 
-/* So the limit bounds what pipes can hold, of any number of rings. */
+/* The limit bounds all pages that pipes hold, of any number of rings. */
 TEST_F(memlock, pinned_pages_add_up)
 {
 	int held[2], fd[20], rings, err = 0;
@@ -506,7 +506,7 @@ TEST_F(memlock, a_failure_costs_nothing)
 	if (!pid) {
 		if (try_ring(self->fd[0], MIB))
 			_exit(1);
-		/* the fd has a ring already, so the second one is made in vain */
+		/* the fd has a ring already, so this CREATE fails after it has charged */
 		for (round = 0; round < 20; round++) {
 			if (try_ring(self->fd[0], 64) != -EEXIST)
 				_exit(2);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A consumer pops a few elements from a full ring and then waits for the producer's answer on
- * another channel.  Its published head may not have moved by then, so the producer has to find
- * the room by the consumer's exact cursor, within SPSCRING_LOOK_EVERY tries.
+ * another channel.  Its published head may lag, so the producer has to find the room by the
+ * consumer's exact cursor, within SPSCRING_LOOK_EVERY tries.
  */
 #include "selftest.h"
 
@@ -90,7 +90,7 @@ FIXTURE_VARIANT_ADD(lockstep, push_n_4096) { 4096, push_batch };
 FIXTURE_VARIANT_ADD(lockstep, reserve_4096) { 4096, push_reserved };
 FIXTURE_VARIANT_ADD(lockstep, reserve_n_4096) { 4096, push_reserved_batch };
 
-/* The consumer pops as many as it is asked to, says so and waits; it does nothing else. */
+/* The consumer pops the number of elements that the pipe names, answers, and waits again. */
 static int consumer(int end, int ask, int answer)
 {
 	struct spscring_consumer c;
@@ -147,13 +147,13 @@ TEST_F(lockstep, answered)
 		next++;
 	ASSERT_EQ(variant->capacity, next);
 	for (round = 0; round < ROUNDS; round++) {
-		/* at any of the tries between two looks at the cursor */
+		/* begin at any of the tries between two reads of the cursor */
 		for (i = 0; i < round * 7 % SPSCRING_LOOK_EVERY; i++)
 			ASSERT_EQ(-EAGAIN, variant->push(&self->p, next, taken));
 		ASSERT_EQ((ssize_t)sizeof(taken), write(self->ask[1], &taken, sizeof(taken)));
 		ASSERT_EQ((ssize_t)sizeof(reply), read(self->answer[0], &reply, sizeof(reply)));
 
-		/* there is room for as many as were popped, and no try is far from a look */
+		/* the popped slots are free, and the producer must find them within that many tries */
 		for (end = next + taken, tries = 1; next != end; tries++) {
 			got = variant->push(&self->p, next, end - next);
 			ASSERT_TRUE(got == -EAGAIN || got > 0);

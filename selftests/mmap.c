@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mappings: who may map which section, what a mapping is, and how long it lasts.
+ * Mappings: which fd can map which section with which rights, and how long a mapping lasts.
  */
 #include <linux/userfaultfd.h>
 
 #include "mmap.h"
 
-/* Each fd maps each span by the rights that its table names, only shared and never executable. */
+/* Each fd maps each span with the rights in the table, only MAP_SHARED and never executable. */
 TEST_F(mmap, rights)
 {
 	static const int prots[] = {
@@ -44,7 +44,7 @@ TEST_F(mmap, rights)
 	}
 }
 
-/* What is not within the ring's pages cannot be mapped. */
+/* mmap() refuses each range that is not within the ring's pages. */
 TEST_F(mmap, places)
 {
 	const __u64 end = self->end, page = self->page;
@@ -78,7 +78,7 @@ TEST_F(mmap, places)
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, 2 * page, READ, MAP_SHARED, self->fd[RING_FD], -page));
 }
 
-/* What the producer writes is seen in the mappings of all three fds. */
+/* A store by the producer appears in the mappings of all three fds. */
 TEST_F(mmap, one_memory)
 {
 	char *mine = map_section(self, PRODUCER_FD, self->g.data_offset + self->page, WRITE);
@@ -93,7 +93,7 @@ TEST_F(mmap, one_memory)
 	EXPECT_STREQ("seen by all", all + self->g.data_offset + self->page);
 }
 
-/* Pages that madvise() has dropped come back with what was in them. */
+/* A page that madvise() has dropped comes back with its contents. */
 TEST_F(mmap, madv_dontneed)
 {
 	const size_t size = self->g.data_bytes;
@@ -122,7 +122,7 @@ TEST_F(mmap, madv_dontneed)
 	EXPECT_EQ(1, *peer);
 }
 
-/* The ring works on when every fd is closed and only mappings are left. */
+/* The ring still works when every fd is closed and only mappings remain. */
 TEST_F(mmap, after_close)
 {
 	struct spscring_producer p;
@@ -303,8 +303,8 @@ static int use_protected(mmap_t *self)
 }
 
 /*
- * The page table has an entry that is not the module's.  An access to it, by the kernel or by the
- * process, comes to an end, with an error or without.
+ * userfaultfd has left an entry in the page table.  An access to that page, by the kernel or by the
+ * process, must return, with an error or without, and not fault for ever.
  */
 TEST_F(mmap, foreign_entries)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A ring whose fds can be mapped: its sections, and who may write which.
+ * A ring whose fds can be mapped: its sections, and which fd may write each of them.
  */
 #ifndef _SPSCRING_SELFTEST_MMAP_H
 #define _SPSCRING_SELFTEST_MMAP_H
@@ -21,7 +21,7 @@ FIXTURE(mmap)
 	struct spscring_geometry g;
 };
 
-/* A ring of each shape: that of records of any size has its data mapped twice. */
+/* A ring of each shape: a ring of records of variable size has its data mapped twice. */
 FIXTURE_VARIANT(mmap)
 {
 	struct spscring_create want;
@@ -39,7 +39,7 @@ FIXTURE_SETUP(mmap)
 
 	SKIP_WITHOUT_DEVICE();
 	want.size = sizeof(want);
-	/* as many pages, whatever the size of a page */
+	/* the same number of pages on every page size */
 	want.capacity *= sysconf(_SC_PAGESIZE) / 4096;
 	ASSERT_EQ(0, open_ends(&want, &self->fd[RING_FD], &self->fd[PRODUCER_FD],
 			       &self->fd[CONSUMER_FD]));

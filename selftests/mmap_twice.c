@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rings of records of any size have their data mapped twice in a row, so that a record which
- * goes over the end is in one piece.
+ * A ring of records of variable size has its data mapped twice in a row, which keeps a record that
+ * crosses the end of the data in one piece.
  */
 #include "mmap.h"
 
@@ -41,7 +41,7 @@ static bool same_halves(const char *at, size_t size)
 	return !memcmp(at, at + size, size);
 }
 
-/* What is written in one half is seen in the other, at the producer and at the consumer. */
+/* A store in one half appears in the other, in the producer's and in the consumer's mapping. */
 TEST_F(twice, either_half)
 {
 	size_t i;
@@ -59,7 +59,7 @@ TEST_F(twice, either_half)
 		ASSERT_EQ((char)(i * 11), self->theirs[i]);
 }
 
-/* A record that goes over the end of the data is in one piece for the consumer. */
+/* The consumer gets a record that crosses the end of the data in one piece. */
 TEST_F(twice, over_the_end)
 {
 	static const char record[] = "a record that is not split";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * An end that moves elements which each tell their number, in one of three ways.
+ * An end that moves elements in one of three ways; each element contains its own number.
  *
  * SPSCRING_MESSAGES	how many in the long runs, 10000000 if not given
  */
@@ -10,7 +10,7 @@
 #include "selftest.h"
 #include "spscring_peer.h"
 
-/* How many elements of a size to send: fewer of those above 8 bytes, so that a run is as long. */
+/* The number of elements to send: fewer for sizes above 8 bytes, for runs of equal length. */
 static inline __u64 messages_of(__u32 size, __u64 most)
 {
 	__u64 n = size > 8 ? messages() * 8 / size : messages();
@@ -20,7 +20,7 @@ static inline __u64 messages_of(__u32 size, __u64 most)
 	return n < most ? n : most;
 }
 
-/* After a try that failed: with one CPU, the other end needs it now and then. */
+/* After a failed try: yield from time to time, or with one CPU the other end cannot run. */
 static inline void pause_after(__u32 *fails)
 {
 	cpu_relax();
@@ -48,7 +48,7 @@ static inline __u32 piece(const struct mover *m, __u64 seq)
 	return seq * 7 % 97 % m->most + 1;
 }
 
-/* Push up to @n elements from @seq on: how many, or a negative errno. */
+/* Push up to @n elements from @seq on.  Return: how many, or a negative errno. */
 static inline long put(struct mover *m, __u64 seq, __u32 n)
 {
 	void *slots = NULL;
@@ -72,7 +72,7 @@ static inline long put(struct mover *m, __u64 seq, __u32 n)
 	return some;
 }
 
-/* Pop up to @n, which are to be those from @seq on; @wrong grows by those that are not. */
+/* Pop up to @n elements, which should count up from @seq; add the wrong ones to @wrong. */
 static inline long take(struct mover *m, __u64 seq, __u32 n, __u64 *wrong)
 {
 	const void *recs = m->buf;
@@ -113,7 +113,7 @@ static inline int mover_init(struct mover *m, int end, __u32 role, enum way way)
 	return err;
 }
 
-/* The mapping goes, too, so that it does not keep the end alive. */
+/* Unmap as well, because a mapping keeps the end alive. */
 static inline void mover_free(struct mover *m)
 {
 	spscring_unmap(&m->map);
@@ -145,7 +145,7 @@ static inline int produce(int end, enum way way, __u64 n)
 	return seq == n && !spscring_shutdown(end, 0) ? WELL : WRONG_END;
 }
 
-/* Pop all until the end of the stream, which are to be @n elements. */
+/* Pop until the end of the stream, which must come after @n elements. */
 static inline int consume(int end, enum way way, __u64 n)
 {
 	__u64 seq = 0, wrong = 0;

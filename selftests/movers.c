@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * sendfile(), splice(), writev() and io_uring: all that was taken arrives, in order, and what
- * does not fit, or is no whole record, stays with the caller.
+ * sendfile(), splice(), writev() and io_uring: all bytes that a call reports as moved arrive in
+ * order; bytes that do not fit, or are no whole record, stay with the caller.
  */
 #include <sys/sendfile.h>
 #include <sys/uio.h>
@@ -17,7 +17,7 @@ FIXTURE(mover) {
 };
 
 FIXTURE_VARIANT(mover) {
-	__u32 record_size;	/* 0: of any */
+	__u32 record_size;	/* 0: records of variable size */
 	size_t size;		/* of each write */
 };
 
@@ -50,7 +50,7 @@ FIXTURE_TEARDOWN(mover)
 	close_fd(&self->socket[1]);
 }
 
-/* sendfile() from a ring is refused, as from a pipe, before it takes anything. */
+/* sendfile() from a ring to a socket is refused, as from a pipe, before it moves a byte. */
 TEST_F(mover, sendfile)
 {
 	int file = memfd_create("stream", MFD_CLOEXEC);
@@ -73,7 +73,7 @@ TEST_F(mover, sendfile)
 	close(file);
 }
 
-/* By a pipe into a socket that is full most of the time, all of it arrives in order. */
+/* splice() by a pipe into a socket that is mostly full: all bytes arrive in order. */
 TEST_F(mover, splice)
 {
 	const unsigned int flags = SPLICE_F_NONBLOCK;
@@ -93,7 +93,7 @@ TEST_F(mover, splice)
 		} while (n > 0);
 		ASSERT_EQ(-EAGAIN, n);
 		full |= readable(self->pipe[0]) > 0;
-		/* less than was sent, so that the socket is full */
+		/* read less than was sent, to keep the socket full */
 		n = get(self->socket[1], came, 700);
 		ASSERT_GT(n, 0);
 		came += n;
@@ -137,7 +137,7 @@ TEST_F(pieces, two_gigabytes)
 	munmap(big, size);
 }
 
-/* Of odd pieces in a pipe the whole elements go, and the rest stays in the pipe. */
+/* From odd pieces in a pipe splice() moves the whole elements, and leaves the rest in the pipe. */
 TEST_F(pieces, splice)
 {
 	size_t at = 0, in = 0, out = 0, n, i;
@@ -161,7 +161,7 @@ TEST_F(pieces, splice)
 	EXPECT_GT(out, 1000);
 }
 
-/* sendfile() from a file leaves its position behind the last whole element. */
+/* sendfile() from a file leaves the file's position after the last whole element. */
 TEST_F(pieces, sendfile)
 {
 	int file = memfd_create("stream", MFD_CLOEXEC);
@@ -183,7 +183,7 @@ TEST_F(pieces, sendfile)
 	close(file);
 }
 
-/* A long file, which the kernel sends in pieces, into a ring that is full now and then. */
+/* The kernel sends a long file in pieces, and the ring is full from time to time. */
 TEST_F(pieces, sendfile_long)
 {
 	const size_t size = 300000 / SIZE * SIZE;

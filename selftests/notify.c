@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * NOTIFY: the watermark of an end and its timeout, and the eventfd that is signalled once the
- * end is armed.  What is told by one of them takes nothing away from another.
+ * NOTIFY: the watermark of an end, its timeout, and the eventfd of an armed end.  A notification by
+ * one of them does not suppress that of another.
  */
 #include <sys/eventfd.h>
 
@@ -36,7 +36,7 @@ TEST_F(pair, poll_beside_arm)
 	close(event);
 }
 
-/* epoll tells of nothing below the watermark. */
+/* epoll reports nothing below the watermark. */
 TEST_F(pair, watermark)
 {
 	int epoll;
@@ -51,7 +51,7 @@ TEST_F(pair, watermark)
 	close(epoll);
 }
 
-/* poll tells of less than the watermark once the first of it is older than the timeout. */
+/* poll is ready below the watermark once the oldest element is older than the timeout. */
 TEST_F(pair, watermark_timeout)
 {
 	ASSERT_EQ(0, spscring_notify(self->out, 10, 30000000, -1));
@@ -63,7 +63,7 @@ TEST_F(pair, watermark_timeout)
 	EXPECT_EQ(1, consumer_sleep(self).wakes);
 }
 
-/* What has passed the timeout is told to every poller, until it is popped. */
+/* After the timeout every poller is ready, until the elements are popped. */
 TEST_F(pair, watermark_late)
 {
 	int inner = epoll_of(self->out, EPOLLIN), outer = epoll_of(inner, EPOLLIN);
@@ -82,7 +82,7 @@ TEST_F(pair, watermark_late)
 	close(outer);
 }
 
-/* A poller that slept by the old watermark goes by the new one. */
+/* A poller that sleeps for the old watermark is woken at the new one. */
 TEST_F(pair, watermark_changed)
 {
 	int epoll = epoll_of(self->out, EPOLLIN | EPOLLET);
@@ -134,14 +134,14 @@ TEST_F(pair, eventfd)
 	ASSERT_EQ(0, push_some(self, 5));
 	EXPECT_EQ(sizeof(times), read(event, &times, sizeof(times)));
 	EXPECT_EQ(1, times);
-	/* what is there already signals at once */
+	/* ARM signals at once if the elements are already there */
 	ASSERT_EQ(0, spscring_arm_records(&self->c, 3));
 	EXPECT_EQ(sizeof(times), read(event, &times, sizeof(times)));
 	ASSERT_EQ(0, spscring_notify(self->out, 1, 0, -1));
 	close(event);
 }
 
-/* All that a producer does but its kick, which the caller makes late. */
+/* Push without the kick, which the caller makes late. */
 static int push_kick_late(struct spscring_producer *p, __u64 *next)
 {
 	int err = push_unseen(p, (*next)++);
@@ -156,7 +156,7 @@ static int push_kick_late(struct spscring_producer *p, __u64 *next)
 	return 0;
 }
 
-/* A kick that comes late does not disarm an end that was armed again since. */
+/* A late kick does not disarm an end that was armed again after the push. */
 TEST_F(pair, late_kick)
 {
 	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An end that its own holder has shut down: every call on it says so, a thread that sleeps in one
- * is woken, and no record comes after the end of the stream.
+ * An end that its own holder has shut down: every call on it returns ESHUTDOWN, the kernel wakes a
+ * thread that sleeps in one, and no record follows the end of the stream.
  */
 #include <pthread.h>
 #include <sys/uio.h>
@@ -66,7 +66,7 @@ static int wait_call(int fd, __u32 flags, __u64 index)
 
 static const short all = POLLIN | POLLOUT | POLLRDHUP;
 
-/* Calls that every end refuses once it is over. */
+/* Calls that every end refuses after its shutdown. */
 static int calls_are_over(int fd)
 {
 	return wait_call(fd, 0, 1) == -ESHUTDOWN && wait_call(fd, 0, 0) == -ESHUTDOWN &&
@@ -74,7 +74,7 @@ static int calls_are_over(int fd)
 		spscring_notify(fd, 1, 0, -1) == -ESHUTDOWN;
 }
 
-/* The consumer reads what the producer had written, then the end of the stream, as from a pipe. */
+/* The consumer reads all that the producer wrote, then the end of the stream, as from a pipe. */
 TEST_F(over, producer)
 {
 	struct iovec two[] = { { (void *)&rec, 4 }, { (char *)&rec + 4, 4 } };
@@ -99,7 +99,7 @@ TEST_F(over, producer)
 	close(pipes[1]);
 }
 
-/* A consumer that is over reads 0, whatever the producer does. */
+/* A consumer reads 0 after its own shutdown, whatever the producer does. */
 TEST_F(over, consumer)
 {
 	char to[LENGTH];
@@ -114,7 +114,7 @@ TEST_F(over, consumer)
 	EXPECT_EQ(-ESHUTDOWN, negative_errno(splice(self->out, NULL, pipes[1], NULL, LENGTH, 0)));
 	EXPECT_TRUE(calls_are_over(self->out));
 	EXPECT_EQ(POLLIN | POLLHUP | POLLRDHUP, poll_one(self->out, all, 0));
-	/* that the producer is over, too, changes nothing */
+	/* a shutdown of the producer as well changes nothing */
 	ASSERT_EQ(0, spscring_shutdown(self->in, 0));
 	EXPECT_EQ(-ESHUTDOWN, get(self->out));
 	close(pipes[0]);
@@ -219,7 +219,7 @@ TEST_F(over, woken_producer)
 	int i;
 
 	if (variant->flags & ~SPSCRING_CREATE_RECORDS)
-		return;	/* such a ring never waits for room */
+		return;	/* a ring that drops or overwrites never waits for room */
 	ASSERT_EQ(0, fill(self->in));
 	ASSERT_EQ(0, start(&t[0], self->ring, sleep_in_epoll));
 	ASSERT_EQ(0, start(&t[1], self->ring, sleep_in_poll));
@@ -234,7 +234,7 @@ TEST_F(over, woken_producer)
 
 /* ----------------------------------- no record comes after the end of the stream */
 
-/* Write until that is refused: one record at a time, or many elements. */
+/* Write until a write is refused: one record, or many elements, a call. */
 static void *write_until_over(void *arg)
 {
 	static const __u64 recs[MANY];
@@ -260,7 +260,7 @@ static __u64 read_to_end(int fd)
 	return got ? ~0ULL : n;
 }
 
-/* All that write() said it had written is read, and then nothing more. */
+/* The reader gets exactly the records that write() reported as written. */
 TEST_F(over, last_is_last)
 {
 	const int rounds = 40;
@@ -317,11 +317,11 @@ TEST_F(over, held_write)
 
 	ASSERT_EQ(0, hold(&h.write, write_from));
 	ASSERT_EQ(0, pthread_create(&h.down.id, NULL, shut_down, &h));
-	/* the end is over at once for all other calls */
+	/* all other calls on the end are refused at once */
 	while (poll_one(self->in, POLLOUT | POLLRDHUP, 0) != (POLLOUT | POLLHUP | POLLRDHUP))
 		sleep_ms(1);
 	EXPECT_TRUE(calls_are_over(self->in));
-	/* but its peer is not told yet */
+	/* but its state, which the peer reads, is not yet SHUT_DOWN */
 	EXPECT_EQ(SPSCRING_HELD, state_of(self->ring, SPSCRING_PRODUCER));
 	ASSERT_EQ(0, nonblock(self->out));
 	EXPECT_EQ(-EAGAIN, get(self->out));
@@ -338,7 +338,7 @@ static void on_signal(int signal)
 	(void)signal;
 }
 
-/* A signal interrupts a SHUTDOWN that waits so; a close ends the stream then. */
+/* A signal interrupts a SHUTDOWN that waits for a write(); the last close then ends the stream. */
 TEST_F(over, interrupted)
 {
 	struct sigaction act = { .sa_handler = on_signal };

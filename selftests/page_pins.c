@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A page that is pinned, by a pipe, outlives the end that was mapped; nobody claims the end
- * until the pin is gone.
+ * A page that a pipe pins outlives the end by which it was mapped; the end cannot be claimed until
+ * the pin is gone.
  */
 #include <sys/uio.h>
 
@@ -41,7 +41,7 @@ FIXTURE_TEARDOWN(pin)
 	mmap_teardown(_metadata, &self->m, NULL);
 }
 
-/* A pipe holds a page beyond the end's death; until it is read nobody can claim the end. */
+/* A pipe still holds a page after the end's death: claims are refused until the pipe is read. */
 TEST_F(pin, vmsplice)
 {
 	const size_t page = self->m.page;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A ring in one process, which has claimed and mapped both its ends.  Neither end polls
- * before it sleeps: sleep is what is tested.
+ * A ring in one process, which has claimed and mapped both its ends.  Neither end spins before it
+ * sleeps, because these tests are about sleep.
  */
 #ifndef _SPSCRING_SELFTEST_PAIR_H
 #define _SPSCRING_SELFTEST_PAIR_H
@@ -45,7 +45,7 @@ FIXTURE_TEARDOWN(pair)
 
 #define pair_t	FIXTURE_DATA(pair)
 
-/* The next @n numbers. */
+/* Push the next @n numbers. */
 static inline int push_some(pair_t *self, int n)
 {
 	while (n--) {
@@ -58,7 +58,7 @@ static inline int push_some(pair_t *self, int n)
 	return 0;
 }
 
-/* The next @n numbers, which are to be those that were pushed. */
+/* Pop the next @n numbers and check that they count up. */
 static inline int pop_some(pair_t *self, int n)
 {
 	while (n--) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An end that is over, shut down or dead: whoever polls at its peer is told, and what the
- * end had asked for, an eventfd and a watermark, goes with it.
+ * After an end has shut down or died the kernel wakes each poller of its peer, and drops the
+ * eventfd and the watermark that the end had set.
  */
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -55,7 +55,7 @@ static void *end_soon(void *arg)
 	return NULL;
 }
 
-/* As much as the ring holds: a second time there is no room. */
+/* Fill the ring; a second call finds no room. */
 static int fill(int in)
 {
 	__u64 full[8] = {};
@@ -63,7 +63,7 @@ static int fill(int in)
 	return negative_errno(write(in, full, sizeof(full)));
 }
 
-/* poll tells a producer that waits for room that its consumer is over ... */
+/* poll wakes a producer that waits for room when its consumer is gone ... */
 TEST_F(end, poll_out)
 {
 	struct ender e = { .fd = &self->out, .dies = variant->dies };
@@ -121,7 +121,7 @@ static bool eventfd_is_gone(int id)
 	return next == id;
 }
 
-/* An end that is over holds its eventfd no longer. */
+/* An end that has shut down or died does not hold its eventfd. */
 TEST_F(end, forgets)
 {
 	int event = eventfd(0, EFD_CLOEXEC), id = eventfd_id(event);
@@ -136,7 +136,7 @@ TEST_F(end, forgets)
 	EXPECT_TRUE(eventfd_is_gone(id));
 	if (!variant->dies)
 		return;
-	/* nor does its successor inherit the watermark */
+	/* the next holder does not inherit the watermark either */
 	self->out = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	ASSERT_EQ(8, write(self->in, &(__u64){ 1 }, 8));
 	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));

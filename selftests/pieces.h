@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A ring of elements, and a pipe: a stream's bytes come in pieces that are no whole elements.
+ * A ring of elements and a pipe, from which bytes come in pieces that are not whole elements.
  */
 #ifndef _SPSCRING_SELFTEST_PIECES_H
 #define _SPSCRING_SELFTEST_PIECES_H
@@ -17,7 +17,7 @@ FIXTURE_SETUP(pieces)
 	ASSERT_EQ(0, open_ends(RING(.capacity = CAPACITY, .record_size = SIZE), &self->ring,
 			       &self->in, &self->out));
 	ASSERT_EQ(0, pipe(self->pipe));
-	nonblock(self->out);	/* a read does not wait for what has not come */
+	nonblock(self->out);	/* a read of an empty ring returns */
 }
 
 FIXTURE_TEARDOWN(pieces)

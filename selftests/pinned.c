@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module cannot be unloaded while anything of it is in use, and can be afterwards.  The tests'
- * own modules are unloaded before, and loaded again.
+ * The module cannot be unloaded while an fd, a mapping or a pinned page of it exists, and can be
+ * afterwards.  The fixture unloads the tests' own modules first, and loads them again.
  *
  * SPSCRING_KO_DIR	where spscring.ko is
  */
@@ -100,7 +100,7 @@ FIXTURE_SETUP(pinned)
 	ASSERT_GE(self->producer, 0);
 }
 
-/* The module is loaded again, whatever came of the test. */
+/* Load the module again, also after a failed test. */
 FIXTURE_TEARDOWN(pinned)
 {
 	size_t i;

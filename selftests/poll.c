@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * poll() and epoll, level-triggered and edge-triggered: what each tells of records, of room,
- * and of an end that is over.
+ * poll() and epoll, level-triggered and edge-triggered: what each reports of elements, of room, and
+ * of an end that has shut down or died.
  */
 #include <sys/resource.h>
 
@@ -39,7 +39,7 @@ TEST_F(pair, poll_broken)
 	EXPECT_EQ(-EPIPE, spscring_wait_records(&self->c, 1, NEVER));
 }
 
-/* That the producer has shut down is an edge, and epoll tells it once. */
+/* A producer's shutdown is an edge, which epoll reports once. */
 TEST_F(pair, epoll_end)
 {
 	int epoll = epoll_of(self->out, EPOLLIN | EPOLLRDHUP | EPOLLET);
@@ -52,7 +52,7 @@ TEST_F(pair, epoll_end)
 	close(epoll);
 }
 
-/* epoll tells of a producer's death, and then of what its successor pushes. */
+/* epoll reports a producer's death, and then the elements of its successor. */
 TEST(wait_epoll_successor)
 {
 	int ring, in, out, epoll;
@@ -89,14 +89,14 @@ TEST_F(pair, epoll_edge)
 		ASSERT_EQ(0, pop_some(self, burst));
 		ASSERT_EQ(-EAGAIN, pop_answer(&self->c, &burst));
 	}
-	/* an edge is told once, whether what it told of was popped or not */
+	/* epoll reports an edge once, also if nobody pops the element */
 	ASSERT_EQ(0, push_some(self, 1));
 	EXPECT_EQ(EPOLLIN, epoll_next(epoll, 0));
 	EXPECT_EQ(0, epoll_next(epoll, 20));
 	close(epoll);
 }
 
-/* What was there before epoll watched is told as one edge, not as one for each frame. */
+/* Elements pushed before epoll watched the fd are one edge, not one for each frame. */
 TEST_F(pair, epoll_edge_frames)
 {
 	int epoll;
@@ -113,7 +113,7 @@ TEST_F(pair, epoll_edge_frames)
 	close(epoll);
 }
 
-/* The next push finds the room that an edge has told of, also where no head was published. */
+/* The push after an edge finds the room, also where the published head lags. */
 TEST_F(pair, epoll_out_edge)
 {
 	int epoll = epoll_of(self->in, EPOLLOUT | EPOLLET), i, n;
@@ -133,7 +133,7 @@ TEST_F(pair, epoll_out_edge)
 	close(epoll);
 }
 
-/* When an edge tells that the producer has shut down, the next pop says so, too. */
+/* When an edge reports the producer's shutdown, the next pop returns it at once. */
 TEST_F(pair, epoll_end_pop)
 {
 	int epoll = epoll_of(self->out, EPOLLIN | EPOLLET);
@@ -176,7 +176,7 @@ static int many_open(struct many *m, int epoll)
 	return 0;
 }
 
-/* One call tells of each ring, among a thousand, that has something to read, once. */
+/* One epoll_wait() reports each of a thousand rings that has an element, once. */
 TEST(many_rings)
 {
 	static struct many m;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A record is pushed between the moment at which poll looks and the one at which it has armed
- * the end, or right behind that, and its kick comes late.  /dev/spscring_peer pushes there,
- * by probes on the tracepoints of the two places.
+ * An element arrives after poll has read the ring and before it has armed the end, or right after
+ * the arming, and its kick comes late.  /dev/spscring_peer pushes from probes on the tracepoints of
+ * these two places.
  */
 #include "sleep.h"
 #include "spscring_peer.h"
@@ -59,7 +59,7 @@ static int pop_all(polled_t *self)
 	return n;
 }
 
-/* poll() looks once more when its time is up: what it finds then, no wake-up has told. */
+/* poll() checks again at its timeout: an element that only this check finds had no wake-up. */
 static int poll_in_time(int fd)
 {
 	__s64 until = in_ms(LONG);
@@ -67,7 +67,7 @@ static int poll_in_time(int fd)
 	return in_time(poll_one(fd, POLLIN, LONG), until);
 }
 
-/* A poll that has found nothing and armed the end looks once more, so that it does not sleep. */
+/* A poll checks again after it has armed the end, finds the element, and does not sleep. */
 TEST_F(polled, none)
 {
 	ASSERT_EQ(0, push_in_polls(self, 1, 0));
@@ -75,7 +75,7 @@ TEST_F(polled, none)
 	EXPECT_EQ(1, pop_all(self));
 }
 
-/* The same where the element comes right behind the arming. */
+/* The same where the element comes right after the arming. */
 TEST_F(polled, none_armed)
 {
 	ASSERT_EQ(0, push_in_polls(self, 1, SPSCRING_PEER_ARMED));
@@ -83,7 +83,7 @@ TEST_F(polled, none_armed)
 	EXPECT_EQ(1, pop_all(self));
 }
 
-/* The timeout of a watermark begins when the first element comes just there. */
+/* A watermark's timeout begins also if the first element comes there. */
 TEST_F(polled, first)
 {
 	ASSERT_EQ(0, spscring_notify(self->fd, 10, 20000000, -1));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What an end must not write it cannot write: no way that the kernel offers leads around a
- * read-only mapping, and none makes a mapping executable.
+ * No system call lets an end write through its read-only mapping, and none makes a mapping
+ * executable.
  */
 #include <sys/personality.h>
 #include <sys/uio.h>
@@ -61,7 +61,7 @@ TEST_F(read_only, faults)
 	EXPECT_EQ(SIGSEGV, touch(self->at + self->m.page - 1, true));
 }
 
-/* mprotect() gives it no right that it had not. */
+/* mprotect() adds no right. */
 TEST_F(read_only, mprotect)
 {
 	static const int more[] = { PROT_WRITE, WRITE, PROT_EXEC, EXEC, WRITE | PROT_EXEC };
@@ -124,7 +124,7 @@ TEST_F(read_only, proc_mem)
 	close(fd);
 }
 
-/* So is another process's write. */
+/* process_vm_writev() is refused as well. */
 TEST_F(read_only, process_vm_writev)
 {
 	char byte = ~self->before, other;
@@ -137,7 +137,7 @@ TEST_F(read_only, process_vm_writev)
 	EXPECT_EQ(self->before, *self->at);
 }
 
-/* A system call cannot fill it. */
+/* A system call cannot use the mapping as its output buffer. */
 TEST_F(read_only, as_a_buffer)
 {
 	int pair[2];
@@ -175,7 +175,7 @@ TEST_F(mmap, writable_is_not_executable)
 	EXPECT_EQ(0, touch(at, true));
 }
 
-/* For an old program, what it maps to be read is executable, too: this is refused. */
+/* The personality READ_IMPLIES_EXEC adds PROT_EXEC to a mapping: mmap() refuses that. */
 TEST_F(mmap, read_implies_exec)
 {
 	void *at;
@@ -214,7 +214,7 @@ TEST_F(mmap, remap_file_pages)
 	}
 }
 
-/* By an fd that is open for reading only nothing is ever writable. */
+/* A ring fd opened O_RDONLY gives no writable mapping. */
 TEST_F(mmap, opened_read_only)
 {
 	struct spscring_geometry g;
@@ -233,7 +233,7 @@ TEST_F(mmap, opened_read_only)
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, self->page, WRITE, MAP_SHARED, fd, g.data_offset));
 	EXPECT_EQ(EACCES, errno);
 
-	/* it claims ends all the same */
+	/* such an fd can still claim ends */
 	end = claim_end(fd, SPSCRING_CONSUMER, 0);
 	EXPECT_GE(end, 0);
 	close(end);
