@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Records of any size: between each two kinds of ends, in every way of moving them,
- * in rings that wait, that drop and that overwrite.  Each is whole, in its place,
- * in order, and each that is missing is counted.
+ * Records of variable size, between each two kinds of ends, in every way to move them, in rings
+ * that wait, drop or overwrite.  Each record arrives whole and in order, and the ring counts each
+ * missing one.
  *
- * SPSCRING_MESSAGES	how many in the long runs are of, 10000000 if not given
+ * SPSCRING_MESSAGES	records in the long runs, 10000000 if not given
  */
 #include "record.h"
 
@@ -62,7 +62,7 @@ static int pair_make(struct _test_data_record *self, const struct spscring_creat
 		end_claim(&self->out, self->ring, SPSCRING_CONSUMER);
 }
 
-/* Push, or pop, until there is an answer. */
+/* Push, or pop, until the ring gives a final answer. */
 static int push(struct spscring_record_producer *p, __u32 length)
 {
 	static const char bytes[8192];
@@ -84,7 +84,7 @@ static long pop(struct spscring_record_consumer *c, __u32 size)
 	return err;
 }
 
-/* One word and many, powers of two and not, of whole pages and not. */
+/* Capacities of one word and of many, powers of two and not, of whole pages and not. */
 static const struct shape {
 	__u32 align;
 	__u64 capacity;
@@ -98,7 +98,7 @@ static const struct shape {
 
 static const __u32 modes[] = { WAITS, DROPS, OVERWRITES };
 
-/* Every way to move, at random, in every shape, laps of it; room to the last byte. */
+/* In every shape, move records in random ways for some laps, and fill the ring to the last byte. */
 TEST_F(record, every_shape)
 {
 	const __u64 n = 4000;
@@ -157,7 +157,7 @@ TEST_F(record, lengths)
 	EXPECT_EQ(pop(self->c, longest - 1), -EMSGSIZE);
 	EXPECT_EQ(pop(self->c, longest), longest);
 	EXPECT_EQ(pop(self->c, longest), -EAGAIN);
-	/* an empty one is one, and takes a word */
+	/* an empty record counts as a record, and takes a word */
 	EXPECT_EQ(push(self->p, 0), 0);
 	EXPECT_EQ(info_of(self->ring).length, 8);
 	EXPECT_EQ(push(self->p, longest), -EAGAIN);
@@ -169,7 +169,7 @@ TEST_F(record, lengths)
 	EXPECT_EQ(pop(self->c, longest), -EAGAIN);
 }
 
-/* All appear at once, and what is discarded never. */
+/* A commit publishes all reserved records at once; the consumer never sees a discarded one. */
 TEST_F(record, reserved)
 {
 	struct spscring_record recs[8];
@@ -190,7 +190,7 @@ TEST_F(record, reserved)
 	spscring_record_discard(self->p, rec[2]);
 	EXPECT_EQ(spscring_record_peek_n(self->c, recs, 8), -EAGAIN);
 	spscring_record_commit(self->p, rec[3], 0);
-	/* a batch ends where something lies between */
+	/* a peeked batch ends at a discarded record */
 	ASSERT_EQ(spscring_record_peek_n(self->c, recs, 8), 1);
 	EXPECT_EQ(recs[0].length, 17);
 	EXPECT_EQ(recs[0].sequence, 0);
@@ -202,7 +202,7 @@ TEST_F(record, reserved)
 	spscring_record_release_n(self->c, recs, 1);
 	EXPECT_EQ(info_of(self->ring).loss.sequence, 2);
 
-	/* all of them: nothing, and the consumer takes their room back */
+	/* if all are discarded the consumer finds nothing, and frees their room */
 	for (i = 0; i < 4; i++)
 		ASSERT_EQ(spscring_record_reserve(self->p, 100, &rec[i]), 0);
 	for (i = 0; i < 4; i++)
@@ -212,7 +212,7 @@ TEST_F(record, reserved)
 	EXPECT_EQ(info_of(self->ring).length, 0);
 	EXPECT_EQ(info_of(self->ring).loss.sequence, 2);
 
-	/* room for all of them, or for none that is asked for */
+	/* reserve until there is no room; a failed reserve leaves the others as they were */
 	for (i = 0; !spscring_record_reserve(self->p, 100, &rec[0]); i++)
 		;
 	EXPECT_EQ(i, 1000 / 112);
@@ -236,7 +236,7 @@ TEST_F(record, batches)
 	EXPECT_EQ(spscring_record_push_n(self->p, in, 5), 3);
 	for (i = 0; i < 5; i++)
 		out[i] = (struct spscring_record){ .data = to[i], .length = i == 1 ? 2 : 100 };
-	/* the second has no room where it is to go, and stays */
+	/* the second record is longer than its buffer, and stays in the ring */
 	EXPECT_EQ(spscring_record_pop_n(self->c, out, 0), 0);
 	EXPECT_EQ(spscring_record_pop_n(self->c, out, 5), 1);
 	EXPECT_EQ(out[0].length, 0);
@@ -250,7 +250,7 @@ TEST_F(record, batches)
 	EXPECT_EQ(memcmp(to[2], "012345", 6), 0);
 	EXPECT_EQ(spscring_record_pop_n(self->c, out, 5), -EAGAIN);
 
-	/* peeked, and released in part */
+	/* peek a batch, and release a part of it */
 	in[3].length = 9;
 	EXPECT_EQ(spscring_record_push_n(self->p, in, 5), 5);
 	EXPECT_EQ(spscring_record_peek_n(self->c, out, 5), 5);
@@ -281,7 +281,7 @@ static __u64 fdinfo_of(int fd, const char *key)
 	return value;
 }
 
-/* What is given up is a gap, of exactly that many. */
+/* The consumer sees a gap of exactly as many sequence numbers as records were dropped. */
 TEST_F(record, drops)
 {
 	__u64 lost, next = 10, i, n;
@@ -323,7 +323,7 @@ TEST_F(record, drops)
 	}
 }
 
-/* The oldest go, and how many went is told to the one. */
+/* The oldest records are overwritten, and their count is exact. */
 TEST_F(record, overwrites)
 {
 	struct spscring_record rec = {};
@@ -342,7 +342,7 @@ TEST_F(record, overwrites)
 		for (i = 0; pop(self->c, 8) == 8; i++)
 			;
 		EXPECT_EQ(spscring_record_sequence(self->c), next - 1);
-		/* a sixteenth of the ring is given up ahead */
+		/* the producer gives up a sixteenth of the ring ahead of its need */
 		EXPECT_GE(i, n < 4096 / 16 * 15 / 16 ? n : 4096 / 16 * 15 / 16);
 		EXPECT_LE(i, n < 256 ? n : 256);
 		missed += n - i;
@@ -351,7 +351,7 @@ TEST_F(record, overwrites)
 		EXPECT_EQ(info.loss.sequence, next);
 		EXPECT_EQ(fdinfo_of(self->ring, "overruns"), missed);
 	}
-	/* in the ring, and overtaken before they are popped */
+	/* push records that are overwritten before the consumer pops them */
 	for (i = 0; i < 10; i++)
 		ASSERT_EQ(spscring_record_push(self->p, &(__u64){ next++ }, 8), 0);
 	EXPECT_EQ(spscring_record_pop(self->c, v, 8), 8);
@@ -360,7 +360,7 @@ TEST_F(record, overwrites)
 	EXPECT_EQ(info_of(self->ring).length, 9 * 16);
 }
 
-/* A copy that the producer overtakes midway, as often as is told. */
+/* The producer overwrites a record while the consumer copies it, a set number of times. */
 static struct {
 	struct spscring_record_producer *p;
 	__u32 words;
@@ -393,10 +393,10 @@ static int copy_overtaken(void *to, const void *rec, __u32 length)
 	return 0;
 }
 
-/* What it has torn is not given out, and the next whole one is, or the answer is EBUSY. */
+/* A pop never returns a torn record: it returns the next whole one, or EBUSY. */
 TEST_F(record, overtaken)
 {
-	/* the ring is the whole page: one that is written again has other bytes */
+	/* the ring is a whole page, so an overwritten record always differs in its bytes */
 	const __u64 page = sysconf(_SC_PAGESIZE);
 	__u64 words[page / 256], came, missed;
 	const __u32 fit = page / spscring_record_size(SPSCRING_RECORDS_ALIGN_MIN, sizeof(words));
@@ -412,7 +412,7 @@ TEST_F(record, overtaken)
 			push_number(overtaker.next);
 		overtaker.times = times;
 		got = spscring_record_pop_by(self->c, words, sizeof(words), copy_overtaken);
-		/* the test's own: it has torn what it could */
+		/* the test itself: each attempt has torn a copy */
 		EXPECT_EQ(overtaker.torn, times);
 		if (times == SPSCRING_OVERTAKEN_MAX) {
 			EXPECT_EQ(got, -EBUSY);
@@ -428,7 +428,7 @@ TEST_F(record, overtaken)
 	}
 }
 
-/* Who comes late has missed what is gone, all of it. */
+/* A consumer that begins late counts every overwritten record as missed. */
 TEST_F(record, comes_late)
 {
 	__u64 n, i;
@@ -448,7 +448,7 @@ TEST_F(record, comes_late)
 	}
 }
 
-/* What was published before the end comes first, and then the end, of either kind. */
+/* The consumer pops all that was published, then learns of the shutdown or the death. */
 TEST_F(record, ends)
 {
 	static const struct { bool dies; int err; } how[] = { { 0, -ESHUTDOWN }, { 1, -EPIPE } };
@@ -469,7 +469,7 @@ TEST_F(record, ends)
 			EXPECT_EQ(pop(self->c, 100), how[i].err);
 			EXPECT_EQ(pop(self->c, 100), how[i].err);
 
-			/* a full ring's consumer: who overwrites does not care */
+			/* the producer of a full ring learns of its consumer's death, or it overwrites */
 			ASSERT_EQ(pair_make(self, RING(.capacity = 200, .flags = modes[mode])), 0);
 			ASSERT_EQ(push(self->p, 192), 0);
 			if (!how[i].dies)
@@ -483,7 +483,7 @@ TEST_F(record, ends)
 	}
 }
 
-/* Where a producer publishes while a consumer begins, this one begins at its number. */
+/* A consumer that begins while the producer publishes starts at the right sequence number. */
 TEST_F(record, begins_beside)
 {
 	struct spscring_record_run *run = shared_memory(sizeof(*run));
@@ -525,7 +525,7 @@ TEST_F(record, watermark)
 	ASSERT_EQ(end_watch(&self->out, SPSCRING_CONSUMER), 0);
 	EXPECT_EQ(spscring_notify(self->out.fd, 1025, 0, -1), -EINVAL);
 	ASSERT_EQ(spscring_notify(self->out.fd, 100, 0, -1), 0);
-	/* 4 times 24 are less, 5 times more */
+	/* 4 records of 24 bytes are below the watermark, 5 are above */
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(push(self->p, 16), 0);
 		EXPECT_EQ(poll_one(self->out.fd, POLLIN, 0), 0);
@@ -538,7 +538,7 @@ TEST_F(record, watermark)
 	ASSERT_EQ(push(self->p, 0), 0);
 	EXPECT_EQ(epoll_wait(self->out.epoll, &event, 1, 0), 1);
 
-	/* 128 are used: 896 free */
+	/* 128 bytes are used, so 896 are free */
 	ASSERT_EQ(spscring_notify(self->in.fd, 905, 0, -1), 0);
 	EXPECT_EQ(poll_one(self->in.fd, POLLOUT, 0), 0);
 	ASSERT_EQ(pop(self->c, 16), 16);
@@ -577,7 +577,7 @@ FIXTURE(stream)
 FIXTURE_VARIANT(stream)
 {
 	enum how in, out;
-	__u64 share;		/* of SPSCRING_MESSAGES, for each ring */
+	__u64 share;		/* SPSCRING_MESSAGES divided by this is a ring's part */
 };
 
 #define STREAM(name)	FIXTURE_VARIANT_ADD(stream, name)
@@ -607,7 +607,7 @@ FIXTURE_TEARDOWN(stream)
 	munmap(self->runs, 2 * sizeof(*self->runs));
 }
 
-/* @n records through one ring; 0, or the line that found them wanting. */
+/* Move @n records through one ring.  Return: 0, or the line of the failed check. */
 static int stream(struct spscring_record_run *runs, const struct spscring_create *want,
 		  __u32 most, enum how in, enum how out, __u64 n)
 {
@@ -664,7 +664,7 @@ TEST_F_TIMEOUT(stream, every_shape, 600)
 
 	for (mode = 0; mode < ARRAY_SIZE(modes); mode++) {
 		for (s = shapes; s < shapes + ARRAY_SIZE(shapes); s++) {
-			/* the lockstep has them all; of those who sleep fewer are enough */
+			/* record.every_shape has all shapes; here a part of them is enough */
 			if ((s - shapes) % (sleeps ? 4 : 2) || (sleeps && mode == 1))
 				continue;
 			bad = stream(self->runs, RING(.capacity = s->capacity,
@@ -725,7 +725,7 @@ FIXTURE_TEARDOWN(overrun)
 	munmap(self->run, sizeof(*self->run));
 }
 
-/* The producer never waits; what came and what is counted as missed is all there was. */
+/* The producer never waits; popped and missed records add up to all that were pushed. */
 TEST_F_TIMEOUT(overrun, counted, 600)
 {
 	const __u64 n = messages() / 5;
@@ -759,7 +759,7 @@ TEST_F_TIMEOUT(overrun, counted, 600)
 	EXPECT_EQ(info.loss.sequence, n);
 	EXPECT_EQ(info.loss.overruns, m->missed);
 	EXPECT_EQ(info.broken, 0);
-	/* nobody was waited for */
+	/* the producer never slept */
 	EXPECT_EQ(info.producer_sleep.sleeps, 0);
 	ksft_print_msg("%llu popped, %llu missed\n", m->moved, m->missed);
 }

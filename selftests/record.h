@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the suites of records of any size share: an end that runs, a user's or the
- * kernel's, in a process of its own.
+ * Shared by the suites of records of variable size: an end, a user's or the kernel's, that runs in
+ * a process of its own.
  */
 #ifndef _SPSCRING_SELFTEST_RECORD_H
 #define _SPSCRING_SELFTEST_RECORD_H
@@ -9,7 +9,7 @@
 #include "sleep.h"
 #include "spscring_record_peer.h"
 
-/* What rings of records of any size do when full. */
+/* The modes of a full ring of records of variable size. */
 #define WAITS		SPSCRING_CREATE_RECORDS
 #define DROPS		(SPSCRING_CREATE_RECORDS | SPSCRING_CREATE_DROP)
 #define OVERWRITES	(SPSCRING_CREATE_RECORDS | SPSCRING_CREATE_OVERWRITE)
@@ -73,7 +73,7 @@ static inline int end_sleep(struct record_end *end, __u32 role, enum how how, __
 
 		n = producer ? spscring_record_wait_room(&end->p, bytes, until) :
 			spscring_record_wait_records(&end->c, bytes, until);
-		/* one whose time is up looks once more: what was lost is not to pass for told */
+		/* poll checks again at its timeout: a record found only then had no wake-up */
 		return now_ns() < until ? n : -ETIMEDOUT;
 	}
 	n = producer ? spscring_notify(end->fd, bytes, 0, -1) : 0;
@@ -132,7 +132,7 @@ static inline int end_run(struct spscring_record_run *run, enum how how)
 	m->seq = run->role == SPSCRING_PRODUCER ? end.p.sequence : end.c.sequence;
 	if (how == BY_EDGE)
 		err = end_watch(&end, run->role);
-	/* what is tested is sleep */
+	/* do not spin, because the test is about sleep */
 	if (run->role == SPSCRING_PRODUCER) {
 		end.p.base.spin = 0;
 		end.p.base.spin_max = 0;
@@ -167,7 +167,7 @@ static inline int run_now(struct spscring_record_run *run, enum how how)
 	return err;
 }
 
-/* In a child; @run is in memory that is shared with it. */
+/* Run an end in a child; @run is in memory shared with it. */
 static inline pid_t run_child(struct spscring_record_run *run, enum how how)
 {
 	pid_t pid = fork_child();

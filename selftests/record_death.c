@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A claim after a death, in rings of records of any size: whatever was published
- * before each single store of a producer that was killed is there once, and the
- * numbers go on; so with producers and consumers killed at random; and one who lied
- * as it died is found out, or only itself the worse for it.
+ * A claim after a death, in rings of records of variable size.  The producer dies before each
+ * single store of a call; each published record is there once, and the sequence numbers continue.
+ * Then the test kills producers and consumers at random points.
  */
 #include <linux/spscring_platform.h>
 
 #include "kselftest_harness.h"
 
 /*
- * A store of the inlines below is one more state that a kill could have left: the ring
- * is looked at after each, by words where many are stored at once.
+ * Each store of the inlines below makes one more state that a kill could leave.  The test saves the
+ * ring after each store, word by word where one call stores many.
  */
 static void after_store(void);
 
@@ -22,7 +21,7 @@ static void after_store(void);
 } while (0)
 
 #undef spscring_store_release
-/* as it was, and a look */
+/* the real store, then a snapshot */
 #define spscring_store_release(p, v) do {				\
 	__atomic_store_n(p, v, __ATOMIC_RELEASE);			\
 	after_store();							\
@@ -61,7 +60,7 @@ static void set_by_words(void *to, int c, size_t n)
 
 /* ----------------------------------------- killed between any two stores */
 
-/* All that the ends have written. */
+/* All words that the ends have written. */
 struct snapshot {
 	struct spscring_consumer_block consumer;
 	struct spscring_producer_block producer;
@@ -82,7 +81,7 @@ FIXTURE(stepped)
 {
 	struct snapshot *snapshots;
 	int n;
-	__u64 seen[SNAPSHOTS];	/* what claims found, each value once */
+	__u64 seen[SNAPSHOTS];	/* the positions that claims found, each value once */
 };
 
 FIXTURE_VARIANT(stepped)
@@ -125,7 +124,7 @@ static struct record_mover mover(__u32 ways)
 }
 
 static struct {
-	struct snapshot *to;		/* NULL: nobody looks */
+	struct snapshot *to;		/* NULL: save no snapshot */
 	int n;
 	const struct record_end *in, *out;
 } looks;
@@ -145,8 +144,8 @@ static void after_store(void)
 }
 
 /*
- * @before records and their consumer, some unread; then every state of the ring during
- * one call: how many, or a negative number.
+ * Push @before records and pop some; then save every state of the ring during one call.
+ * Return: the number of states, or a negative number.
  */
 static int step_through(struct snapshot *to, const struct spscring_create *want, __u64 before,
 			__u32 way, bool full)
@@ -181,7 +180,7 @@ static int step_through(struct snapshot *to, const struct spscring_create *want,
 	return looks.n < SNAPSHOTS ? looks.n : -1;
 }
 
-/* The ring's ends are dead and have left what the snapshot shows. */
+/* Have both ends of a ring die and leave the state of the snapshot. */
 static bool restore(int ring, const struct snapshot *from)
 {
 	struct record_end in, out;
@@ -198,7 +197,7 @@ static bool restore(int ring, const struct snapshot *from)
 		wait_state(ring, SPSCRING_CONSUMER, SPSCRING_DEAD);
 }
 
-/* What the next ends find; and they go on for laps.  0, or the line that failed. */
+/* Claim both ends, check what they find, and move some laps.  Return: 0, or the failed line. */
 static int succeed(int ring, bool consumer_first, struct record_mover *put,
 		   struct record_mover *take, __u64 *found)
 {
@@ -219,10 +218,10 @@ static int succeed(int ring, bool consumer_first, struct record_mover *put,
 	if (consumer_first && end_claim(&in, ring, SPSCRING_PRODUCER))
 		return __LINE__;
 	put->seq = in.p.sequence;
-	/* of a ring that overwrites none may be left: the next one tells how many it missed */
+	/* a ring that overwrites may be empty: the next record shows how many were missed */
 	if (in.p.base.flags == OVERWRITES && *found == first)
 		*found = put->seq;
-	/* all that is not there was dropped, and what is dropped has a number */
+	/* every number without a record belongs to a dropped one */
 	if (put->seq < *found || (!(in.p.base.flags & SPSCRING_CREATE_DROP) && put->seq != *found))
 		bad = __LINE__;
 	else if (in.p.base.pos != out.c.base.pos)
@@ -238,7 +237,7 @@ static int succeed(int ring, bool consumer_first, struct record_mover *put,
 	return bad;
 }
 
-/* How many records end the ring's first lap. */
+/* The number of records in the ring's first lap. */
 static __u64 lap_records(void)
 {
 	const __u64 bytes = sysconf(_SC_PAGESIZE);
@@ -253,7 +252,7 @@ TEST_F(stepped, stores)
 {
 	const struct spscring_create *want = RING(.capacity = CAPACITY, .flags = variant->mode);
 	struct record_mover put = mover(RECORD_PUSH), take = mover(RECORD_COPY_WAYS);
-	/* a batch that takes all of the ring; and some over the end of the data */
+	/* a batch that fills the ring; and some places where a record crosses the data's end */
 	const __u64 lap = lap_records(), places[] = { 3, 15, lap - 17, lap - 13, lap - 9, lap - 5 };
 	__u64 found = 0, last = 0, first = 0;
 	int i, order, bad, ring = spscring_open(want), steps, states = 0;
@@ -276,7 +275,7 @@ TEST_F(stepped, stores)
 				ASSERT_EQ(bad, 0)
 					TH_LOG("%llu before, state %d of %d, order %d: %llu found",
 					       places[place], i, self->n, order, found);
-				/* either claim finds the same, and a store takes nothing away */
+				/* both orders of claims find the same; no store unpublishes a record */
 				ASSERT_TRUE(order ? found == last : !i || found >= last);
 				last = found;
 			}
@@ -286,7 +285,7 @@ TEST_F(stepped, stores)
 				self->seen[steps++] = found;
 		}
 		ASSERT_TRUE(last > first || (variant->full && variant->mode != OVERWRITES));
-		/* of those reserved all or none: in one step */
+		/* a commit publishes all reserved records in one step */
 		if (variant->way == RECORD_MANY)
 			ASSERT_LE(steps, 2);
 	}
@@ -384,7 +383,7 @@ static void kill_producers(struct __test_metadata *_metadata, struct _test_data_
 		got = record_take(m, &self->end.c, RECORD_BATCH);
 	EXPECT_EQ(got, -EPIPE);
 	EXPECT_EQ(m->wrong, 0);
-	/* the last one's are mended by a claim */
+	/* one more claim recovers what the last producer left */
 	ASSERT_GE(claim_end(self->ring, SPSCRING_PRODUCER, 0), 0);
 	info = info_of(self->ring);
 	EXPECT_EQ(info.broken, 0);
@@ -411,7 +410,7 @@ TEST_F(killed, producers)
 		kill_producers(_metadata, self, &rings[i]);
 }
 
-/* In a child: what is peeked is noted, then released. */
+/* In a child: note each record that was peeked, then release it. */
 static void note_until_killed(int ring, struct killed *shared)
 {
 	struct record_mover m = mover(RECORD_CONSUMER_WAYS);
@@ -433,7 +432,7 @@ static void note_until_killed(int ring, struct killed *shared)
 	}
 }
 
-/* Each at least once, the last call's perhaps twice, and never one out of the air. */
+/* Consumers get each record at least once, those of a killed call perhaps twice, and no other. */
 static void kill_consumers(struct __test_metadata *_metadata, struct _test_data_killed *self,
 			   const struct in *in)
 {
@@ -445,7 +444,7 @@ static void kill_consumers(struct __test_metadata *_metadata, struct _test_data_
 	__s64 until;
 
 	ASSERT_TRUE(killed_make(self, in, RECORD_PRODUCER_WAYS));
-	/* nothing of it from the ring before */
+	/* clear the counts of the previous ring */
 	shared->wrong = 0;
 	ASSERT_EQ(madvise(shared, sizeof(*shared), MADV_REMOVE), 0);
 	ASSERT_EQ(end_claim(&self->end, self->ring, SPSCRING_PRODUCER), 0);
@@ -463,7 +462,7 @@ static void kill_consumers(struct __test_metadata *_metadata, struct _test_data_
 		info = info_of(self->ring);
 		ASSERT_EQ(info.broken, 0);
 	}
-	/* what is left */
+	/* pop the remaining records */
 	ASSERT_EQ(spscring_shutdown(self->end.fd, 0), 0);
 	before = self->m.seq;
 	end_free(&self->end);
@@ -491,7 +490,7 @@ TEST_F(killed, consumers)
 	kill_consumers(_metadata, self, &(struct in){ WAITS, 8192 });
 }
 
-/* A producer that overwrites and lives runs on by laps while its consumer is claimed. */
+/* A live producer overwrites whole laps while a claim of the consumer's end runs. */
 TEST_F(killed, claims_beside)
 {
 	struct record_mover *m = &self->m;

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hostile peers of rings of records of any size: impossible words, lengths, cursors,
- * numbers, before an honest end that is a user or the kernel, or claims after a death.
- * What it finds is told by a table for each word; and then all of them at once, at full
- * speed.
+ * Hostile peers of rings of records of variable size write impossible words, lengths, cursors and
+ * sequence numbers.  The victim is an honest user, the kernel, or a claim after a death.  A table
+ * for each word has the expected answers; then the liar writes all words at full speed.
  */
 #include <limits.h>
 
 #include "record.h"
 
-#define CAPACITY	1000		/* of a page: the rest is no one's */
+#define CAPACITY	1000		/* less than a page: the ring never uses the rest */
 #define LONGEST		(CAPACITY - SPSCRING_WORD)
 #define PUB		SPSCRING_WORD_PUBLISHED
 #define DISCARDED	SPSCRING_WORD_DISCARDED
@@ -53,7 +52,7 @@ static bool duel_make(struct duel *d, __u32 mode, __u32 most)
 	return d->ring >= 0 && d->put.buf && d->take.buf;
 }
 
-/* Broken is broken for all: INFO says so, and no end can be claimed. */
+/* The ring is broken for all: INFO reports it, and claims of both ends are refused. */
 static bool is_broken(struct duel *d, __u32 victim, bool kernel)
 {
 	struct record_end *end = victim == SPSCRING_PRODUCER ? &d->in : &d->out;
@@ -83,10 +82,10 @@ struct outcome {
 	__u64 moved;
 };
 
-/* Enough tries for each look that is only made now and then. */
+/* Enough tries to include each check that an end makes only once in SPSCRING_LOOK_EVERY. */
 #define ENOUGH	(3 * SPSCRING_LOOK_EVERY)
 
-/* A user's or the kernel's end goes on until it has no more to do. */
+/* Run a user's or the kernel's end until it has nothing more to do. */
 static struct outcome outcome(struct duel *d, __u32 role, __u32 way, bool kernel)
 {
 	struct spscring_record_run run = {
@@ -143,8 +142,8 @@ FIXTURE_TEARDOWN(hostile)
 }
 
 /*
- * Honest records until both ends are at the same place, in one lap or the other, where
- * the victim, if the kernel's, has yet to begin.
+ * Move honest records until both ends are at the same position, in an even or an odd lap.  A victim
+ * in the kernel has not started yet.
  */
 static bool duel_begin(struct duel *d, __u32 mode, __u32 role, bool kernel, __u64 records,
 		       __u32 most)
@@ -165,18 +164,18 @@ static bool duel_begin(struct duel *d, __u32 mode, __u32 role, bool kernel, __u6
 /* ----------------------------------------- words, before an honest consumer */
 
 /*
- * WAIT	-EAGAIN, and it goes on once the word is right
- * TAKE	one record comes that is as long as the word says
+ * WAIT	-EAGAIN, and the victim continues once the word is right
+ * TAKE	the victim pops one record of the length that the word gives
  * BREAK	-EPIPE, and the ring is broken
  */
 enum verdict { WAIT, TAKE, BREAK };
 
-#define NEXT	(1ULL << 63)	/* stands for the number that is next */
-#define OTHER	(1ULL << 62)	/* for one far ahead */
-#define BEFORE	(1ULL << 61)	/* for the one before */
+#define NEXT	(1ULL << 63)	/* stands for the next sequence number */
+#define OTHER	(1ULL << 62)	/* for a number far ahead */
+#define BEFORE	(1ULL << 61)	/* for the number before the next */
 #define WHICH	(NEXT | OTHER | BEFORE)
 
-/* LAP is of the other lap: the word of a record that was there before. */
+/* LAP means the other lap's bit: the word of a record of the lap before. */
 static const struct word {
 	__u64 word;
 	enum verdict verdict;
@@ -253,7 +252,7 @@ TEST_F(hostile, words)
 		if (words[k].verdict == BREAK)
 			EXPECT_TRUE(is_broken(d, SPSCRING_CONSUMER, variant->kernel));
 		if (!words[k].word) {
-			/* and all is well */
+			/* the ring still works */
 			ASSERT_EQ(record_put(&d->put, &d->in.p, 1), 1);
 			EXPECT_EQ(outcome(d, SPSCRING_CONSUMER, variant->consume,
 					  variant->kernel).moved, 1);
@@ -266,7 +265,7 @@ TEST_F(hostile, words)
 	}
 }
 
-/* What is discarded without end is passed by for a while only, and in each call again. */
+/* A call skips only a limited number of endless discarded records, and the next call as many. */
 TEST_F(hostile, endless_discards)
 {
 	static const __u32 modes[] = { WAITS, OVERWRITES };
@@ -283,7 +282,7 @@ TEST_F(hostile, endless_discards)
 			WRITE_ONCE(*(__u64 *)(at + i), PUB | DISCARDED);
 		out = outcome(d, SPSCRING_CONSUMER, variant->consume, variant->kernel);
 		EXPECT_EQ(out.moved, 0);
-		/* until the lap's end */
+		/* the discarded words end with the lap */
 		EXPECT_TRUE(out.err == -EAGAIN || out.err == -EPIPE);
 		EXPECT_TRUE(info_in_bounds(d->ring));
 		duel_free(d);
@@ -292,12 +291,12 @@ TEST_F(hostile, endless_discards)
 
 /* ------------------------------ where the oldest is, before an honest consumer */
 
-/* From the producer's cursor, if not absolute. */
+/* Relative to the producer's cursor, unless absolute. */
 static const struct lie {
 	__s64 add;
 	bool absolute;
 	int laps;
-	int err;		/* 1: -EAGAIN or -EPIPE, by what it finds there */
+	int err;		/* 1: -EAGAIN or -EPIPE, depending on the bytes there */
 } oldests[] = {
 	{ 0, true, 0, -EAGAIN },
 	{ -8, false, 0, -EAGAIN },
@@ -341,8 +340,8 @@ TEST_F(hostile, oldest)
 /* ----------------------------------------- cursors, before an honest producer */
 
 /*
- * From the producer's cursor in a full ring; @bytes is how many are believed, then
- * -EAGAIN or -EPIPE.
+ * Relative to the producer's cursor in a full ring.  The producer believes @bytes of room, then
+ * gets -EAGAIN or -EPIPE.
  */
 static const struct {
 	bool told;
@@ -372,7 +371,7 @@ static const struct {
 	{ false, -(1LL << 62), 0, -EPIPE },
 };
 
-/* To the last byte, as honest ends would. */
+/* Fill the ring to the last byte, as honest ends would. */
 static bool fill(struct duel *d)
 {
 	while (CAPACITY - (d->in.p.base.pos - d->out.c.base.pos) >= 8) {
@@ -397,7 +396,7 @@ TEST_F(hostile, heads)
 		if (variant->kernel) {
 			end_free(&d->in);
 			ASSERT_TRUE(wait_state(d->ring, SPSCRING_PRODUCER, SPSCRING_DEAD));
-			/* a claim believes an exact cursor that can be, or none */
+			/* a claim believes a possible cursor, and breaks the ring at any other */
 			if (!heads[i].told)
 				continue;
 		}
@@ -418,7 +417,7 @@ TEST_F(hostile, heads)
 	}
 }
 
-/* Who overwrites reads nothing of them. */
+/* A producer that overwrites reads neither head, so no lie affects it. */
 TEST_F(hostile, heads_of_who_overwrites)
 {
 	struct spscring_record_run run;
@@ -445,7 +444,7 @@ TEST_F(hostile, heads_of_who_overwrites)
 
 /* ------------------------------------------------------------------ a storm */
 
-/* A word that is believed, or nearly, of about where the consumer is. */
+/* A word that a consumer near @pos believes, or almost does. */
 static __u64 likely_word(__u64 pos, const struct spscring_geometry *g)
 {
 	const __u32 lengths[] = { 0, 8, 100, LONGEST, LONGEST + 1, 0xffffffff };
@@ -460,7 +459,7 @@ static __u64 likely_word(__u64 pos, const struct spscring_geometry *g)
 	return word | r >> 32 << SPSCRING_WORD_SEQUENCE;
 }
 
-/* A producer that writes all that it may, for some time; then it dies. */
+/* A producer writes lies into all words that it can write for @ms, then dies. */
 static void scribble(struct duel *d, bool wild, int ms)
 {
 	const __s64 until = now_ns() + ms * 1000000LL;
@@ -476,7 +475,7 @@ static void scribble(struct duel *d, bool wild, int ms)
 		for (i = 0; i < 200; i++) {
 			__u64 pos = READ_ONCE(*head), r = random_word();
 
-			/* where it looks now, next, or for the same word again */
+			/* the word that the consumer reads now or next, or the same one again */
 			if (r % 4)
 				pos += r / 4 % 16 * 8;
 			WRITE_ONCE(*(__u64 *)(d->in.p.base.data + pos % d->g.data_bytes),
@@ -492,7 +491,7 @@ static void scribble(struct duel *d, bool wild, int ms)
 	_exit(0);
 }
 
-/* A consumer that writes all that it may. */
+/* A consumer writes lies into all words that it can write. */
 static void scribble_heads(struct duel *d, int ms)
 {
 	const __s64 until = now_ns() + ms * 1000000LL;
@@ -516,8 +515,8 @@ static void scribble_heads(struct duel *d, int ms)
 }
 
 /*
- * The victim has ended; or still pops, and is made to end: words of both laps that a
- * liar left may lead round for ever, a call at a time.  After that many laps they have.
+ * The victim has stopped, or the test stops it after this many laps: the liar may leave words of
+ * both laps that a consumer can follow round the ring for ever, one call after another.
  */
 #define LAPS	8
 
@@ -571,7 +570,7 @@ TEST_F(hostile, storm)
 		EXPECT_EQ(wait_child(attacker), 0);
 		ASSERT_EQ(victim_ends(d, victim, &goes_on), 0);
 		moved += run->mover.moved;
-		/* found out, or outlived, or done */
+		/* the victim found a lie, still popped at the liar's end, or pushed all */
 		EXPECT_TRUE(run->err == -EPIPE || (goes_on && !produces) || (produces && !run->err))
 			TH_LOG("round %d: %d", round, run->err);
 		if (produces && modes[round % 3] == OVERWRITES)
@@ -585,7 +584,7 @@ TEST_F(hostile, storm)
 
 /* ------------------------------------------- claims after the liar's death */
 
-/* Anything, likely or not, in any of the words that a dead end has left. */
+/* Write a likely or a random value into some of the words that a dead end leaves. */
 static void lie(struct duel *d)
 {
 	__u64 *words[] = {
@@ -618,7 +617,7 @@ static void lie(struct duel *d)
 	}
 }
 
-/* Nobody hangs, crashes, or reads beyond: it works, or it is broken. */
+/* After a claim the ring works or is broken; no call hangs, crashes or reads out of bounds. */
 TEST_F(hostile, claims)
 {
 	static const __u32 modes[] = { WAITS, DROPS, OVERWRITES };

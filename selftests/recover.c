@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A claim recovers an end after a death.  These tests write what a dead end could have left, half
- * done or impossible, word by word; killed.c kills for real, and death.c after each store.
+ * A claim recovers an end after a death.  These tests write single words that a dead end could have
+ * left, half done or impossible; killed.c really kills an end, and death.c after each store.
  */
 #include "endpoint.h"
 
 /*
- * A ring of 10 frames, of 7 elements each, after some elements have gone through it.  From then on
- * the producer stores its cursor where nobody sees it, as if it was about to die just before.
+ * A ring of 10 frames, of 7 elements each, after some elements have gone through it.  From there on
+ * the producer stores its cursor in private memory, as if it died just before that store.
  */
 FIXTURE(mend)
 {
 	endpoint_t e;
-	__u64 at;		/* the cursor that can be seen */
+	__u64 at;		/* the cursor in the shared page */
 	__u64 unseen;		/* where the producer stores it instead */
 	struct spscring_geometry g;
 };
@@ -120,7 +120,7 @@ TEST_F(mend, full)
 	mended(_metadata, self, self->at, self->at + CAPACITY);
 }
 
-/* A frame without a tail, before one with a tail: what is behind the gap is not published. */
+/* A frame without a tail before one with a tail: elements after the gap are not published. */
 TEST_F(mend, gap)
 {
 	__u64 at = self->at, frame = at / 7;
@@ -146,7 +146,7 @@ TEST_F(mend, impossible_tails)
 	mended(_metadata, self, at, tail);
 }
 
-/* A tail says that more was published than the ring holds: it is not believed. */
+/* The claim ignores a tail by which the ring holds more than its capacity. */
 TEST_F(mend, beyond_the_capacity)
 {
 	__u64 at = self->at, end = at + CAPACITY;
@@ -232,7 +232,7 @@ TEST_F(mend, cursor_before_the_consumers)
 {
 	__u64 frame;
 
-	/* in a fresh ring the tails, which are 0, allow for a cursor before 0 */
+	/* in a fresh ring a cursor before 0 is possible, because all tails are 0 */
 	if (!self->at)
 		return;
 	for (frame = 0; frame < self->g.frames; frame++)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Elements go through a ring in order, none lost, none twice, every byte right: in one process and
- * between two, for each size, alignment, frame and way to move them.
+ * A ring moves elements in order, without loss, repetition or a wrong byte: in one process and
+ * between two, for each size, alignment, frame size and way to move them.
  */
 #include "mover.h"
 
@@ -110,7 +110,7 @@ static bool odd_pieces(struct movers *m, __u64 capacity, __u64 n)
 	return got == -EAGAIN && out == in && !wrong;
 }
 
-/* Each way to push with each way to pop, in a new ring; returns 0, or the line that failed. */
+/* Each way to push with each way to pop, in a new ring.  Return: 0, or the line that failed. */
 static int all_ways(struct pair *pair, const struct spscring_create *want)
 {
 	int way, other, bad = 0;
@@ -155,7 +155,7 @@ TEST_F(ring, every_size)
 	}
 }
 
-/* Each slot that is reserved has the alignment that was asked for. */
+/* Each reserved slot has the requested alignment. */
 TEST_F(ring, every_alignment)
 {
 	static const __u32 some[] = { 1, 3, 8, 12, 57, 64, 100, 4097 };
@@ -203,7 +203,7 @@ TEST_F(ring, every_frame_size)
 	}
 }
 
-/* A batch of none, one larger than the ring, and those of a size that the compiler knows. */
+/* Empty batches, batches larger than the ring, and batches of a compile-time constant size. */
 TEST_F(ring, batches)
 {
 	__u64 in[300], out[300], seq = 0, n, i;
@@ -291,7 +291,7 @@ static int two_processes(enum way in, enum way out, const struct spscring_create
 
 TEST_F(processes, u64)
 {
-	/* in a small ring each element is a turn from one process to the other, which takes long */
+	/* in a small ring each element needs a switch between the processes, which takes long */
 	__u64 n = messages_of(8, variant->capacity < 64 ? 100000 : ~0ULL);
 
 	EXPECT_EQ(0, two_processes(variant->in, variant->out,
