@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * read() and write() of elements of one size: as many whole ones as there are, or as there is
- * room for, blocking or not; and what the other end's death and bad memory do to a call.
+ * read() and write() of elements: a call moves as many whole elements as there are, or as there is
+ * room for, blocking or not; and how the peer's death or a bad address affects a call.
  */
 #include "rw.h"
 
@@ -12,12 +12,12 @@ TEST_F(rw, through)
 	for (i = 0; i < 100; i += 5) {
 		ASSERT_EQ(5 * SIZE, put(self->in, i, 5));
 		ASSERT_EQ(2 * SIZE, get(self->out, i, 2));
-		/* less than there is room for, where less is there */
+		/* a read returns fewer elements than it asks for if fewer are there */
 		ASSERT_EQ(3 * SIZE, get(self->out, i + 2, 9));
 	}
 }
 
-/* What a mapped end pushes can be read, and what is written a mapped end can pop. */
+/* read() gets the elements that a mapped end pushes, and a mapped end pops those of write(). */
 TEST_F(rw, beside_mapping)
 {
 	struct rec r = rec_of(7), got;
@@ -63,7 +63,7 @@ TEST_F(rw, bad)
 	EXPECT_EQ(SIZE, get(self->out, 5, 1));
 }
 
-/* Where the caller's memory ends within an element, the whole ones before it are moved. */
+/* If the caller's memory ends within an element, the call moves the whole ones before it. */
 TEST_F(rw, half_mapped)
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -82,7 +82,7 @@ TEST_F(rw, half_mapped)
 	munmap(at, 2 * page);
 }
 
-/* A reader gets the rest and then 0, as from a pipe; a writer learns that the reader is over. */
+/* After a shutdown a reader gets the rest and then 0, as from a pipe; a writer gets ESHUTDOWN. */
 TEST_F(rw, ends)
 {
 	ASSERT_EQ(2 * SIZE, put(self->in, 0, 2));
@@ -93,7 +93,7 @@ TEST_F(rw, ends)
 	EXPECT_EQ(-ESHUTDOWN, put(self->in, 2, 1));
 }
 
-/* After the rest a reader learns of the writer's death, and a writer of the reader's. */
+/* After a death a reader gets the rest and then EPIPE, and a writer gets EPIPE. */
 TEST_F(rw, death)
 {
 	ASSERT_EQ(2 * SIZE, put(self->in, 0, 2));
@@ -106,7 +106,7 @@ TEST_F(rw, death)
 	EXPECT_EQ(-EPIPE, put(self->in, 2, 1));
 }
 
-/* Where ends cannot sleep, a call that would have to says so. */
+/* In a BUSY_POLL ring a call that would have to sleep returns an error. */
 TEST(rw_cannot_sleep)
 {
 	int ring, in, out;
@@ -125,7 +125,7 @@ TEST(rw_cannot_sleep)
 	close_ends(&ring, &in, &out);
 }
 
-/* Each of writer and reader sleeps until the other has been there: far more than the ring holds. */
+/* Writer and reader sleep for each other, and move far more elements than the ring holds. */
 TEST_F(rw, blocking)
 {
 	const int n = 50000;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A ring of elements of one size, read and written by system calls.
+ * A ring of elements, which the tests read and write by system calls.
  */
 #ifndef _SPSCRING_SELFTEST_RW_H
 #define _SPSCRING_SELFTEST_RW_H
@@ -10,7 +10,7 @@
 #define SIZE		24	/* of an element */
 #define CAPACITY	16
 
-/* The element, of a number that it tells three times. */
+/* An element: three copies of its number. */
 struct rec {
 	__u64 word[SIZE / 8];
 };
@@ -54,7 +54,7 @@ static inline long put(int fd, __u64 first, int n)
 	return negative_errno(write(fd, recs, n * sizeof(*recs)));
 }
 
-/* Read up to @n elements, which are to be those from @first on: how many bytes, or an error. */
+/* Read up to @n elements and check that they count up from @first.  Return: bytes, or an error. */
 static inline long get(int fd, __u64 first, int n)
 {
 	struct rec recs[CAPACITY + 1];

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A read or write that its own memory holds up: a userfaultfd lets the page fault last.
- * Meanwhile neither the peer nor poll, INFO or a death waits for it.
+ * A read or write that stalls in a page fault of the caller's buffer, which a userfaultfd prolongs.
+ * Meanwhile the peer, poll, INFO and the peer's death do not wait for it.
  */
 #include "held_call.h"
 #include "rw.h"
 #include "rw_record.h"
 
-/* A read that is held up holds up nobody else. */
+/* A stalled read delays no other call. */
 TEST_F(rw, userfault)
 {
 	struct held_call s = { .fd = self->out, .size = SIZE };
@@ -28,7 +28,7 @@ TEST_F(rw, userfault)
 	EXPECT_EQ(SIZE, get(self->out, 1, 1));
 }
 
-/* The same of a record; one that is overwritten meanwhile is replaced by the oldest left. */
+/* The same for a record; if it is overwritten meanwhile, the read returns the oldest left. */
 TEST_F(record, userfault_read)
 {
 	struct held_call s = { .fd = self->out, .size = 1000 };
@@ -58,7 +58,7 @@ TEST_F(record, userfault_read)
 	EXPECT_EQ(n, i);
 }
 
-/* A write that is held up within the record that it has reserved holds up nobody else. */
+/* A write that stalls while it fills a reserved record delays no other call. */
 TEST_F(record, userfault_write)
 {
 	struct held_call s = { .fd = self->in, .size = 1000 };
@@ -84,7 +84,7 @@ TEST_F(record, userfault_write)
 	EXPECT_EQ(0, memcmp(rec, zeros, 1000));
 }
 
-/* Of a write that is killed there, nothing is left. */
+/* A write that is killed there leaves no record. */
 TEST_F(record, killed_write)
 {
 	struct held_call s = { .fd = self->in, .size = 1000 };
@@ -95,7 +95,7 @@ TEST_F(record, killed_write)
 	pid = fork_child();
 	if (!pid)
 		_exit(hold(&s, write_from) ? 1 : pause());
-	/* once it is there, no other call gets at the end */
+	/* once the child's write holds the end, other writes fail before they check the length */
 	while (put_record(self->in, 0, self->most + 1) == -EMSGSIZE)
 		sleep_ms(1);
 	close_fd(&self->in);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * read() and write() of records of any size: one a call, whole or not at all; what a ring that
- * is full does; and a cursor that lies, which a call must survive.
+ * read() and write() of records of variable size: one a call, whole or not at all; the answers of a
+ * full ring; and an impossible cursor, which a call must survive.
  */
 #include <sys/uio.h>
 
@@ -29,7 +29,7 @@ TEST_F(record, one_a_call)
 	EXPECT_EQ(20, get_record(self->out, 1, ROOM));
 }
 
-/* One record overwrites all that were there, however many these were. */
+/* One record can overwrite any number of records. */
 TEST(record_over_all)
 {
 	const size_t size = 8 << 20, length = size - 4096;
@@ -77,16 +77,16 @@ TEST_F(record, pieces)
 		mapped = i & 2;
 		fill(from, i, size);
 		memset(to, 0, sizeof(to));
-		/* both ends mapped, or both by calls: an end is moved by one of them at a time */
+		/* a handle and a call must not both move an end, so map both ends or neither */
 		if (mapped) {
 			ASSERT_EQ(0, spscring_record_pushv(&p, out, 3));
 			ASSERT_EQ(size, spscring_record_popv(&c, in, 3));
 		} else if (!size) {
-			continue;	/* writev() does not ask for no bytes */
+			continue;	/* writev() of no bytes never reaches the module */
 		} else {
 			ASSERT_EQ(size, writev(self->in, out, 3));
 			ASSERT_EQ(size, readv(self->out, in, 3));
-			/* handles go on from where the calls have come */
+			/* new handles continue at the position that the calls have reached */
 			ASSERT_EQ(0, record_map_producer(self->in, &p, NULL));
 			ASSERT_EQ(0, record_map_consumer(self->out, &c, NULL));
 		}
@@ -100,7 +100,7 @@ TEST_F(record, pieces)
 					2));
 }
 
-/* What a mapped end pushes can be read, and what is written a mapped end can pop. */
+/* read() gets the records that a mapped end pushes, and a mapped end pops those of write(). */
 TEST_F(record, beside_mapping)
 {
 	unsigned char rec[ROOM];
@@ -149,7 +149,7 @@ TEST_F(record, refused)
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		void *at = calls[i].at ?: big;
 
-		/* a write that fails may need all the room that there is */
+		/* only a read needs a record; a write needs the whole ring free, to fail by itself */
 		if (calls[i].fd == self->out)
 			ASSERT_EQ(100, put_record(self->in, 0, 100));
 		EXPECT_EQ(calls[i].err,
@@ -166,7 +166,7 @@ TEST_F(record, refused)
 	munmap(big, 1UL << 31);
 }
 
-/* Where the caller's memory ends within a record, none of it is moved and none lost. */
+/* If the caller's memory ends within a record, the call moves nothing and loses nothing. */
 TEST_F(record, half_mapped)
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -176,7 +176,7 @@ TEST_F(record, half_mapped)
 	size_t i;
 
 	ASSERT_NE(MAP_FAILED, at);
-	memset(at, 0xff, page);		/* taken for words of a ring, they would say the most */
+	memset(at, 0xff, page);		/* read as words of a ring these give the largest lengths */
 	ASSERT_EQ(0, mprotect(at + page, page, PROT_NONE));
 	nonblock(self->out);
 	for (i = 0; i < 20 * ARRAY_SIZE(sizes); i++) {
@@ -196,7 +196,7 @@ TEST_F(record, half_mapped)
 	munmap(at, 2 * page);
 }
 
-/* A full ring fails with EAGAIN, drops the record or overwrites the oldest, as it was made. */
+/* By its mode, a full ring fails with EAGAIN, drops the record or overwrites the oldest. */
 TEST_F(record, full)
 {
 	const __u64 fit = variant->capacity / spscring_record_size(variant->align ?: 8, 100);
@@ -206,7 +206,7 @@ TEST_F(record, full)
 	long size;
 
 	if (!self->drops && !self->overwrites)
-		nonblock(self->in);	/* the others never wait */
+		nonblock(self->in);	/* rings that drop or overwrite never wait */
 	nonblock(self->out);
 	for (i = 0; i < n; i++) {
 		long want = i < fit || self->overwrites ? 100 : self->drops ? -ENOBUFS : -EAGAIN;
@@ -255,7 +255,7 @@ TEST_F(record, polled_room)
 	EXPECT_EQ(900, get_record(self->out, i++, ROOM));
 	EXPECT_EQ(POLLOUT, poll_one(self->in, POLLOUT, 0));
 	EXPECT_EQ(self->most - 2000, put_record(self->in, 9, self->most - 2000));
-	/* from then on it tells of any room */
+	/* after that poll reports any room */
 	EXPECT_EQ(900, get_record(self->out, i, ROOM));
 	EXPECT_EQ(POLLOUT, poll_one(self->in, POLLOUT, 0));
 }
@@ -300,7 +300,7 @@ TEST_F(record, death)
 	EXPECT_EQ(-EPIPE, get_record(self->out, 1, ROOM));
 }
 
-/* A write when the reader is gone; where records may be lost, the one that finds no room. */
+/* Write after the reader is gone; in a ring that drops, until the write that finds no room. */
 static long put_unread(int fd, bool drops)
 {
 	long got = put_record(fd, 0, 3000);
@@ -328,8 +328,8 @@ static size_t stream_size(__u64 i)
 }
 
 /*
- * A reader that is late now and then gets each record whole and in order.  Where records may be
- * lost, those that are missing are counted.
+ * A reader that is sometimes late gets each record whole and in order.  In a ring that loses
+ * records the missing ones are counted.
  */
 TEST_F(record, stream)
 {
@@ -367,7 +367,7 @@ TEST_F(record, stream)
 	EXPECT_TRUE(self->drops || next == n);
 }
 
-/* A write of the longest record sleeps until the ring is empty, although it is woken before. */
+/* A write of the longest record sleeps until the ring is empty, also if it is woken earlier. */
 TEST_F(record, longest_waits)
 {
 	pid_t pid;
@@ -404,7 +404,7 @@ TEST(record_cannot_sleep)
 
 /* ---------------------------------------------- an end that lies to the kernel */
 
-/* An end that has written a lie into its own page, and then calls: the ring is broken. */
+/* An end writes an impossible value into its own page, then makes a call: the ring is broken. */
 TEST(record_own_words)
 {
 	const __u32 overwrite = SPSCRING_CREATE_OVERWRITE;
@@ -453,7 +453,7 @@ TEST(record_own_words)
 	}
 }
 
-/* The cursor says that there are records, and there is no word: a read does not search for ever. */
+/* The cursor promises records, but no word is published: a read must not search for ever. */
 TEST_F(record, no_word)
 {
 	struct spscring_record_producer p;

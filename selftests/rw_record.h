@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Rings of records of any size, read and written by system calls: rings that fail, drop or
- * overwrite when they are full.
+ * Rings of records of variable size, which the tests read and write by system calls.  When full, a
+ * ring fails, drops or overwrites.
  */
 #ifndef _SPSCRING_SELFTEST_RW_RECORD_H
 #define _SPSCRING_SELFTEST_RW_RECORD_H
@@ -10,7 +10,7 @@
 
 #define ROOM		8192	/* for any record of these rings */
 
-/* A ring of each answer to a write that finds no room. */
+/* One ring for each answer to a write that finds no room. */
 FIXTURE(record) {
 	int ring, in, out;
 	size_t most;		/* the longest record */
@@ -73,7 +73,7 @@ static inline long put_record(int fd, __u64 i, size_t size)
 	return negative_errno(write(fd, rec, size));
 }
 
-/* Read a record, which is to be number @i: its length, or an error. */
+/* Read a record and check that it is number @i.  Return: its length, or an error. */
 static inline long get_record(int fd, __u64 i, size_t room)
 {
 	unsigned char rec[ROOM + 1] = {};
@@ -84,7 +84,7 @@ static inline long get_record(int fd, __u64 i, size_t room)
 	return size;
 }
 
-/* All that poll says of an fd, now. */
+/* All events that poll reports for an fd at once. */
 static inline long polled(int fd)
 {
 	return poll_one(fd, POLLIN | POLLOUT | POLLRDHUP, 0);

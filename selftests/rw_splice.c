@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * splice() between a ring and a pipe: records keep their boundaries, what does not fit stays
- * where it is, and no page is shared.
+ * splice() between a ring and a pipe: records keep their boundaries, bytes that do not fit stay
+ * where they are, and ring and pipe share no page.
  */
 #include <sys/sendfile.h>
 
@@ -33,7 +33,7 @@ TEST_F(record, splice)
 	close(pipe_fd[1]);
 }
 
-/* A pipe has no boundaries: a splice from it makes one record, of what it has or was asked for. */
+/* A pipe has no boundaries: a splice from it makes one record, of all its bytes up to the limit. */
 TEST_F(record, splice_boundaries)
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -42,7 +42,7 @@ TEST_F(record, splice_boundaries)
 
 	ASSERT_EQ(0, pipe(pipe_fd));
 	ASSERT_EQ(1000, put_record(self->in, 0, 1000));
-	/* a record for which too little was asked stays in the ring */
+	/* a record longer than the requested length stays in the ring */
 	ASSERT_EQ(page, fcntl(pipe_fd[1], F_SETPIPE_SZ, page));
 	EXPECT_EQ(-EMSGSIZE, do_splice(self->out, pipe_fd[1], 999));
 	EXPECT_EQ(1000, get_record(self->out, 0, ROOM));
@@ -62,7 +62,7 @@ TEST_F(record, splice_boundaries)
 	EXPECT_TRUE(is_filled(rec + 1000, 1, 500));
 	nonblock(self->out);
 	EXPECT_EQ(-EAGAIN, do_splice(self->out, pipe_fd[1], ROOM));
-	/* what is more than the ring can hold stays in the pipe */
+	/* bytes that exceed the longest record stay in the pipe */
 	ASSERT_EQ(self->most + 1, put_record(pipe_fd[1], 3, self->most + 1));
 	EXPECT_EQ(-EMSGSIZE, do_splice(pipe_fd[0], self->in, ROOM + 1));
 	EXPECT_EQ(100, do_splice(pipe_fd[0], self->in, 100));
@@ -97,7 +97,7 @@ TEST(splice_more_than_a_pipe)
 	free(rec);
 }
 
-/* Ring and pipe share no page: what is written to one later is not seen in the other. */
+/* Ring and pipe share no page: a later store to one does not appear in the other. */
 TEST_F(record, splice_copies)
 {
 	long page = sysconf(_SC_PAGESIZE), size = 4000;
@@ -127,7 +127,7 @@ TEST_F(record, splice_copies)
 	munmap(user, page);
 }
 
-/* By a pipe into a file, until the stream ends; sendfile() is refused, as from a pipe. */
+/* splice() by a pipe into a file until the stream ends; sendfile() is refused, as from a pipe. */
 TEST_F(record, splice_to_file)
 {
 	int file = memfd_create("rw", MFD_CLOEXEC), pipe_fd[2];
@@ -153,7 +153,7 @@ TEST_F(record, splice_to_file)
 	close(file);
 }
 
-/* Elements of one size: as many whole ones go as there are, or as were asked for. */
+/* splice() moves as many whole elements as there are, up to the requested length. */
 TEST_F(rw, splice)
 {
 	int pipe_fd[2];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the suites share.  Helpers return what the call gave, errors as negative
- * errno, so that a test asserts both by one comparison.
+ * Shared by all suites.  A helper returns the call's result, or a negative errno, which lets a test
+ * assert both by one comparison.
  */
 #ifndef _SPSCRING_SELFTEST_H
 #define _SPSCRING_SELFTEST_H
@@ -23,7 +23,7 @@
 #include "spscring.h"
 #include "kselftest_harness.h"
 
-/* Machines without KVM are a hundred times slower. */
+/* An emulated machine, without KVM, is a hundred times slower. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT	300
 
@@ -60,7 +60,7 @@ static inline int write_text(const char *path, const char *text)
 	return ret < 0 ? ret : 0;
 }
 
-/* -1: not there, or no number. */
+/* Return: the number in the file, or -1 if there is no such file or no number in it. */
 static inline long long read_number(const char *path)
 {
 	long long value = -1;
@@ -73,7 +73,7 @@ static inline long long read_number(const char *path)
 	return value;
 }
 
-/* One of the module's parameters, as it was before the test. */
+/* One of the module's parameters, and its value before the test. */
 struct parameter {
 	const char *name;
 	long long before;
@@ -88,7 +88,7 @@ static inline int parameter_set(const struct parameter *p, long long value)
 	return write_text(path, text);
 }
 
-/* True if it can be written. */
+/* Save a parameter's value.  Return: true if the parameter can be written. */
 static inline bool parameter_keep(struct parameter *p, const char *name)
 {
 	char path[80];
@@ -99,7 +99,7 @@ static inline bool parameter_keep(struct parameter *p, const char *name)
 	return p->name && p->before >= 0;
 }
 
-/* If it was kept. */
+/* Restore the value if parameter_keep() has saved it. */
 static inline int parameter_restore(const struct parameter *p)
 {
 	return p->name ? parameter_set(p, p->before) : 0;
@@ -119,15 +119,15 @@ static inline struct spscring_info info_of(int fd)
 {
 	struct spscring_info info;
 
-	/* a failure is seen as a version that does not exist */
+	/* on failure the caller sees an impossible version */
 	if (spscring_get_info(fd, &info))
 		memset(&info, 0, sizeof(info));
 	return info;
 }
 
 /*
- * Claim by what INFO says that the ring is.  What a claim says that expects another ring is
- * tested by expect.c and endpoint.c.
+ * Claim with the element size that INFO reports.  expect.c and endpoint.c test claims that expect
+ * another ring.
  */
 static inline int claim_end(int ring_fd, __u32 role, __u64 type_tag)
 {
@@ -187,7 +187,7 @@ static inline int record_map_consumer(int fd, struct spscring_record_consumer *c
 	return spscring_record_map_consumer(fd, c, info_of(fd).geometry.type_tag, map);
 }
 
-/* By what the log and the events name a ring; 0 if it cannot be read. */
+/* The id by which the log and the events name a ring; 0 if it cannot be read. */
 static inline unsigned long long ring_id(int fd)
 {
 	unsigned long long id = 0;
@@ -231,13 +231,13 @@ static inline void sleep_ms(unsigned int ms)
 	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000L }, NULL);
 }
 
-/* Until something has not moved for a minute and more, however slow the machine is. */
+/* Patience ends when a value has not changed for more than a minute, on a slow machine as well. */
 struct patience {
 	__u64 seen;
-	unsigned int looks;	/* since it was that */
+	unsigned int looks;	/* polls since the value changed */
 };
 
-/* One look more at what is to move, or to be there; false: it does not. */
+/* Call once a poll of a value that should change.  Return: false once patience has ended. */
 static inline bool patient(struct patience *p, __u64 now)
 {
 	if (p->seen != now) {
@@ -251,7 +251,7 @@ static inline bool patient(struct patience *p, __u64 now)
 	return ++p->looks < 31000;
 }
 
-/* Wait for what must come, however busy the machine is; false if it does not. */
+/* Poll until @there is true.  Return: false if patience ends first. */
 static inline bool within_patience(bool (*there)(const void *), const void *arg)
 {
 	struct patience p = {};
@@ -263,7 +263,7 @@ static inline bool within_patience(bool (*there)(const void *), const void *arg)
 	return false;
 }
 
-/* Pop until there is an answer: the peer's state is looked at now and then. */
+/* Pop until the answer is final: a pop reads the peer's state only once in several tries. */
 static inline int pop_answer(struct spscring_consumer *c, void *rec)
 {
 	int tries, err = -EAGAIN;
@@ -282,7 +282,7 @@ static inline int push_answer(struct spscring_producer *p, const void *rec)
 	return err;
 }
 
-/* An end dies some time after its holder: true once it has that state. */
+/* Wait for the state of an end, which dies some time after its holder.  Return: true if it came. */
 static inline bool wait_state(int fd, __u32 role, __u32 state)
 {
 	struct patience p = {};
@@ -294,7 +294,7 @@ static inline bool wait_state(int fd, __u32 role, __u32 state)
 	return false;
 }
 
-/* Of long runs, SPSCRING_MESSAGES. */
+/* The length of a long run: SPSCRING_MESSAGES. */
 static inline __u64 messages(void)
 {
 	const char *given = getenv("SPSCRING_MESSAGES");
@@ -344,13 +344,13 @@ static inline int load(const char *name, const char *params)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	unload(name);	/* what a test that was killed left */
+	unload(name);	/* a killed test may have left it loaded */
 	err = negative_errno(syscall(SYS_finit_module, fd, params, 0));
 	close(fd);
 	return err;
 }
 
-/* Then the test is skipped. */
+/* Whether the error of load() means that the test should be skipped. */
 static inline bool no_module(int err)
 {
 	return err == -ENOENT || err == -EPERM;
@@ -368,7 +368,7 @@ static inline bool no_module(int err)
 	ASSERT_EQ(0, err_);						\
 } while (0)
 
-/* A child that does not outlive its test; it is to _exit(). */
+/* Fork a child that the kernel kills with its test; it must end by _exit(). */
 static inline pid_t fork_child(void)
 {
 	pid_t pid = fork();
@@ -378,7 +378,7 @@ static inline pid_t fork_child(void)
 	return pid;
 }
 
-/* How a child ended: its exit status, or minus the signal that killed it. */
+/* Wait for a child.  Return: its exit status, or minus the signal that killed it. */
 static inline int wait_child(pid_t pid)
 {
 	int status;
@@ -396,7 +396,7 @@ static inline bool child_is_over(const void *pid)
 		info.si_pid;
 }
 
-/* As wait_child(), but 254 of a child that hangs, and may not even be killed. */
+/* As wait_child(), but return 254 for a child that hangs, even if a kill does not end it. */
 static inline int wait_child_patiently(pid_t pid)
 {
 	if (within_patience(child_is_over, &pid))
@@ -406,8 +406,8 @@ static inline int wait_child_patiently(pid_t pid)
 }
 
 /*
- * Does a byte's read, or write, fault?  In this process: a ring's mapping is not
- * there in a forked child.
+ * Whether a read, or write, of a byte faults.  The test runs in this process, because a forked
+ * child does not inherit a ring's mapping.
  */
 static sigjmp_buf touch_back;
 
@@ -480,7 +480,7 @@ static inline int recv_fd(int socket)
 	return fd;
 }
 
-/* Any, the same in each run. */
+/* A pseudo-random word; the sequence is the same in each run. */
 static inline __u64 random_word(void)
 {
 	static __u64 state = 0x853c49e6748fea9bULL;

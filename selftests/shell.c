@@ -15,7 +15,7 @@ FIXTURE_VARIANT(shell) {
 	bool records;
 };
 
-/* A ring of bytes, as a pipe is; and one in which each write is a record. */
+/* A ring of bytes, like a pipe; and one in which each write is a record. */
 FIXTURE_VARIANT_ADD(shell, bytes) { "record_size=1" };
 FIXTURE_VARIANT_ADD(shell, records) { "record_size=0 flags=8", true };
 
@@ -39,7 +39,7 @@ static int sh(const char *command)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-/* Read @want, which may come in pieces. */
+/* Read pieces and check that they make up @want. */
 static bool got(int fd, const char *want)
 {
 	size_t n = strlen(want), done = 0;
@@ -83,20 +83,20 @@ TEST_F(shell, out_of)
 	ASSERT_EQ(10, write(self->in, "to the end", 10));
 	ASSERT_EQ(0, spscring_shutdown(self->in, 0));
 	EXPECT_EQ(0, sh("[ \"$(dd if=" LOOP_OUT " bs=5 count=1 2>/dev/null)\" = 'by dd' ]"));
-	/* where it cannot seek, dd reads what it is to skip */
+	/* dd cannot seek here, so it reads and discards the bytes of skip= */
 	EXPECT_EQ(0, sh("[ \"$(dd if=" LOOP_OUT " bs=5 skip=1 count=1 2>/dev/null)\" = 67890 ]"));
 	EXPECT_EQ(0, sh("[ \"$(cat " LOOP_OUT ")\" = 'to the end' ]"));
 	EXPECT_EQ(0, sh("text=$(cat <" LOOP_OUT ") && [ -z \"$text\" ]"));
 }
 
-/* bash reads no further than a line, because it finds that it cannot seek back. */
+/* bash finds that it cannot seek back, and therefore reads no further than a line. */
 TEST_F(shell, lines)
 {
 	self->in = open(LOOP_IN, O_WRONLY | O_CLOEXEC);
 	ASSERT_GE(self->in, 0);
 	ASSERT_EQ(13, write(self->in, "one\ntwo\nthree", 13));
 	ASSERT_EQ(0, spscring_shutdown(self->in, 0));
-	/* bash reads byte by byte: too little room for a record, which stays */
+	/* bash reads byte by byte, which is too little room for a record: the record stays */
 	if (variant->records) {
 		EXPECT_EQ(1, sh("bash -c 'read -r a' <" LOOP_OUT " 2>/dev/null"));
 		EXPECT_EQ(0, sh("[ $(cat <" LOOP_OUT " | wc -c) = 13 ]"));

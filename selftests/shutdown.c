@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How an end is over, and what its peer is told: it is shut down, or it dies because nobody
- * has its fd or a mapping of it any more.
+ * An end shuts down, or dies when the last fd and mapping of it go; and the errno that its peer
+ * gets.
  */
 #include "endpoint.h"
 
@@ -17,7 +17,7 @@ TEST_F(endpoint, bad_shutdown)
 	EXPECT_EQ(SPSCRING_HELD, state_of(self->ring, SPSCRING_PRODUCER));
 }
 
-/* The consumer pops all that is left, then learns of it; nobody claims the end any more. */
+/* The consumer pops the rest, then gets ESHUTDOWN; the producer's end cannot be claimed again. */
 TEST_F(endpoint, producer_shuts_down)
 {
 	producer_up(_metadata, self);
@@ -33,7 +33,7 @@ TEST_F(endpoint, producer_shuts_down)
 	EXPECT_EQ(0, spscring_shutdown(self->producer, 0));
 	EXPECT_EQ(1, info_of(self->ring).producer_generation);
 
-	/* that its fd is closed afterwards changes nothing */
+	/* a later close of its fd changes nothing */
 	spscring_unmap(&self->p_map);
 	close_fd(&self->producer);
 	sleep_ms(20);
@@ -43,7 +43,7 @@ TEST_F(endpoint, producer_shuts_down)
 	EXPECT_EQ(0, info_of(self->ring).broken);
 }
 
-/* The producer learns of it; nobody claims the consumer's end any more. */
+/* The producer gets ESHUTDOWN; the consumer's end cannot be claimed again. */
 TEST_F(endpoint, consumer_shuts_down)
 {
 	__u64 v = 0;
@@ -64,7 +64,7 @@ TEST_F(endpoint, consumer_shuts_down)
 	EXPECT_EQ(SPSCRING_SHUT_DOWN, state_of(self->ring, SPSCRING_CONSUMER));
 }
 
-/* An end that has found its peer hostile tells the kernel: nobody claims either end again. */
+/* An end reports a hostile peer to the kernel: neither end can be claimed again. */
 TEST_F(endpoint, shuts_down_broken)
 {
 	producer_up(_metadata, self);
@@ -77,7 +77,7 @@ TEST_F(endpoint, shuts_down_broken)
 
 #define death_t		FIXTURE_VARIANT(death)
 
-/* An end that dies in one way, after its fd and its mapping had an owner each. */
+/* An end whose fd is closed first and whose mapping goes last, or the other way round. */
 FIXTURE(death)
 {
 	endpoint_t e;
@@ -105,7 +105,7 @@ FIXTURE_TEARDOWN(death)
 	endpoint_teardown(_metadata, &self->e, NULL);
 }
 
-/* Claim an end, in this process or another, and have it die in the variant's way. */
+/* Claim an end, in this process or another, and have it die in the way of the variant. */
 static void claim_and_die(struct __test_metadata *_metadata, const death_t *variant,
 			  endpoint_t *e, __u32 role)
 {
@@ -140,7 +140,7 @@ static void claim_and_die(struct __test_metadata *_metadata, const death_t *vari
 	}
 }
 
-/* The consumer pops what a dead producer has left; the next producer goes on behind that. */
+/* The consumer pops the elements of a dead producer; the next producer continues after them. */
 TEST_F(death, producer)
 {
 	endpoint_t *e = &self->e;
@@ -188,7 +188,7 @@ TEST_F(death, consumer)
 	pop_from(_metadata, e, 0, 1);
 }
 
-/* Where nobody has the ring's fd any more, nobody can claim; the death is seen all the same. */
+/* Without a ring fd no process can claim an end, but the peer still learns of a death. */
 TEST_F(endpoint, death_without_a_ring_fd)
 {
 	producer_up(_metadata, self);

@@ -92,7 +92,7 @@ static bool told(int fd, int code)
 	return next_signal(LONG, &got_fd, &got_code) == SIGNAL && got_fd == fd && got_code == code;
 }
 
-/* Each element is told once ... */
+/* Each element causes one signal ... */
 TEST_F(sigio, records)
 {
 	__u64 i, v;
@@ -105,7 +105,7 @@ TEST_F(sigio, records)
 		ASSERT_EQ(0, spscring_pop(&self->c, &v));
 		ASSERT_TRUE(none());
 	}
-	/* ... also one that comes behind others */
+	/* ... also an element that comes after unread ones */
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(0, spscring_push(&self->p, &i));
 		ASSERT_TRUE(told(self->out, POLL_IN));
@@ -145,7 +145,7 @@ TEST_F(sigio, off)
 	ASSERT_EQ(0, spscring_pop(&self->c, &v));
 	ASSERT_EQ(0, spscring_push(&self->p, &v));
 	EXPECT_TRUE(none());
-	/* what is there already is not told, what comes then is */
+	/* O_ASYNC sends no signal for elements already there, only for later ones */
 	ASSERT_EQ(0, set_async(self->out, true));
 	EXPECT_TRUE(none());
 	ASSERT_EQ(0, spscring_push(&self->p, &v));
@@ -156,7 +156,7 @@ TEST_F(sigio, off)
 	EXPECT_TRUE(none());
 }
 
-/* Signals go by the watermark and its timeout, and by a new one at once. */
+/* Signals follow the watermark and its timeout, and a new watermark applies at once. */
 TEST_F(sigio, watermark)
 {
 	__u64 v = 0;
@@ -183,7 +183,7 @@ TEST_F(sigio, watermark)
 	EXPECT_TRUE(told(self->out, POLL_IN));
 }
 
-/* Both ends have watermarks, which together exceed the ring, and only signals tell them. */
+/* The watermarks of both ends together exceed the ring, and only signals wake the ends. */
 TEST_F(sigio, watermarks)
 {
 	__u64 v = 0;
@@ -211,7 +211,7 @@ TEST_F(sigio, ends)
 	ASSERT_EQ(0, spscring_shutdown(self->in, 0));
 	EXPECT_TRUE(told(self->out, POLL_IN));
 	EXPECT_TRUE(none());
-	/* as another thread would */
+	/* as another thread of this process would shut it down */
 	ASSERT_EQ(0, spscring_shutdown(self->out, 0));
 	EXPECT_TRUE(told(self->out, POLL_IN));
 }
@@ -340,7 +340,7 @@ TEST_F_TIMEOUT(signalled, hand_over, 1800)
 	EXPECT_EQ(0, consume_by_signals(out, n, &signals));
 	EXPECT_EQ(0, wait_child(pid));
 	EXPECT_GT(signals, 0);
-	EXPECT_LE(signals, n + 1);	/* one for the peer's death */
+	EXPECT_LE(signals, n + 1);	/* + 1 for the peer's death */
 	close(out);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the suites of sleep share: time, and one look of each poller.
+ * Shared by the suites of sleep: deadlines, and one call of each kind of poller.
  */
 #ifndef _SPSCRING_SELFTEST_SLEEP_H
 #define _SPSCRING_SELFTEST_SLEEP_H
@@ -12,7 +12,7 @@
 #include "selftest.h"
 
 #define NEVER	(-1LL)
-#define LONG	30000	/* ms: no wake-up is as late as this, but a lost one */
+#define LONG	30000	/* ms: only a lost wake-up takes as long as this */
 
 static inline __s64 now_ns(void)
 {
@@ -27,7 +27,7 @@ static inline __s64 in_ms(unsigned int ms)
 	return now_ns() + ms * 1000000LL;
 }
 
-/* What looks once more when its time is up is not to pass for woken. */
+/* A poller checks again at its timeout: turn a success at that time into a lost wake-up. */
 static inline int in_time(int err, __s64 deadline)
 {
 	return now_ns() < deadline ? err : -ETIMEDOUT;
@@ -49,7 +49,7 @@ static inline int epoll_of(int fd, __u32 events)
 	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : epoll;
 }
 
-/* What it tells next; 0 when there is nothing in time. */
+/* The next events of an epoll; 0 if none come in @ms. */
 static inline int epoll_next(int epoll, int ms)
 {
 	struct epoll_event got;
@@ -58,7 +58,7 @@ static inline int epoll_next(int epoll, int ms)
 	return n > 0 ? (int)got.events : negative_errno(n);
 }
 
-/* By a wake-up, or at once, but not by the last look. */
+/* As epoll_next(), but fail if only the check at the timeout found the events. */
 static inline int epoll_in_time(int epoll)
 {
 	__s64 until = in_ms(LONG);
@@ -71,14 +71,14 @@ static inline __u64 least(__u64 a, __u64 b)
 	return a < b ? a : b;
 }
 
-/* The end does not poll before it sleeps: sleep is what is tested. */
+/* The end does not spin before it sleeps, because the test is about sleep. */
 static inline void no_spin(__u32 *spin, __u32 *spin_max)
 {
 	*spin = 0;
 	*spin_max = 0;
 }
 
-/* Push without a look whether the consumer sleeps: nobody kicks it. */
+/* Push without a check of the consumer's event index, hence without a kick. */
 static inline int push_unseen(struct spscring_producer *p, __u64 v)
 {
 	void *slot;

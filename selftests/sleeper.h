@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * An end that sleeps until it can go on by one element, in each way there is, and says so
- * if no wake-up came.  For the suites in which two ends hand over to each other many times.
+ * An end that sleeps until it can move one element, in each way to sleep, and reports a missing
+ * wake-up.  For the suites in which two ends hand over to each other many times.
  *
- * SPSCRING_MESSAGES	how many hand-overs are a thousand times; 10000000 if not given
+ * SPSCRING_MESSAGES	a thousand times the number of hand-overs; 10000000 if not given
  */
 #ifndef _SPSCRING_SELFTEST_SLEEPER_H
 #define _SPSCRING_SELFTEST_SLEEPER_H
@@ -19,15 +19,15 @@ static inline __u64 hand_overs(void)
 	return n < 1000 ? 1000 : n;
 }
 
-/* Where more than these would find nothing that fewer do not. */
+/* The number of hand-overs for tests that find nothing more in longer runs. */
 static inline __u64 some_hand_overs(void)
 {
 	return least(hand_overs(), 100000);
 }
 
 /*
- * Where @quick: the fence bit is cleared as soon as nobody waits, so that nearly each sleep has
- * to interrupt the peer's CPU to set it again.  Else the module's parameters stay as they are.
+ * With @quick the kernel clears the fence bit as soon as no task waits, and nearly each sleep has to
+ * interrupt the peer's CPU to set it again.  Without it the module's parameters stay as they are.
  */
 struct quick {
 	struct parameter quiet, most;
@@ -51,10 +51,10 @@ static inline void quick_end(const struct quick *q)
 
 enum how { BY_WAIT, BY_POLL, BY_EPOLL, BY_EPOLL_EDGE, BY_EVENTFD };
 
-/* After so long, in ms, whoever sleeps says that it has not been woken. */
+/* In ms: a sleeper reports a lost wake-up after this time. */
 static unsigned int patience = LONG;
 
-/* An end, and its way to sleep until it can go on by one element. */
+/* An end, and its way to sleep until it can move one element. */
 struct sleeper {
 	enum how how;
 	int fd, epoll, event;
@@ -127,7 +127,7 @@ static inline int producer_sleep_for_one(struct sleeper *s, struct spscring_prod
 	return err ?: sleeper_sleep(s);
 }
 
-/* Pause now and then, so that the peer falls asleep at any point of what this end does. */
+/* Pause at random: the peer then falls asleep at any point of this end's calls. */
 static inline void dawdle(__u32 *seed)
 {
 	__u32 i, n;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Each kind of fd is a stream, as a pipe is: what a pipe does it does, and what a pipe refuses
- * it refuses by the same errno, or by the one that spscring.h names.
+ * Each kind of fd is a stream like a pipe: it accepts the calls that a pipe accepts, and refuses the
+ * others with the pipe's errno, or with the one that spscring.h names.
  *
  * SPSCRING_KO_DIR	where spscring_loop.ko is
  */
@@ -45,7 +45,7 @@ FIXTURE_TEARDOWN(fds)
 	unload("spscring_loop");
 }
 
-/* While a pipe holds a page of a node's data for its last reader, nobody is the next reader. */
+/* While a pipe still holds a page that the last reader mapped, the node has no next reader. */
 TEST_F(fds, not_for_the_last_reader)
 {
 	struct spscring_geometry g = info_of(self->fd[NODE_OUT]).geometry;
@@ -72,7 +72,7 @@ TEST_F(fds, not_for_the_last_reader)
 static char byte[1];
 static struct iovec iov = { byte, 1 };
 static loff_t zero;
-static int other = -1;		/* a file */
+static int other = -1;		/* the fd of an ordinary file */
 
 static long seek_set(int fd) { return lseek(fd, 5, SEEK_SET); }
 static long seek_back(int fd) { return lseek(fd, -1, SEEK_CUR); }
@@ -118,7 +118,7 @@ static long do_tee(int fd)
 	return ret;
 }
 
-/* What each fd refuses, and whether both ends of a pipe do it by the same errno. */
+/* The calls that each fd refuses, and whether both ends of a pipe return the same errno. */
 static const struct {
 	const char *name;
 	long (*call)(int fd);
@@ -172,7 +172,7 @@ TEST_F(fds, refused)
 	}
 	EXPECT_EQ(0, lseek(other, 0, SEEK_CUR));
 	close_fd(&other);
-	/* none of these calls has moved anything */
+	/* none of these calls has moved a byte */
 	EXPECT_EQ(0, info_of(self->fd[RING]).tail);
 	EXPECT_EQ(0, info_of(self->fd[NODE_IN]).tail);
 }
@@ -194,7 +194,7 @@ TEST_F(fds, vectors)
 	}
 }
 
-/* FIONBIO is O_NONBLOCK, and select tells when there is something to read. */
+/* FIONBIO sets O_NONBLOCK, and select reports when there is something to read. */
 TEST_F(fds, nonblock)
 {
 	struct timeval now = {};
@@ -216,7 +216,7 @@ TEST_F(fds, nonblock)
 	EXPECT_EQ(SIZE, get(self->fd[CONSUMER], 0, SIZE));
 }
 
-/* A producer is not read, a consumer is not written, and what is no end is neither. */
+/* read() of a producer, write() of a consumer, and both of a ring fd are refused. */
 TEST_F(fds, wrong_way)
 {
 	char bytes[SIZE] = {};
@@ -256,7 +256,7 @@ TEST_F(fds, msync)
 	}
 }
 
-/* A node that is opened for reading only can be read and mapped to be read, and no more. */
+/* A node opened O_RDONLY allows read() and a read-only mapping, and nothing else. */
 TEST_F(fds, rights)
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -272,7 +272,7 @@ TEST_F(fds, rights)
 	self->fd[in] = open(LOOP_IN, O_WRONLY | O_CLOEXEC);
 	ASSERT_GE(self->fd[out], 0);
 	ASSERT_GE(self->fd[in], 0);
-	/* an open that was refused was never the end's holder */
+	/* a refused open has never claimed the end */
 	EXPECT_EQ(2, info_of(self->fd[out]).consumer_generation);
 	EXPECT_EQ(2, info_of(self->fd[in]).producer_generation);
 	EXPECT_EQ(-EBUSY, negative_errno(open(LOOP_OUT, O_RDONLY)));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A stream of bytes, each known by its place, written into an fd and read from another.
+ * A stream of bytes, whose values follow from their places, from one fd to another.
  */
 #ifndef _SPSCRING_SELFTEST_STREAM_H
 #define _SPSCRING_SELFTEST_STREAM_H
@@ -11,11 +11,11 @@
 
 #define LOOP_IN		"/dev/spscring-loop-in"
 #define LOOP_OUT	"/dev/spscring-loop-out"
-#define SIZE		24	/* of a record, where all have one size */
+#define SIZE		24	/* of an element */
 #define CAPACITY	16
 #define ROOM		8192	/* for any record of these rings */
 
-/* What FIONREAD says. */
+/* The result of FIONREAD. */
 static inline long readable(int fd)
 {
 	int n = -1;
@@ -23,7 +23,7 @@ static inline long readable(int fd)
 	return ioctl(fd, FIONREAD, &n) ? -errno : n;
 }
 
-/* A byte of the stream, by its place. */
+/* The byte at a place of the stream. */
 static inline unsigned char byte_at(size_t at)
 {
 	return at * 7 + at / 251;
@@ -56,7 +56,7 @@ static inline long put(int fd, size_t at, size_t n)
 	return negative_errno(write(fd, bytes, n));
 }
 
-/* Read up to @room bytes, which are to be those from @at on: how many came, or an error. */
+/* Read up to @room bytes and check that they are those from @at on.  Return: bytes, or an error. */
 static inline long get(int fd, size_t at, size_t room)
 {
 	unsigned char bytes[ROOM];

@@ -168,19 +168,19 @@ TEST_F(trace, life)
 	make_ring(_metadata, self, 64);
 	producer = claim(_metadata, self, SPSCRING_PRODUCER, 1);
 	consumer = claim(_metadata, self, SPSCRING_CONSUMER, 1);
-	/* a user's push is no event, because the kernel does not see it */
+	/* a user's push causes no event, because it does not enter the kernel */
 	ASSERT_EQ(0, spscring_push(&self->p, &v));
 	ASSERT_EQ(0, spscring_push(&self->p, &v));
 	ASSERT_EQ(0, spscring_push(&self->p, &v));
 	ASSERT_EQ(0, pop_answer(&self->c, &v));
 	dies(_metadata, self, producer, SPSCRING_PRODUCER);
 	want(self, "death role=producer generation=1 head=1 tail=3\n");
-	/* what it has left is looked at before the next one has the end */
+	/* the claim recovers the dead end's words before it returns */
 	want(self, "recover head=1 tail=3\n");
 	producer = claim(_metadata, self, SPSCRING_PRODUCER, 2);
 	ASSERT_EQ(0, do_ioctl(producer, SPSCRING_SHUTDOWN, &down));
 	want(self, "shutdown role=producer\n");
-	/* neither a second shutdown is an event, nor the close of an end that is over */
+	/* a second shutdown and the close after a shutdown cause no event */
 	ASSERT_EQ(0, do_ioctl(producer, SPSCRING_SHUTDOWN, &down));
 	spscring_unmap(&self->p_map);
 	close(producer);
@@ -251,7 +251,7 @@ static void want_records(trace_t *self, const char *what, int batch, int n)
 		     first + batch < n ? batch : n - first);
 }
 
-/* Each call of the kernel's end is an event, which says how many elements it moved. */
+/* Each call of the kernel's end is one event with the number of elements that it moved. */
 static void records(struct __test_metadata *_metadata, trace_t *self, int batch)
 {
 	make_ring(_metadata, self, 64);
@@ -276,7 +276,7 @@ TEST_F(trace, records_in_batches)
 	records(_metadata, self, 10);	/* more than a frame holds */
 }
 
-/* True once all is seen, and nothing else. */
+/* Wait until the events are exactly the expected ones.  Return: false if they are not. */
 static bool wait_seen(trace_t *self)
 {
 	struct patience p = {};
@@ -288,7 +288,7 @@ static bool wait_seen(trace_t *self)
 	return true;
 }
 
-/* A full ring is one event, however often a push is tried; a batch says how many went. */
+/* A full ring causes one event for any number of tries; a batch's event has the number pushed. */
 static void fills_up(struct __test_metadata *_metadata, trace_t *self, int batch, int got)
 {
 	__u64 v;
@@ -332,7 +332,7 @@ static bool wait_cursors(trace_t *self, __u64 head, __u64 tail)
 	return false;
 }
 
-/* An end that is at work notices at once that events are switched on, or off. */
+/* A running end notices at once that an event is enabled or disabled. */
 static void pushes_switched(struct __test_metadata *_metadata, trace_t *self, int batch)
 {
 	__u64 v, i;
@@ -348,7 +348,7 @@ static void pushes_switched(struct __test_metadata *_metadata, trace_t *self, in
 	ASSERT_EQ(0, trace_set(self, PUSHES, "1"));
 	for (i = 0; i < 40; i++) {
 		ASSERT_EQ(0, pop_answer(&self->c, &v));
-		/* with room for one, a batch is one */
+		/* there is room for one element, so a batch has one */
 		ASSERT_TRUE(wait_cursors(self, i + 1, i + 41));
 		want(self, "push first=%ju n=1\n", (uintmax_t)i + 40);
 	}

@@ -40,7 +40,7 @@ static int push_one(uring_t *self, __u64 v)
 	return push_answer(&self->p, &v);
 }
 
-/* One submission of a multishot poll tells of edge after edge, each drained by pops. */
+/* One multishot poll completes for each edge, after each of which the test pops all. */
 TEST_F(uring, multishot_poll)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&self->loop);
@@ -52,7 +52,7 @@ TEST_F(uring, multishot_poll)
 	for (i = 0; i < 100; i++) {
 		ASSERT_EQ(0, push_one(self, i));
 		if (i % 3 == 2)
-			continue;	/* two edges are one now and then */
+			continue;	/* two edges sometimes make one completion */
 		/* one completion for each edge, or for two */
 		do {
 			ASSERT_EQ(POLLIN, completion(&self->loop, LONG, &more) & POLLIN);
@@ -114,8 +114,8 @@ TEST_F(uring, over)
 }
 
 /*
- * The first of two writes completes a read that waits, which looks like a signal to the second
- * write.  Returns how many of the three have moved 8 bytes.
+ * The first of two writes completes a waiting read, which looks like a pending signal to the second
+ * write.  Return: how many of the three requests moved 8 bytes.
  */
 static int write_behind_wake(struct io_uring *loop, int in, int out)
 {
@@ -185,7 +185,7 @@ TEST_F(uring_record, read)
 	EXPECT_EQ(8, completion(&self->loop, LONG, NULL));
 	EXPECT_EQ(8, completion(&self->loop, LONG, NULL));
 	EXPECT_EQ(0, memcmp(rec, "a record", 8));
-	/* a record for which there is too little room stays */
+	/* a record longer than the read's buffer stays in the ring */
 	ASSERT_EQ(7, write(self->in, "another", 7));
 	io_uring_prep_read(io_uring_get_sqe(&self->loop), self->out, rec, 6, -1);
 	ASSERT_EQ(1, io_uring_submit(&self->loop));
@@ -198,7 +198,7 @@ TEST_F(uring_record, write_behind_wake)
 	EXPECT_EQ(3, write_behind_wake(&self->loop, self->in, self->out));
 }
 
-/* A write to a full ring waits by poll for room for all of it, where the ring waits at all. */
+/* A write to a full ring waits by poll for room for the whole record, unless the ring loses. */
 TEST_F(uring_record, write)
 {
 	char rec[4088] = {}, more[1000] = {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * WAIT: an end sleeps until there are records, or room, until its peer or the end itself
- * is over, its time is up or a signal comes.
+ * WAIT: an end sleeps until there are elements, or room; until it or its peer shuts down, or the
+ * peer dies; until its deadline; or until a signal.
  */
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -9,7 +9,7 @@
 
 #include "pair.h"
 
-/* An end does not sleep for what is there already, and nobody kicks it. */
+/* An end does not sleep for elements that are already there, and its peer does not kick. */
 TEST_F(pair, ready)
 {
 	ASSERT_EQ(0, push_some(self, 3));
@@ -29,7 +29,7 @@ TEST_F(pair, timeout)
 	EXPECT_EQ(-ETIMEDOUT, spscring_wait_records(&self->c, 1, 1));
 	ASSERT_EQ(0, push_some(self, 64));
 	EXPECT_EQ(-ETIMEDOUT, spscring_wait_room(&self->p, 1, in_ms(5)));
-	/* nobody waits any more, so nobody is kicked */
+	/* after the timeouts no end waits, so no end kicks */
 	ASSERT_EQ(0, pop_some(self, 64));
 	EXPECT_EQ(0, info_of(self->ring).producer_sleep.kicks);
 }
@@ -56,7 +56,7 @@ TEST_F(pair, bad)
 	EXPECT_EQ(-EINVAL, spscring_wait_records(&self->c, 0, NEVER));
 }
 
-/* What NOTIFY is given to signal is an eventfd, and nothing else. */
+/* NOTIFY accepts an eventfd and refuses every other fd. */
 TEST_F(pair, bad_notify)
 {
 	int event = eventfd(0, EFD_CLOEXEC), pipes[2];
@@ -72,10 +72,10 @@ TEST_F(pair, bad_notify)
 	EXPECT_EQ(-EINVAL, spscring_notify(self->out, 1, 0, pipes[0]));
 	EXPECT_EQ(-EPERM, spscring_notify(self->ring, 1, 0, event));
 	EXPECT_EQ(0, spscring_notify(self->out, 1, 0, event));
-	/* what was refused has changed nothing, and what was set is let go of */
+	/* a refused NOTIFY changes nothing, and leaks no reference */
 	EXPECT_EQ(-EINVAL, spscring_notify(self->out, 1, 0, pipes[1]));
 	EXPECT_EQ(0, spscring_notify(self->out, 1, 0, -1));
-	/* an end that is over is told so first */
+	/* after its shutdown an end gets ESHUTDOWN before any other error */
 	ASSERT_EQ(0, spscring_shutdown(self->out, 0));
 	EXPECT_EQ(-ESHUTDOWN, spscring_notify(self->out, 1, 0, event));
 	EXPECT_EQ(-ESHUTDOWN, spscring_notify(self->out, 1, 0, pipes[0]));
@@ -84,7 +84,7 @@ TEST_F(pair, bad_notify)
 	close(pipes[1]);
 }
 
-/* A ring that was made for ends that only poll refuses all that sleeps. */
+/* A BUSY_POLL ring refuses each call that sleeps or arms. */
 TEST(wait_busy_poll)
 {
 	struct spscring_wait want = { .size = sizeof(want), .index = 1 };
@@ -120,14 +120,14 @@ TEST_F(pair, signal)
 	ASSERT_EQ(0, sigaction(SIGALRM, &act, NULL));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &soon, NULL));
 	EXPECT_EQ(-EINTR, spscring_wait_records(&self->c, 1, in_ms(10000)));
-	/* the call is restarted, and its deadline stays the same */
+	/* the kernel restarts the call with the same deadline */
 	act.sa_flags = SA_RESTART;
 	ASSERT_EQ(0, sigaction(SIGALRM, &act, NULL));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &soon, NULL));
 	EXPECT_EQ(-ETIMEDOUT, spscring_wait_records(&self->c, 1, in_ms(60)));
 }
 
-/* INFO writes nothing behind the struct of a caller that knows no counters of sleep. */
+/* INFO writes nothing after the shorter struct of a caller without sleep counters. */
 TEST_F(pair, older_info)
 {
 	const size_t older = __builtin_offsetof(struct spscring_info, producer_sleep);
@@ -229,7 +229,7 @@ TEST_F(pair, killed_waiter)
 	EXPECT_EQ(-ETIMEDOUT, spscring_wait_records(&self->c, 2, in_ms(5)));
 }
 
-/* A tail that lies about a later frame does not keep WAIT in its loop for ever. */
+/* An impossible tail of a later frame does not keep WAIT in its loop for ever. */
 TEST_F(pair, lying_tail)
 {
 	struct spscring_geometry g = info_of(self->ring).geometry;

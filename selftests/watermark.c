@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Watermarks: a ring that is full has reached any watermark, each timeout is that of the record
- * with which it began, and a count that no ring can hold is refused.
+ * Watermarks: a full ring counts as having reached any watermark, a timeout belongs to the record
+ * with which it began, and a count beyond the capacity is refused.
  */
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -58,7 +58,7 @@ FIXTURE_TEARDOWN(full)
 
 static const char record[8192];
 
-/* Push until there is no room: how many, or another negative errno. */
+/* Push until there is no room.  Return: how many, or any other negative errno. */
 static int push_all(struct spscring_record_producer *p, __u32 length)
 {
 	int n, err;
@@ -68,7 +68,7 @@ static int push_all(struct spscring_record_producer *p, __u32 length)
 	return err == -EAGAIN || err == -ENOBUFS ? n : err;
 }
 
-/* Push as long as there is room for one more: how many. */
+/* Push while there is room for one more, without a push that fails.  Return: how many. */
 static int push_what_fits(struct spscring_record_producer *p, __u32 length)
 {
 	int n, err;
@@ -100,7 +100,7 @@ static int pop_all(struct spscring_record_consumer *c, __u32 length)
 
 #define EXPECT_BELOW_MARK()	EXPECT_LT(info_of(self->ring).length, variant->mark)
 
-/* A poller below its watermark is told when a push finds no room, each time. */
+/* Each push that finds no room wakes a poller below its watermark. */
 TEST_F(full, told)
 {
 	int i;
@@ -110,7 +110,7 @@ TEST_F(full, told)
 		ASSERT_GT(push_all(&self->p, variant->length), 0);
 		EXPECT_BELOW_MARK();
 		ASSERT_EQ(EPOLLIN, epoll_in_time(self->epoll));
-		/* level-triggered poll says so until something is popped */
+		/* level-triggered poll stays ready until a record is popped */
 		EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));
 		ASSERT_GT(pop_all(&self->c, variant->length), 0);
 		EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
@@ -208,7 +208,7 @@ static __u64 sleeps(int ring, __u32 role)
 	return role == SPSCRING_PRODUCER ? info.producer_sleep.sleeps : info.consumer_sleep.sleeps;
 }
 
-/* Start it, and return once it sleeps at the end. */
+/* Start the thread, and return once it sleeps at the end. */
 static int start(struct thread *t, int ring, __u32 role, void *(*wait)(void *))
 {
 	__u64 before = sleeps(ring, role);
@@ -230,7 +230,7 @@ TEST_F(full, wait)
 	EXPECT_EQ(0, t.err);
 	EXPECT_BELOW_MARK();
 	EXPECT_EQ(0, spscring_record_wait_records(&self->c, variant->mark, NEVER));
-	/* with nothing there it does not end */
+	/* a WAIT on an empty ring does not end */
 	ASSERT_GT(pop_all(&self->c, variant->length), 0);
 	EXPECT_EQ(-ETIMEDOUT, spscring_record_wait_records(&self->c, variant->mark, 1));
 }
@@ -280,7 +280,7 @@ TEST_F(full, write_sleeps)
 	struct thread t = { .fd = self->in, .n = variant->length };
 
 	if (variant->flags)
-		return;	/* such a write never sleeps */
+		return;	/* a write to such a ring never sleeps */
 	ASSERT_GT(push_what_fits(&self->p, variant->length), 0);
 	ASSERT_EQ(0, epoll_next(self->epoll, 0));
 	ASSERT_EQ(0, start(&t, self->ring, SPSCRING_PRODUCER, write_one));
@@ -290,7 +290,7 @@ TEST_F(full, write_sleeps)
 	EXPECT_EQ(variant->length, t.err);
 }
 
-/* A record that was pushed with NOWAKE is told when the ring is full behind it. */
+/* The consumer is woken for a record pushed with NOWAKE once the next push finds the ring full. */
 TEST(full_nowake)
 {
 	struct spscring_producer p;
@@ -463,7 +463,7 @@ TEST_F(marks, producer_first)
 	EXPECT_EQ(0, poll_one(self->in, POLLOUT, 0));
 	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));
 	EXPECT_EQ(0, spscring_wait_records(&self->c, 10, NEVER));
-	/* until it has room, although it has not looked yet */
+	/* a pop makes room, although the producer has not run since */
 	ASSERT_EQ(0, pop_u64s(&self->c, 1));
 	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));
 	ASSERT_EQ(0, pop_u64s(&self->c, 1));
@@ -527,7 +527,7 @@ TEST_F_TIMEOUT(marks, hand_over, 1800)
 
 /* --------------------------------------------------------- KICK with NOW */
 
-/* A kick with NOW ends a WAIT, too, with what is there. */
+/* A kick with NOW also ends a WAIT, with the elements that are there. */
 TEST_F(marks, now)
 {
 	struct thread t = { .c = &self->c, .n = 10 };
@@ -540,7 +540,7 @@ TEST_F(marks, now)
 	EXPECT_EQ(3, info_of(self->ring).length);
 }
 
-/* A kick with NOW of an empty ring tells nothing, and the next record waits for its watermark. */
+/* A kick with NOW of an empty ring wakes nothing; the next element waits for the watermark. */
 TEST_F(marks, now_of_nothing)
 {
 	ASSERT_EQ(0, do_ioctl(self->in, SPSCRING_KICK, (void *)SPSCRING_KICK_NOW));
@@ -569,8 +569,8 @@ TEST_F(marks, now_of_room)
 #define SOON	200000000LL	/* ns */
 
 /*
- * Wait for a longer timeout, which begins after all of a test's, on the same CPU: once it has
- * expired, they have.
+ * Wait for a timeout that is longer and begins later than all of a test's, on the same CPU: when
+ * it has expired, they have expired too.
  */
 static int until_expired(void)
 {
@@ -614,7 +614,7 @@ TEST_F(marks, replaced_longer)
 	close(epoll);
 }
 
-/* The timeout of a record that is popped does not tell of a later one, which has its own. */
+/* The timeout of a popped element does not report a later one, which has its own timeout. */
 TEST_F(marks, taken)
 {
 	__s64 since;
@@ -647,7 +647,7 @@ TEST_F(marks, taken_before)
 	EXPECT_GE(now_ns() - since, SOON);
 }
 
-/* A poller that sleeps on is told of a later record, which came before the first timeout ... */
+/* A poller that still sleeps is woken for a later element, pushed before the first timeout ... */
 TEST_F(marks, taken_asleep)
 {
 	int epoll = epoll_of(self->out, EPOLLIN | EPOLLET);
@@ -685,7 +685,7 @@ TEST_F(marks, taken_asleep_before)
 
 /* ------------------------------------------------ counts that no ring holds */
 
-/* The library refuses them, and nothing has changed. */
+/* The library refuses counts beyond the capacity, and changes nothing. */
 TEST_F(marks, counts)
 {
 	const __u64 counts[] = { 17, 1ULL << 32, (1ULL << 32) + 5, 1ULL << 62, 1ULL << 63,
@@ -712,7 +712,7 @@ TEST_F(marks, counts)
 	EXPECT_EQ(0, spscring_wait_records(&self->c, 5, NEVER));
 	EXPECT_EQ(0, spscring_wait_room(&self->p, 11, NEVER));
 	EXPECT_EQ(0, info_of(self->ring).broken);
-	/* a broken ring says that it is broken, whatever the count */
+	/* a broken ring returns EPIPE for any count */
 	ASSERT_EQ(-EPIPE, spscring_consumer_broken(&self->c.base));
 	EXPECT_EQ(-EPIPE, spscring_wait_records(&self->c, 1, NEVER));
 	EXPECT_EQ(-EPIPE, spscring_arm_records(&self->c, 1));
