@@ -469,7 +469,7 @@ TEST_F(record, ends)
 			EXPECT_EQ(pop(self->c, 100), how[i].err);
 			EXPECT_EQ(pop(self->c, 100), how[i].err);
 
-			/* the producer learns of its consumer's end once the ring is full, or overwrites */
+			/* the producer of a full ring learns of its consumer's death */
 			ASSERT_EQ(pair_make(self, RING(.capacity = 200, .flags = modes[mode])), 0);
 			ASSERT_EQ(push(self->p, 192), 0);
 			if (!how[i].dies)

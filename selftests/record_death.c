@@ -275,7 +275,7 @@ TEST_F(stepped, stores)
 				ASSERT_EQ(bad, 0)
 					TH_LOG("%llu before, state %d of %d, order %d: %llu found",
 					       places[place], i, self->n, order, found);
-				/* both orders of claims find the same; no store takes a record away */
+				/* both orders of claims agree; no store takes a record away */
 				ASSERT_TRUE(order ? found == last : !i || found >= last);
 				last = found;
 			}

@@ -77,7 +77,7 @@ TEST_F(endpoint, shuts_down_broken)
 
 #define death_t		FIXTURE_VARIANT(death)
 
-/* An end whose fd is closed first and whose mapping goes last, or the other way round. */
+/* An end dies by close, exit or kill; with @mapped the mapping, not the fd, goes last. */
 FIXTURE(death)
 {
 	endpoint_t e;

@@ -26,8 +26,8 @@ static inline __u64 some_hand_overs(void)
 }
 
 /*
- * With @quick the kernel clears the fence bit as soon as no task waits, and nearly each sleep has to
- * interrupt the peer's CPU to set it again.  Without it the module's parameters stay as they are.
+ * With @quick the kernel clears the fence bit as soon as no task waits, and nearly each sleep has
+ * to interrupt the peer's CPU to set it again.  Otherwise the module's parameters stay unchanged.
  */
 struct quick {
 	struct parameter quiet, most;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Each kind of fd is a stream like a pipe: it accepts the calls that a pipe accepts, and refuses the
- * others with the pipe's errno, or with the one that spscring.h names.
+ * Each kind of fd is a stream like a pipe: it accepts the calls that a pipe accepts, and refuses
+ * the others with the pipe's errno, or with the one that spscring.h names.
  *
  * SPSCRING_KO_DIR	where spscring_loop.ko is
  */
