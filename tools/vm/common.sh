@@ -17,8 +17,8 @@ realtime() {
 say() { printf '== %s\n' "$*" >&2; }
 die() { printf 'spscring: %s\n' "$*" >&2; exit 1; }
 
-# slow NAME COMMAND...: run with its output in a log, a sign of life every 15 s, with
-# what the command has said of itself if that is its last line.
+# slow NAME COMMAND...: run COMMAND with its output in a log, and print a sign of life every 15 s,
+# with the log's last line if COMMAND reports its progress there.
 slow() {
 	local name=$1 log=$cache/log/${1// /-}.log start=$SECONDS rc=0
 	shift
@@ -54,8 +54,8 @@ last() {
 	printf '%s\n' "$last"
 }
 
-# verdict NAME STATUS [WHY]: one result of a suite that needs no machine;
-# verdicts: how many there were, as its last line.
+# verdict NAME STATUS [WHY]: count one result of a suite that needs no virtual machine;
+# verdicts: print the counts, as the suite's last line.
 passed=0 failed=0
 verdict() {
 	if [ "$2" -eq 0 ]; then
