@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The adaptive fence for tools/model: what sleep.pml takes for granted.  There a publisher
- * makes the full fence (L), or (N), each time.  Here it makes it only while the word that has
- * the event index says FENCE, and who is about to sleep has the publisher's CPUs interrupted
- * where that was not so before.
+ * The adaptive fence for tools/model, which sleep.pml takes for granted.  In sleep.pml a publisher
+ * makes the full fence (L), or (N), each time.  Here the publisher makes the fence only while the
+ * event index has the fence bit, and a sleeper that sets the bit has the publisher's CPUs
+ * interrupted.
  *
  *	publisher			sleeper, in the kernel
  *	---------			----------------------
@@ -23,11 +23,11 @@
  *
  * Memory: a store buffer for each CPU, by words (PSO, weaker than x86's TSO): tails in order,
  * the word or the note at any time.  A full fence, an interrupt and a migration wait until
- * the CPU's buffer is empty.  Who takes the lock sees what its last holder did.
+ * the CPU's buffer is empty.  A task that takes the lock sees all stores of the last holder.
  *
- * Who finds FENCE set beside another's interrupts in flight sleeps on the other's look for
- * all.  One thing of the protocol is more than is needed, and tools/model has rings that are
- * clean without:
+ * A sleeper may find FENCE set while another's interrupts are in flight.  It then relies on the
+ * check for all waiters that the other makes after them.  The protocol has one redundant rule,
+ * and tools/model has rings that are clean without it:
  *	FENCE_ALONE		"or index reached": whatever can be reached says FENCE
  *
  * Not in it: task states, the index that a kick was for and the rest of sleep.pml; interrupts

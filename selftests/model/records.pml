@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Records of any size for tools/model: the inlines of spscring_record.h and what
- * recover.c does for a dead end, every interleaving of a small ring.  Names are theirs.
+ * Records of variable size for tools/model: every interleaving, in a small ring, of the inlines of
+ * spscring_record.h and the recovery of recover.c, whose names the model uses.
  *
  * Positions count words.  A word of the data knows what it is (a record's word, one
- * of its bytes, or neither yet), so that one taken for another is found; what the bytes
- * say, read as a word, may be anything.  Each access to memory is a step, and memory is
- * sequentially consistent: orderings are the litmus tests'.  A word has its
- * number by NUMBERS; a ring holds as many records at most.
+ * of its bytes, or neither yet), by which the model finds a word of the wrong kind; bytes read as
+ * a word may have any value.  Each access to memory is a step, and memory is sequentially
+ * consistent, because the litmus tests check the orderings.  A word has its sequence number modulo
+ * NUMBERS, and a ring holds at most that many records.
  *
  * D words of data, of which CAP are used; OPS calls of the producer, of at most LEN words a
  * record; AHEAD words are cleared ahead, and STEP more are given up when it overwrites.

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The sleep/wake protocol for tools/model: the ring's inlines of spscring_ring.h
- * and the kernel's wait.c and poll.c, every interleaving of a small ring.  Names and letters
- * are theirs.
+ * The sleep/wake protocol for tools/model: every interleaving, in a small ring, of the inlines of
+ * spscring_ring.h and the kernel's wait.c and poll.c, whose names and letters the model uses.
  *
  * Memory: each process has a store buffer for each word, which drains at any time
  * and in any order (PSO, weaker than x86's TSO), a release after the process's earlier
  * stores; a full fence waits for all of them.  Loads are in order, so acquires, and
  * what a release does for earlier loads, are herd7's to check, not this model's.
- * The full fences (L) and (N) stand here for "FENCE was seen in the word": that who publishes
- * sees it whenever somebody is about to sleep is fence.pml's.
- * What the kernel keeps under the lock, task states and the ends' states are
- * sequentially consistent; who takes the lock sees what its last holder did.
+ * The full fences (L) and (N) are always made here, as if the publisher always saw FENCE in the
+ * word; fence.pml shows that the publisher sees FENCE whenever a task is about to sleep.
+ * Words under the kernel's lock, task states and the ends' states are sequentially consistent; a
+ * task that takes the lock sees all stores of the last holder.
  *
  * tools/model gives the ring and the seeded bug by -D.  An end that sleeps for ever
  * is an invalid end state.  A record is its own index.
