@@ -153,7 +153,7 @@ TEST_F(lockstep, answered)
 		ASSERT_EQ((ssize_t)sizeof(taken), write(self->ask[1], &taken, sizeof(taken)));
 		ASSERT_EQ((ssize_t)sizeof(reply), read(self->answer[0], &reply, sizeof(reply)));
 
-		/* the popped slots are free, and the producer must find them within that many tries */
+		/* the producer must find the popped slots within that many tries */
 		for (end = next + taken, tries = 1; next != end; tries++) {
 			got = variant->push(&self->p, next, end - next);
 			ASSERT_TRUE(got == -EAGAIN || got > 0);
