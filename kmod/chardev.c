@@ -126,10 +126,10 @@ static long ioctl_shutdown(struct endpoint *end, void __user *arg)
 	if (down.flags & SPSCRING_SHUTDOWN_BROKEN)
 		spscring_broken(end->ring, end->role);
 	/* no record after the end of the stream: a write() in progress finishes its record first */
-	ring_over(end->ring, end->role);
+	ring_begin_shutdown(end->ring, end->role);
 	if (mutex_lock_interruptible(&end->io))
 		return -ERESTARTSYS;
-	ring_end(end->ring, end->role, SPSCRING_SHUT_DOWN);
+	ring_close_end(end->ring, end->role, SPSCRING_SHUT_DOWN);
 	mutex_unlock(&end->io);
 	return 0;
 }
@@ -486,7 +486,7 @@ static long ioctl_endpoint(struct spscring *ring, void __user *arg)
 		return err;
 	if (want.flags & ~SPSCRING_ENDPOINT_WAIT || !ring_role_valid(want.role))
 		return -EINVAL;
-	err = ring_expect(ring, want.record_size, want.type_tag);
+	err = ring_check_type(ring, want.element_size, want.type_tag);
 	if (err)
 		return err;
 	return want.flags & SPSCRING_ENDPOINT_WAIT ? endpoint_fd_wait(ring, want.role) :

@@ -15,7 +15,7 @@ static void show_sleep(struct seq_file *m, struct spscring *ring, u32 role, cons
 	u64 needless = count->kicks > count->wakes ? count->kicks - count->wakes : 0;
 	u64 failed, polled;
 
-	ring_tries(ring, role, &failed, &polled);
+	ring_poll_counts(ring, role, &failed, &polled);
 	seq_printf(m, "%s:\t%llu\n", fails, failed);
 	seq_printf(m, "%s-spins:\t%llu\n", roles[role], polled);
 	seq_printf(m, "%s-sleeps:\t%llu\n", roles[role], count->sleeps);
@@ -45,7 +45,7 @@ void fdinfo_show(struct seq_file *m, struct spscring *ring, u32 role)
 	seq_printf(m, "spscring-id:\t%llu\n", ring->id);
 	seq_printf(m, "spscring-name:\t%.*s\n", SPSCRING_NAME_MAX, info.name);
 	seq_printf(m, "spscring-role:\t%s\n", roles[role]);
-	seq_printf(m, "record-size:\t%u\n", info.geometry.record_size);
+	seq_printf(m, "record-size:\t%u\n", info.geometry.element_size);
 	seq_printf(m, "capacity:\t%llu\n", info.geometry.capacity);
 	seq_printf(m, "memory:\t%llu\n", info.geometry.memory);
 	seq_printf(m, "head:\t%llu\n", info.head);

@@ -3,7 +3,7 @@
  * A waiter has its peer's CPUs make a full fence before it sleeps.  The peer then needs no
  * fence of its own at each publish or release.
  *
- * For each end the kernel writes an event index, which carries the fence bit (SPSCRING_FENCE).
+ * For each end the kernel writes an event index, which carries the fence bit (SPSCRING_EVENT_FENCE).
  * While the bit is set, the peer makes a full fence before it compares the index.  A waiter
  * that finds the bit clear sets it, and interrupts the CPUs on which the peer may be between
  * its store and its load of the index.  The bit stays set until no sleep has begun for a
@@ -216,7 +216,7 @@ void fence_unmap(struct ring_end *end, struct mm_struct *mm)
 }
 
 /**
- * spscring_here() - kernel code publishes or releases on another CPU than before
+ * spscring_note_cpu() - kernel code publishes or releases on another CPU than before
  * @ring: the ring
  * @role: the end that publishes or releases
  * @cpu: where the end's handle keeps its CPU; updated
@@ -225,7 +225,7 @@ void fence_unmap(struct ring_end *end, struct mm_struct *mm)
  * event index.  Context: any but a callback of a CPU that is going down, as that CPU takes no
  * more interrupts.
  */
-void spscring_here(struct spscring *ring, int role, u32 *cpu)
+void spscring_note_cpu(struct spscring *ring, int role, u32 *cpu)
 {
 	struct ring_end *end = ring_end_of(ring, role);
 
@@ -236,7 +236,7 @@ void spscring_here(struct spscring *ring, int role, u32 *cpu)
 	/* (W) pairs with (M), (O): a waiter stores the event index, then loads this CPU */
 	smp_mb();
 }
-EXPORT_SYMBOL_GPL(spscring_here);
+EXPORT_SYMBOL_GPL(spscring_note_cpu);
 
 /* The CPUs on which an end's holder may be running, in user space or in the kernel. */
 static void fence_targets(struct ring_end *end, struct cpumask *cpus)
@@ -252,7 +252,7 @@ static void fence_targets(struct ring_end *end, struct cpumask *cpus)
 		else if (w->mms[i].mm)
 			cpumask_copy(cpus, cpu_online_mask);
 	}
-	/* on User Mode Linux kernel code does not call spscring_here(), see spscring_ring.h */
+	/* on User Mode Linux kernel code does not call spscring_note_cpu(), see spscring_ring.h */
 	if (w->more || IS_ENABLED(CONFIG_UML))
 		cpumask_copy(cpus, cpu_online_mask);
 	spin_unlock(&w->lock);
@@ -341,7 +341,7 @@ void fence_idle(struct ring_end *end)
 /* Does anybody wait by an end's event index? */
 static bool fence_is_used(const struct ring_sleep *s)
 {
-	return s->armed || s->asked || s->waiting;
+	return s->poll_index || s->arm_index || s->waiting;
 }
 
 /*
@@ -366,7 +366,7 @@ static u64 fence_try_clear(struct ring_end *end)
 	}
 	f->set = false;
 	end->sleep->count.clears++;
-	WRITE_ONCE(*ring_wants(end->ring, end->role), SPSCRING_NOBODY);
+	WRITE_ONCE(*ring_event(end->ring, end->role), SPSCRING_EVENT_NONE);
 	return 0;
 }
 

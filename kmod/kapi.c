@@ -81,9 +81,9 @@ EXPORT_SYMBOL_GPL(spscring_from_fd);
 void spscring_put(struct spscring *ring, u32 roles)
 {
 	if (roles & SPSCRING_PRODUCER)
-		ring_end_kernel(ring, SPSCRING_PRODUCER, SPSCRING_DEAD);
+		ring_close_kernel_end(ring, SPSCRING_PRODUCER, SPSCRING_DEAD);
 	if (roles & SPSCRING_CONSUMER)
-		ring_end_kernel(ring, SPSCRING_CONSUMER, SPSCRING_DEAD);
+		ring_close_kernel_end(ring, SPSCRING_CONSUMER, SPSCRING_DEAD);
 	ring_put(ring);
 }
 EXPORT_SYMBOL_GPL(spscring_put);
@@ -169,9 +169,9 @@ int ring_record_consumer_handle(struct spscring *ring, struct spscring_record_co
 	return err;
 }
 
-static int claim(struct spscring *ring, u32 role, u32 record_size, u64 type_tag)
+static int claim(struct spscring *ring, u32 role, u32 element_size, u64 type_tag)
 {
-	return ring_expect(ring, record_size, type_tag) ?: ring_claim(ring, role, true);
+	return ring_check_type(ring, element_size, type_tag) ?: ring_claim(ring, role, true);
 }
 
 /* Finish a claim; @err: no handle could be made, as the end's words are impossible. */
@@ -179,7 +179,7 @@ static int claimed(struct spscring *ring, u32 role, int err)
 {
 	if (err) {
 		spscring_broken(ring, 0);
-		ring_end(ring, role, SPSCRING_DEAD);
+		ring_close_end(ring, role, SPSCRING_DEAD);
 	}
 	return err;
 }
@@ -188,7 +188,7 @@ static int claimed(struct spscring *ring, u32 role, int err)
  * spscring_claim_producer() - claim the producer's end
  * @ring: the ring
  * @p: the handle, for the inlines of <linux/spscring_ring.h>; not to be copied
- * @record_size: expected size of an element in bytes: as many are read by each push
+ * @element_size: expected size of an element in bytes: as many are read by each push
  * @type_tag: expected type tag
  *
  * It recovers a dead end first.  That takes seconds for a large ring; a kill of the calling
@@ -198,19 +198,19 @@ static int claimed(struct spscring *ring, u32 role, int err)
  * clear it.  Bytes that are reserved and not written keep what the ring had there before.
  * Context: process, may sleep; a callback of spscring_watch() too.
  *
- * Return: 0; -EPROTOTYPE the ring has another element size or type tag; -EINVAL @record_size
- * is SPSCRING_ANY_SIZE; -EBUSY the end is held, or the pages of its dead holder are pinned;
+ * Return: 0; -EPROTOTYPE the ring has another element size or type tag; -EINVAL @element_size
+ * is SPSCRING_VARIABLE_SIZE; -EBUSY the end is held, or the pages of its dead holder are pinned;
  * -EINTR killed, and the end is as it was; -ESHUTDOWN the end was shut down; -EPIPE the ring
  * is broken.
  */
-int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p, u32 record_size,
+int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p, u32 element_size,
 			    u64 type_tag)
 {
 	int err;
 
-	if (record_size == SPSCRING_ANY_SIZE)
+	if (element_size == SPSCRING_VARIABLE_SIZE)
 		return -EINVAL;
-	err = claim(ring, SPSCRING_PRODUCER, record_size, type_tag);
+	err = claim(ring, SPSCRING_PRODUCER, element_size, type_tag);
 	return err ?: claimed(ring, SPSCRING_PRODUCER, ring_producer_handle(ring, p));
 }
 EXPORT_SYMBOL_GPL(spscring_claim_producer);
@@ -226,7 +226,7 @@ static bool peer_is_user(struct spscring *ring)
  * spscring_claim_consumer() - claim the consumer's end
  * @ring: the ring
  * @c: the handle, for the inlines of <linux/spscring_ring.h>; not to be copied
- * @record_size: expected size of an element in bytes: as many are written by each pop
+ * @element_size: expected size of an element in bytes: as many are written by each pop
  * @type_tag: expected type tag
  *
  * A user can push any bytes.  Check the copy that a pop makes before using it; nobody changes
@@ -236,14 +236,14 @@ static bool peer_is_user(struct spscring *ring)
  *
  * Return: as spscring_claim_producer().
  */
-int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c, u32 record_size,
+int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c, u32 element_size,
 			    u64 type_tag)
 {
 	int err;
 
-	if (record_size == SPSCRING_ANY_SIZE)
+	if (element_size == SPSCRING_VARIABLE_SIZE)
 		return -EINVAL;
-	err = claim(ring, SPSCRING_CONSUMER, record_size, type_tag) ?:
+	err = claim(ring, SPSCRING_CONSUMER, element_size, type_tag) ?:
 		claimed(ring, SPSCRING_CONSUMER, ring_consumer_handle(ring, c));
 	if (!err)
 		c->base.peer_is_user = peer_is_user(ring);
@@ -264,7 +264,7 @@ EXPORT_SYMBOL_GPL(spscring_claim_consumer);
 int spscring_record_claim_producer(struct spscring *ring, struct spscring_record_producer *p,
 				   u64 type_tag)
 {
-	return claim(ring, SPSCRING_PRODUCER, SPSCRING_ANY_SIZE, type_tag) ?:
+	return claim(ring, SPSCRING_PRODUCER, SPSCRING_VARIABLE_SIZE, type_tag) ?:
 		claimed(ring, SPSCRING_PRODUCER, ring_record_producer_handle(ring, p));
 }
 EXPORT_SYMBOL_GPL(spscring_record_claim_producer);
@@ -284,7 +284,7 @@ int spscring_record_claim_consumer(struct spscring *ring, struct spscring_record
 {
 	int err;
 
-	err = claim(ring, SPSCRING_CONSUMER, SPSCRING_ANY_SIZE, type_tag) ?:
+	err = claim(ring, SPSCRING_CONSUMER, SPSCRING_VARIABLE_SIZE, type_tag) ?:
 		claimed(ring, SPSCRING_CONSUMER, ring_record_consumer_handle(ring, c));
 	if (!err)
 		c->base.peer_is_user = peer_is_user(ring);

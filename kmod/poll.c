@@ -15,7 +15,7 @@
 /* The index at which poll says ready: the watermark, or the room for a write that found none. */
 static u64 wait_watermark(struct ring_end *end, u64 cursor)
 {
-	return cursor + max3((u64)end->sleep->records, end->sleep->need, 1ULL);
+	return cursor + max3((u64)end->sleep->watermark, end->sleep->write_bytes, 1ULL);
 }
 
 /*
@@ -35,26 +35,26 @@ bool wait_late(const struct ring_end *end)
  * ring or a kick with NOW does not count, only a further publish or release, or that an end
  * shuts down or dies.
  */
-bool wait_pollers_over(struct ring_end *end)
+bool wait_pollers_done(struct ring_end *end)
 {
 	struct ring_sleep *s = end->sleep;
 
-	if (!s->armed)
+	if (!s->poll_index)
 		return false;
-	return s->less ? wait_over(end, s->armed) :
-		ring_reached(end->ring, end->role, s->armed) || wait_final(end);
+	return s->poll_early ? wait_done(end, s->poll_index) :
+		ring_reached(end->ring, end->role, s->poll_index) || wait_final(end);
 }
 
 /* Set the pollers' index, 0 for none; @less: the poll that arms it was not ready. */
 void wait_arm_at(struct ring_sleep *s, u64 index, bool less)
 {
-	WRITE_ONCE(s->armed, index);
-	WRITE_ONCE(s->less, less);
+	WRITE_ONCE(s->poll_index, index);
+	WRITE_ONCE(s->poll_early, less);
 }
 
 static bool wait_has_timeout(const struct ring_sleep *s)
 {
-	return s->timeout && s->records > 1;
+	return s->timeout && s->watermark > 1;
 }
 
 /* Start the timeout for the first element or record at @cursor, unless it runs already. */
@@ -92,8 +92,8 @@ static void wait_arm_poll(struct ring_end *end, u64 cursor, bool ready)
 		 * still to come.  And keep ->less, as the other poll, which was not ready, also
 		 * waits for its wake-up.
 		 */
-		if (!s->armed || (s64)(seen - s->armed) < 0)
-			wait_arm_at(s, seen + 1, s->less);
+		if (!s->poll_index || (s64)(seen - s->poll_index) < 0)
+			wait_arm_at(s, seen + 1, s->poll_early);
 	} else if (wait_has_timeout(s) && (s64)(seen - cursor) <= 0) {
 		wait_arm_at(s, cursor + 1, true);
 	} else {
@@ -107,14 +107,14 @@ static void wait_arm_poll(struct ring_end *end, u64 cursor, bool ready)
  * The pollers' index is reached.  Return: true to wake them; false if it was the first element
  * or record of a watermark with a timeout, and the rest is armed.
  */
-bool wait_fire(struct ring_end *end, bool now)
+bool wait_wake_pollers(struct ring_end *end, bool now)
 {
 	struct ring_sleep *s = end->sleep;
 	u64 cursor = ring_cursor(end->ring, end->role);
 
 	wait_arm_at(s, 0, false);
 	if (!now && wait_has_timeout(s) &&
-	    !wait_over(end, wait_watermark(end, cursor))) {
+	    !wait_done(end, wait_watermark(end, cursor))) {
 		wait_arm_poll(end, cursor, false);
 		return false;
 	}
@@ -133,7 +133,7 @@ static __poll_t wait_mask(struct ring_end *end, bool ready)
 		ends = atomic_read(&end->ring->broken) ? EPOLLERR : EPOLLHUP;
 		break;
 	}
-	if (READ_ONCE(end->over)) {
+	if (READ_ONCE(end->shutting_down)) {
 		ends |= EPOLLHUP | EPOLLRDHUP;
 		ready = true;
 	}
@@ -147,8 +147,8 @@ static __poll_t wait_mask(struct ring_end *end, bool ready)
 static bool wait_arm_and_look(struct ring_end *end, u64 cursor, u64 mark, bool ready)
 {
 	wait_arm_poll(end, cursor, ready);
-	trace_spscring_arm(end->ring, end->role, end->sleep->armed, ready);
-	wait_tell(end);
+	trace_spscring_arm(end->ring, end->role, end->sleep->poll_index, ready);
+	wait_publish_event(end);
 	/* (M), (O) */
 	smp_mb();
 	return wait_reached(end, mark);
@@ -168,7 +168,7 @@ static __poll_t wait_look(struct ring_end *end)
 	trace_spscring_poll(end->ring, end->role, mark, ready);
 	ready = wait_arm_and_look(end, cursor, mark, ready);
 	/* the first index is reached: start the timeout, and arm the watermark */
-	if (!ready && ring_reached(end->ring, end->role, s->armed))
+	if (!ready && ring_reached(end->ring, end->role, s->poll_index))
 		ready = wait_arm_and_look(end, cursor, mark, false);
 	if (ready)
 		wait_timer_stop(s);
@@ -204,12 +204,12 @@ enum hrtimer_restart wait_timer(struct hrtimer *timer)
 		wait_no_longer(end, &s->late_at);
 	s->timer_at = 0;
 	/* the record that was timed is taken: arm for a later one, whose timeout may have begun */
-	if (s->less && !wait_late(end))
+	if (s->poll_early && !wait_late(end))
 		wait_arm_poll(end, cursor, false);
 	signal = wait_wake_locked(end);
 unlock:
 	spin_unlock_irqrestore(&s->queue.lock, flags);
-	wait_told(end, signal);
+	wait_signalled(end, signal);
 	return HRTIMER_NORESTART;
 }
 
@@ -230,7 +230,7 @@ static __poll_t wait_arm_and_poll(struct ring_end *end, bool polls)
 		if (interrupt)
 			wait_fence(end);
 	} while (interrupt && !mask);
-	wait_told(end, false);
+	wait_signalled(end, false);
 	return mask;
 }
 
@@ -303,9 +303,9 @@ int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *w
 
 	if (ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
 		return -EOPNOTSUPP;
-	if (want->flags || want->records > ring->geometry.capacity || want->eventfd < -1)
+	if (want->flags || want->watermark > ring->geometry.capacity || want->eventfd < -1)
 		return -EINVAL;
-	if (ring_is_over(ring, role))
+	if (ring_shutting_down(ring, role))
 		return -ESHUTDOWN;
 	if (want->eventfd >= 0) {
 		eventfd = eventfd_ctx_fdget(want->eventfd);
@@ -314,37 +314,37 @@ int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *w
 	}
 	spin_lock_irq(&s->queue.lock);
 	swap(s->eventfd, eventfd);
-	s->records = want->records;
+	s->watermark = want->watermark;
 	s->timeout = ns_to_ktime(min_t(u64, want->timeout, KTIME_MAX));
 	s->late_at = 0;
 	WRITE_ONCE(s->now_at, 0);
 	wait_timer_stop(s);
-	if (s->armed) {
+	if (s->poll_index) {
 		/* have the pollers poll again, by the new watermark */
 		wake_up_all_locked(&s->queue);
 		signal = wait_arm_async(end);
 	}
 	spin_unlock_irq(&s->queue.lock);
-	wait_told(end, signal);
+	wait_signalled(end, signal);
 	if (eventfd)
 		eventfd_ctx_put(eventfd);
 	return 0;
 }
 
 /**
- * wait_need() - a write found no room: have poll wait for as much
+ * wait_for_bytes() - a write found no room: have poll wait for as much
  * @end: the producer's end
  * @bytes: poll is not ready with less room; 0: with any room
  *
  * Otherwise a writer that polls would find poll ready and its write refused, in a busy loop.
  */
-void wait_need(struct ring_end *end, u64 bytes)
+void wait_for_bytes(struct ring_end *end, u64 bytes)
 {
 	struct ring_sleep *s = end->sleep;
 
-	if (!s || READ_ONCE(s->need) == bytes)
+	if (!s || READ_ONCE(s->write_bytes) == bytes)
 		return;
 	spin_lock_irq(&s->queue.lock);
-	WRITE_ONCE(s->need, bytes);
+	WRITE_ONCE(s->write_bytes, bytes);
 	spin_unlock_irq(&s->queue.lock);
 }

@@ -9,7 +9,7 @@
 
 #include "ring.h"
 
-bool ring_has(const struct spscring *ring, u32 flag)
+bool ring_has_flag(const struct spscring *ring, u32 flag)
 {
 	return ring->geometry.flags & flag;
 }
@@ -36,7 +36,7 @@ u64 *ring_word(struct spscring *ring, u64 pos)
  */
 
 /* The end's event index in the kernel's control block: a tail for the consumer's, else a head. */
-u64 *ring_wants(struct spscring *ring, u32 role)
+u64 *ring_event(struct spscring *ring, u32 role)
 {
 	struct spscring_kernel_block *kernel = ring->blocks.kernel;
 
@@ -51,8 +51,8 @@ u64 *ring_wants(struct spscring *ring, u32 role)
 u64 ring_frame_published(struct spscring *ring, u64 pos)
 {
 	const struct spscring_geometry *g = &ring->geometry;
-	u64 frame = pos / g->frame_records;
-	u64 end = (frame + 1) * g->frame_records - pos;
+	u64 frame = pos / g->frame_elements;
+	u64 end = (frame + 1) * g->frame_elements - pos;
 	/* (B) pairs with (A) */
 	s64 n = smp_load_acquire(ring_tail(ring, frame)) - pos;
 
@@ -69,7 +69,7 @@ u64 ring_producer_position(struct spscring *ring)
 	/* (H) pairs with (G) */
 	u64 pos = smp_load_acquire(&ring->blocks.producer->cursor);
 
-	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
+	if (ring_has_flag(ring, SPSCRING_CREATE_RECORDS))
 		return pos;
 	return pos + ring_frame_published(ring, pos);
 }
@@ -98,14 +98,14 @@ u64 ring_seen(struct spscring *ring, u32 role, u64 cursor)
 	u64 tail, seen;
 
 	/* a producer that overwrites always finds room */
-	if (role == SPSCRING_PRODUCER && ring_has(ring, SPSCRING_CREATE_OVERWRITE))
+	if (role == SPSCRING_PRODUCER && ring_has_flag(ring, SPSCRING_CREATE_OVERWRITE))
 		return ring_cursor(ring, role) + g->capacity;
 	if (role == SPSCRING_PRODUCER)
 		/* (D) pairs with (C) */
 		return smp_load_acquire(&ring->blocks.consumer->cursor) + g->capacity;
 	seen = ring_producer_position(ring);
 	/* within a batch the tails are ahead of the producer's cursor */
-	tail = ring_has(ring, SPSCRING_CREATE_RECORDS) ? cursor :
+	tail = ring_has_flag(ring, SPSCRING_CREATE_RECORDS) ? cursor :
 		cursor + ring_frame_published(ring, cursor);
 	return (s64)(seen - tail) < 0 ? tail : seen;
 }
@@ -117,18 +117,18 @@ bool ring_reached(struct spscring *ring, u32 role, u64 index)
 
 	if (role == SPSCRING_PRODUCER)
 		return (s64)(ring_seen(ring, role, 0) - index) >= 0;
-	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
+	if (ring_has_flag(ring, SPSCRING_CREATE_RECORDS))
 		/* (H) pairs with (G): only the cursor says how many bytes are published */
 		return (s64)(smp_load_acquire(&ring->blocks.producer->cursor) -
 			     index) >= 0;
-	frame = (index - 1) / ring->geometry.frame_records;
+	frame = (index - 1) / ring->geometry.frame_elements;
 	/* (B) pairs with (A): the tail of the frame that holds the last element before @index */
 	return (s64)(smp_load_acquire(ring_tail(ring, frame)) - index) >= 0;
 }
 
 /*
  * The status of the end's peer: -EAGAIN it can go on; -EPIPE the ring is broken; otherwise as
- * spscring_ended().
+ * spscring_peer_status().
  */
 int ring_peer_ended(struct spscring *ring, u32 role)
 {
@@ -136,7 +136,7 @@ int ring_peer_ended(struct spscring *ring, u32 role)
 
 	if (atomic_read(&ring->broken))
 		return -EPIPE;
-	return spscring_ended(role == SPSCRING_PRODUCER ? &kernel->consumer : &kernel->producer);
+	return spscring_peer_status(role == SPSCRING_PRODUCER ? &kernel->consumer : &kernel->producer);
 }
 
 /* ------------------------------------------------------------- for people */
@@ -144,7 +144,7 @@ int ring_peer_ended(struct spscring *ring, u32 role)
 /* The oldest position that still belongs to the consumer: the producer may not overwrite it. */
 u64 ring_oldest(struct spscring *ring)
 {
-	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE))
+	if (ring_has_flag(ring, SPSCRING_CREATE_OVERWRITE))
 		/* (U) pairs with (T) */
 		return smp_load_acquire(&ring->blocks.producer->oldest);
 	/* (D) pairs with (C) */
@@ -160,7 +160,7 @@ void ring_cursors(struct spscring *ring, u64 *head, u64 *tail)
 }
 
 /* Counters that an end keeps itself: its tries that failed, and its waits that spinning ended. */
-void ring_tries(struct spscring *ring, u32 role, u64 *failed, u64 *polled)
+void ring_poll_counts(struct spscring *ring, u32 role, u64 *failed, u64 *polled)
 {
 	bool produces = role == SPSCRING_PRODUCER;
 	struct spscring_producer_block *p = ring->blocks.producer;
@@ -184,7 +184,7 @@ void ring_info(struct spscring *ring, struct spscring_info *info)
 	memcpy(info->name, ring->name, sizeof(info->name));
 	ring_cursors(ring, &info->head, &info->tail);
 	length = info->tail - info->head;
-	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE)) {
+	if (ring_has_flag(ring, SPSCRING_CREATE_OVERWRITE)) {
 		oldest = ring_oldest(ring);
 		length = min_t(s64, length, info->tail - oldest);
 	}
@@ -216,7 +216,7 @@ static u64 ring_next_length(struct spscring *ring)
 {
 	const struct spscring_geometry *g = &ring->geometry;
 	const u64 bits = SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LAP;
-	bool overwrites = ring_has(ring, SPSCRING_CREATE_OVERWRITE);
+	bool overwrites = ring_has_flag(ring, SPSCRING_CREATE_OVERWRITE);
 	/* (D) pairs with (C) */
 	u64 pos = smp_load_acquire(&ring->blocks.consumer->cursor), word;
 	int looks;
@@ -256,9 +256,9 @@ u64 ring_next_bytes(struct spscring *ring)
 	const struct spscring_geometry *g = &ring->geometry;
 	u64 head;
 
-	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
+	if (ring_has_flag(ring, SPSCRING_CREATE_RECORDS))
 		return ring_next_length(ring);
 	/* (D) pairs with (C) */
 	head = smp_load_acquire(&ring->blocks.consumer->cursor);
-	return min(ring_seen(ring, SPSCRING_CONSUMER, head) - head, g->capacity) * g->record_size;
+	return min(ring_seen(ring, SPSCRING_CONSUMER, head) - head, g->capacity) * g->element_size;
 }

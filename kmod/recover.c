@@ -27,8 +27,8 @@ static int ring_published(struct spscring *ring, u64 *pos, u64 bound)
 	int err = 0;
 
 	while (!err && *pos != bound) {
-		u64 frame = *pos / g->frame_records;
-		u64 end = min((frame + 1) * g->frame_records - *pos, bound - *pos);
+		u64 frame = *pos / g->frame_elements;
+		u64 end = min((frame + 1) * g->frame_elements - *pos, bound - *pos);
 		/* (B) pairs with (A) */
 		u64 n = smp_load_acquire(ring_tail(ring, frame)) - *pos;
 
@@ -85,7 +85,7 @@ static int ring_published_records(struct spscring *ring, u64 *pos, u64 bound, u6
  */
 static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequence)
 {
-	bool records = ring_has(ring, SPSCRING_CREATE_RECORDS);
+	bool records = ring_has_flag(ring, SPSCRING_CREATE_RECORDS);
 	u64 capacity = ring->geometry.capacity;
 	int looks, err;
 
@@ -117,7 +117,7 @@ static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequ
  * record, and no record at the cursor.  The producer stored the sequence numbers before the
  * cursor and before the oldest position.
  */
-static int ring_mend_records(struct spscring *ring)
+static int ring_recover_records(struct spscring *ring)
 {
 	struct spscring_producer_block *block = ring->blocks.producer;
 	u64 sequence = READ_ONCE(block->sequence);
@@ -130,7 +130,7 @@ static int ring_mend_records(struct spscring *ring)
 	/* in a ring that is full to the last byte the word at tail is that of the oldest record */
 	if (tail - head != ring->geometry.data_bytes)
 		WRITE_ONCE(*ring_word(ring, tail), 0);
-	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE)) {
+	if (ring_has_flag(ring, SPSCRING_CREATE_OVERWRITE)) {
 		word = ring_word(ring, head);
 		behind = head == tail ? 0 : (sequence - (*word >> SPSCRING_WORD_SEQUENCE)) &
 			 SPSCRING_WORD_SEQUENCE_MASK;
@@ -143,14 +143,14 @@ static int ring_mend_records(struct spscring *ring)
 }
 
 /* Bring a dead producer's cursor and tails into agreement. */
-static int ring_mend_producer(struct spscring *ring)
+static int ring_recover_producer(struct spscring *ring)
 {
 	const struct spscring_geometry *g = &ring->geometry;
 	u64 head, tail, last, first, frame;
 	int err;
 
-	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
-		return ring_mend_records(ring);
+	if (ring_has_flag(ring, SPSCRING_CREATE_RECORDS))
+		return ring_recover_records(ring);
 	err = ring_positions(ring, &head, &tail, NULL);
 	if (err)
 		return err;
@@ -159,17 +159,17 @@ static int ring_mend_producer(struct spscring *ring)
 	 * last one ends at tail, and the others keep the tail of the lap before: no tail may be
 	 * from a lap to come.
 	 */
-	last = tail / g->frame_records;
+	last = tail / g->frame_elements;
 	first = last < g->frames ? 0 : last - g->frames + 1;
 	for (frame = first; frame < first + g->frames; frame++) {
 		u64 want = 0;
 
 		if (frame < last)
-			want = (frame + 1) * g->frame_records;
-		else if (frame == last && tail != last * g->frame_records)
+			want = (frame + 1) * g->frame_elements;
+		else if (frame == last && tail != last * g->frame_elements)
 			want = tail;
 		else if (frame >= g->frames)
-			want = (frame - g->frames + 1) * g->frame_records;
+			want = (frame - g->frames + 1) * g->frame_elements;
 		if (READ_ONCE(*ring_tail(ring, frame)) != want)
 			/* (A): the elements were stored before */
 			smp_store_release(ring_tail(ring, frame), want);
@@ -187,7 +187,7 @@ static int ring_mend_producer(struct spscring *ring)
  * cursor may be any distance behind: the next pop continues at the oldest record.  A living
  * producer may advance by laps meanwhile, hence a second read as in ring_positions().
  */
-static int ring_mend_late(struct spscring *ring)
+static int ring_recover_late(struct spscring *ring)
 {
 	/* (D) pairs with (C) */
 	u64 head = smp_load_acquire(&ring->blocks.consumer->cursor), tail;
@@ -211,13 +211,13 @@ static int ring_mend_late(struct spscring *ring)
 }
 
 /* A dead consumer's cursor is exact: make the published head agree with it. */
-static int ring_mend_consumer(struct spscring *ring)
+static int ring_recover_consumer(struct spscring *ring)
 {
 	u64 head, tail;
 	int err;
 
-	if (ring_has(ring, SPSCRING_CREATE_OVERWRITE))
-		return ring_mend_late(ring);
+	if (ring_has_flag(ring, SPSCRING_CREATE_OVERWRITE))
+		return ring_recover_late(ring);
 	err = ring_positions(ring, &head, &tail, NULL);
 	if (err)
 		return err;
@@ -241,7 +241,7 @@ int ring_recover(struct spscring *ring, u32 role)
 	err = memmap_pinned(ring, role);
 	if (err)
 		return err;
-	err = role == SPSCRING_PRODUCER ? ring_mend_producer(ring) : ring_mend_consumer(ring);
+	err = role == SPSCRING_PRODUCER ? ring_recover_producer(ring) : ring_recover_consumer(ring);
 	/* role 0: the words contradict each other, and either end may have written the bad one */
 	if (err == -EPIPE)
 		spscring_broken(ring, 0);
@@ -281,7 +281,7 @@ static u64 ring_count_unread(struct spscring *ring, u64 tail)
 
 	if (tail - head > g->capacity)
 		return 0;
-	if (!ring_has(ring, SPSCRING_CREATE_RECORDS))
+	if (!ring_has_flag(ring, SPSCRING_CREATE_RECORDS))
 		return tail - head;
 	return head & (g->stride - 1) ? 0 : ring_count_records(ring, head, tail);
 }
@@ -298,9 +298,9 @@ static void ring_reset_consumer(struct spscring *ring, u64 pos, u64 sequence)
 	u64 lost;
 
 	/* in a ring that overwrites the consumer counts these as overrun */
-	lost = ring_has(ring, SPSCRING_CREATE_OVERWRITE) ? 0 : ring_count_unread(ring, pos);
+	lost = ring_has_flag(ring, SPSCRING_CREATE_OVERWRITE) ? 0 : ring_count_unread(ring, pos);
 	WRITE_ONCE(*drops, *drops + lost);
-	if (ring_has(ring, SPSCRING_CREATE_RECORDS) &&
+	if (ring_has_flag(ring, SPSCRING_CREATE_RECORDS) &&
 	    sequence - READ_ONCE(*next) > SPSCRING_WORD_SEQUENCE_MASK)
 		WRITE_ONCE(*next, sequence - lost);
 }
@@ -310,7 +310,7 @@ static void ring_reset_producer(struct spscring *ring, u64 sequence)
 {
 	u64 *next = &ring->blocks.producer->sequence;
 
-	if (ring_has(ring, SPSCRING_CREATE_RECORDS) &&
+	if (ring_has_flag(ring, SPSCRING_CREATE_RECORDS) &&
 	    READ_ONCE(*next) - sequence > SPSCRING_WORD_SEQUENCE_MASK)
 		WRITE_ONCE(*next, sequence);
 }
@@ -322,7 +322,7 @@ static void ring_reset_producer(struct spscring *ring, u64 sequence)
  */
 static u64 ring_reset_position(struct spscring *ring, u64 pos)
 {
-	if (ring_has(ring, SPSCRING_CREATE_RECORDS) && pos > S64_MAX / 2)
+	if (ring_has_flag(ring, SPSCRING_CREATE_RECORDS) && pos > S64_MAX / 2)
 		return pos % ring->geometry.data_bytes;
 	return pos;
 }
@@ -333,15 +333,15 @@ static int ring_empty(struct spscring *ring, u64 pos)
 	struct spscring_producer_block *producer = ring->blocks.producer;
 	struct spscring_consumer_block *consumer = ring->blocks.consumer;
 
-	if (ring_has(ring, SPSCRING_CREATE_RECORDS))
+	if (ring_has_flag(ring, SPSCRING_CREATE_RECORDS))
 		WRITE_ONCE(*ring_word(ring, pos), 0);
 	else
-		WRITE_ONCE(*ring_tail(ring, pos / ring->geometry.frame_records), pos);
+		WRITE_ONCE(*ring_tail(ring, pos / ring->geometry.frame_elements), pos);
 	WRITE_ONCE(consumer->cursor, pos);
 	WRITE_ONCE(consumer->published_head, pos);
 	WRITE_ONCE(producer->oldest, pos);
 	WRITE_ONCE(producer->cursor, pos);
-	return ring_mend_producer(ring);
+	return ring_recover_producer(ring);
 }
 
 /*

@@ -248,7 +248,7 @@ EXPORT_SYMBOL_GPL(spscring_broken);
 
 /*
  * May an end that was shut down be claimed?  Only if a user shut it down and the driver has set
- * SPSCRING_WATCH_AGAIN; and only once that user has closed it.
+ * SPSCRING_WATCH_REOPEN; and only once that user has closed it.
  *
  * Return: 0; -ESHUTDOWN never; -EBUSY not before its user has closed it.
  */
@@ -260,12 +260,12 @@ int ring_shut_down(const struct ring_end *end)
 }
 
 /**
- * ring_set_again() - set whether an end can be claimed after its user has shut it down
+ * ring_set_reopen() - set whether an end can be claimed after its user has shut it down
  * @ring: the ring
  * @role: which end
  * @again: it can, once that user has closed it
  */
-void ring_set_again(struct spscring *ring, u32 role, bool again)
+void ring_set_reopen(struct spscring *ring, u32 role, bool again)
 {
 	mutex_lock(&ring->lock);
 	ring_end_of(ring, role)->again = again;
@@ -273,19 +273,19 @@ void ring_set_again(struct spscring *ring, u32 role, bool again)
 }
 
 /**
- * ring_expect() - does a ring hold what the claimer of an end expects?
+ * ring_check_type() - does a ring hold what the claimer of an end expects?
  * @ring: the ring
- * @record_size: expected size of an element in bytes, or SPSCRING_ANY_SIZE
+ * @element_size: expected size of an element in bytes, or SPSCRING_VARIABLE_SIZE
  * @type_tag: expected type tag
  *
  * Return: 0, or -EPROTOTYPE.
  */
-int ring_expect(const struct spscring *ring, u32 record_size, u64 type_tag)
+int ring_check_type(const struct spscring *ring, u32 element_size, u64 type_tag)
 {
 	const struct spscring_geometry *g = &ring->geometry;
 
-	/* SPSCRING_ANY_SIZE is 0, as is the geometry's size of records of variable size */
-	return g->record_size == record_size && g->type_tag == type_tag ? 0 : -EPROTOTYPE;
+	/* SPSCRING_VARIABLE_SIZE is 0, as is the geometry's size of records of variable size */
+	return g->element_size == element_size && g->type_tag == type_tag ? 0 : -EPROTOTYPE;
 }
 
 /*
@@ -336,7 +336,7 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 		end->generation++;
 		end->kernel = kernel;
 		end->left = false;
-		WRITE_ONCE(end->over, false);
+		WRITE_ONCE(end->shutting_down, false);
 		ring_set_state(ring, role, SPSCRING_HELD);
 		trace_spscring_endpoint(ring, role, end);
 		mutex_unlock(&ring->lock);
@@ -422,36 +422,36 @@ bool ring_held_by_kernel(struct spscring *ring, u32 role)
 }
 
 /**
- * ring_over() - begin the shutdown of an end
+ * ring_begin_shutdown() - begin the shutdown of an end
  * @ring: the ring
  * @role: which end, held by the caller
  *
  * The first step of a SHUTDOWN: the end's verbs are refused from here on, and those that sleep
- * are woken.  ring_end() publishes the shutdown to the peer, once the verbs that had begun are
+ * are woken.  ring_close_end() publishes the shutdown to the peer, once the verbs that had begun are
  * done.
  */
-void ring_over(struct spscring *ring, u32 role)
+void ring_begin_shutdown(struct spscring *ring, u32 role)
 {
 	struct ring_end *end = ring_end_of(ring, role);
 
-	if (READ_ONCE(end->over))
+	if (READ_ONCE(end->shutting_down))
 		return;
-	WRITE_ONCE(end->over, true);
+	WRITE_ONCE(end->shutting_down, true);
 	wait_wake(end, false);
 }
 
 /**
- * ring_end() - an end shuts down or dies: publish it to the peer
+ * ring_close_end() - an end shuts down or dies: publish it to the peer
  * @ring: the ring
  * @role: which end
  * @state: SPSCRING_SHUT_DOWN or SPSCRING_DEAD
  *
  * An end that has shut down stays so when its holder lets go.  The same holds for one whose
- * shutdown has only begun (ring_over()).
+ * shutdown has only begun (ring_begin_shutdown()).
  *
  * Return: the end's state from here on, until somebody claims it.
  */
-u32 ring_end(struct spscring *ring, u32 role, u32 state)
+u32 ring_close_end(struct spscring *ring, u32 role, u32 state)
 {
 	struct ring_end *end = ring_end_of(ring, role);
 	u64 head, tail;
@@ -459,7 +459,7 @@ u32 ring_end(struct spscring *ring, u32 role, u32 state)
 	u32 is;
 
 	if (state == SPSCRING_SHUT_DOWN)
-		ring_over(ring, role);
+		ring_begin_shutdown(ring, role);
 	mutex_lock(&ring->lock);
 	held = end->state == SPSCRING_HELD;
 	/* the holder lets go, maybe after a shutdown: forget what it armed before the next claim */
@@ -467,7 +467,7 @@ u32 ring_end(struct spscring *ring, u32 role, u32 state)
 		wait_forget(end);
 		end->left = true;
 	}
-	if (end->over)
+	if (end->shutting_down)
 		state = SPSCRING_SHUT_DOWN;
 	if (held) {
 		ring_set_state(ring, role, state);
@@ -486,15 +486,15 @@ u32 ring_end(struct spscring *ring, u32 role, u32 state)
 }
 
 /**
- * ring_end_kernel() - an end that kernel code holds shuts down or dies
+ * ring_close_kernel_end() - an end that kernel code holds shuts down or dies
  * @ring: the ring
  * @role: which end; nothing happens if kernel code does not hold it
  * @state: SPSCRING_SHUT_DOWN or SPSCRING_DEAD
  *
  * Context: process, may sleep.
  */
-void ring_end_kernel(struct spscring *ring, u32 role, u32 state)
+void ring_close_kernel_end(struct spscring *ring, u32 role, u32 state)
 {
 	if (ring_held_by_kernel(ring, role))
-		ring_end(ring, role, state);
+		ring_close_end(ring, role, state);
 }

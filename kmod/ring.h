@@ -37,7 +37,7 @@ enum ring_page {
 	RING_PAGE_DATA,		/* the first of many */
 };
 
-/* The fence bit (SPSCRING_FENCE) of an end's event index, see fence.c. */
+/* The fence bit (SPSCRING_EVENT_FENCE) of an end's event index, see fence.c. */
 struct ring_fence {
 	bool set;			/* the event index has the bit */
 	bool timing;			/* the timer runs */
@@ -68,11 +68,11 @@ struct ring_sleep {
 	struct list_head waiters;	/* struct ring_waiter, of WAIT */
 	/* these four are also read without the lock, see wait_for_room() */
 	u32 waiting;			/* entries of waiters, at most SPSCRING_WAITERS_MAX */
-	u64 armed;			/* index that poll has armed; 0: none */
-	bool less;			/* the poll that armed it was not ready */
-	u64 asked;			/* least index that WAIT_ARM has armed; 0: none */
-	u32 records;			/* the pollers' watermark */
-	u64 need;			/* bytes of a write that found no room; 0: none */
+	u64 poll_index;			/* index that poll has armed; 0: none */
+	bool poll_early;			/* the poll that armed it was not ready */
+	u64 arm_index;			/* least index that WAIT_ARM has armed; 0: none */
+	u32 watermark;			/* the pollers' watermark */
+	u64 write_bytes;			/* bytes of a write that found no room; 0: none */
 	u64 late_at;			/* cursor + 1 at which the timeout expired; 0: none */
 	u64 now_at;			/* cursor + 1 at which a kick with NOW came; 0: none */
 	ktime_t timeout;		/* of the watermark; 0: none */
@@ -93,8 +93,8 @@ struct ring_end {
 	u32 generation;		/* how often it has been claimed */
 	bool kernel;		/* held by kernel code */
 	bool left;		/* the last user has closed it */
-	bool again;		/* SPSCRING_WATCH_AGAIN */
-	bool over;		/* the holder has asked for SHUTDOWN: its verbs are refused */
+	bool again;		/* SPSCRING_WATCH_REOPEN */
+	bool shutting_down;		/* the holder has asked for SHUTDOWN: its verbs are refused */
 	u32 role;
 	struct spscring *ring;
 	const struct spscring_watch *watch;	/* under watch_lock */
@@ -157,9 +157,9 @@ static inline bool ring_role_valid(u32 role)
 }
 
 /* Has this end's holder asked for SHUTDOWN?  Each verb checks it before it moves a record. */
-static inline bool ring_is_over(const struct spscring *ring, u32 role)
+static inline bool ring_shutting_down(const struct spscring *ring, u32 role)
 {
-	return READ_ONCE((role == SPSCRING_PRODUCER ? &ring->producer : &ring->consumer)->over);
+	return READ_ONCE((role == SPSCRING_PRODUCER ? &ring->producer : &ring->consumer)->shutting_down);
 }
 
 /*
@@ -187,20 +187,20 @@ struct spscring *ring_create(const struct spscring_create *want, enum ring_owner
 struct spscring *ring_get(struct spscring *ring);
 void ring_put(struct spscring *ring);
 
-int ring_expect(const struct spscring *ring, u32 record_size, u64 type_tag);
+int ring_check_type(const struct spscring *ring, u32 element_size, u64 type_tag);
 int ring_claim(struct spscring *ring, u32 role, bool kernel);
 int ring_wait_end(struct spscring *ring, u32 role, long *pause);
 __poll_t ring_ends_mask(struct spscring *ring);
 bool ring_held_by_kernel(struct spscring *ring, u32 role);
-void ring_over(struct spscring *ring, u32 role);
-u32 ring_end(struct spscring *ring, u32 role, u32 state);
-void ring_end_kernel(struct spscring *ring, u32 role, u32 state);
-void ring_set_again(struct spscring *ring, u32 role, bool again);
+void ring_begin_shutdown(struct spscring *ring, u32 role);
+u32 ring_close_end(struct spscring *ring, u32 role, u32 state);
+void ring_close_kernel_end(struct spscring *ring, u32 role, u32 state);
+void ring_set_reopen(struct spscring *ring, u32 role, bool again);
 struct ring_end *ring_end_of(struct spscring *ring, u32 role);
 int ring_shut_down(const struct ring_end *end);
 
 /* position.c: the positions of the ends */
-bool ring_has(const struct spscring *ring, u32 flag);
+bool ring_has_flag(const struct spscring *ring, u32 flag);
 u64 *ring_tail(struct spscring *ring, u64 frame);
 u64 ring_frame_published(struct spscring *ring, u64 pos);
 u64 ring_producer_position(struct spscring *ring);
@@ -209,9 +209,9 @@ u64 ring_oldest(struct spscring *ring);
 void ring_cursors(struct spscring *ring, u64 *head, u64 *tail);
 u64 ring_next_bytes(struct spscring *ring);
 void ring_info(struct spscring *ring, struct spscring_info *info);
-u64 *ring_wants(struct spscring *ring, u32 role);
+u64 *ring_event(struct spscring *ring, u32 role);
 u64 ring_cursor(struct spscring *ring, u32 role);
-void ring_tries(struct spscring *ring, u32 role, u64 *failed, u64 *polled);
+void ring_poll_counts(struct spscring *ring, u32 role, u64 *failed, u64 *polled);
 u64 ring_full_at(struct spscring *ring);
 u64 ring_seen(struct spscring *ring, u32 role, u64 cursor);
 bool ring_reached(struct spscring *ring, u32 role, u64 index);
@@ -236,7 +236,7 @@ void wait_count(struct ring_end *end, struct spscring_sleep_counters *count);
 __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table);
 int wait_fasync(struct spscring *ring, u32 role, int fd, struct file *file, int on);
 int wait_notify(struct spscring *ring, u32 role, const struct spscring_notify *want);
-void wait_need(struct ring_end *end, u64 bytes);
+void wait_for_bytes(struct ring_end *end, u64 bytes);
 
 /* fence.c: the fence bit, and the interrupts that stand in for the peer's fences */
 void fence_init(void);

@@ -59,17 +59,17 @@ static int rw_wait(struct spscring *ring, u32 role, u64 index, bool nonblock)
  * process may have mapped nothing, and fence_interrupt() would not find its CPU.  For the
  * same reason the handle need not note its CPU.
  */
-static const u64 rw_fence = SPSCRING_FENCE;
+static const u64 rw_fence = SPSCRING_EVENT_FENCE;
 
 static void rw_producer_fences(struct spscring_producer_base *p)
 {
-	p->wants = &rw_fence;
+	p->event = &rw_fence;
 	p->cpu = raw_smp_processor_id();
 }
 
 static void rw_consumer_fences(struct spscring_consumer_base *c)
 {
-	c->wants = &rw_fence;
+	c->event = &rw_fence;
 	c->cpu = raw_smp_processor_id();
 }
 
@@ -105,9 +105,9 @@ static int rw_producer(struct spscring *ring, struct spscring_record_producer *p
 }
 
 /* Check before each element or record: none moves once the end's shutdown has begun. */
-static int rw_over(struct spscring *ring, u32 role)
+static int rw_shutting_down(struct spscring *ring, u32 role)
 {
-	return ring_is_over(ring, role) ? -ESHUTDOWN : 0;
+	return ring_shutting_down(ring, role) ? -ESHUTDOWN : 0;
 }
 
 /*
@@ -119,7 +119,7 @@ static int rw_refused(struct spscring *ring)
 	const u32 lossy = SPSCRING_CREATE_OVERWRITE | SPSCRING_CREATE_DROP;
 	int ended = ring_peer_ended(ring, SPSCRING_PRODUCER);
 
-	if (rw_over(ring, SPSCRING_PRODUCER))
+	if (rw_shutting_down(ring, SPSCRING_PRODUCER))
 		return -ESHUTDOWN;
 	if (ring->geometry.flags & lossy && !atomic_read(&ring->broken))
 		return 0;
@@ -164,7 +164,7 @@ static int rw_push(struct spscring_producer *p, struct iov_iter *from, size_t si
 
 static ssize_t rw_read_frames(struct spscring *ring, struct iov_iter *to, bool nonblock)
 {
-	size_t size = ring->geometry.record_size, done = 0;
+	size_t size = ring->geometry.element_size, done = 0;
 	struct spscring_consumer c;
 	int err;
 
@@ -173,7 +173,7 @@ static ssize_t rw_read_frames(struct spscring *ring, struct iov_iter *to, bool n
 	err = ring_consumer_handle(ring, &c);
 	rw_consumer_fences(&c.base);
 	while (!err && iov_iter_count(to) >= size) {
-		err = rw_over(ring, SPSCRING_CONSUMER) ?: rw_pop(&c, to, size);
+		err = rw_shutting_down(ring, SPSCRING_CONSUMER) ?: rw_pop(&c, to, size);
 		if (!err)
 			done += size;
 		else if (err == -EAGAIN && !done)
@@ -190,7 +190,7 @@ static ssize_t rw_read_record(struct spscring *ring, struct iov_iter *to, bool n
 	long ret;
 
 	do {
-		ret = rw_over(ring, SPSCRING_CONSUMER) ?: rw_consumer(ring, &c) ?:
+		ret = rw_shutting_down(ring, SPSCRING_CONSUMER) ?: rw_consumer(ring, &c) ?:
 			spscring_record_pop_iter(&c, to);
 		if (ret != -EAGAIN && (ret != -EBUSY || nonblock))
 			return ret;
@@ -237,12 +237,12 @@ ssize_t rw_read(struct spscring *ring, struct mutex *lock, struct kiocb *iocb, s
 	else
 		ret = rw_read_frames(ring, to, nonblock);
 	mutex_unlock(lock);
-	return ret == -ESHUTDOWN && !ring_is_over(ring, SPSCRING_CONSUMER) ? 0 : ret;
+	return ret == -ESHUTDOWN && !ring_shutting_down(ring, SPSCRING_CONSUMER) ? 0 : ret;
 }
 
 static ssize_t rw_write_frames(struct spscring *ring, struct iov_iter *from, bool nonblock)
 {
-	size_t size = ring->geometry.record_size, done = 0;
+	size_t size = ring->geometry.element_size, done = 0;
 	struct spscring_producer p;
 	int err;
 
@@ -280,8 +280,8 @@ static int rw_overwrite(struct spscring_record_producer *p, u64 size, bool nonbl
 
 	if (!(b->flags & SPSCRING_CREATE_OVERWRITE) || size > b->capacity)
 		return 0;
-	while (!err && (s64)(b->limit + RW_OVERWRITE - end) < 0)
-		err = spscring_record_overwrite(p, b->limit + RW_OVERWRITE) ?:
+	while (!err && (s64)(b->cached_limit + RW_OVERWRITE - end) < 0)
+		err = spscring_record_overwrite(p, b->cached_limit + RW_OVERWRITE) ?:
 			rw_breathe(nonblock);
 	return err;
 }
@@ -302,7 +302,7 @@ static ssize_t rw_write_record(struct spscring *ring, struct iov_iter *from, boo
 		err = rw_refused(ring) ?: rw_producer(ring, &p) ?:
 			rw_overwrite(&p, size, nonblock) ?:
 			spscring_record_push_iter(&p, from, length);
-		wait_need(end, err == -EAGAIN ? size : 0);
+		wait_for_bytes(end, err == -EAGAIN ? size : 0);
 		if (!err)
 			return length;
 		if (err == -EAGAIN)

@@ -40,7 +40,7 @@ struct spscring *spscring_from_fd(int fd);
 void spscring_put(struct spscring *ring, u32 roles);
 void spscring_destroy(struct spscring *ring);
 
-#define SPSCRING_WATCH_AGAIN	(1U << 0)	/* others may claim the end after a shutdown */
+#define SPSCRING_WATCH_REOPEN	(1U << 0)	/* others may claim the end after a shutdown */
 
 /**
  * struct spscring_watch - callbacks for the users of an end.
@@ -59,7 +59,7 @@ void spscring_destroy(struct spscring *ring);
  * A user may shut an end down, die, or write impossible words.  Unless the driver prevents it,
  * that concerns all users after this one:
  *
- *	shutdown	Final for the end.  With SPSCRING_WATCH_AGAIN both ends find SHUT_DOWN
+ *	shutdown	Final for the end.  With SPSCRING_WATCH_REOPEN both ends find SHUT_DOWN
  *			only until the user has closed; a claim fails with EBUSY before that.
  *			Then another user can claim the end, and continues at its position,
  *			as after a death.
@@ -93,14 +93,14 @@ struct spscring_watch {
 int spscring_watch(struct spscring *ring, u32 role, const struct spscring_watch *watch);
 void spscring_unwatch(struct spscring *ring, u32 role);
 
-int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p, u32 record_size,
+int spscring_claim_producer(struct spscring *ring, struct spscring_producer *p, u32 element_size,
 			    u64 type_tag);
-int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c, u32 record_size,
+int spscring_claim_consumer(struct spscring *ring, struct spscring_consumer *c, u32 element_size,
 			    u64 type_tag);
 int spscring_reset_producer(struct spscring_producer *p);
 int spscring_reset_consumer(struct spscring_consumer *c);
 int spscring_wait_room(struct spscring_producer *p, u64 n, s64 deadline);
-int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline);
+int spscring_wait_elements(struct spscring_consumer *c, u64 n, s64 deadline);
 void spscring_shutdown_producer(struct spscring_producer *p);
 void spscring_shutdown_consumer(struct spscring_consumer *c);
 
@@ -111,7 +111,7 @@ int spscring_record_claim_consumer(struct spscring *ring, struct spscring_record
 int spscring_record_reset_producer(struct spscring_record_producer *p);
 int spscring_record_reset_consumer(struct spscring_record_consumer *c);
 int spscring_record_wait_room(struct spscring_record_producer *p, u64 bytes, s64 deadline);
-int spscring_record_wait_records(struct spscring_record_consumer *c, u64 bytes, s64 deadline);
+int spscring_record_wait_bytes(struct spscring_record_consumer *c, u64 bytes, s64 deadline);
 int spscring_record_push_iter(struct spscring_record_producer *p, struct iov_iter *from,
 			      size_t length);
 long spscring_record_pop_iter(struct spscring_record_consumer *c, struct iov_iter *to);

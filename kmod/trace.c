@@ -57,22 +57,22 @@ long spscring_trace_push_n(struct spscring_producer *p, u32 n)
 
 	if (!n)
 		return 0;
-	if (b->pos == b->limit) {
+	if (b->pos == b->cached_limit) {
 		int err;
 
 		/* store the cursor first: it must never lag by more than a capacity */
 		spscring_publish_cursor(b, b->pos);
-		err = spscring_refresh(b, 1);
+		err = spscring_refresh_head(b, 1);
 		if (err)
 			return err;
 	}
 	/* (D) pairs with (C) */
 	head = smp_load_acquire(b->peer_cursor);
-	if (b->pos - head <= b->capacity && (s64)(head + b->capacity - b->limit) > 0) {
+	if (b->pos - head <= b->capacity && (s64)(head + b->capacity - b->cached_limit) > 0) {
 		spscring_publish_cursor(b, b->pos);
-		b->limit = head + b->capacity;
+		b->cached_limit = head + b->capacity;
 	}
-	n = min_t(u64, n, b->limit - b->pos);
+	n = min_t(u64, n, b->cached_limit - b->pos);
 	spscring_trace_push(b, n);
 	return n;
 }

@@ -23,19 +23,19 @@ TRACE_EVENT(spscring_create,
 	    TP_STRUCT__entry(__field(u64, id)
 			     __array(char, name, SPSCRING_NAME_MAX + 1)
 			     __field(u64, capacity)
-			     __field(u32, record_size)
+			     __field(u32, element_size)
 			     __field(u32, frame_size)
 			     __field(u64, pages)),
 	    TP_fast_assign(__entry->id = ring->id;
 			   memcpy(__entry->name, ring->name, SPSCRING_NAME_MAX);
 			   __entry->name[SPSCRING_NAME_MAX] = 0;
 			   __entry->capacity = ring->geometry.capacity;
-			   __entry->record_size = ring->geometry.record_size;
+			   __entry->element_size = ring->geometry.element_size;
 			   __entry->frame_size = ring->geometry.frame_size;
 			   __entry->pages = ring->nr_pages;),
 	    /* the name last: it may have blanks, and trace-cmd cannot read quotes here */
-	    TP_printk("id=%llu capacity=%llu record_size=%u frame_size=%u pages=%llu name=%s",
-		      __entry->id, __entry->capacity, __entry->record_size,
+	    TP_printk("id=%llu capacity=%llu element_size=%u frame_size=%u pages=%llu name=%s",
+		      __entry->id, __entry->capacity, __entry->element_size,
 		      __entry->frame_size, __entry->pages, __entry->name)
 );
 
@@ -150,7 +150,7 @@ DEFINE_EVENT(spscring_records, spscring_pop,
  * "poll": a poll has checked whether its watermark, at index, is reached.  "arm": the poll has
  * set the index that wakes the pollers, and is about to publish the event index.
  */
-DECLARE_EVENT_CLASS(spscring_look,
+DECLARE_EVENT_CLASS(spscring_refresh_tail,
 		    TP_PROTO(const struct spscring *ring, u32 role, u64 index, bool ready),
 		    TP_ARGS(ring, role, index, ready),
 		    TP_STRUCT__entry(__field(u64, id)
@@ -165,12 +165,12 @@ DECLARE_EVENT_CLASS(spscring_look,
 			      show_spscring_role(__entry->role), __entry->index, __entry->ready)
 );
 
-DEFINE_EVENT(spscring_look, spscring_poll,
+DEFINE_EVENT(spscring_refresh_tail, spscring_poll,
 	     TP_PROTO(const struct spscring *ring, u32 role, u64 index, bool ready),
 	     TP_ARGS(ring, role, index, ready)
 );
 
-DEFINE_EVENT(spscring_look, spscring_arm,
+DEFINE_EVENT(spscring_refresh_tail, spscring_arm,
 	     TP_PROTO(const struct spscring *ring, u32 role, u64 index, bool ready),
 	     TP_ARGS(ring, role, index, ready)
 );

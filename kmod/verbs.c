@@ -19,7 +19,7 @@ static int wait_refused(const struct spscring *ring, u32 role, int over, u64 n)
 		return -EINVAL;
 	if (ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
 		return -EOPNOTSUPP;
-	return over || !ring_is_over(ring, role) ? over : -ESHUTDOWN;
+	return over || !ring_shutting_down(ring, role) ? over : -ESHUTDOWN;
 }
 
 static int wait_room(struct spscring_producer_base *p, u64 n, s64 deadline)
@@ -27,7 +27,7 @@ static int wait_room(struct spscring_producer_base *p, u64 n, s64 deadline)
 	int err;
 
 	might_sleep();
-	err = wait_refused(p->ring, SPSCRING_PRODUCER, p->over, n);
+	err = wait_refused(p->ring, SPSCRING_PRODUCER, p->error, n);
 	if (err || spscring_base_spin_room(p, n))
 		return err;
 	return wait_sleep(p->ring, SPSCRING_PRODUCER, p->pos + n, deadline);
@@ -73,7 +73,7 @@ int spscring_record_wait_room(struct spscring_record_producer *p, u64 bytes, s64
 EXPORT_SYMBOL_GPL(spscring_record_wait_room);
 
 /**
- * spscring_wait_records() - sleep until elements are there
+ * spscring_wait_elements() - sleep until elements are there
  * @c: the consumer
  * @n: how many, at most the capacity
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
@@ -83,50 +83,50 @@ EXPORT_SYMBOL_GPL(spscring_record_wait_room);
  * Return: as spscring_wait_room(); also 0 if fewer than @n, but at least one, are there and no
  * more can come, see "Sleep" in <linux/spscring.h>.
  */
-int spscring_wait_records(struct spscring_consumer *c, u64 n, s64 deadline)
+int spscring_wait_elements(struct spscring_consumer *c, u64 n, s64 deadline)
 {
 	struct spscring_consumer_base *b = &c->base;
 	int err;
 
 	might_sleep();
-	err = wait_refused(b->ring, SPSCRING_CONSUMER, b->over, n);
+	err = wait_refused(b->ring, SPSCRING_CONSUMER, b->error, n);
 	if (err)
 		return err;
-	if (!spscring_spin_records(c, n))
+	if (!spscring_spin_elements(c, n))
 		err = wait_sleep(b->ring, SPSCRING_CONSUMER, b->pos + n, deadline);
 	/* honest tails grow in order; with only a later one the caller would retry for ever */
-	if (!err && !spscring_has_records(c, 1))
+	if (!err && !spscring_has_elements(c, 1))
 		return spscring_consumer_broken(b);
 	return err;
 }
-EXPORT_SYMBOL_GPL(spscring_wait_records);
+EXPORT_SYMBOL_GPL(spscring_wait_elements);
 
 /**
- * spscring_record_wait_records() - sleep until records are there
+ * spscring_record_wait_bytes() - sleep until records are there
  * @c: the consumer
  * @bytes: how many bytes of the ring, 1 for the next record; at most the capacity
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
  * Context: process, may sleep; interruptible.
  *
- * Return: as spscring_wait_records().
+ * Return: as spscring_wait_elements().
  */
-int spscring_record_wait_records(struct spscring_record_consumer *c, u64 bytes, s64 deadline)
+int spscring_record_wait_bytes(struct spscring_record_consumer *c, u64 bytes, s64 deadline)
 {
 	struct spscring_consumer_base *b = &c->base;
 	int err;
 
 	might_sleep();
-	err = wait_refused(b->ring, SPSCRING_CONSUMER, b->over, bytes);
+	err = wait_refused(b->ring, SPSCRING_CONSUMER, b->error, bytes);
 	if (err)
 		return err;
-	if (!spscring_record_spin_records(c, bytes))
+	if (!spscring_record_spin_bytes(c, bytes))
 		err = wait_sleep(b->ring, SPSCRING_CONSUMER, b->pos + bytes, deadline);
 	if (!err && !spscring_record_first_is_there(c))
 		return spscring_consumer_broken(b);
 	return err;
 }
-EXPORT_SYMBOL_GPL(spscring_record_wait_records);
+EXPORT_SYMBOL_GPL(spscring_record_wait_bytes);
 
 /**
  * spscring_record_push_iter() - push one record, gathered from an iov_iter
@@ -201,14 +201,14 @@ EXPORT_SYMBOL_GPL(spscring_record_pop_iter);
 
 static void shutdown_producer(struct spscring_producer_base *p)
 {
-	spscring_producer_over(p, -ESHUTDOWN);
-	ring_end_kernel(p->ring, SPSCRING_PRODUCER, SPSCRING_SHUT_DOWN);
+	spscring_producer_fail(p, -ESHUTDOWN);
+	ring_close_kernel_end(p->ring, SPSCRING_PRODUCER, SPSCRING_SHUT_DOWN);
 }
 
 static void shutdown_consumer(struct spscring_consumer_base *c)
 {
 	spscring_consumer_over(c, -ESHUTDOWN);
-	ring_end_kernel(c->ring, SPSCRING_CONSUMER, SPSCRING_SHUT_DOWN);
+	ring_close_kernel_end(c->ring, SPSCRING_CONSUMER, SPSCRING_SHUT_DOWN);
 }
 
 /**

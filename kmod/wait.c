@@ -56,12 +56,12 @@ static u64 wait_least(u64 a, u64 b)
 static bool wait_for_room(struct spscring *ring)
 {
 	struct ring_sleep *s = ring->producer.sleep;
-	u64 asked = READ_ONCE(s->asked);
+	u64 asked = READ_ONCE(s->arm_index);
 
 	return READ_ONCE(s->waiting) ||
 		(asked && !ring_reached(ring, SPSCRING_PRODUCER, asked)) ||
-		(READ_ONCE(s->less) &&
-		 !ring_reached(ring, SPSCRING_PRODUCER, READ_ONCE(s->armed)));
+		(READ_ONCE(s->poll_early) &&
+		 !ring_reached(ring, SPSCRING_PRODUCER, READ_ONCE(s->poll_index)));
 }
 
 /*
@@ -92,39 +92,39 @@ bool wait_reached(struct ring_end *end, u64 index)
 /* Is it useless to wait?  This end or its peer has shut down, the peer died, or the ring broke. */
 bool wait_final(struct ring_end *end)
 {
-	return READ_ONCE(end->over) || ring_peer_ended(end->ring, end->role) != -EAGAIN;
+	return READ_ONCE(end->shutting_down) || ring_peer_ended(end->ring, end->role) != -EAGAIN;
 }
 
-bool wait_over(struct ring_end *end, u64 index)
+bool wait_done(struct ring_end *end, u64 index)
 {
 	return wait_reached(end, index) || wait_final(end);
 }
 
 /*
- * Publish the end's event index: the least index of all its waiters, or SPSCRING_NOBODY,
+ * Publish the end's event index: the least index of all its waiters, or SPSCRING_EVENT_NONE,
  * which no position reaches.
  */
-void wait_tell(struct ring_end *end)
+void wait_publish_event(struct ring_end *end)
 {
 	struct ring_sleep *s = end->sleep;
-	u64 *wants = ring_wants(end->ring, end->role);
+	u64 *wants = ring_event(end->ring, end->role);
 	struct ring_waiter *w;
 	u64 least;
 
 	lockdep_assert_held(&s->queue.lock);
-	least = wait_least(s->armed, s->asked);
+	least = wait_least(s->poll_index, s->arm_index);
 	list_for_each_entry(w, &s->waiters, list)
 		least = wait_least(least, w->index);
 	/* the peer does not fence without the bit, and could miss the index */
 	WARN_ON_ONCE(least && !s->fence.set);
 	if (!least) {
 		fence_idle(end);
-		least = SPSCRING_NOBODY;
+		least = SPSCRING_EVENT_NONE;
 	} else if (end->role == SPSCRING_PRODUCER) {
 		/* the consumer compares the event index with its head */
 		least -= end->ring->geometry.capacity;
 	}
-	WRITE_ONCE(*wants, (least & ~SPSCRING_FENCE) | (s->fence.set ? SPSCRING_FENCE : 0));
+	WRITE_ONCE(*wants, (least & ~SPSCRING_EVENT_FENCE) | (s->fence.set ? SPSCRING_EVENT_FENCE : 0));
 }
 
 /* ------------------------------------------------------------------- wake */
@@ -138,37 +138,37 @@ static bool wait_reap_once(struct ring_end *end, bool all)
 	bool pollers = false, late;
 
 	list_for_each_entry_safe(w, next, &s->waiters, list) {
-		if (!all && !wait_over(end, w->index))
+		if (!all && !wait_done(end, w->index))
 			continue;
 		list_del_init(&w->list);
 		WRITE_ONCE(s->waiting, s->waiting - 1);
 		wake_up_process(w->task);
 		s->count.wakes++;
 	}
-	late = all || (s->less && wait_late(end));
-	if (s->armed && (late || wait_pollers_over(end)) && wait_fire(end, late)) {
+	late = all || (s->poll_early && wait_late(end));
+	if (s->poll_index && (late || wait_pollers_done(end)) && wait_wake_pollers(end, late)) {
 		pollers = true;
 		s->count.wakes++;
 	}
-	if (s->asked && (all || wait_late(end) || wait_over(end, s->asked))) {
-		WRITE_ONCE(s->asked, 0);
+	if (s->arm_index && (all || wait_late(end) || wait_done(end, s->arm_index))) {
+		WRITE_ONCE(s->arm_index, 0);
 		pollers = true;
 	}
 	if (s->count.wakes != wakes)
 		trace_spscring_wake(end->ring, end->role);
-	wait_tell(end);
+	wait_publish_event(end);
 	return pollers;
 }
 
-static bool wait_anyone_over(struct ring_end *end)
+static bool wait_any_done(struct ring_end *end)
 {
 	struct ring_sleep *s = end->sleep;
 	struct ring_waiter *w;
 
 	list_for_each_entry(w, &s->waiters, list)
-		if (wait_over(end, w->index))
+		if (wait_done(end, w->index))
 			return true;
-	return wait_pollers_over(end) || (s->asked && wait_over(end, s->asked));
+	return wait_pollers_done(end) || (s->arm_index && wait_done(end, s->arm_index));
 }
 
 /*
@@ -186,11 +186,11 @@ static bool wait_reap(struct ring_end *end)
 		pollers |= wait_reap_once(end, rounds++ == REAP_ROUNDS);
 		/* (M), (O) */
 		smp_mb();
-	} while (rounds <= REAP_ROUNDS && wait_anyone_over(end));
+	} while (rounds <= REAP_ROUNDS && wait_any_done(end));
 	return pollers;
 }
 
-/* Return: whether wait_told() has to send SIGIO once the lock is released. */
+/* Return: whether wait_signalled() has to send SIGIO once the lock is released. */
 bool wait_wake_locked(struct ring_end *end)
 {
 	struct ring_sleep *s = end->sleep;
@@ -218,7 +218,7 @@ static bool wait_recheck(struct ring_end *end)
 	bool signal = false;
 
 	spin_lock_irqsave(&end->sleep->queue.lock, flags);
-	if (wait_anyone_over(end))
+	if (wait_any_done(end))
 		signal = wait_wake_locked(end);
 	spin_unlock_irqrestore(&end->sleep->queue.lock, flags);
 	return signal;
@@ -229,21 +229,21 @@ static bool wait_recheck(struct ring_end *end)
  * The consumer does the same before it sleeps.  Either the consumer sees the producer's
  * index, or this check sees the consumer's: they never sleep both.
  */
-static void wait_tell_consumer(struct spscring *ring)
+static void wait_recheck_consumer(struct spscring *ring)
 {
 	struct ring_end *end = &ring->consumer;
 	struct ring_sleep *s = end->sleep;
 
-	if (READ_ONCE(s->waiting) || READ_ONCE(s->asked) || READ_ONCE(s->less))
+	if (READ_ONCE(s->waiting) || READ_ONCE(s->arm_index) || READ_ONCE(s->poll_early))
 		wait_signal(end, wait_recheck(end));
 }
 
 /* The part of a wake-up that takes other locks; call it after the end's lock is released. */
-void wait_told(struct ring_end *end, bool signal)
+void wait_signalled(struct ring_end *end, bool signal)
 {
 	wait_signal(end, signal);
 	if (end->role == SPSCRING_PRODUCER && wait_for_room(end->ring))
-		wait_tell_consumer(end->ring);
+		wait_recheck_consumer(end->ring);
 }
 
 /*
@@ -280,7 +280,7 @@ void wait_wake(struct ring_end *end, bool now)
 		wait_no_longer(end, &s->now_at);
 	signal = wait_wake_locked(end);
 	spin_unlock_irqrestore(&s->queue.lock, flags);
-	wait_told(end, signal);
+	wait_signalled(end, signal);
 }
 
 /*
@@ -290,7 +290,7 @@ void wait_wake(struct ring_end *end, bool now)
 void wait_fence(struct ring_end *end)
 {
 	fence_interrupt(end);
-	wait_told(end, wait_recheck(end));
+	wait_signalled(end, wait_recheck(end));
 }
 
 static void wait_work(struct irq_work *work)
@@ -342,7 +342,7 @@ int wait_ready(struct spscring *ring, u32 role, u64 index)
 {
 	int ended = ring_peer_ended(ring, role);
 
-	if (ring_is_over(ring, role))
+	if (ring_shutting_down(ring, role))
 		return -ESHUTDOWN;
 	/* after the peer's status: what the peer published before it ended counts */
 	return wait_reached(ring_end_of(ring, role), index) ? 0 : ended;
@@ -357,7 +357,7 @@ static int wait_check(struct spscring *ring, u32 role, u64 index)
 		return -EOPNOTSUPP;
 	if (ahead > (s64)ring->geometry.capacity || ahead <= -WAIT_BEHIND)
 		return -EINVAL;
-	return ring_is_over(ring, role) ? -ESHUTDOWN : 0;
+	return ring_shutting_down(ring, role) ? -ESHUTDOWN : 0;
 }
 
 /*
@@ -384,7 +384,7 @@ static int wait_add(struct ring_end *end, struct ring_waiter *w, bool *interrupt
 		WRITE_ONCE(s->waiting, s->waiting + 1);
 		s->count.sleeps++;
 		*interrupt = fence_arm(end);
-		wait_tell(end);
+		wait_publish_event(end);
 	}
 	spin_unlock_irq(&s->queue.lock);
 	return ret;
@@ -402,7 +402,7 @@ static void wait_remove(struct ring_end *end, struct ring_waiter *w)
 	if (!list_empty(&w->list)) {
 		list_del_init(&w->list);
 		WRITE_ONCE(s->waiting, s->waiting - 1);
-		wait_tell(end);
+		wait_publish_event(end);
 	}
 	spin_unlock_irq(&s->queue.lock);
 }
@@ -452,7 +452,7 @@ int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline)
 		else
 			smp_mb();	/* (M), (O) */
 		if (role == SPSCRING_PRODUCER)
-			wait_tell_consumer(ring);
+			wait_recheck_consumer(ring);
 		err = wait_ready(ring, role, index);
 		if (err != -EAGAIN)
 			break;
@@ -498,21 +498,21 @@ int wait_arm(struct spscring *ring, u32 role, u64 index)
 		return err;
 	spin_lock_irq(&s->queue.lock);
 	/* the kick for the earlier index is on its way, and would clear the new one as well */
-	if (s->asked && wait_over(end, s->asked))
+	if (s->arm_index && wait_done(end, s->arm_index))
 		signal = wait_wake_locked(end);
-	if (!s->asked || (s64)(index - s->asked) < 0)
-		WRITE_ONCE(s->asked, index);
+	if (!s->arm_index || (s64)(index - s->arm_index) < 0)
+		WRITE_ONCE(s->arm_index, index);
 	/* even if the wait is over: where a full ring ended it, it may begin again any moment */
 	interrupt = fence_arm(end);
-	wait_tell(end);
+	wait_publish_event(end);
 	/* (M), (O) */
 	smp_mb();
-	if (wait_over(end, index))
+	if (wait_done(end, index))
 		signal |= wait_wake_locked(end);
 	spin_unlock_irq(&s->queue.lock);
 	if (interrupt)
 		wait_fence(end);
-	wait_told(end, signal);
+	wait_signalled(end, signal);
 	return 0;
 }
 
@@ -532,14 +532,14 @@ void wait_forget(struct ring_end *end)
 	spin_lock_irq(&s->queue.lock);
 	swap(s->eventfd, eventfd);
 	wait_arm_at(s, 0, false);
-	WRITE_ONCE(s->asked, 0);
-	s->records = 0;
-	WRITE_ONCE(s->need, 0);
+	WRITE_ONCE(s->arm_index, 0);
+	s->watermark = 0;
+	WRITE_ONCE(s->write_bytes, 0);
 	s->timeout = 0;
 	s->late_at = 0;
 	WRITE_ONCE(s->now_at, 0);
 	wait_timer_stop(s);
-	wait_tell(end);
+	wait_publish_event(end);
 	spin_unlock_irq(&s->queue.lock);
 	hrtimer_cancel(&s->timer);
 	if (eventfd)
@@ -611,6 +611,6 @@ void wait_begin(struct ring_end *end)
 	if (!end->sleep)
 		return;
 	spin_lock_irq(&end->sleep->queue.lock);
-	wait_tell(end);
+	wait_publish_event(end);
 	spin_unlock_irq(&end->sleep->queue.lock);
 }

@@ -14,7 +14,7 @@
 #include "ring.h"
 #include "spscring_kapi.h"
 
-#define WATCH_FLAGS	SPSCRING_WATCH_AGAIN
+#define WATCH_FLAGS	SPSCRING_WATCH_REOPEN
 
 /* NULL: nobody watches. */
 static const struct spscring_watch *watch_of(struct spscring *ring, u32 role)
@@ -98,12 +98,12 @@ void watch_end(struct spscring *ring, u32 role)
 	u32 how;
 
 	if (ring->of_user) {
-		ring_end(ring, role, SPSCRING_DEAD);
+		ring_close_end(ring, role, SPSCRING_DEAD);
 		return;
 	}
 	mutex_lock(&ring->watch_lock);
 	w = watch_of(ring, role);
-	how = ring_end(ring, role, SPSCRING_DEAD);
+	how = ring_close_end(ring, role, SPSCRING_DEAD);
 	if (w && w->ended) {
 		watch_begin(ring);
 		w->ended(w->data, how);
@@ -119,7 +119,7 @@ static const struct spscring_watch *watch_set(struct spscring *ring, u32 role,
 	const struct spscring_watch *before = watch_of(ring, role);
 
 	ring_end_of(ring, role)->watch = watch;
-	ring_set_again(ring, role, watch && watch->flags & SPSCRING_WATCH_AGAIN);
+	ring_set_reopen(ring, role, watch && watch->flags & SPSCRING_WATCH_REOPEN);
 	return before;
 }
 
@@ -171,7 +171,7 @@ EXPORT_SYMBOL_GPL(spscring_watch);
  * @ring: the ring
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER; if it is not watched, nothing happens
  *
- * Once it returns, no callback runs.  SPSCRING_WATCH_AGAIN ends as well: an end that its user
+ * Once it returns, no callback runs.  SPSCRING_WATCH_REOPEN ends as well: an end that its user
  * has shut down stays so.  spscring_destroy() unwatches both ends by itself.
  *
  * Context: process, may sleep.  It waits for a callback and a claim in progress: do not call it

@@ -13,8 +13,8 @@ static const struct { const char *name; size_t is, was; } places[] = {
 	AT(spscring_create, size, 0),
 	AT(spscring_create, flags, 4),
 	AT(spscring_create, capacity, 8),
-	AT(spscring_create, record_size, 16),
-	AT(spscring_create, record_align, 20),
+	AT(spscring_create, element_size, 16),
+	AT(spscring_create, align, 20),
 	AT(spscring_create, frame_size, 24),
 	AT(spscring_create, numa_node, 28),
 	AT(spscring_create, type_tag, 32),
@@ -22,7 +22,7 @@ static const struct { const char *name; size_t is, was; } places[] = {
 	AT(spscring_endpoint, size, 0),
 	AT(spscring_endpoint, flags, 4),
 	AT(spscring_endpoint, role, 8),
-	AT(spscring_endpoint, record_size, 12),
+	AT(spscring_endpoint, element_size, 12),
 	AT(spscring_endpoint, type_tag, 16),
 	AT(spscring_shutdown, size, 0),
 	AT(spscring_shutdown, flags, 4),
@@ -35,12 +35,12 @@ static const struct { const char *name; size_t is, was; } places[] = {
 	AT(spscring_geometry, producer_offset, 48),
 	AT(spscring_geometry, data_offset, 56),
 	AT(spscring_geometry, type_tag, 64),
-	AT(spscring_geometry, record_size, 72),
+	AT(spscring_geometry, element_size, 72),
 	AT(spscring_geometry, stride, 76),
 	AT(spscring_geometry, frame_size, 80),
-	AT(spscring_geometry, frame_records, 84),
+	AT(spscring_geometry, frame_elements, 84),
 	AT(spscring_geometry, frame_first, 88),
-	AT(spscring_geometry, tell, 92),
+	AT(spscring_geometry, publish_batch, 92),
 	AT(spscring_geometry, page_size, 96),
 	AT(spscring_geometry, colour, 100),
 	AT(spscring_geometry, version, 104),
@@ -85,7 +85,7 @@ static const struct { const char *name; size_t is, was; } places[] = {
 	AT(spscring_wait, index, 8),
 	AT(spscring_wait, deadline, 16),
 	AT(spscring_notify, flags, 4),
-	AT(spscring_notify, records, 8),
+	AT(spscring_notify, watermark, 8),
 	AT(spscring_notify, eventfd, 12),
 	AT(spscring_notify, timeout, 16),
 	AT(spscring_consumer_block, cursor, 0),
@@ -151,7 +151,7 @@ TEST(numbers)
 	EXPECT_EQ(1ULL << 34, SPSCRING_WORD_LAP);
 	EXPECT_EQ(35, SPSCRING_WORD_SEQUENCE);
 	EXPECT_EQ(1, SPSCRING_WAIT_ARM);
-	EXPECT_EQ(0x7fffffffffffffff, SPSCRING_NOBODY);
+	EXPECT_EQ(0x7fffffffffffffff, SPSCRING_EVENT_NONE);
 	EXPECT_EQ(0x676e697263737073ULL, SPSCRING_MAGIC);
 	EXPECT_EQ(1024, SPSCRING_KERNEL_BLOCK);
 	EXPECT_EQ(128, SPSCRING_LINE);
@@ -178,7 +178,7 @@ FIXTURE(pages)
 FIXTURE_SETUP(pages)
 {
 	SKIP_WITHOUT_DEVICE();
-	self->ring = spscring_open(RING(.capacity = 100, .record_size = 8,
+	self->ring = spscring_open(RING(.capacity = 100, .element_size = 8,
 					.type_tag = TAG, .name = "abi"));
 	ASSERT_GE(self->ring, 0);
 	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, TAG);
@@ -214,7 +214,7 @@ TEST_F(pages, info_page)
 	EXPECT_EQ(0, g->reserved);
 	EXPECT_EQ(TAG, g->type_tag);
 	EXPECT_EQ(100, g->capacity);
-	EXPECT_EQ(8, g->record_size);
+	EXPECT_EQ(8, g->element_size);
 	EXPECT_EQ(sysconf(_SC_PAGESIZE), g->page_size);
 	EXPECT_EQ(0, g->consumer_offset);
 	EXPECT_EQ(g->page_size, g->info_offset);
@@ -402,11 +402,11 @@ TEST_F(pages, kernel_lines)
 	EXPECT_EQ(0, spscring_shutdown(self->producer, SPSCRING_SHUTDOWN_BROKEN));
 	EXPECT_EQ(1, READ_ONCE(kernel->broken));
 	EXPECT_EQ(1, info_of(self->ring).broken);
-	/* the kernel clears SPSCRING_FENCE a while after the first claims */
-	EXPECT_EQ(SPSCRING_NOBODY | SPSCRING_FENCE,
-		  READ_ONCE(kernel->consumer_event) | SPSCRING_FENCE);
-	EXPECT_EQ(SPSCRING_NOBODY | SPSCRING_FENCE,
-		  READ_ONCE(kernel->producer_event) | SPSCRING_FENCE);
+	/* the kernel clears SPSCRING_EVENT_FENCE a while after the first claims */
+	EXPECT_EQ(SPSCRING_EVENT_NONE | SPSCRING_EVENT_FENCE,
+		  READ_ONCE(kernel->consumer_event) | SPSCRING_EVENT_FENCE);
+	EXPECT_EQ(SPSCRING_EVENT_NONE | SPSCRING_EVENT_FENCE,
+		  READ_ONCE(kernel->producer_event) | SPSCRING_EVENT_FENCE);
 }
 
 TEST(colours)
@@ -416,7 +416,7 @@ TEST(colours)
 
 	SKIP_WITHOUT_DEVICE();
 	for (i = 0; i < SPSCRING_COLOURS; i++) {
-		ring = spscring_open(RING(.capacity = 1, .record_size = 1));
+		ring = spscring_open(RING(.capacity = 1, .element_size = 1));
 		ASSERT_GE(ring, 0);
 		colour[i] = info_of(ring).geometry.colour;
 		EXPECT_EQ(0, colour[i] % SPSCRING_LINE);
@@ -455,14 +455,14 @@ FIXTURE_VARIANT_ADD(grow, create)
 	.cmd = SPSCRING_CREATE, .size = sizeof(struct spscring_create),
 	.flags = SPSCRING_CREATE_NUMA_NODE | SPSCRING_CREATE_BUSY_POLL |
 		 SPSCRING_CREATE_FENCE,
-	.good.create = { .capacity = 1, .record_size = 1 },
+	.good.create = { .capacity = 1, .element_size = 1 },
 };
 
 FIXTURE_VARIANT_ADD(grow, endpoint)
 {
 	.cmd = SPSCRING_ENDPOINT, .size = sizeof(struct spscring_endpoint), .ring = true,
 	.flags = SPSCRING_ENDPOINT_WAIT,
-	.good.endpoint = { .role = SPSCRING_CONSUMER, .record_size = 1 },
+	.good.endpoint = { .role = SPSCRING_CONSUMER, .element_size = 1 },
 };
 
 FIXTURE_VARIANT_ADD(grow, shutdown)
@@ -506,7 +506,7 @@ static int fresh_call(const grow_t *variant, void *arg)
 	if (fd < 0)
 		return fd;
 	if (variant->ring || variant->end)
-		do_ioctl(fd, SPSCRING_CREATE, RING(.capacity = 1, .record_size = 1));
+		do_ioctl(fd, SPSCRING_CREATE, RING(.capacity = 1, .element_size = 1));
 	if (variant->end)
 		end = claim_end(fd, SPSCRING_PRODUCER, 0);
 	ret = do_ioctl(variant->end ? end : fd, variant->cmd, arg);
@@ -611,7 +611,7 @@ FIXTURE_SETUP(fds)
 	SKIP_WITHOUT_DEVICE();
 	self->empty = device_open();
 	ASSERT_GE(self->empty, 0);
-	self->ring = spscring_open(RING(.capacity = 10, .record_size = 3, .name = "fds"));
+	self->ring = spscring_open(RING(.capacity = 10, .element_size = 3, .name = "fds"));
 	ASSERT_GE(self->ring, 0);
 	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->producer, 0);
@@ -659,7 +659,7 @@ TEST_F(fds, info)
 		EXPECT_EQ(sizeof(info), info.size);
 		EXPECT_EQ(0, info.flags);
 		EXPECT_EQ(10, info.geometry.capacity);
-		EXPECT_EQ(3, info.geometry.record_size);
+		EXPECT_EQ(3, info.geometry.element_size);
 		EXPECT_STREQ("fds", (const char *)info.name);
 		EXPECT_EQ(0, info.head);
 		EXPECT_EQ(1, info.tail);

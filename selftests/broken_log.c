@@ -27,7 +27,7 @@ static int break_ring(int kmsg, int times)
 	int ring, in, out, n;
 
 	lseek(kmsg, 0, SEEK_END);
-	n = open_ends(RING(.capacity = 64, .record_size = 8, .name = "hostile"), &ring, &in, &out);
+	n = open_ends(RING(.capacity = 64, .element_size = 8, .name = "hostile"), &ring, &in, &out);
 	if (n)
 		return n;
 	while (times--) {

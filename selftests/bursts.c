@@ -68,7 +68,7 @@ FIXTURE_VARIANT_ADD(tail, fence_edge) {
 FIXTURE_SETUP(tail)
 {
 	SKIP_WITHOUT_DEVICE();
-	self->ring = spscring_open(RING(.capacity = 16, .record_size = 8,
+	self->ring = spscring_open(RING(.capacity = 16, .element_size = 8,
 					.flags = variant->flags));
 	ASSERT_GE(self->ring, 0);
 }
@@ -166,7 +166,7 @@ FIXTURE_SETUP(two)
 {
 	SKIP_WITHOUT_DEVICE();
 	quick_begin(&self->quick, variant->quick);
-	self->ring = spscring_open(RING(.capacity = 64, .record_size = 8,
+	self->ring = spscring_open(RING(.capacity = 64, .element_size = 8,
 					.flags = variant->flags));
 	ASSERT_GE(self->ring, 0);
 }

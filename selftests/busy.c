@@ -15,7 +15,7 @@ TEST_F(pair, busy)
 	__u64 n = some_hand_overs() * 10, i;
 
 	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
-	EXPECT_EQ(-ETIMEDOUT, spscring_wait_records(&self->c, 1, in_ms(1)));
+	EXPECT_EQ(-ETIMEDOUT, spscring_wait_elements(&self->c, 1, in_ms(1)));
 	for (i = 0; i < n; i += 50) {
 		ASSERT_EQ(0, push_some(self, 50));
 		ASSERT_EQ(0, pop_some(self, 50));
@@ -51,7 +51,7 @@ FIXTURE_SETUP(busy)
 	/* a kernel with seccomp filters returns EFAULT for the NULL filter */
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) && errno == EINVAL)
 		SKIP(return, "no seccomp filters to count system calls by");
-	self->ring = spscring_open(RING(.capacity = BUSY_CAPACITY, .record_size = 8,
+	self->ring = spscring_open(RING(.capacity = BUSY_CAPACITY, .element_size = 8,
 					.flags = variant->flags));
 	ASSERT_GE(self->ring, 0);
 }
@@ -106,7 +106,7 @@ static int pop_busy(struct spscring_consumer *c, __u64 *next, __u64 end, __u32 b
 		if (some < 0 && some != -EAGAIN)
 			return some;
 		if (some < 0)
-			spscring_relax(c);
+			spscring_backoff(c);
 		for (i = 0; i < some; i++)
 			if (recs[i] != (*next)++)
 				return -EILSEQ;
@@ -145,7 +145,7 @@ static int busy_consume(int ring, __u32 batch, __u64 n)
 	if (fd < 0 || map_consumer(fd, &c, NULL))
 		return 2;
 	no_spin(&c.base.spin, &c.base.spin_max);
-	if (spscring_wait_records(&c, 1, in_ms(LONG)))
+	if (spscring_wait_elements(&c, 1, in_ms(LONG)))
 		return 1;
 	while (!info_of(ring).producer_sleep.sleeps)
 		sched_yield();

@@ -33,77 +33,77 @@ static const struct bad {
 	int err;
 	struct spscring_create want;
 } bad[] = {
-	{ -EINVAL, { .capacity = 0, .record_size = 8 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 0 } },
-	{ -EINVAL, { .capacity = 1, .record_size = SPSCRING_RECORD_MAX + 1 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 1U << 31 } },
-	{ -EINVAL, { .capacity = 1, .record_size = ~0U } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .record_align = 3 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .record_align = 65 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .record_align = 128 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .record_align = 1U << 31 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .record_align = ~0U } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .frame_size = 1 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .frame_size = 32 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .frame_size = 96 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .frame_size = 2 * SPSCRING_FRAME_MAX } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .frame_size = 1U << 31 } },
+	{ -EINVAL, { .capacity = 0, .element_size = 8 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 0 } },
+	{ -EINVAL, { .capacity = 1, .element_size = SPSCRING_ELEMENT_MAX + 1 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 1U << 31 } },
+	{ -EINVAL, { .capacity = 1, .element_size = ~0U } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .align = 3 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .align = 65 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .align = 128 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .align = 1U << 31 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .align = ~0U } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .frame_size = 1 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .frame_size = 32 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .frame_size = 96 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .frame_size = 2 * SPSCRING_FRAME_MAX } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .frame_size = 1U << 31 } },
 	/* no room for the tail and one record */
-	{ -EINVAL, { .capacity = 1, .record_size = 57, .frame_size = 64 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 64, .frame_size = 64 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .record_align = 64, .frame_size = 64 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 65536, .frame_size = 65536 } },
-	{ -E2BIG, { .capacity = ~0ULL, .record_size = 1 } },
-	{ -E2BIG, { .capacity = 1ULL << 63, .record_size = 1 } },
-	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX + 1, .record_size = 1 } },
-	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX, .record_size = 1 } },
-	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX / 8, .record_size = 8 } },
-	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX / 65536, .record_size = 65536 } },
-	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX / 64 * 7 + 1, .record_size = 8 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .flags = 6 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .flags = 8 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .flags = 1U << 31 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .numa_node = 1 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .numa_node = -1 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8,
+	{ -EINVAL, { .capacity = 1, .element_size = 57, .frame_size = 64 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 64, .frame_size = 64 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .align = 64, .frame_size = 64 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 65536, .frame_size = 65536 } },
+	{ -E2BIG, { .capacity = ~0ULL, .element_size = 1 } },
+	{ -E2BIG, { .capacity = 1ULL << 63, .element_size = 1 } },
+	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX + 1, .element_size = 1 } },
+	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX, .element_size = 1 } },
+	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX / 8, .element_size = 8 } },
+	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX / 65536, .element_size = 65536 } },
+	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX / 64 * 7 + 1, .element_size = 8 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .flags = 6 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .flags = 8 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .flags = 1U << 31 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .numa_node = 1 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .numa_node = -1 } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8,
 		     .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = -1 } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8,
+	{ -EINVAL, { .capacity = 1, .element_size = 8,
 		     .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = -(1 << 30) } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8,
+	{ -EINVAL, { .capacity = 1, .element_size = 8,
 		     .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = 1 << 30 } },
 	/* records of variable size */
 	{ -EINVAL, { .capacity = 0, .flags = RECORDS } },
 	{ -EINVAL, { .capacity = 8, .flags = RECORDS } },
 	{ -EINVAL, { .capacity = 20, .flags = RECORDS } },
 	{ -EINVAL, { .capacity = 4095, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 4096, .record_size = 8, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 4096, .element_size = 8, .flags = RECORDS } },
 	{ -EINVAL, { .capacity = 4096, .frame_size = 64, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 4096, .record_align = 1, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 4096, .record_align = 4, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 4096, .record_align = 24, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 1 << 20, .record_align = 8192, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 4096, .record_align = 1U << 31, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 64, .record_align = 64, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 160, .record_align = 64, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 4096, .record_align = 4096, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 4096, .align = 1, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 4096, .align = 4, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 4096, .align = 24, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 1 << 20, .align = 8192, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 4096, .align = 1U << 31, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 64, .align = 64, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 160, .align = 64, .flags = RECORDS } },
+	{ -EINVAL, { .capacity = 4096, .align = 4096, .flags = RECORDS } },
 	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX + 8, .flags = RECORDS } },
 	{ -E2BIG, { .capacity = 1ULL << 63, .flags = RECORDS } },
 	{ -EINVAL, { .capacity = ~0ULL, .flags = RECORDS } },
 	{ -EINVAL, { .capacity = 4096, .flags = RECORDS | SPSCRING_CREATE_DROP |
 		     SPSCRING_CREATE_OVERWRITE } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .flags = SPSCRING_CREATE_DROP } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .flags = SPSCRING_CREATE_OVERWRITE } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .flags = SPSCRING_CREATE_DROP } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .flags = SPSCRING_CREATE_OVERWRITE } },
 	{ -EINVAL, { .capacity = 4096, .flags = SPSCRING_CREATE_DROP } },
 	{ -EINVAL, { .capacity = 4096, .flags = RECORDS | SPSCRING_CREATE_BUSY_POLL |
 		     SPSCRING_CREATE_FENCE } },
 	{ -EINVAL, { .capacity = 4096, .flags = RECORDS | 64 } },
 	/* names: printable ASCII, and only zeros after the first zero */
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = "a\nb" } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = "\x1b[1m" } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = "\x7f" } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = "gr\xc3\xbcn" } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = "a\0b" } },
-	{ -EINVAL, { .capacity = 1, .record_size = 8, .name = { [31] = 'x' } } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .name = "a\nb" } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .name = "\x1b[1m" } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .name = "\x7f" } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .name = "gr\xc3\xbcn" } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .name = "a\0b" } },
+	{ -EINVAL, { .capacity = 1, .element_size = 8, .name = { [31] = 'x' } } },
 };
 
 TEST_F(create, bad)
@@ -118,7 +118,7 @@ TEST_F(create, bad)
 			TH_LOG("line %zu of the table", i);
 	}
 	/* the failed calls have not changed the fd */
-	EXPECT_EQ(CREATE(.capacity = 1, .record_size = 1), 0);
+	EXPECT_EQ(CREATE(.capacity = 1, .element_size = 1), 0);
 }
 
 /* INFO, and the info page with it, describe a ring of records of variable size. */
@@ -138,7 +138,7 @@ TEST_F(create, records)
 
 	for (i = 0; i < ARRAY_SIZE(good); i++) {
 		fd = spscring_open(RING(.capacity = good[i].capacity, .flags = good[i].flags,
-					.record_align = good[i].align));
+					.align = good[i].align));
 		ASSERT_GE(fd, 0)
 			TH_LOG("line %zu of the table", i);
 		info = info_of(fd);
@@ -148,11 +148,11 @@ TEST_F(create, records)
 		EXPECT_EQ(g.memory, g.data_bytes + 3 * page);
 		EXPECT_EQ(g.stride, good[i].align ? good[i].align : 8);
 		EXPECT_EQ(g.flags, good[i].flags);
-		EXPECT_EQ(g.record_size | g.frames | g.frame_size | g.frame_records |
+		EXPECT_EQ(g.element_size | g.frames | g.frame_size | g.frame_elements |
 			  g.frame_first, 0);
-		EXPECT_EQ(g.tell % g.stride, 0);
-		EXPECT_GT(g.tell, 0);
-		EXPECT_LE(g.tell, g.capacity / 8 > g.stride ? g.capacity / 8 : g.stride);
+		EXPECT_EQ(g.publish_batch % g.stride, 0);
+		EXPECT_GT(g.publish_batch, 0);
+		EXPECT_LE(g.publish_batch, g.capacity / 8 > g.stride ? g.capacity / 8 : g.stride);
 		EXPECT_EQ(g.version, SPSCRING_VERSION);
 		EXPECT_EQ(g.oldest_reader, SPSCRING_OLDEST_READER);
 		EXPECT_EQ(info.length, 0);
@@ -174,7 +174,7 @@ TEST_F(create, good_names)
 	int fd;
 
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
-		want = *RING(.capacity = 1, .record_size = 1);
+		want = *RING(.capacity = 1, .element_size = 1);
 		memcpy(want.name, names[i], strnlen(names[i], sizeof(want.name)));
 		fd = spscring_open(&want);
 		EXPECT_GE(fd, 0)
@@ -186,7 +186,7 @@ TEST_F(create, good_names)
 
 TEST_F(create, numa_node)
 {
-	EXPECT_EQ(CREATE(.capacity = 1, .record_size = 1,
+	EXPECT_EQ(CREATE(.capacity = 1, .element_size = 1,
 			 .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = 0), 0);
 	EXPECT_EQ(info_of(self->fd).geometry.flags, SPSCRING_CREATE_NUMA_NODE);
 }
@@ -252,7 +252,7 @@ static int create_on(int node)
 	int fd = device_open(), err;
 
 	err = do_ioctl(fd, SPSCRING_CREATE,
-		       RING(.capacity = 1000, .record_size = 8,
+		       RING(.capacity = 1000, .element_size = 8,
 			    .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = node));
 	close(fd);
 	return err;
@@ -301,8 +301,8 @@ TEST_F(cpuset, more_than_a_node_has)
 
 TEST_F(create, once)
 {
-	EXPECT_EQ(CREATE(.capacity = 5, .record_size = 1), 0);
-	EXPECT_EQ(CREATE(.capacity = 6, .record_size = 1), -EEXIST);
+	EXPECT_EQ(CREATE(.capacity = 5, .element_size = 1), 0);
+	EXPECT_EQ(CREATE(.capacity = 6, .element_size = 1), -EEXIST);
 	EXPECT_EQ(info_of(self->fd).geometry.capacity, 5);
 }
 
@@ -324,11 +324,11 @@ TEST_F(create, race)
 			while (!READ_ONCE(*go))
 				;
 			_exit(-do_ioctl(fd, SPSCRING_CREATE,
-					RING(.capacity = capacity[1], .record_size = 8)));
+					RING(.capacity = capacity[1], .element_size = 8)));
 		}
 		WRITE_ONCE(*go, 1);
 		mine = do_ioctl(fd, SPSCRING_CREATE,
-				RING(.capacity = capacity[0], .record_size = 8));
+				RING(.capacity = capacity[0], .element_size = 8));
 		theirs = -wait_child(pid);
 		ASSERT_TRUE((!mine && theirs == -EEXIST) || (mine == -EEXIST && !theirs))
 			TH_LOG("round %d: %d and %d", round, mine, theirs);
@@ -340,7 +340,7 @@ TEST_F(create, race)
 TEST_F(create, which_fd)
 {
 	struct spscring_endpoint end = {
-		.size = sizeof(end), .role = SPSCRING_PRODUCER, .record_size = 1,
+		.size = sizeof(end), .role = SPSCRING_PRODUCER, .element_size = 1,
 	};
 	struct spscring_shutdown down = { .size = sizeof(down) };
 	struct spscring_info info;
@@ -352,11 +352,11 @@ TEST_F(create, which_fd)
 	EXPECT_EQ(errno, EBADFD);
 	EXPECT_EQ(do_ioctl(self->fd, SPSCRING_SHUTDOWN, &down), -EPERM);
 
-	ASSERT_EQ(CREATE(.capacity = 1, .record_size = 1), 0);
+	ASSERT_EQ(CREATE(.capacity = 1, .element_size = 1), 0);
 	EXPECT_EQ(do_ioctl(self->fd, SPSCRING_SHUTDOWN, &down), -EPERM);
 	fd = do_ioctl(self->fd, SPSCRING_ENDPOINT, &end);
 	ASSERT_GE(fd, 0);
-	EXPECT_EQ(do_ioctl(fd, SPSCRING_CREATE, RING(.capacity = 1, .record_size = 1)), -EPERM);
+	EXPECT_EQ(do_ioctl(fd, SPSCRING_CREATE, RING(.capacity = 1, .element_size = 1)), -EPERM);
 	EXPECT_EQ(do_ioctl(fd, SPSCRING_ENDPOINT, &end), -EPERM);
 	close(fd);
 }
@@ -369,21 +369,21 @@ FIXTURE(capacity) {};
 
 FIXTURE_VARIANT(capacity)
 {
-	__u32 record_size, record_align, frame_size;
+	__u32 element_size, align, frame_size;
 };
 
-FIXTURE_VARIANT_ADD(capacity, 1) { .record_size = 1 };
-FIXTURE_VARIANT_ADD(capacity, 3) { .record_size = 3 };
-FIXTURE_VARIANT_ADD(capacity, 8) { .record_size = 8 };
-FIXTURE_VARIANT_ADD(capacity, 8_frame_4096) { .record_size = 8, .frame_size = 4096 };
-FIXTURE_VARIANT_ADD(capacity, 8_align_64) { .record_size = 8, .record_align = 64 };
-FIXTURE_VARIANT_ADD(capacity, 24) { .record_size = 24 };
-FIXTURE_VARIANT_ADD(capacity, 64) { .record_size = 64 };
-FIXTURE_VARIANT_ADD(capacity, 100_align_1) { .record_size = 100, .record_align = 1 };
-FIXTURE_VARIANT_ADD(capacity, 1000) { .record_size = 1000 };
-FIXTURE_VARIANT_ADD(capacity, 4096) { .record_size = 4096 };
-FIXTURE_VARIANT_ADD(capacity, 65535) { .record_size = 65535 };
-FIXTURE_VARIANT_ADD(capacity, 65536) { .record_size = 65536 };
+FIXTURE_VARIANT_ADD(capacity, 1) { .element_size = 1 };
+FIXTURE_VARIANT_ADD(capacity, 3) { .element_size = 3 };
+FIXTURE_VARIANT_ADD(capacity, 8) { .element_size = 8 };
+FIXTURE_VARIANT_ADD(capacity, 8_frame_4096) { .element_size = 8, .frame_size = 4096 };
+FIXTURE_VARIANT_ADD(capacity, 8_align_64) { .element_size = 8, .align = 64 };
+FIXTURE_VARIANT_ADD(capacity, 24) { .element_size = 24 };
+FIXTURE_VARIANT_ADD(capacity, 64) { .element_size = 64 };
+FIXTURE_VARIANT_ADD(capacity, 100_align_1) { .element_size = 100, .align = 1 };
+FIXTURE_VARIANT_ADD(capacity, 1000) { .element_size = 1000 };
+FIXTURE_VARIANT_ADD(capacity, 4096) { .element_size = 4096 };
+FIXTURE_VARIANT_ADD(capacity, 65535) { .element_size = 65535 };
+FIXTURE_VARIANT_ADD(capacity, 65536) { .element_size = 65536 };
 
 FIXTURE_SETUP(capacity)
 {
@@ -398,7 +398,7 @@ FIXTURE_TEARDOWN(capacity)
 static void exactly(struct __test_metadata *_metadata, const capacity_t *variant,
 		    __u64 capacity)
 {
-	static char record[SPSCRING_RECORD_MAX];
+	static char record[SPSCRING_ELEMENT_MAX];
 	struct spscring_mapping pm, cm;
 	struct spscring_producer p;
 	struct spscring_consumer c;
@@ -407,8 +407,8 @@ static void exactly(struct __test_metadata *_metadata, const capacity_t *variant
 	__u64 n;
 	char *all;
 
-	ring = spscring_open(RING(.capacity = capacity, .record_size = variant->record_size,
-				  .record_align = variant->record_align,
+	ring = spscring_open(RING(.capacity = capacity, .element_size = variant->element_size,
+				  .align = variant->align,
 				  .frame_size = variant->frame_size));
 	ASSERT_GE(ring, 0)
 		TH_LOG("capacity %ju", (uintmax_t)capacity);
@@ -434,8 +434,8 @@ static void exactly(struct __test_metadata *_metadata, const capacity_t *variant
 	EXPECT_EQ(info.geometry.capacity, capacity);
 	EXPECT_EQ(info.length, capacity - capacity / 2 - 1);
 	EXPECT_EQ(info.length + info.free, capacity);
-	EXPECT_GE(info.geometry.frames * info.geometry.frame_records, capacity);
-	EXPECT_LT((info.geometry.frames - 1) * info.geometry.frame_records, capacity);
+	EXPECT_GE(info.geometry.frames * info.geometry.frame_elements, capacity);
+	EXPECT_LT((info.geometry.frames - 1) * info.geometry.frame_elements, capacity);
 
 	/* the pages do not begin at 0 where the data are huge pages */
 	all = mmap(NULL, info.geometry.memory, PROT_READ, MAP_SHARED, ring,
@@ -461,7 +461,7 @@ TEST_F(capacity, exact)
 
 	for (i = 0; i < ARRAY_SIZE(capacities); i++)
 		exactly(_metadata, variant, capacities[i]);
-	if (variant->record_size <= 64)
+	if (variant->element_size <= 64)
 		exactly(_metadata, variant, 4097);
 }
 
@@ -474,12 +474,12 @@ TEST(waste)
 	struct spscring_geometry g;
 	__u32 size;
 
-	for (size = 1; size <= SPSCRING_RECORD_MAX; size++) {
-		ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 4096, .record_size = size),
+	for (size = 1; size <= SPSCRING_ELEMENT_MAX; size++) {
+		ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 4096, .element_size = size),
 						 page), 0)
 			TH_LOG("record size %u", size);
 		ASSERT_EQ(g.stride, size);
-		ASSERT_LE(100ULL * (g.frame_size - (__u64)g.frame_records * size),
+		ASSERT_LE(100ULL * (g.frame_size - (__u64)g.frame_elements * size),
 			  13ULL * g.frame_size)
 			TH_LOG("record size %u, frame %u", size, g.frame_size);
 		ASSERT_LE(g.frame_size, SPSCRING_FRAME_MAX);
@@ -493,15 +493,15 @@ TEST(records_lie_well)
 	struct spscring_geometry g;
 	__u32 size, align, natural, least;
 
-	for (size = 1; size <= SPSCRING_RECORD_MAX; size += size < 300 ? 1 : 97) {
+	for (size = 1; size <= SPSCRING_ELEMENT_MAX; size += size < 300 ? 1 : 97) {
 		natural = size & -size;
 		if (natural > SPSCRING_ALIGN_MAX)
 			natural = SPSCRING_ALIGN_MAX;
 		for (align = 0; align <= SPSCRING_ALIGN_MAX; align = align ? 2 * align : 1) {
 			least = align ? align : natural;
 			ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 1000,
-								  .record_size = size,
-								  .record_align = align), page), 0);
+								  .element_size = size,
+								  .align = align), page), 0);
 			ASSERT_EQ(g.frame_size & (g.frame_size - 1), 0);
 			ASSERT_GE(g.frame_size, SPSCRING_FRAME_MIN);
 			ASSERT_GE(g.frame_first, 8);
@@ -509,9 +509,9 @@ TEST(records_lie_well)
 			ASSERT_EQ(g.stride % least, 0);
 			ASSERT_GE(g.stride, size);
 			ASSERT_LT(g.stride, size + least);
-			ASSERT_LE(g.frame_first + (__u64)g.frame_records * g.stride,
+			ASSERT_LE(g.frame_first + (__u64)g.frame_elements * g.stride,
 				  g.frame_size);
-			ASSERT_GE(g.frames * g.frame_records, 1000);
+			ASSERT_GE(g.frames * g.frame_elements, 1000);
 			ASSERT_EQ(g.data_bytes % page, 0);
 			ASSERT_EQ(g.memory, g.data_bytes + 3 * page);
 		}
@@ -523,13 +523,13 @@ TEST(a_small_ring_has_a_small_frame)
 	const long page = sysconf(_SC_PAGESIZE);
 	struct spscring_geometry g;
 
-	ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 1, .record_size = 1000), page), 0);
+	ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 1, .element_size = 1000), page), 0);
 	EXPECT_EQ(g.frame_size, 1024);
-	ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 1, .record_size = 65536), page), 0);
+	ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 1, .element_size = 65536), page), 0);
 	EXPECT_EQ(g.frame_size, 131072);
-	ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 4096, .record_size = 8), page), 0);
+	ASSERT_EQ(spscring_geometry_init(&g, RING(.capacity = 4096, .element_size = 8), page), 0);
 	EXPECT_EQ(g.frame_size, 64);
-	EXPECT_EQ(g.frame_records, 7);
+	EXPECT_EQ(g.frame_elements, 7);
 }
 
 /* SPSCRING_DATA_MAX limits the data section including tails and padding, to the byte. */
@@ -539,9 +539,9 @@ TEST(largest)
 	const __u64 most = SPSCRING_DATA_MAX / 64 * 7;
 	struct spscring_geometry g;
 
-	EXPECT_EQ(spscring_geometry_init(&g, RING(.capacity = most, .record_size = 8), page), 0);
+	EXPECT_EQ(spscring_geometry_init(&g, RING(.capacity = most, .element_size = 8), page), 0);
 	EXPECT_EQ(g.data_bytes, SPSCRING_DATA_MAX);
-	EXPECT_EQ(spscring_geometry_init(&g, RING(.capacity = most + 1, .record_size = 8), page),
+	EXPECT_EQ(spscring_geometry_init(&g, RING(.capacity = most + 1, .element_size = 8), page),
 		  -E2BIG);
 }
 
@@ -577,7 +577,7 @@ static long frame_size_of(const struct spscring_create *want)
 	if (err)
 		return err;
 	g = info_of(ring).geometry;
-	if (want->record_size == sizeof(value)) {
+	if (want->element_size == sizeof(value)) {
 		err = map_producer(in, &p, NULL);
 		if (!err)
 			err = map_consumer(out, &c, NULL);
@@ -600,15 +600,15 @@ TEST_F(frame, by_default)
 	const __u64 many = 8 * (4096 / 8 - 1), some = 8 * (512 / 8 - 1);
 
 	ASSERT_EQ(parameter_set(&self->size, 0), 0);
-	EXPECT_EQ(frame_size_of(RING(.capacity = many, .record_size = 8)), 64);
+	EXPECT_EQ(frame_size_of(RING(.capacity = many, .element_size = 8)), 64);
 	ASSERT_EQ(parameter_set(&self->size, 4096), 0);
 	EXPECT_EQ(read_number("/sys/module/spscring/parameters/default_frame_size"), 4096);
-	EXPECT_EQ(frame_size_of(RING(.capacity = many, .record_size = 8)), 4096);
-	EXPECT_EQ(frame_size_of(RING(.capacity = many - 1, .record_size = 8)), 64);
+	EXPECT_EQ(frame_size_of(RING(.capacity = many, .element_size = 8)), 4096);
+	EXPECT_EQ(frame_size_of(RING(.capacity = many - 1, .element_size = 8)), 64);
 	ASSERT_EQ(parameter_set(&self->size, 512), 0);
-	EXPECT_EQ(frame_size_of(RING(.capacity = some, .record_size = 8)), 512);
-	EXPECT_EQ(frame_size_of(RING(.capacity = some - 1, .record_size = 8)), 64);
-	EXPECT_EQ(frame_size_of(RING(.capacity = 1, .record_size = 8)), 64);
+	EXPECT_EQ(frame_size_of(RING(.capacity = some, .element_size = 8)), 512);
+	EXPECT_EQ(frame_size_of(RING(.capacity = some - 1, .element_size = 8)), 64);
+	EXPECT_EQ(frame_size_of(RING(.capacity = 1, .element_size = 8)), 64);
 }
 
 /* The default does not apply where CREATE names a frame size, nor to a ring without frames. */
@@ -617,15 +617,15 @@ TEST_F(frame, not_by_default)
 	const __u64 many = 1 << 16;
 
 	ASSERT_EQ(parameter_set(&self->size, 512), 0);
-	EXPECT_EQ(frame_size_of(RING(.capacity = many, .record_size = 8, .frame_size = 64)), 64);
-	EXPECT_EQ(frame_size_of(RING(.capacity = many, .record_size = 8, .frame_size = 1024)),
+	EXPECT_EQ(frame_size_of(RING(.capacity = many, .element_size = 8, .frame_size = 64)), 64);
+	EXPECT_EQ(frame_size_of(RING(.capacity = many, .element_size = 8, .frame_size = 1024)),
 		  1024);
 	EXPECT_EQ(frame_size_of(RING(.capacity = many, .flags = RECORDS)), 0);
 	/* 512 bytes hold no such element; or two, and leave a fifth of the frame unused */
-	EXPECT_EQ(frame_size_of(RING(.capacity = 100, .record_size = 1000)), 1024);
-	EXPECT_EQ(frame_size_of(RING(.capacity = 1000, .record_size = 200)), 1024);
+	EXPECT_EQ(frame_size_of(RING(.capacity = 100, .element_size = 1000)), 1024);
+	EXPECT_EQ(frame_size_of(RING(.capacity = 1000, .element_size = 200)), 1024);
 	ASSERT_EQ(parameter_set(&self->size, SPSCRING_FRAME_MAX), 0);
-	EXPECT_EQ(frame_size_of(RING(.capacity = many, .record_size = 8)), 64);
+	EXPECT_EQ(frame_size_of(RING(.capacity = many, .element_size = 8)), 64);
 }
 
 TEST_F(frame, refused)

@@ -146,7 +146,7 @@ static bool is_record(const char *rec, __u32 size, __u64 index)
 
 static __u64 child_reserves(struct spscring_producer *p, const char *from, __u64 n, bool wake)
 {
-	const __u32 size = p->record_size;
+	const __u32 size = p->element_size;
 	__u64 done = 0;
 	void *slots;
 	long some, i;
@@ -173,7 +173,7 @@ static __u64 child_moves(struct spscring_producer *p, enum way way, const char *
 
 	switch (way) {
 	case PUSH:
-		for (i = 0; i < n && !spscring_push(p, recs + i * p->record_size); i++)
+		for (i = 0; i < n && !spscring_push(p, recs + i * p->element_size); i++)
 			;
 		return i;
 	case PUSH_N:
@@ -246,7 +246,7 @@ static long pop_some(death_t *self, __u64 n)
 	__u64 i;
 
 	for (i = 0; i < n && !spscring_pop(&self->out.c, rec); i++)
-		if (!is_record(rec, self->g.record_size, self->popped++))
+		if (!is_record(rec, self->g.element_size, self->popped++))
 			return -__LINE__;
 	return i;
 }
@@ -273,7 +273,7 @@ static bool run_call(death_t *self)
 
 static void next_call(death_t *self, enum way way, __u64 n)
 {
-	const __u32 size = self->g.record_size;
+	const __u32 size = self->g.element_size;
 	struct call *call = self->call;
 	__u64 i;
 
@@ -366,7 +366,7 @@ static int take_all(struct end *out, __u64 head, __u64 tail, int end)
 	for (; head != tail; head++) {
 		if (spscring_pop(&out->c, rec))
 			return -__LINE__;
-		if (!is_record(rec, out->c.record_size, head))
+		if (!is_record(rec, out->c.element_size, head))
 			return -__LINE__;
 	}
 	return pop_answer(&out->c, rec) == end ? 0 : -__LINE__;
@@ -375,7 +375,7 @@ static int take_all(struct end *out, __u64 head, __u64 tail, int end)
 /* Push one by write(), then make a new handle: write() moves the end past the old handle. */
 static int write_one(struct end *in, const char *rec)
 {
-	if (write(in->fd, rec, in->p.record_size) != in->p.record_size)
+	if (write(in->fd, rec, in->p.element_size) != in->p.element_size)
 		return -__LINE__;
 	spscring_unmap(&in->map);
 	return map_producer(in->fd, &in->p, &in->map) ? -__LINE__ : 0;
@@ -384,8 +384,8 @@ static int write_one(struct end *in, const char *rec)
 /* Check that the ring works from @tail on: move two laps, then fill it. */
 static int go_on(death_t *self, struct end *in, struct end *out, __u64 tail)
 {
-	const __u32 size = self->g.record_size;
-	const __u64 stop = tail + 2 * self->g.frames * self->g.frame_records;
+	const __u32 size = self->g.element_size;
+	const __u64 stop = tail + 2 * self->g.frames * self->g.frame_elements;
 	char recs[CAPACITY_MAX * RECORD_MAX];
 	__u64 n, i;
 	int bad = 0;
@@ -451,15 +451,15 @@ static void rings_up(struct __test_metadata *_metadata, death_t *self, __u64 cap
 	const __u32 frame = below(2) ? FRAME_MAX : SPSCRING_FRAME_MIN;
 
 	self->want = (struct spscring_create){
-		.size = sizeof(self->want), .capacity = capacity, .record_align = 1,
-		.frame_size = frame, .record_size = (frame - 8) / records,
+		.size = sizeof(self->want), .capacity = capacity, .align = 1,
+		.frame_size = frame, .element_size = (frame - 8) / records,
 	};
 	self->ring = spscring_open(&self->want);
 	ASSERT_GE(self->ring, 0);
 	self->spare = spscring_open(&self->want);
 	ASSERT_GE(self->spare, 0);
 	self->g = info_of(self->ring).geometry;
-	ASSERT_EQ(records, self->g.frame_records);
+	ASSERT_EQ(records, self->g.frame_elements);
 	ASSERT_LE(self->g.frames * self->g.frame_size, DATA_MAX);
 	ASSERT_EQ(0, end_up(&self->out, self->ring, SPSCRING_CONSUMER));
 	self->pushed = 0;
@@ -477,7 +477,7 @@ static void rings_up(struct __test_metadata *_metadata, death_t *self, __u64 cap
 /* Go on to another place in the ring, without steps. */
 static void move_on(struct __test_metadata *_metadata, death_t *self)
 {
-	__u64 n = below(3 * self->g.capacity * self->g.frame_records), left = n;
+	__u64 n = below(3 * self->g.capacity * self->g.frame_elements), left = n;
 
 	while (left) {
 		n = 1 + below(self->g.capacity);
@@ -508,14 +508,14 @@ static bool same_words(const struct spscring_geometry *g, const struct state *a,
 
 static void die_everywhere(struct __test_metadata *_metadata, death_t *self, enum way way)
 {
-	__u64 n = 1 + below(way == PUSH ? self->g.frame_records + 2 : BATCH_MAX - 1);
+	__u64 n = 1 + below(way == PUSH ? self->g.frame_elements + 2 : BATCH_MAX - 1);
 	int i, bad;
 
 	move_on(_metadata, self);
 	bad = step_call(self, way, n);
 	ASSERT_EQ(0, bad)
 		TH_LOG("%s of %llu, capacity %llu, %u a frame, at %llu: state %d, line %d",
-		       way_names[way], n, self->g.capacity, self->g.frame_records, self->pushed,
+		       way_names[way], n, self->g.capacity, self->g.frame_elements, self->pushed,
 		       self->n, -bad);
 	for (i = 0; i < self->n; i++) {
 		if (i && same_words(&self->g, &self->states[i], &self->states[i - 1]) && below(4))
@@ -525,7 +525,7 @@ static void die_everywhere(struct __test_metadata *_metadata, death_t *self, enu
 			succeed(self, &self->states[i], below(2));
 		ASSERT_EQ(0, bad)
 			TH_LOG("%s of %llu, capacity %llu, %u a frame, to %llu: %d of %d, line %d",
-			       way_names[way], n, self->g.capacity, self->g.frame_records,
+			       way_names[way], n, self->g.capacity, self->g.frame_elements,
 			       self->pushed, i, self->n, -bad);
 	}
 }

@@ -93,7 +93,7 @@ static inline bool duel_make(struct duel *d)
 	d->peer = -1;
 	d->producer = -1;
 	d->consumer = -1;
-	d->ring = spscring_open(RING(.capacity = CAPACITY, .record_size = 8, .name = "hostile"));
+	d->ring = spscring_open(RING(.capacity = CAPACITY, .element_size = 8, .name = "hostile"));
 	d->g = info_of(d->ring).geometry;
 	return d->ring >= 0;
 }
@@ -319,7 +319,7 @@ static inline bool duel_begin(struct duel *d, const struct victim *victim)
 /* The tail of the frame of @pos, or of the frame @frames behind it. */
 static inline __u64 *tail_at(struct duel *d, __u64 pos, int frames)
 {
-	__u64 frame = pos / d->g.frame_records + d->g.frames + frames;
+	__u64 frame = pos / d->g.frame_elements + d->g.frames + frames;
 
 	return (__u64 *)(d->p.base.data + frame % d->g.frames * d->g.frame_size);
 }

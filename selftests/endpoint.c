@@ -12,7 +12,7 @@
 TEST_F(endpoint, simple_case)
 {
 	struct spscring_create want = {
-		.size = sizeof(want), .capacity = 4096, .record_size = 8,
+		.size = sizeof(want), .capacity = 4096, .element_size = 8,
 	};
 	struct spscring_producer p;
 	struct spscring_consumer c;
@@ -34,22 +34,22 @@ TEST_F(endpoint, simple_case)
 TEST_F(endpoint, bad)
 {
 	static const struct { int err; struct spscring_endpoint want; } bad[] = {
-		{ -EINVAL, { .role = 0, .record_size = 8, .type_tag = TAG } },
-		{ -EINVAL, { .role = 3, .record_size = 8, .type_tag = TAG } },
-		{ -EINVAL, { .role = ~0U, .record_size = 8, .type_tag = TAG } },
-		{ -EINVAL, { .role = SPSCRING_PRODUCER, .record_size = 8, .type_tag = TAG,
+		{ -EINVAL, { .role = 0, .element_size = 8, .type_tag = TAG } },
+		{ -EINVAL, { .role = 3, .element_size = 8, .type_tag = TAG } },
+		{ -EINVAL, { .role = ~0U, .element_size = 8, .type_tag = TAG } },
+		{ -EINVAL, { .role = SPSCRING_PRODUCER, .element_size = 8, .type_tag = TAG,
 			     .flags = 2 } },
-		{ -EINVAL, { .role = SPSCRING_PRODUCER, .record_size = 8, .type_tag = TAG,
+		{ -EINVAL, { .role = SPSCRING_PRODUCER, .element_size = 8, .type_tag = TAG,
 			     .flags = 1U << 31 } },
-		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .record_size = 9, .type_tag = TAG } },
-		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .record_size = 8 } },
+		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .element_size = 9, .type_tag = TAG } },
+		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .element_size = 8 } },
 		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .type_tag = TAG } },
-		{ -EPROTOTYPE, { .role = SPSCRING_CONSUMER, .record_size = ~0U, .type_tag = TAG } },
-		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .record_size = 8,
+		{ -EPROTOTYPE, { .role = SPSCRING_CONSUMER, .element_size = ~0U, .type_tag = TAG } },
+		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .element_size = 8,
 				 .type_tag = TAG + 1 } },
-		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .record_size = 8,
+		{ -EPROTOTYPE, { .role = SPSCRING_PRODUCER, .element_size = 8,
 				 .type_tag = TAG | 1ULL << 63 } },
-		{ -EPROTOTYPE, { .role = SPSCRING_CONSUMER, .record_size = 8, .type_tag = ~TAG } },
+		{ -EPROTOTYPE, { .role = SPSCRING_CONSUMER, .element_size = 8, .type_tag = ~TAG } },
 	};
 	struct spscring_endpoint want;
 	size_t i;

@@ -21,7 +21,7 @@ FIXTURE(endpoint)
 FIXTURE_SETUP(endpoint)
 {
 	SKIP_WITHOUT_DEVICE();
-	self->ring = spscring_open(RING(.capacity = CAPACITY, .record_size = 8, .type_tag = TAG));
+	self->ring = spscring_open(RING(.capacity = CAPACITY, .element_size = 8, .type_tag = TAG));
 	ASSERT_GE(self->ring, 0);
 	self->producer = -1;
 	self->consumer = -1;

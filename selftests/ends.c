@@ -18,7 +18,7 @@ FIXTURE(ends) {
 FIXTURE_SETUP(ends)
 {
 	SKIP_WITHOUT_DEVICE();
-	self->ring = spscring_open(RING(.capacity = 64, .record_size = 8));
+	self->ring = spscring_open(RING(.capacity = 64, .element_size = 8));
 	ASSERT_GE(self->ring, 0);
 	self->in = -1;
 	self->out = -1;
@@ -54,7 +54,7 @@ static int claim(int ring, __u32 role, __u32 flags)
 {
 	struct spscring_endpoint want = {
 		.size = sizeof(want), .role = role, .flags = flags,
-		.record_size = info_of(ring).geometry.record_size,
+		.element_size = info_of(ring).geometry.element_size,
 	};
 
 	return do_ioctl(ring, SPSCRING_ENDPOINT, &want);
@@ -222,7 +222,7 @@ TEST_F(ends, epoll_before_create)
 	ASSERT_GE(ep, 0);
 	EXPECT_EQ(EPOLLERR, epoll_next(ep, 0));
 	EXPECT_EQ(0, epoll_next(ep, 0));
-	ASSERT_EQ(0, do_ioctl(empty, SPSCRING_CREATE, RING(.capacity = 4, .record_size = 4)));
+	ASSERT_EQ(0, do_ioctl(empty, SPSCRING_CREATE, RING(.capacity = 4, .element_size = 4)));
 	EXPECT_EQ(EPOLLIN | EPOLLOUT, epoll_next(ep, 0));
 	self->in = claim(empty, SPSCRING_PRODUCER, 0);
 	EXPECT_EQ(EPOLLIN, epoll_next(ep, 0));

@@ -11,9 +11,9 @@
 
 /* Rings of both shapes, of two sizes and several tags. */
 static const struct spscring_create rings[] = {
-	{ .capacity = 16, .record_size = 8, .type_tag = TAG },
-	{ .capacity = 16, .record_size = 512, .type_tag = TAG },
-	{ .capacity = 16, .record_size = 8, .type_tag = TAG + 1 },
+	{ .capacity = 16, .element_size = 8, .type_tag = TAG },
+	{ .capacity = 16, .element_size = 512, .type_tag = TAG },
+	{ .capacity = 16, .element_size = 8, .type_tag = TAG + 1 },
 	{ .capacity = 4096, .flags = SPSCRING_CREATE_RECORDS, .type_tag = TAG },
 	{ .capacity = 4096, .flags = SPSCRING_CREATE_RECORDS, .type_tag = 0 },
 	{ .capacity = 4096, .flags = DROPS, .type_tag = TAG },
@@ -30,14 +30,14 @@ static int make(const struct spscring_create *from)
 
 static bool fits(const struct spscring_create *ring, __u32 size, __u64 tag)
 {
-	return ring->record_size == size && ring->type_tag == tag;
+	return ring->element_size == size && ring->type_tag == tag;
 }
 
 /* Claim with every size and tag that a holder of one role could expect. */
 static void expect_all(struct __test_metadata *_metadata, const struct spscring_create *want,
 		       __u32 role)
 {
-	static const __u32 sizes[] = { SPSCRING_ANY_SIZE, 1, 7, 8, 9, 512, UINT_MAX };
+	static const __u32 sizes[] = { SPSCRING_VARIABLE_SIZE, 1, 7, 8, 9, 512, UINT_MAX };
 	static const __u64 tags[] = { 0, TAG, TAG + 1, ~0ULL };
 	size_t k, t;
 	int ring, end;
@@ -92,7 +92,7 @@ TEST(map)
 		EXPECT_EQ(err, spscring_map_consumer(out, &c, 8, TAG, &map));
 		if (!err)
 			spscring_unmap(&map);
-		err = fits(&rings[i], SPSCRING_ANY_SIZE, TAG) ? 0 : -EPROTOTYPE;
+		err = fits(&rings[i], SPSCRING_VARIABLE_SIZE, TAG) ? 0 : -EPROTOTYPE;
 		EXPECT_EQ(err, spscring_record_map_producer(in, &rp, TAG, &map));
 		if (!err)
 			spscring_unmap(&map);
@@ -100,9 +100,9 @@ TEST(map)
 		if (!err)
 			spscring_unmap(&map);
 		/* no element has that size */
-		EXPECT_EQ(-EINVAL, spscring_map_producer(in, &p, SPSCRING_ANY_SIZE,
+		EXPECT_EQ(-EINVAL, spscring_map_producer(in, &p, SPSCRING_VARIABLE_SIZE,
 							 rings[i].type_tag, &map));
-		EXPECT_EQ(-EINVAL, spscring_map_consumer(out, &c, SPSCRING_ANY_SIZE,
+		EXPECT_EQ(-EINVAL, spscring_map_consumer(out, &c, SPSCRING_VARIABLE_SIZE,
 							 rings[i].type_tag, &map));
 		close(in);
 		close(out);
@@ -147,13 +147,13 @@ TEST(kernel)
 		run.ring_fd = ring;
 		run.role = SPSCRING_PRODUCER;
 		run.mover.ways = RECORD_PUSH;
-		EXPECT_EQ(fits(&rings[i], SPSCRING_ANY_SIZE, 0) ? 0 : -EPROTOTYPE,
+		EXPECT_EQ(fits(&rings[i], SPSCRING_VARIABLE_SIZE, 0) ? 0 : -EPROTOTYPE,
 			  do_ioctl(peer, SPSCRING_RECORD_RUN, &run));
 		run.role = SPSCRING_CONSUMER;
 		run.mover.ways = RECORD_POP;
-		EXPECT_EQ(fits(&rings[i], SPSCRING_ANY_SIZE, 0) ? 0 : -EPROTOTYPE,
+		EXPECT_EQ(fits(&rings[i], SPSCRING_VARIABLE_SIZE, 0) ? 0 : -EPROTOTYPE,
 			  do_ioctl(peer, SPSCRING_RECORD_RUN, &run));
-		if (!fits(&rings[i], SPSCRING_ANY_SIZE, 0)) {
+		if (!fits(&rings[i], SPSCRING_VARIABLE_SIZE, 0)) {
 			EXPECT_EQ(0, info_of(ring).producer_generation);
 			EXPECT_EQ(0, info_of(ring).consumer_generation);
 		}

@@ -6,8 +6,8 @@
  */
 #include "sleep.h"
 
-#define NOBODY		SPSCRING_NOBODY
-#define WITH_FENCE	(SPSCRING_NOBODY | SPSCRING_FENCE)
+#define NOBODY		SPSCRING_EVENT_NONE
+#define WITH_FENCE	(SPSCRING_EVENT_NONE | SPSCRING_EVENT_FENCE)
 
 FIXTURE(fence) {
 	int ring, in, out, epoll;
@@ -27,7 +27,7 @@ FIXTURE_VARIANT_ADD(fence, producer) { .role = SPSCRING_PRODUCER };
 
 static void make_ends(struct __test_metadata *_metadata, fence_t *self, __u32 flags)
 {
-	ASSERT_EQ(open_ends(RING(.capacity = 4, .record_size = 8, .flags = flags),
+	ASSERT_EQ(open_ends(RING(.capacity = 4, .element_size = 8, .flags = flags),
 			    &self->ring, &self->in, &self->out), 0);
 	ASSERT_EQ(map_producer(self->in, &self->p, NULL), 0);
 	ASSERT_EQ(map_consumer(self->out, &self->c, NULL), 0);
@@ -58,7 +58,7 @@ FIXTURE_TEARDOWN(fence)
 /* The event index of @role, which its peer compares. */
 static __u64 word_of(fence_t *self, __u32 role)
 {
-	return READ_ONCE(*(role == SPSCRING_CONSUMER ? self->p.base.wants : self->c.base.wants));
+	return READ_ONCE(*(role == SPSCRING_CONSUMER ? self->p.base.event : self->c.base.event));
 }
 
 static struct spscring_sleep_counters count_of(fence_t *self, __u32 role)
@@ -180,7 +180,7 @@ static int tell(fence_t *self, __u32 role, enum way way)
 		self->epoll = epoll_of(fd, events | EPOLLET);
 		return self->epoll < 0 ? self->epoll : 0;
 	case BY_ARM:
-		return role == SPSCRING_CONSUMER ? spscring_arm_records(&self->c, 1) :
+		return role == SPSCRING_CONSUMER ? spscring_arm_elements(&self->c, 1) :
 			spscring_arm_room(&self->p, 1);
 	default:
 		return negative_errno(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC));
@@ -203,8 +203,8 @@ TEST_F(fence, every_way)
 		ASSERT_EQ(tell(self, variant->role, way), 0);
 		n++;
 		EXPECT_EQ(count_of(self, variant->role).interrupts, n);
-		EXPECT_NE(word_of(self, variant->role) & SPSCRING_FENCE, 0);
-		EXPECT_LT(word_of(self, variant->role) & ~SPSCRING_FENCE, NOBODY);
+		EXPECT_NE(word_of(self, variant->role) & SPSCRING_EVENT_FENCE, 0);
+		EXPECT_LT(word_of(self, variant->role) & ~SPSCRING_EVENT_FENCE, NOBODY);
 		usleep(20000);
 		EXPECT_EQ(count_of(self, variant->role).clears, n)
 			TH_LOG("way %d", way);
@@ -337,7 +337,7 @@ TEST_F(fence, reaches_its_peer)
 		SKIP(return, "no count of CPU 1's function call interrupts");
 	ASSERT_EQ(pin_to(0), 0);
 	ASSERT_EQ(parameter_set(&self->quiet, 1000), 0);
-	ASSERT_EQ(open_ends(RING(.capacity = 4, .record_size = 8),
+	ASSERT_EQ(open_ends(RING(.capacity = 4, .element_size = 8),
 			    &self->ring, &self->in, &self->out), 0);
 	for (v = 0; variant->role == SPSCRING_PRODUCER && v < 4; v++)
 		ASSERT_EQ(write(self->in, &v, sizeof(v)), (ssize_t)sizeof(v));

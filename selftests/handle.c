@@ -35,7 +35,7 @@ FIXTURE_VARIANT_ADD(over, polls)
 FIXTURE_SETUP(over)
 {
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(0, open_ends(RING(.capacity = 64, .record_size = 8, .flags = variant->flags),
+	ASSERT_EQ(0, open_ends(RING(.capacity = 64, .element_size = 8, .flags = variant->flags),
 			       &self->ring, &self->in, &self->out));
 	ASSERT_EQ(0, map_producer(self->in, &self->p, NULL));
 	ASSERT_EQ(0, map_consumer(self->out, &self->c, NULL));
@@ -90,8 +90,8 @@ TEST_F(over, consumer)
 	EXPECT_EQ(-ESHUTDOWN, spscring_pop_n(&self->c, v, 8));
 	EXPECT_EQ(-ESHUTDOWN, spscring_peek(&self->c, &rec));
 	EXPECT_EQ(-ESHUTDOWN, spscring_peek_n(&self->c, 8, &rec));
-	EXPECT_EQ(-ESHUTDOWN, spscring_wait_records(&self->c, 1, -1));
-	EXPECT_EQ(-ESHUTDOWN, spscring_arm_records(&self->c, 1));
+	EXPECT_EQ(-ESHUTDOWN, spscring_wait_elements(&self->c, 1, -1));
+	EXPECT_EQ(-ESHUTDOWN, spscring_arm_elements(&self->c, 1));
 	EXPECT_EQ(1, info_of(self->ring).head);
 	EXPECT_EQ(0, info_of(self->ring).broken);
 }
@@ -125,8 +125,8 @@ TEST_F(over, record_consumer)
 	ASSERT_EQ(0, spscring_record_shutdown_consumer(&self->rc));
 	EXPECT_EQ(-ESHUTDOWN, spscring_record_pop(&self->rc, to, sizeof(to)));
 	EXPECT_EQ(-ESHUTDOWN, spscring_record_peek(&self->rc, &rec));
-	EXPECT_EQ(-ESHUTDOWN, spscring_record_wait_records(&self->rc, 1, -1));
-	EXPECT_EQ(-ESHUTDOWN, spscring_record_arm_records(&self->rc, 1));
+	EXPECT_EQ(-ESHUTDOWN, spscring_record_wait_bytes(&self->rc, 1, -1));
+	EXPECT_EQ(-ESHUTDOWN, spscring_record_arm_bytes(&self->rc, 1));
 	EXPECT_EQ(0, info_of(self->record_ring).broken);
 }
 

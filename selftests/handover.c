@@ -34,7 +34,7 @@ FIXTURE_SETUP(torture)
 {
 	SKIP_WITHOUT_DEVICE();
 	quick_begin(&self->quick, variant->quick);
-	self->ring = spscring_open(RING(.capacity = variant->capacity, .record_size = 8,
+	self->ring = spscring_open(RING(.capacity = variant->capacity, .element_size = 8,
 					.flags = variant->flags));
 	ASSERT_GE(self->ring, 0);
 }
@@ -222,7 +222,7 @@ FIXTURE_SETUP(kernel)
 {
 	SKIP_WITHOUT_DEVICE();
 	quick_begin(&self->quick, variant->quick);
-	self->ring = spscring_open(RING(.capacity = 3, .record_size = 8));
+	self->ring = spscring_open(RING(.capacity = 3, .element_size = 8));
 	ASSERT_GE(self->ring, 0);
 	self->peer = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->peer, 0);
@@ -317,7 +317,7 @@ FIXTURE_SETUP(killed)
 {
 	SKIP_WITHOUT_DEVICE();
 	quick_begin(&self->quick, variant->quick);
-	self->ring = spscring_open(RING(.capacity = 20, .record_size = 8,
+	self->ring = spscring_open(RING(.capacity = 20, .element_size = 8,
 					.flags = variant->flags));
 	ASSERT_GE(self->ring, 0);
 }
@@ -425,7 +425,7 @@ FIXTURE_VARIANT_ADD(lost, fence) { .how = BY_WAIT, .flags = SPSCRING_CREATE_FENC
 FIXTURE_SETUP(lost)
 {
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(0, open_ends(RING(.capacity = 64, .record_size = 8, .flags = variant->flags),
+	ASSERT_EQ(0, open_ends(RING(.capacity = 64, .element_size = 8, .flags = variant->flags),
 			       &self->ring, &self->in, &self->out));
 	ASSERT_EQ(0, map_producer(self->in, &self->p, NULL));
 	patience = 300;
@@ -479,7 +479,7 @@ TEST(lost_kernel)
 	int tries = 10, peer, err;
 
 	SKIP_WITHOUT_DEVICE();
-	start.ring_fd = spscring_open(RING(.capacity = 64, .record_size = 8));
+	start.ring_fd = spscring_open(RING(.capacity = 64, .element_size = 8));
 	ASSERT_GE(start.ring_fd, 0);
 	ASSERT_EQ(0, map_producer(claim_end(start.ring_fd, SPSCRING_PRODUCER, 0), &p, NULL));
 	peer = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
@@ -516,7 +516,7 @@ FIXTURE_SETUP(kernels)
 {
 	SKIP_WITHOUT_DEVICE();
 	quick_begin(&self->quick, variant->quick);
-	self->ring = spscring_open(RING(.capacity = 3, .record_size = 8,
+	self->ring = spscring_open(RING(.capacity = 3, .element_size = 8,
 					.flags = variant->flags));
 	ASSERT_GE(self->ring, 0);
 	self->source = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);

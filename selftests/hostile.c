@@ -40,7 +40,7 @@ struct outcome {
 };
 
 /* After this many failed tries the victim has read every word at least twice. */
-#define ENOUGH	(3 * SPSCRING_LOOK_EVERY)
+#define ENOUGH	(3 * SPSCRING_REFRESH_EVERY)
 
 static struct outcome user_outcome(struct duel *d, __u32 role)
 {
@@ -258,7 +258,7 @@ static void attack(struct __test_metadata *_metadata, struct duel *d, struct due
 
 	if (d->ring < 0) {
 		ASSERT_TRUE(duel_begin(d, victim));
-		ASSERT_EQ(FRAME, d->g.frame_records);
+		ASSERT_EQ(FRAME, d->g.frame_elements);
 	}
 	if (next)
 		ASSERT_TRUE(step_up(d, victim));

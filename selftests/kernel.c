@@ -33,7 +33,7 @@ FIXTURE_SETUP(kernel)
 	self->peer = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->peer, 0);
 	self->ring = spscring_open(RING(.capacity = variant->capacity,
-					.record_size = variant->size));
+					.element_size = variant->size));
 	ASSERT_GE(self->ring, 0);
 }
 
@@ -115,7 +115,7 @@ FIXTURE_SETUP(asleep)
 	};
 	self->peer = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->peer, 0);
-	self->start.ring_fd = spscring_open(RING(.capacity = 64, .record_size = 8));
+	self->start.ring_fd = spscring_open(RING(.capacity = 64, .element_size = 8));
 	ASSERT_GE(self->start.ring_fd, 0);
 }
 

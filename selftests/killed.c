@@ -66,7 +66,7 @@ static bool walk_dies(walk_t *self, __u32 role)
 FIXTURE_SETUP(walk)
 {
 	struct spscring_create frames = {
-		.size = sizeof(frames), .capacity = WALK_BYTES / 64 * 7, .record_size = 8,
+		.size = sizeof(frames), .capacity = WALK_BYTES / 64 * 7, .element_size = 8,
 	}, records = {
 		.size = sizeof(records), .capacity = WALK_BYTES, .flags = SPSCRING_CREATE_RECORDS,
 	};
@@ -225,7 +225,7 @@ FIXTURE_VARIANT_ADD(killed, large) { .capacity = 4096 };
 FIXTURE_SETUP(killed)
 {
 	SKIP_WITHOUT_DEVICE();
-	self->ring = spscring_open(RING(.capacity = variant->capacity, .record_size = 8));
+	self->ring = spscring_open(RING(.capacity = variant->capacity, .element_size = 8));
 	ASSERT_GE(self->ring, 0);
 	self->shared = shared_memory(sizeof(*self->shared));
 	ASSERT_NE(MAP_FAILED, self->shared);

@@ -22,7 +22,7 @@ TEST(largest_frames)
 	struct spscring_geometry g;
 
 	/* a frame of 2^19 bytes holds 7 such elements */
-	ASSERT_EQ(0, spscring_geometry_init(&g, RING(.capacity = 8192 * 7, .record_size = 65536),
+	ASSERT_EQ(0, spscring_geometry_init(&g, RING(.capacity = 8192 * 7, .element_size = 65536),
 					    page));
 	EXPECT_EQ(1U << 19, g.frame_size);
 	EXPECT_EQ(8192, g.frames);
@@ -30,15 +30,15 @@ TEST(largest_frames)
 	EXPECT_EQ(4 * GIB + 3 * page, g.memory);
 	EXPECT_EQ(g.memory, spscring_mapped_bytes(&g));
 	EXPECT_EQ(-E2BIG,
-		  spscring_geometry_init(&g, RING(.capacity = 8192 * 7 + 1, .record_size = 65536),
+		  spscring_geometry_init(&g, RING(.capacity = 8192 * 7 + 1, .element_size = 65536),
 					 page));
 	ASSERT_EQ(0, spscring_geometry_init(&g,
-					    RING(.capacity = 4 * GIB / 64 * 56, .record_size = 1,
+					    RING(.capacity = 4 * GIB / 64 * 56, .element_size = 1,
 						 .frame_size = 64),
 					    page));
 	EXPECT_EQ(4 * GIB / 64, g.frames);
 	EXPECT_EQ(4 * GIB, g.data_bytes);
-	EXPECT_EQ(4 * GIB / 64 * 7, g.tell);
+	EXPECT_EQ(4 * GIB / 64 * 7, g.publish_batch);
 }
 
 TEST(largest_records)
@@ -48,24 +48,24 @@ TEST(largest_records)
 	struct spscring_geometry g;
 	__u32 align;
 
-	for (align = SPSCRING_RECORDS_ALIGN_MIN; align <= SPSCRING_RECORDS_ALIGN_MAX; align *= 2) {
+	for (align = SPSCRING_RECORD_ALIGN_MIN; align <= SPSCRING_RECORD_ALIGN_MAX; align *= 2) {
 		ASSERT_EQ(0, spscring_geometry_init(&g,
 						    RING(.capacity = 4 * GIB, .flags = records,
-							 .record_align = align),
+							 .align = align),
 						    page));
 		EXPECT_EQ(4 * GIB, g.capacity);
 		EXPECT_EQ(4 * GIB, g.data_bytes);
 		EXPECT_EQ(4 * GIB + 3 * page, g.memory);
 		EXPECT_EQ(8 * GIB + 3 * page, spscring_mapped_bytes(&g));
-		EXPECT_EQ(GIB / 2, g.tell);
+		EXPECT_EQ(GIB / 2, g.publish_batch);
 		EXPECT_EQ(-E2BIG,
 			  spscring_geometry_init(&g,
 						 RING(.capacity = 4 * GIB + align, .flags = records,
-						      .record_align = align),
+						      .align = align),
 						 page));
 		ASSERT_EQ(0, spscring_geometry_init(&g,
 						    RING(.capacity = 4 * GIB - align,
-							 .flags = records, .record_align = align),
+							 .flags = records, .align = align),
 						    page));
 		EXPECT_EQ(align < page ? 4 * GIB : 4 * GIB - align, g.data_bytes);
 	}
@@ -86,8 +86,8 @@ FIXTURE_VARIANT(large)
 };
 
 /* One ring has no more than a chunk, and some end within one. */
-FIXTURE_VARIANT_ADD(large, frames_2) { { .capacity = 2 * MIB / 64, .record_size = 56 } };
-FIXTURE_VARIANT_ADD(large, frames_9) { { .capacity = 9 * MIB / 64, .record_size = 56 } };
+FIXTURE_VARIANT_ADD(large, frames_2) { { .capacity = 2 * MIB / 64, .element_size = 56 } };
+FIXTURE_VARIANT_ADD(large, frames_9) { { .capacity = 9 * MIB / 64, .element_size = 56 } };
 FIXTURE_VARIANT_ADD(large, records_2) {
 	{ .capacity = 2 * MIB, .flags = SPSCRING_CREATE_RECORDS } };
 FIXTURE_VARIANT_ADD(large, records_9) {

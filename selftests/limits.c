@@ -16,7 +16,7 @@
 #define MIB		(1ULL << 20)
 
 /* A ring of about @bytes of data. */
-#define RING_OF(bytes)	RING(.capacity = (bytes) / 64, .record_size = 56)
+#define RING_OF(bytes)	RING(.capacity = (bytes) / 64, .element_size = 56)
 
 /* A ring of that size, which lives until its fd is closed. */
 static int try_ring(int fd, __u64 bytes)

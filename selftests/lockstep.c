@@ -2,7 +2,7 @@
 /*
  * A consumer pops a few elements from a full ring and then waits for the producer's answer on
  * another channel.  Its published head may lag, so the producer has to find the room by the
- * consumer's exact cursor, within SPSCRING_LOOK_EVERY tries.
+ * consumer's exact cursor, within SPSCRING_REFRESH_EVERY tries.
  */
 #include "selftest.h"
 
@@ -112,7 +112,7 @@ static int consumer(int end, int ask, int answer)
 FIXTURE_SETUP(lockstep)
 {
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(0, open_ends(RING(.capacity = variant->capacity, .record_size = 8), &self->ring,
+	ASSERT_EQ(0, open_ends(RING(.capacity = variant->capacity, .element_size = 8), &self->ring,
 			       &self->producer, &self->consumer));
 	ASSERT_EQ(0, map_producer(self->producer, &self->p, NULL));
 	ASSERT_EQ(0, pipe(self->ask));
@@ -148,7 +148,7 @@ TEST_F(lockstep, answered)
 	ASSERT_EQ(variant->capacity, next);
 	for (round = 0; round < ROUNDS; round++) {
 		/* begin at any of the tries between two reads of the cursor */
-		for (i = 0; i < round * 7 % SPSCRING_LOOK_EVERY; i++)
+		for (i = 0; i < round * 7 % SPSCRING_REFRESH_EVERY; i++)
 			ASSERT_EQ(-EAGAIN, variant->push(&self->p, next, taken));
 		ASSERT_EQ((ssize_t)sizeof(taken), write(self->ask[1], &taken, sizeof(taken)));
 		ASSERT_EQ((ssize_t)sizeof(reply), read(self->answer[0], &reply, sizeof(reply)));
@@ -158,7 +158,7 @@ TEST_F(lockstep, answered)
 			got = variant->push(&self->p, next, end - next);
 			ASSERT_TRUE(got == -EAGAIN || got > 0);
 			if (got < 0) {
-				ASSERT_LT(tries, SPSCRING_LOOK_EVERY);
+				ASSERT_LT(tries, SPSCRING_REFRESH_EVERY);
 				continue;
 			}
 			next += got;

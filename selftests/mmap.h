@@ -27,7 +27,7 @@ FIXTURE_VARIANT(mmap)
 	struct spscring_create want;
 };
 
-#define OF_FRAMES	{ { .capacity = 3000, .record_size = 8 } }
+#define OF_FRAMES	{ { .capacity = 3000, .element_size = 8 } }
 #define OF_RECORDS	{ { .capacity = 28000, .flags = SPSCRING_CREATE_RECORDS } }
 
 FIXTURE_VARIANT_ADD(mmap, frames) OF_FRAMES;

@@ -100,7 +100,7 @@ static inline int mover_init(struct mover *m, int end, __u32 role, enum way way)
 	int err;
 
 	m->way = way;
-	m->size = info.geometry.record_size;
+	m->size = info.geometry.element_size;
 	m->stride = info.geometry.stride;
 	m->most = m->size > 4096 ? 13 : 97;
 	m->buf = malloc((size_t)m->most * m->size);

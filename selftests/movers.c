@@ -17,7 +17,7 @@ FIXTURE(mover) {
 };
 
 FIXTURE_VARIANT(mover) {
-	__u32 record_size;	/* 0: records of variable size */
+	__u32 element_size;	/* 0: records of variable size */
 	size_t size;		/* of each write */
 };
 
@@ -30,8 +30,8 @@ FIXTURE_SETUP(mover)
 	int small = 4096;
 
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(0, open_ends(variant->record_size ?
-				       RING(.capacity = 8192, .record_size = variant->record_size) :
+	ASSERT_EQ(0, open_ends(variant->element_size ?
+				       RING(.capacity = 8192, .element_size = variant->element_size) :
 				       RING(.capacity = 1 << 19, .flags = SPSCRING_CREATE_RECORDS),
 			       &self->ring, &self->in, &self->out));
 	ASSERT_EQ(0, pipe(self->pipe));

@@ -13,7 +13,7 @@ TEST_F(pair, arm_beside_poll)
 	int epoll = epoll_of(self->out, EPOLLIN | EPOLLET);
 
 	EXPECT_EQ(0, epoll_next(epoll, 0));
-	ASSERT_EQ(0, spscring_arm_records(&self->c, 20));
+	ASSERT_EQ(0, spscring_arm_elements(&self->c, 20));
 	ASSERT_EQ(0, push_some(self, 1));
 	EXPECT_EQ(EPOLLIN, epoll_next(epoll, LONG));
 	close(epoll);
@@ -26,8 +26,8 @@ TEST_F(pair, poll_beside_arm)
 	__u64 times;
 
 	ASSERT_EQ(0, spscring_notify(self->out, 20, 0, event));
-	ASSERT_EQ(0, spscring_arm_records(&self->c, 5));
-	ASSERT_EQ(0, spscring_arm_records(&self->c, 30));
+	ASSERT_EQ(0, spscring_arm_elements(&self->c, 5));
+	ASSERT_EQ(0, spscring_arm_elements(&self->c, 30));
 	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
 	ASSERT_EQ(0, push_some(self, 4));
 	EXPECT_EQ(-EAGAIN, negative_errno(read(event, &times, sizeof(times))));
@@ -128,14 +128,14 @@ TEST_F(pair, eventfd)
 	/* nothing is signalled where the end was not armed */
 	EXPECT_EQ(-EAGAIN, negative_errno(read(event, &times, sizeof(times))));
 	ASSERT_EQ(0, pop_some(self, 1));
-	ASSERT_EQ(0, spscring_arm_records(&self->c, 2));
+	ASSERT_EQ(0, spscring_arm_elements(&self->c, 2));
 	ASSERT_EQ(0, push_some(self, 1));
 	EXPECT_EQ(-EAGAIN, negative_errno(read(event, &times, sizeof(times))));
 	ASSERT_EQ(0, push_some(self, 5));
 	EXPECT_EQ(sizeof(times), read(event, &times, sizeof(times)));
 	EXPECT_EQ(1, times);
 	/* ARM signals at once if the elements are already there */
-	ASSERT_EQ(0, spscring_arm_records(&self->c, 3));
+	ASSERT_EQ(0, spscring_arm_elements(&self->c, 3));
 	EXPECT_EQ(sizeof(times), read(event, &times, sizeof(times)));
 	ASSERT_EQ(0, spscring_notify(self->out, 1, 0, -1));
 	close(event);
@@ -149,10 +149,10 @@ static int push_kick_late(struct spscring_producer *p, __u64 *next)
 
 	if (err)
 		return err;
-	want = spscring_consumer_wants(&p->base);
-	if (want == p->base.kicked || (__s64)(p->base.pos - want) < 0)
+	want = spscring_consumer_event(&p->base);
+	if (want == p->base.last_kicked || (__s64)(p->base.pos - want) < 0)
 		return -ENOENT;
-	p->base.kicked = want;
+	p->base.last_kicked = want;
 	return 0;
 }
 
@@ -163,10 +163,10 @@ TEST_F(pair, late_kick)
 	__u64 times;
 
 	ASSERT_EQ(0, spscring_notify(self->out, 1, 0, event));
-	ASSERT_EQ(0, spscring_arm_records(&self->c, 1));
+	ASSERT_EQ(0, spscring_arm_elements(&self->c, 1));
 	ASSERT_EQ(0, push_kick_late(&self->p, &self->next_in));
 	ASSERT_EQ(0, pop_some(self, 1));
-	ASSERT_EQ(0, spscring_arm_records(&self->c, 1));
+	ASSERT_EQ(0, spscring_arm_elements(&self->c, 1));
 	ASSERT_EQ(0, do_ioctl(self->in, SPSCRING_KICK, NULL));
 	EXPECT_EQ(sizeof(times), read(event, &times, sizeof(times)));
 	EXPECT_EQ(-EAGAIN, negative_errno(read(event, &times, sizeof(times))));

@@ -32,7 +32,7 @@ FIXTURE_SETUP(over)
 	SKIP_WITHOUT_DEVICE();
 	ASSERT_EQ(0, open_ends(variant->flags ?
 			       RING(.capacity = 64 * 16, .flags = variant->flags) :
-			       RING(.capacity = 64, .record_size = LENGTH),
+			       RING(.capacity = 64, .element_size = LENGTH),
 			       &self->ring, &self->in, &self->out));
 }
 
@@ -269,7 +269,7 @@ TEST_F(over, last_is_last)
 	for (i = 0; i < rounds; i++) {
 		int ring = spscring_open(variant->flags ?
 					 RING(.capacity = 64 * 16, .flags = variant->flags) :
-					 RING(.capacity = 64, .record_size = LENGTH));
+					 RING(.capacity = 64, .element_size = LENGTH));
 		struct thread t = { .records = variant->flags ? 1 : i % 2 ? 1 : MANY };
 		int out = claim_end(ring, SPSCRING_CONSUMER, 0);
 		__u64 n;

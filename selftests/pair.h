@@ -30,7 +30,7 @@ FIXTURE_VARIANT_ADD(pair, fence) {
 FIXTURE_SETUP(pair)
 {
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(0, open_ends(RING(.capacity = 64, .record_size = 8, .flags = variant->flags),
+	ASSERT_EQ(0, open_ends(RING(.capacity = 64, .element_size = 8, .flags = variant->flags),
 			       &self->ring, &self->in, &self->out));
 	ASSERT_EQ(0, map_producer(self->in, &self->p, NULL));
 	ASSERT_EQ(0, map_consumer(self->out, &self->c, NULL));

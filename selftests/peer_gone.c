@@ -28,7 +28,7 @@ FIXTURE_VARIANT_ADD(end, dead) {
 FIXTURE_SETUP(end)
 {
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(0, open_ends(RING(.capacity = 8, .record_size = 8), &self->ring, &self->in,
+	ASSERT_EQ(0, open_ends(RING(.capacity = 8, .element_size = 8), &self->ring, &self->in,
 			       &self->out));
 }
 

@@ -14,7 +14,7 @@ FIXTURE(pieces) {
 FIXTURE_SETUP(pieces)
 {
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(0, open_ends(RING(.capacity = CAPACITY, .record_size = SIZE), &self->ring,
+	ASSERT_EQ(0, open_ends(RING(.capacity = CAPACITY, .element_size = SIZE), &self->ring,
 			       &self->in, &self->out));
 	ASSERT_EQ(0, pipe(self->pipe));
 	nonblock(self->out);	/* a read of an empty ring returns */

@@ -94,7 +94,7 @@ FIXTURE_SETUP(pinned)
 		if (self->peer[i])
 			ASSERT_EQ(0, module_out(peers[i]));
 	}
-	self->ring = spscring_open(RING(.capacity = 1000, .record_size = 8));
+	self->ring = spscring_open(RING(.capacity = 1000, .element_size = 8));
 	ASSERT_GE(self->ring, 0);
 	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->producer, 0);
@@ -279,7 +279,7 @@ TEST_F(pinned, back_again)
 	ASSERT_EQ(0, module_in("spscring"));
 	self->ring = device_opens();
 	ASSERT_GE(self->ring, 0);
-	ASSERT_EQ(0, do_ioctl(self->ring, SPSCRING_CREATE, RING(.capacity = 1, .record_size = 1)));
+	ASSERT_EQ(0, do_ioctl(self->ring, SPSCRING_CREATE, RING(.capacity = 1, .element_size = 1)));
 	self->producer = claim_end(self->ring, SPSCRING_PRODUCER, 0);
 	ASSERT_GE(self->producer, 0);
 	ASSERT_EQ(0, map_producer(self->producer, &p, NULL));

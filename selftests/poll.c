@@ -28,7 +28,7 @@ TEST_F(pair, poll_ends)
 	ASSERT_EQ(0, pop_some(self, 1));
 	/* the end of the stream is something to read */
 	EXPECT_EQ(POLLIN | POLLRDHUP, poll_one(self->out, POLLIN | POLLRDHUP, 0));
-	EXPECT_EQ(-ESHUTDOWN, spscring_wait_records(&self->c, 1, NEVER));
+	EXPECT_EQ(-ESHUTDOWN, spscring_wait_elements(&self->c, 1, NEVER));
 	EXPECT_EQ(POLLOUT | POLLRDHUP | POLLHUP, poll_one(self->in, POLLOUT | POLLRDHUP, 0));
 }
 
@@ -36,7 +36,7 @@ TEST_F(pair, poll_broken)
 {
 	ASSERT_EQ(0, spscring_shutdown(self->in, SPSCRING_SHUTDOWN_BROKEN));
 	EXPECT_EQ(POLLERR, poll_one(self->out, POLLIN, 0));
-	EXPECT_EQ(-EPIPE, spscring_wait_records(&self->c, 1, NEVER));
+	EXPECT_EQ(-EPIPE, spscring_wait_elements(&self->c, 1, NEVER));
 }
 
 /* A producer's shutdown is an edge, which epoll reports once. */
@@ -60,7 +60,7 @@ TEST(wait_epoll_successor)
 	__u64 v = 5;
 
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(0, open_ends(RING(.capacity = 8, .record_size = 8), &ring, &in, &out));
+	ASSERT_EQ(0, open_ends(RING(.capacity = 8, .element_size = 8), &ring, &in, &out));
 	epoll = epoll_of(out, EPOLLIN | EPOLLET);
 	ASSERT_EQ(0, epoll_next(epoll, 0));
 	close(in);
@@ -101,7 +101,7 @@ TEST_F(pair, epoll_edge_frames)
 {
 	int epoll;
 
-	ASSERT_LT(info_of(self->ring).geometry.frame_records, 10);
+	ASSERT_LT(info_of(self->ring).geometry.frame_elements, 10);
 	ASSERT_EQ(0, push_some(self, 20));
 	epoll = epoll_of(self->out, EPOLLIN | EPOLLET);
 	ASSERT_EQ(0, push_some(self, 1));
@@ -166,7 +166,7 @@ static int many_open(struct many *m, int epoll)
 	for (i = 0; i < RINGS; i++) {
 		struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u32 = i };
 
-		ring = spscring_open(RING(.capacity = 8, .record_size = 8));
+		ring = spscring_open(RING(.capacity = 8, .element_size = 8));
 		m->in[i] = claim_end(ring, SPSCRING_PRODUCER, 0);
 		m->out[i] = claim_end(ring, SPSCRING_CONSUMER, 0);
 		close(ring);

@@ -20,7 +20,7 @@ FIXTURE_SETUP(polled)
 	SKIP_WITHOUT_PEER();
 	if (vm && !strcmp(vm, "qemu"))
 		SKIP(return, "a probe's key, switched under emulation, has hung the kernel");
-	self->ring = spscring_open(RING(.capacity = 64, .record_size = 8));
+	self->ring = spscring_open(RING(.capacity = 64, .element_size = 8));
 	ASSERT_GE(self->ring, 0);
 	self->fd = claim_end(self->ring, SPSCRING_CONSUMER, 0);
 	ASSERT_GE(self->fd, 0);

@@ -222,7 +222,7 @@ TEST_F(mmap, opened_read_only)
 	char *at;
 
 	ASSERT_GE(fd, 0);
-	ASSERT_EQ(0, do_ioctl(fd, SPSCRING_CREATE, RING(.capacity = 1, .record_size = 1)));
+	ASSERT_EQ(0, do_ioctl(fd, SPSCRING_CREATE, RING(.capacity = 1, .element_size = 1)));
 	g = info_of(fd).geometry;
 	at = mmap(NULL, g.memory, READ, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, at);

@@ -68,7 +68,7 @@ static int push(struct spscring_record_producer *p, __u32 length)
 	static const char bytes[8192];
 	int i, err = -EAGAIN;
 
-	for (i = 0; i <= SPSCRING_LOOK_EVERY && err == -EAGAIN; i++)
+	for (i = 0; i <= SPSCRING_REFRESH_EVERY && err == -EAGAIN; i++)
 		err = spscring_record_push(p, bytes, length);
 	return err;
 }
@@ -79,7 +79,7 @@ static long pop(struct spscring_record_consumer *c, __u32 size)
 	long err = -EAGAIN;
 	int i;
 
-	for (i = 0; i <= SPSCRING_LOOK_EVERY && err == -EAGAIN; i++)
+	for (i = 0; i <= SPSCRING_REFRESH_EVERY && err == -EAGAIN; i++)
 		err = spscring_record_pop(c, bytes, size);
 	return err;
 }
@@ -109,7 +109,7 @@ TEST_F(record, every_shape)
 	for (mode = 0; mode < ARRAY_SIZE(modes); mode++) {
 		for (s = shapes; s < shapes + ARRAY_SIZE(shapes); s++) {
 			ASSERT_EQ(pair_make(self, RING(.capacity = s->capacity,
-						       .record_align = s->align,
+						       .align = s->align,
 						       .flags = modes[mode])), 0);
 			if (s->most) {
 				self->put.most = s->most;
@@ -399,7 +399,7 @@ TEST_F(record, overtaken)
 	/* the ring is a whole page, so an overwritten record always differs in its bytes */
 	const __u64 page = sysconf(_SC_PAGESIZE);
 	__u64 words[page / 256], came, missed;
-	const __u32 fit = page / spscring_record_size(SPSCRING_RECORDS_ALIGN_MIN, sizeof(words));
+	const __u32 fit = page / spscring_record_size(SPSCRING_RECORD_ALIGN_MIN, sizeof(words));
 	__u32 times, i;
 	long got;
 
@@ -553,18 +553,18 @@ TEST_F(record, waits)
 	ASSERT_EQ(pair_make(self, RING(.capacity = 1024, .flags = WAITS)), 0);
 	EXPECT_EQ(spscring_record_wait_room(self->p, 1024, 0), 0);
 	EXPECT_EQ(spscring_record_wait_room(self->p, 1025, 0), -EINVAL);
-	EXPECT_EQ(spscring_record_wait_records(self->c, 1, 0), -ETIMEDOUT);
-	EXPECT_EQ(spscring_record_wait_records(self->c, 1025, 0), -EINVAL);
+	EXPECT_EQ(spscring_record_wait_bytes(self->c, 1, 0), -ETIMEDOUT);
+	EXPECT_EQ(spscring_record_wait_bytes(self->c, 1025, 0), -EINVAL);
 	ASSERT_EQ(push(self->p, 492), 0);	/* 504 bytes */
-	EXPECT_EQ(spscring_record_wait_records(self->c, 504, 0), 0);
-	EXPECT_EQ(spscring_record_wait_records(self->c, 505, 0), -ETIMEDOUT);
+	EXPECT_EQ(spscring_record_wait_bytes(self->c, 504, 0), 0);
+	EXPECT_EQ(spscring_record_wait_bytes(self->c, 505, 0), -ETIMEDOUT);
 	EXPECT_EQ(spscring_record_wait_room(self->p, 520, 0), 0);
 	EXPECT_EQ(spscring_record_wait_room(self->p, 521, 0), -ETIMEDOUT);
 	ASSERT_EQ(spscring_shutdown(self->in.fd, 0), 0);
-	EXPECT_EQ(spscring_record_wait_records(self->c, 504, -1), 0);
-	EXPECT_EQ(spscring_record_wait_records(self->c, 505, -1), -ESHUTDOWN);
+	EXPECT_EQ(spscring_record_wait_bytes(self->c, 504, -1), 0);
+	EXPECT_EQ(spscring_record_wait_bytes(self->c, 505, -1), -ESHUTDOWN);
 	EXPECT_EQ(pop(self->c, 492), 492);
-	EXPECT_EQ(spscring_record_wait_records(self->c, 1, -1), -ESHUTDOWN);
+	EXPECT_EQ(spscring_record_wait_bytes(self->c, 1, -1), -ESHUTDOWN);
 }
 
 /* ------------------------------------------------------------ two processes */
@@ -668,7 +668,7 @@ TEST_F_TIMEOUT(stream, every_shape, 600)
 			if ((s - shapes) % (sleeps ? 4 : 2) || (sleeps && mode == 1))
 				continue;
 			bad = stream(self->runs, RING(.capacity = s->capacity,
-						      .record_align = s->align,
+						      .align = s->align,
 						      .flags = modes[mode]),
 				     s->most ? s->most : s->capacity - SPSCRING_WORD,
 				     variant->in, variant->out,

@@ -72,7 +72,7 @@ static inline int end_sleep(struct record_end *end, __u32 role, enum how how, __
 		__s64 until = now_ns() + LONG * 1000000LL;
 
 		n = producer ? spscring_record_wait_room(&end->p, bytes, until) :
-			spscring_record_wait_records(&end->c, bytes, until);
+			spscring_record_wait_bytes(&end->c, bytes, until);
 		/* poll checks again at its timeout: a record found only then had no wake-up */
 		return now_ns() < until ? n : -ETIMEDOUT;
 	}

@@ -244,7 +244,7 @@ static __u64 lap_records(void)
 	__u64 pos = 0, n;
 
 	for (n = 0; pos < bytes; n++)
-		pos += spscring_record_size(SPSCRING_RECORDS_ALIGN_MIN, record_length(n, MOST));
+		pos += spscring_record_size(SPSCRING_RECORD_ALIGN_MIN, record_length(n, MOST));
 	return n;
 }
 

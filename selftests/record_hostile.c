@@ -82,8 +82,8 @@ struct outcome {
 	__u64 moved;
 };
 
-/* Enough tries to include each check that an end makes only once in SPSCRING_LOOK_EVERY. */
-#define ENOUGH	(3 * SPSCRING_LOOK_EVERY)
+/* Enough tries to include each check that an end makes only once in SPSCRING_REFRESH_EVERY. */
+#define ENOUGH	(3 * SPSCRING_REFRESH_EVERY)
 
 /* Run a user's or the kernel's end until it has nothing more to do. */
 static struct outcome outcome(struct duel *d, __u32 role, __u32 way, bool kernel)

@@ -36,7 +36,7 @@ FIXTURE_SETUP(mend)
 	SKIP_WITHOUT_DEVICE();
 	endpoint_setup(_metadata, e, NULL);
 	self->g = info_of(e->ring).geometry;
-	ASSERT_EQ(7, self->g.frame_records);
+	ASSERT_EQ(7, self->g.frame_elements);
 	ASSERT_EQ(10, self->g.frames);
 	producer_up(_metadata, e);
 	consumer_up(_metadata, e);
@@ -191,7 +191,7 @@ TEST_F(mend, told)
 	WRITE_ONCE(e->c.base.block->published_head, at + CAPACITY);
 	consumer_dies(_metadata, e);
 	consumer_up(_metadata, e);
-	EXPECT_EQ(at + 1, READ_ONCE(*e->p.base.peer_told));
+	EXPECT_EQ(at + 1, READ_ONCE(*e->p.base.peer_published_head));
 	for (n = 0; !push_answer(&e->p, &v); n++)
 		;
 	EXPECT_EQ(CAPACITY - 10 + 1, n);

@@ -148,7 +148,7 @@ TEST_F(ring, every_size)
 			if (capacities[k] * sizes[i] > 1 << 20)
 				continue;
 			ASSERT_EQ(0, all_ways(&self->pair, RING(.capacity = capacities[k],
-								.record_size = sizes[i])))
+								.element_size = sizes[i])))
 				TH_LOG("%u bytes, capacity %lu", sizes[i],
 				       (unsigned long)capacities[k]);
 		}
@@ -168,8 +168,8 @@ TEST_F(ring, every_alignment)
 	for (i = 0; i < ARRAY_SIZE(some); i++) {
 		for (align = 1; align <= SPSCRING_ALIGN_MAX; align *= 2) {
 			ASSERT_EQ(0,
-				  all_ways(&self->pair, RING(.capacity = 50, .record_size = some[i],
-							     .record_align = align)))
+				  all_ways(&self->pair, RING(.capacity = 50, .element_size = some[i],
+							     .align = align)))
 				TH_LOG("%u bytes, alignment %u", some[i], align);
 			close_fd(&self->pair.producer);
 			self->pair.producer = claim_end(self->pair.ring, SPSCRING_PRODUCER, 0);
@@ -197,7 +197,7 @@ TEST_F(ring, every_frame_size)
 				continue;
 			ASSERT_EQ(0, all_ways(&self->pair,
 					      RING(.capacity = 1 + frame / some[i] % 977,
-						   .record_size = some[i], .frame_size = frame)))
+						   .element_size = some[i], .frame_size = frame)))
 				TH_LOG("%u bytes, frame %u", some[i], frame);
 		}
 	}
@@ -209,7 +209,7 @@ TEST_F(ring, batches)
 	__u64 in[300], out[300], seq = 0, n, i;
 	struct movers m;
 
-	ASSERT_EQ(0, pair_make(&self->pair, RING(.capacity = 100, .record_size = 8)));
+	ASSERT_EQ(0, pair_make(&self->pair, RING(.capacity = 100, .element_size = 8)));
 	ASSERT_EQ(0, movers_init(&m, &self->pair));
 	EXPECT_EQ(0, spscring_push_n(&m.in.p, in, 0));
 	EXPECT_EQ(0, spscring_pop_n(&m.out.c, out, 0));
@@ -295,7 +295,7 @@ TEST_F(processes, u64)
 	__u64 n = messages_of(8, variant->capacity < 64 ? 100000 : ~0ULL);
 
 	EXPECT_EQ(0, two_processes(variant->in, variant->out,
-				   RING(.capacity = variant->capacity, .record_size = 8), n));
+				   RING(.capacity = variant->capacity, .element_size = 8), n));
 }
 
 TEST(processes_every_size)
@@ -305,7 +305,7 @@ TEST(processes_every_size)
 	SKIP_WITHOUT_DEVICE();
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
 		EXPECT_EQ(0, two_processes(i % 3, (i + i / 3) % 3,
-					   RING(.capacity = 100, .record_size = sizes[i]),
+					   RING(.capacity = 100, .element_size = sizes[i]),
 					   messages_of(sizes[i], 20000)))
 			TH_LOG("%u bytes", sizes[i]);
 }

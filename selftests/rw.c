@@ -112,7 +112,7 @@ TEST(rw_cannot_sleep)
 	int ring, in, out;
 
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(0, open_ends(RING(.capacity = CAPACITY, .record_size = SIZE,
+	ASSERT_EQ(0, open_ends(RING(.capacity = CAPACITY, .element_size = SIZE,
 				    .flags = SPSCRING_CREATE_BUSY_POLL),
 			       &ring, &in, &out));
 	EXPECT_EQ(-EOPNOTSUPP, get(out, 0, 1));

@@ -22,7 +22,7 @@ FIXTURE(rw) {
 FIXTURE_SETUP(rw)
 {
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(0, open_ends(RING(.capacity = CAPACITY, .record_size = SIZE), &self->ring,
+	ASSERT_EQ(0, open_ends(RING(.capacity = CAPACITY, .element_size = SIZE), &self->ring,
 			       &self->in, &self->out));
 }
 

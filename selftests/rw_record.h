@@ -27,8 +27,8 @@ FIXTURE_VARIANT_ADD(record, aligned) { .capacity = 8192, .align = 256 };
 FIXTURE_VARIANT_ADD(record, drops) { .capacity = 5000, .flags = SPSCRING_CREATE_DROP };
 FIXTURE_VARIANT_ADD(record, overwrites) { .capacity = 8192, .flags = SPSCRING_CREATE_OVERWRITE };
 
-#define RECORD_RING(bytes, align, mode)					\
-	RING(.capacity = (bytes), .record_align = (align),		\
+#define RECORD_RING(bytes, to, mode)					\
+	RING(.capacity = (bytes), .align = (to),		\
 	     .flags = (mode) | SPSCRING_CREATE_RECORDS)
 
 FIXTURE_SETUP(record)

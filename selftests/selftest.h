@@ -40,7 +40,7 @@
 #define SKIP_WITHOUT_DEVICE()	SKIP_WITHOUT(DEVICE, "is spscring.ko loaded?")
 #define SKIP_WITHOUT_PEER()	SKIP_WITHOUT(SPSCRING_PEER_DEVICE, "is spscring_peer.ko loaded?")
 
-/* RING(.capacity = 64, .record_size = 8): what spscring_open() wants. */
+/* RING(.capacity = 64, .element_size = 8): what spscring_open() wants. */
 #define RING(...) (&(struct spscring_create){				\
 	.size = sizeof(struct spscring_create), __VA_ARGS__ })
 
@@ -131,7 +131,7 @@ static inline struct spscring_info info_of(int fd)
  */
 static inline int claim_end(int ring_fd, __u32 role, __u64 type_tag)
 {
-	return spscring_claim(ring_fd, role, info_of(ring_fd).geometry.record_size, type_tag);
+	return spscring_claim(ring_fd, role, info_of(ring_fd).geometry.element_size, type_tag);
 }
 
 /* A ring, and both its ends. */
@@ -165,14 +165,14 @@ static inline int map_producer(int fd, struct spscring_producer *p, struct spscr
 {
 	struct spscring_geometry g = info_of(fd).geometry;
 
-	return spscring_map_producer(fd, p, g.record_size, g.type_tag, map);
+	return spscring_map_producer(fd, p, g.element_size, g.type_tag, map);
 }
 
 static inline int map_consumer(int fd, struct spscring_consumer *c, struct spscring_mapping *map)
 {
 	struct spscring_geometry g = info_of(fd).geometry;
 
-	return spscring_map_consumer(fd, c, g.record_size, g.type_tag, map);
+	return spscring_map_consumer(fd, c, g.element_size, g.type_tag, map);
 }
 
 static inline int record_map_producer(int fd, struct spscring_record_producer *p,
@@ -268,7 +268,7 @@ static inline int pop_answer(struct spscring_consumer *c, void *rec)
 {
 	int tries, err = -EAGAIN;
 
-	for (tries = 0; tries <= SPSCRING_LOOK_EVERY && err == -EAGAIN; tries++)
+	for (tries = 0; tries <= SPSCRING_REFRESH_EVERY && err == -EAGAIN; tries++)
 		err = spscring_pop(c, rec);
 	return err;
 }
@@ -277,7 +277,7 @@ static inline int push_answer(struct spscring_producer *p, const void *rec)
 {
 	int tries, err = -EAGAIN;
 
-	for (tries = 0; tries <= SPSCRING_LOOK_EVERY && err == -EAGAIN; tries++)
+	for (tries = 0; tries <= SPSCRING_REFRESH_EVERY && err == -EAGAIN; tries++)
 		err = spscring_push(p, rec);
 	return err;
 }

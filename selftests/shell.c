@@ -16,8 +16,8 @@ FIXTURE_VARIANT(shell) {
 };
 
 /* A ring of bytes, like a pipe; and one in which each write is a record. */
-FIXTURE_VARIANT_ADD(shell, bytes) { "record_size=1" };
-FIXTURE_VARIANT_ADD(shell, records) { "record_size=0 flags=8", true };
+FIXTURE_VARIANT_ADD(shell, bytes) { "element_size=1" };
+FIXTURE_VARIANT_ADD(shell, records) { "element_size=0 flags=8", true };
 
 FIXTURE_SETUP(shell)
 {

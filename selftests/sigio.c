@@ -32,7 +32,7 @@ FIXTURE_SETUP(sigio)
 {
 	SKIP_WITHOUT_DEVICE();
 	ASSERT_EQ(0, block_signals());
-	ASSERT_EQ(0, open_ends(RING(.capacity = 4, .record_size = 8), &self->ring, &self->in,
+	ASSERT_EQ(0, open_ends(RING(.capacity = 4, .element_size = 8), &self->ring, &self->in,
 			       &self->out));
 	ASSERT_EQ(0, map_producer(self->in, &self->p, &self->p_map));
 	ASSERT_EQ(0, map_consumer(self->out, &self->c, &self->c_map));
@@ -237,7 +237,7 @@ TEST(sigio_busy_poll)
 	int ring, out;
 
 	SKIP_WITHOUT_DEVICE();
-	ring = spscring_open(RING(.capacity = 64, .record_size = 8,
+	ring = spscring_open(RING(.capacity = 64, .element_size = 8,
 				  .flags = SPSCRING_CREATE_BUSY_POLL));
 	ASSERT_GE(ring, 0);
 	out = claim_end(ring, SPSCRING_CONSUMER, 0);
@@ -313,7 +313,7 @@ FIXTURE_SETUP(signalled)
 {
 	SKIP_WITHOUT_DEVICE();
 	ASSERT_EQ(0, block_signals());
-	self->ring = spscring_open(RING(.capacity = variant->capacity, .record_size = 8));
+	self->ring = spscring_open(RING(.capacity = variant->capacity, .element_size = 8));
 	ASSERT_GE(self->ring, 0);
 }
 

@@ -100,8 +100,8 @@ static inline int consumer_sleep_for_one(struct sleeper *s, struct spscring_cons
 	int err;
 
 	if (s->how == BY_WAIT)
-		return in_time(spscring_wait_records(c, 1, until), until);
-	err = s->how == BY_EVENTFD ? spscring_arm_records(c, 1) : 0;
+		return in_time(spscring_wait_elements(c, 1, until), until);
+	err = s->how == BY_EVENTFD ? spscring_arm_elements(c, 1) : 0;
 	return err ?: sleeper_sleep(s);
 }
 

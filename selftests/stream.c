@@ -24,9 +24,9 @@ FIXTURE(fds) {
 FIXTURE_SETUP(fds)
 {
 	SKIP_WITHOUT_DEVICE();
-	LOAD_OR_SKIP("spscring_loop", "record_size=24 capacity=16");
+	LOAD_OR_SKIP("spscring_loop", "element_size=24 capacity=16");
 	self->fd[EMPTY] = device_open();
-	ASSERT_EQ(0, open_ends(RING(.capacity = CAPACITY, .record_size = SIZE), &self->fd[RING],
+	ASSERT_EQ(0, open_ends(RING(.capacity = CAPACITY, .element_size = SIZE), &self->fd[RING],
 			       &self->fd[PRODUCER], &self->fd[CONSUMER]));
 	self->fd[NODE_IN] = open(LOOP_IN, O_RDWR | O_CLOEXEC);
 	self->fd[NODE_OUT] = open(LOOP_OUT, O_RDWR | O_CLOEXEC);

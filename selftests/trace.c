@@ -107,11 +107,11 @@ static void make_ring(struct __test_metadata *_metadata, trace_t *self, __u64 ca
 {
 	struct spscring_info info;
 
-	self->ring = spscring_open(RING(.capacity = capacity, .record_size = 8,
+	self->ring = spscring_open(RING(.capacity = capacity, .element_size = 8,
 					.name = "traced one"));
 	ASSERT_GE(self->ring, 0);
 	info = info_of(self->ring);
-	want(self, "create capacity=%ju record_size=8 ", (uintmax_t)capacity);
+	want(self, "create capacity=%ju element_size=8 ", (uintmax_t)capacity);
 	want(self, "frame_size=%u pages=%ju name=traced one\n", info.geometry.frame_size,
 	     (uintmax_t)info.geometry.memory / sysconf(_SC_PAGESIZE));
 }
@@ -194,7 +194,7 @@ TEST_F(trace, refused)
 	make_ring(_metadata, self, 64);
 	claim(_metadata, self, SPSCRING_PRODUCER, 1);
 	EXPECT_EQ(-EBUSY, claim_end(self->ring, SPSCRING_PRODUCER, 0));
-	EXPECT_EQ(-EINVAL, spscring_open(RING(.capacity = 0, .record_size = 8)));
+	EXPECT_EQ(-EINVAL, spscring_open(RING(.capacity = 0, .element_size = 8)));
 	EXPECT_STREQ(seen(self), self->want);
 }
 

@@ -21,7 +21,7 @@ FIXTURE_SETUP(uring)
 	err = io_uring_queue_init(8, &self->loop, 0);
 	if (err)
 		SKIP(return, "io_uring: %s", strerror(-err));
-	ASSERT_EQ(0, open_ends(RING(.capacity = 8, .record_size = 8),
+	ASSERT_EQ(0, open_ends(RING(.capacity = 8, .element_size = 8),
 			       &self->ring, &self->in, &self->out));
 	ASSERT_EQ(0, map_producer(self->in, &self->p, NULL));
 	ASSERT_EQ(0, map_consumer(self->out, &self->c, NULL));

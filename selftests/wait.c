@@ -13,7 +13,7 @@
 TEST_F(pair, ready)
 {
 	ASSERT_EQ(0, push_some(self, 3));
-	EXPECT_EQ(0, spscring_wait_records(&self->c, 3, NEVER));
+	EXPECT_EQ(0, spscring_wait_elements(&self->c, 3, NEVER));
 	EXPECT_EQ(0, spscring_wait_room(&self->p, 61, NEVER));
 	EXPECT_EQ(0, consumer_sleep(self).sleeps);
 	EXPECT_EQ(0, consumer_sleep(self).kicks);
@@ -23,10 +23,10 @@ TEST_F(pair, timeout)
 {
 	__s64 until = in_ms(20);
 
-	EXPECT_EQ(-ETIMEDOUT, spscring_wait_records(&self->c, 1, until));
+	EXPECT_EQ(-ETIMEDOUT, spscring_wait_elements(&self->c, 1, until));
 	EXPECT_GE(now_ns(), until);
 	/* a deadline that has passed already */
-	EXPECT_EQ(-ETIMEDOUT, spscring_wait_records(&self->c, 1, 1));
+	EXPECT_EQ(-ETIMEDOUT, spscring_wait_elements(&self->c, 1, 1));
 	ASSERT_EQ(0, push_some(self, 64));
 	EXPECT_EQ(-ETIMEDOUT, spscring_wait_room(&self->p, 1, in_ms(5)));
 	/* after the timeouts no end waits, so no end kicks */
@@ -53,7 +53,7 @@ TEST_F(pair, bad)
 	EXPECT_EQ(-EPERM, do_ioctl(self->ring, SPSCRING_WAIT, &want));
 	EXPECT_EQ(-EPERM, do_ioctl(self->ring, SPSCRING_KICK, NULL));
 	EXPECT_EQ(-EFAULT, do_ioctl(self->out, SPSCRING_WAIT, NULL));
-	EXPECT_EQ(-EINVAL, spscring_wait_records(&self->c, 0, NEVER));
+	EXPECT_EQ(-EINVAL, spscring_wait_elements(&self->c, 0, NEVER));
 }
 
 /* NOTIFY accepts an eventfd and refuses every other fd. */
@@ -92,9 +92,9 @@ TEST(wait_busy_poll)
 
 	SKIP_WITHOUT_DEVICE();
 	EXPECT_EQ(-EINVAL,
-		  spscring_open(RING(.capacity = 64, .record_size = 8,
+		  spscring_open(RING(.capacity = 64, .element_size = 8,
 				     .flags = SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_FENCE)));
-	ring = spscring_open(RING(.capacity = 64, .record_size = 8,
+	ring = spscring_open(RING(.capacity = 64, .element_size = 8,
 				  .flags = SPSCRING_CREATE_BUSY_POLL));
 	ASSERT_GE(ring, 0);
 	out = claim_end(ring, SPSCRING_CONSUMER, 0);
@@ -119,12 +119,12 @@ TEST_F(pair, signal)
 
 	ASSERT_EQ(0, sigaction(SIGALRM, &act, NULL));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &soon, NULL));
-	EXPECT_EQ(-EINTR, spscring_wait_records(&self->c, 1, in_ms(10000)));
+	EXPECT_EQ(-EINTR, spscring_wait_elements(&self->c, 1, in_ms(10000)));
 	/* the kernel restarts the call with the same deadline */
 	act.sa_flags = SA_RESTART;
 	ASSERT_EQ(0, sigaction(SIGALRM, &act, NULL));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &soon, NULL));
-	EXPECT_EQ(-ETIMEDOUT, spscring_wait_records(&self->c, 1, in_ms(60)));
+	EXPECT_EQ(-ETIMEDOUT, spscring_wait_elements(&self->c, 1, in_ms(60)));
 }
 
 /* INFO writes nothing after the shorter struct of a caller without sleep counters. */
@@ -156,7 +156,7 @@ static void *wait_for_one(void *arg)
 	__s64 until = in_ms(LONG);
 	struct waiter *w = arg;
 
-	w->err = in_time(spscring_wait_records(&w->c, 1, until), until);
+	w->err = in_time(spscring_wait_elements(&w->c, 1, until), until);
 	return NULL;
 }
 
@@ -194,13 +194,13 @@ TEST_F(pair, too_many)
 	int i;
 
 	ASSERT_EQ(0, start_waiters(self, w, SPSCRING_WAITERS_MAX));
-	EXPECT_EQ(-EBUSY, spscring_wait_records(&self->c, 1, in_ms(LONG)));
+	EXPECT_EQ(-EBUSY, spscring_wait_elements(&self->c, 1, in_ms(LONG)));
 	ASSERT_EQ(0, push_some(self, 1));
 	for (i = 0; i < SPSCRING_WAITERS_MAX; i++) {
 		ASSERT_EQ(0, pthread_join(w[i].thread, NULL));
 		EXPECT_EQ(0, w[i].err);
 	}
-	EXPECT_EQ(-ETIMEDOUT, spscring_wait_records(&self->c, 2, in_ms(5)));
+	EXPECT_EQ(-ETIMEDOUT, spscring_wait_elements(&self->c, 2, in_ms(5)));
 }
 
 /* A child that is killed while it waits leaves no waiter behind, however many there were. */
@@ -225,18 +225,18 @@ TEST_F(pair, killed_waiter)
 	}
 	EXPECT_EQ(SPSCRING_HELD, state_of(self->ring, SPSCRING_CONSUMER));
 	ASSERT_EQ(0, push_some(self, 1));
-	EXPECT_EQ(0, spscring_wait_records(&self->c, 1, in_ms(LONG)));
-	EXPECT_EQ(-ETIMEDOUT, spscring_wait_records(&self->c, 2, in_ms(5)));
+	EXPECT_EQ(0, spscring_wait_elements(&self->c, 1, in_ms(LONG)));
+	EXPECT_EQ(-ETIMEDOUT, spscring_wait_elements(&self->c, 2, in_ms(5)));
 }
 
 /* An impossible tail of a later frame does not keep WAIT in its loop for ever. */
 TEST_F(pair, lying_tail)
 {
 	struct spscring_geometry g = info_of(self->ring).geometry;
-	char *last = self->p.base.data + 63 / g.frame_records * g.frame_size;
+	char *last = self->p.base.data + 63 / g.frame_elements * g.frame_size;
 
 	WRITE_ONCE(*(__u64 *)last, 64);
-	EXPECT_EQ(-EPIPE, spscring_wait_records(&self->c, 64, in_ms(LONG)));
+	EXPECT_EQ(-EPIPE, spscring_wait_elements(&self->c, 64, in_ms(LONG)));
 }
 
 TEST_HARNESS_MAIN

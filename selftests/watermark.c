@@ -135,13 +135,13 @@ TEST_F(full, eventfd)
 	__u64 times;
 
 	ASSERT_EQ(0, spscring_notify(self->out, 1, 0, event));
-	ASSERT_EQ(0, spscring_record_arm_records(&self->c, variant->mark));
+	ASSERT_EQ(0, spscring_record_arm_bytes(&self->c, variant->mark));
 	ASSERT_GT(push_what_fits(&self->p, variant->length), 0);
 	EXPECT_EQ(-EAGAIN, negative_errno(read(event, &times, sizeof(times))));
 	ASSERT_EQ(0, push_all(&self->p, variant->length));
 	EXPECT_EQ(sizeof(times), read(event, &times, sizeof(times)));
 	/* ARM signals at once where the ring is full already */
-	ASSERT_EQ(0, spscring_record_arm_records(&self->c, variant->mark));
+	ASSERT_EQ(0, spscring_record_arm_bytes(&self->c, variant->mark));
 	EXPECT_EQ(sizeof(times), read(event, &times, sizeof(times)));
 	close(event);
 }
@@ -175,8 +175,8 @@ static void *wait_for_records(void *arg)
 {
 	__s64 until = in_ms(LONG);
 	struct thread *t = arg;
-	int err = t->rc ? spscring_record_wait_records(t->rc, t->n, until) :
-		spscring_wait_records(t->c, t->n, until);
+	int err = t->rc ? spscring_record_wait_bytes(t->rc, t->n, until) :
+		spscring_wait_elements(t->c, t->n, until);
 
 	t->err = in_time(err, until);
 	return NULL;
@@ -229,10 +229,10 @@ TEST_F(full, wait)
 	ASSERT_EQ(0, pthread_join(t.id, NULL));
 	EXPECT_EQ(0, t.err);
 	EXPECT_BELOW_MARK();
-	EXPECT_EQ(0, spscring_record_wait_records(&self->c, variant->mark, NEVER));
+	EXPECT_EQ(0, spscring_record_wait_bytes(&self->c, variant->mark, NEVER));
 	/* a WAIT on an empty ring does not end */
 	ASSERT_GT(pop_all(&self->c, variant->length), 0);
-	EXPECT_EQ(-ETIMEDOUT, spscring_record_wait_records(&self->c, variant->mark, 1));
+	EXPECT_EQ(-ETIMEDOUT, spscring_record_wait_bytes(&self->c, variant->mark, 1));
 }
 
 /* A producer sleeps for room without a push that failed, before or after the consumer sleeps. */
@@ -249,7 +249,7 @@ TEST_F(full, asleep)
 	EXPECT_EQ(0, out.err);
 	EXPECT_EQ(EPOLLIN, epoll_in_time(self->epoll));
 	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));
-	EXPECT_EQ(0, spscring_record_wait_records(&self->c, variant->mark, NEVER));
+	EXPECT_EQ(0, spscring_record_wait_bytes(&self->c, variant->mark, NEVER));
 	ASSERT_GT(pop_all(&self->c, variant->length), 0);
 	ASSERT_EQ(0, pthread_join(in.id, NULL));
 	EXPECT_EQ(0, in.err);
@@ -298,7 +298,7 @@ TEST(full_nowake)
 	void *slot;
 
 	SKIP_WITHOUT_DEVICE();
-	ring = spscring_open(RING(.capacity = 4, .record_size = 8));
+	ring = spscring_open(RING(.capacity = 4, .element_size = 8));
 	ASSERT_GE(ring, 0);
 	in = claim_end(ring, SPSCRING_PRODUCER, 0);
 	out = claim_end(ring, SPSCRING_CONSUMER, 0);
@@ -386,7 +386,7 @@ FIXTURE(marks) {
 FIXTURE_SETUP(marks)
 {
 	SKIP_WITHOUT_DEVICE();
-	ASSERT_EQ(0, open_ends(RING(.capacity = 16, .record_size = 8),
+	ASSERT_EQ(0, open_ends(RING(.capacity = 16, .element_size = 8),
 			       &self->ring, &self->in, &self->out));
 	ASSERT_EQ(0, map_producer(self->in, &self->p, NULL));
 	ASSERT_EQ(0, map_consumer(self->out, &self->c, NULL));
@@ -462,13 +462,13 @@ TEST_F(marks, producer_first)
 	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
 	EXPECT_EQ(0, poll_one(self->in, POLLOUT, 0));
 	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));
-	EXPECT_EQ(0, spscring_wait_records(&self->c, 10, NEVER));
+	EXPECT_EQ(0, spscring_wait_elements(&self->c, 10, NEVER));
 	/* a pop makes room, although the producer has not run since */
 	ASSERT_EQ(0, pop_u64s(&self->c, 1));
 	EXPECT_EQ(POLLIN, poll_one(self->out, POLLIN, 0));
 	ASSERT_EQ(0, pop_u64s(&self->c, 1));
 	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
-	EXPECT_EQ(-ETIMEDOUT, spscring_wait_records(&self->c, 10, 1));
+	EXPECT_EQ(-ETIMEDOUT, spscring_wait_elements(&self->c, 10, 1));
 }
 
 /* A producer's timeout begins with the first slot that is free. */
@@ -546,7 +546,7 @@ TEST_F(marks, now_of_nothing)
 	ASSERT_EQ(0, do_ioctl(self->in, SPSCRING_KICK, (void *)SPSCRING_KICK_NOW));
 	ASSERT_EQ(0, push_u64s(&self->p, 1));
 	EXPECT_EQ(0, poll_one(self->out, POLLIN, 0));
-	EXPECT_EQ(-ETIMEDOUT, spscring_wait_records(&self->c, 10, 1));
+	EXPECT_EQ(-ETIMEDOUT, spscring_wait_elements(&self->c, 10, 1));
 }
 
 /* A kick with NOW does not wake a producer that needs more room. */
@@ -574,7 +574,7 @@ TEST_F(marks, now_of_room)
  */
 static int until_expired(void)
 {
-	int ring = spscring_open(RING(.capacity = 16, .record_size = 8)), in, out, err;
+	int ring = spscring_open(RING(.capacity = 16, .element_size = 8)), in, out, err;
 	struct spscring_producer p;
 
 	in = claim_end(ring, SPSCRING_PRODUCER, 0);
@@ -694,28 +694,28 @@ TEST_F(marks, counts)
 
 	ASSERT_EQ(0, push_u64s(&self->p, 5));
 	for (i = 0; i < ARRAY_SIZE(counts); i++) {
-		EXPECT_EQ(-EINVAL, spscring_wait_records(&self->c, counts[i], 1));
+		EXPECT_EQ(-EINVAL, spscring_wait_elements(&self->c, counts[i], 1));
 		EXPECT_EQ(-EINVAL, spscring_wait_room(&self->p, counts[i], 1));
-		EXPECT_EQ(-EINVAL, spscring_arm_records(&self->c, counts[i]));
+		EXPECT_EQ(-EINVAL, spscring_arm_elements(&self->c, counts[i]));
 		EXPECT_EQ(-EINVAL, spscring_arm_room(&self->p, counts[i]));
 		EXPECT_EQ(-EINVAL, spscring_notify(self->out, counts[i], 0, -1));
 		EXPECT_EQ(-EINVAL, spscring_notify(self->in, counts[i], 0, -1));
-		EXPECT_EQ(0, spscring_has_records(&self->c, counts[i]));
+		EXPECT_EQ(0, spscring_has_elements(&self->c, counts[i]));
 		EXPECT_EQ(0, spscring_has_room(&self->p, counts[i]));
-		EXPECT_EQ(0, spscring_spin_records(&self->c, counts[i]));
+		EXPECT_EQ(0, spscring_spin_elements(&self->c, counts[i]));
 		EXPECT_EQ(0, spscring_spin_room(&self->p, counts[i]));
 	}
-	EXPECT_EQ(-EINVAL, spscring_wait_records(&self->c, 0, 1));
+	EXPECT_EQ(-EINVAL, spscring_wait_elements(&self->c, 0, 1));
 	EXPECT_EQ(-EINVAL, spscring_wait_room(&self->p, 0, 1));
-	EXPECT_EQ(-EINVAL, spscring_arm_records(&self->c, 0));
+	EXPECT_EQ(-EINVAL, spscring_arm_elements(&self->c, 0));
 	EXPECT_EQ(-EINVAL, spscring_arm_room(&self->p, 0));
-	EXPECT_EQ(0, spscring_wait_records(&self->c, 5, NEVER));
+	EXPECT_EQ(0, spscring_wait_elements(&self->c, 5, NEVER));
 	EXPECT_EQ(0, spscring_wait_room(&self->p, 11, NEVER));
 	EXPECT_EQ(0, info_of(self->ring).broken);
 	/* a broken ring returns EPIPE for any count */
 	ASSERT_EQ(-EPIPE, spscring_consumer_broken(&self->c.base));
-	EXPECT_EQ(-EPIPE, spscring_wait_records(&self->c, 1, NEVER));
-	EXPECT_EQ(-EPIPE, spscring_arm_records(&self->c, 1));
+	EXPECT_EQ(-EPIPE, spscring_wait_elements(&self->c, 1, NEVER));
+	EXPECT_EQ(-EPIPE, spscring_arm_elements(&self->c, 1));
 }
 
 static int wait_at(int fd, __u32 flags, __u64 index)

@@ -41,7 +41,7 @@ struct copy_end {
 	u64 seen;		/* consumer: the last flag that it read */
 	u32 bytes;		/* of a record */
 	u32 most;		/* most records in flight that leave room for a block */
-	u32 tell;
+	u32 publish_batch;
 };
 
 /* Batches need a capacity of several blocks. */
@@ -77,7 +77,7 @@ static struct copy_end copy_end(const struct bench_run *run)
 		.data_end	= copy->data + copy_bytes(&run->shape),
 		.bytes		= run->shape.bytes,
 		.most		= capacity - (batch ? COPY_WORDS : 1),
-		.tell		= capacity / 8,
+		.publish_batch		= capacity / 8,
 	};
 }
 
@@ -102,7 +102,7 @@ static __always_inline void copy_tell(struct copy_end *end)
 {
 	if (likely(end->pos < end->known))
 		return;
-	end->known = end->pos + end->tell;
+	end->known = end->pos + end->publish_batch;
 	/* pairs with copy_full() */
 	smp_store_release(&end->copy->head, end->pos);
 }

@@ -26,7 +26,7 @@ static __always_inline void records_relax(void *queue)
 {
 	struct queue *q = queue;
 
-	spscring_record_relax(&q->record_consumer);
+	spscring_record_backoff(&q->record_consumer);
 }
 
 static __always_inline int records_push(void *queue, const u64 *v)
@@ -137,7 +137,7 @@ static void *records_open(const struct bench_run *run)
 	};
 
 	if (!shape->list)
-		want.capacity *= spscring_record_size(SPSCRING_RECORDS_ALIGN_MIN, shape->bytes);
+		want.capacity *= spscring_record_size(SPSCRING_RECORD_ALIGN_MIN, shape->bytes);
 	return rings_open(&want);
 }
 

@@ -90,16 +90,16 @@ noinline int bench_record_pop_probe(struct spscring_record_consumer *c, u64 *v)
 	return (int)spscring_record_pop(c, v, sizeof(*v));
 }
 
-static int rings_claim(struct queue *q, u32 role, u32 record_size)
+static int rings_claim(struct queue *q, u32 role, u32 element_size)
 {
 	bool produces = role == SPSCRING_PRODUCER;
 
-	if (record_size == SPSCRING_ANY_SIZE)
+	if (element_size == SPSCRING_VARIABLE_SIZE)
 		return produces ?
 			spscring_record_claim_producer(q->ring, &q->record_producer, 0) :
 			spscring_record_claim_consumer(q->ring, &q->record_consumer, 0);
-	return produces ? spscring_claim_producer(q->ring, &q->producer, record_size, 0) :
-		spscring_claim_consumer(q->ring, &q->consumer, record_size, 0);
+	return produces ? spscring_claim_producer(q->ring, &q->producer, element_size, 0) :
+		spscring_claim_consumer(q->ring, &q->consumer, element_size, 0);
 }
 
 /*
@@ -132,7 +132,7 @@ static int await_quiet(struct queue *q, u32 role)
  */
 void *rings_open(const struct spscring_create *want)
 {
-	u32 size = want->flags & SPSCRING_CREATE_RECORDS ? SPSCRING_ANY_SIZE : want->record_size;
+	u32 size = want->flags & SPSCRING_CREATE_RECORDS ? SPSCRING_VARIABLE_SIZE : want->element_size;
 	struct queue *q = kmem_cache_zalloc(queues, GFP_KERNEL);
 	int err;
 
@@ -213,8 +213,8 @@ struct queue *rings_take(int fd, u32 role)
 		goto err_free;
 	}
 	spscring_get_info(q->ring, &info);
-	q->variable_size = info.geometry.record_size == SPSCRING_ANY_SIZE;
-	err = rings_claim(q, role, q->variable_size ? SPSCRING_ANY_SIZE : sizeof(u64));
+	q->variable_size = info.geometry.element_size == SPSCRING_VARIABLE_SIZE;
+	err = rings_claim(q, role, q->variable_size ? SPSCRING_VARIABLE_SIZE : sizeof(u64));
 	if (err)
 		goto err_ring;
 	err = await_quiet(q, role);
@@ -261,7 +261,7 @@ static void *ring_open(const struct bench_run *run)
 		.flags = run->ops == &bench_ring ? SPSCRING_CREATE_BUSY_POLL :
 			 run->ops == &bench_ring_fence ? SPSCRING_CREATE_FENCE : 0,
 		.capacity = run->shape.capacity,
-		.record_size = run->shape.bytes,
+		.element_size = run->shape.bytes,
 		.name = "bench",
 	};
 

@@ -40,7 +40,7 @@ static __always_inline void ring_relax(void *queue)
 {
 	struct queue *q = queue;
 
-	spscring_relax(&q->consumer);
+	spscring_backoff(&q->consumer);
 }
 
 /* ring.c */

@@ -32,7 +32,7 @@ static int wake_await(struct bench_run *run, struct queue *q)
 	ssize_t n;
 
 	if (!run->event)
-		return spscring_wait_records(&q->consumer, 1, -1);
+		return spscring_wait_elements(&q->consumer, 1, -1);
 	n = kernel_read(run->event, &events, sizeof(events), NULL);
 	return n == sizeof(events) ? 0 : n < 0 ? n : -EPIPE;
 }

@@ -143,7 +143,7 @@ static void user_refused(void *unused)
 static struct spscring *make_ring(void)
 {
 	return spscring_create(&(struct spscring_create) {
-		.capacity = 256, .record_size = sizeof(u64), .name = "driver",
+		.capacity = 256, .element_size = sizeof(u64), .name = "driver",
 	});
 }
 
@@ -203,7 +203,7 @@ static struct miscdevice late_misc = {
 static int ring_init(void)
 {
 	const struct spscring_watch watch = {
-		.flags = again ? SPSCRING_WATCH_AGAIN : 0,
+		.flags = again ? SPSCRING_WATCH_REOPEN : 0,
 		.claimed = user_claimed, .ended = user_ended, .broken = user_refused,
 	};
 	int err;

@@ -35,7 +35,7 @@ void fixture_exit(struct kunit *test)
 struct spscring *make_ring(struct kunit *test, u64 capacity, u32 size)
 {
 	struct spscring_create want = {
-		.capacity = capacity, .record_size = size, .name = "kunit",
+		.capacity = capacity, .element_size = size, .name = "kunit",
 	};
 	struct fixture *f = test->priv;
 
@@ -54,12 +54,12 @@ struct spscring *make_ring(struct kunit *test, u64 capacity, u32 size)
 
 int claim_producer(struct fixture *f, struct spscring_producer *p)
 {
-	return spscring_claim_producer(f->ring, p, f->info.geometry.record_size, 0);
+	return spscring_claim_producer(f->ring, p, f->info.geometry.element_size, 0);
 }
 
 int claim_consumer(struct fixture *f, struct spscring_consumer *c)
 {
-	return spscring_claim_consumer(f->ring, c, f->info.geometry.record_size, 0);
+	return spscring_claim_consumer(f->ring, c, f->info.geometry.element_size, 0);
 }
 
 struct fixture *make_pair(struct kunit *test, u64 capacity, u32 size)
@@ -202,7 +202,7 @@ int push_verdict(struct fixture *f)
 	u64 v = 0;
 	int i, err = 0;
 
-	for (i = 0; i <= SPSCRING_LOOK_EVERY; i++) {
+	for (i = 0; i <= SPSCRING_REFRESH_EVERY; i++) {
 		err = spscring_push(&f->p, &v);
 		if (err != -EAGAIN)
 			break;
@@ -215,7 +215,7 @@ int pop_verdict(struct fixture *f)
 	u64 v;
 	int i, err = 0;
 
-	for (i = 0; i <= SPSCRING_LOOK_EVERY; i++) {
+	for (i = 0; i <= SPSCRING_REFRESH_EVERY; i++) {
 		err = spscring_pop(&f->c, &v);
 		if (err != -EAGAIN)
 			break;
@@ -225,7 +225,7 @@ int pop_verdict(struct fixture *f)
 
 static long put_one(struct fixture *f, u64 index, u32 n)
 {
-	u32 size = f->info.geometry.record_size;
+	u32 size = f->info.geometry.element_size;
 	int i, err;
 
 	for (i = 0; i < n; i++) {
@@ -239,7 +239,7 @@ static long put_one(struct fixture *f, u64 index, u32 n)
 
 static long put_batch(struct fixture *f, u64 index, u32 n)
 {
-	u32 size = f->info.geometry.record_size, done = 0, i;
+	u32 size = f->info.geometry.element_size, done = 0, i;
 
 	for (i = 0; i < n; i++)
 		fill(f->in + i * size, size, index + i);
@@ -266,7 +266,7 @@ static long put_in_place(struct fixture *f, u64 index, u32 n)
 		if (some < 0)
 			return done ?: some;
 		for (i = 0; i < some; i++)
-			fill(slots + i * g->stride, g->record_size, index + done + i);
+			fill(slots + i * g->stride, g->element_size, index + done + i);
 		spscring_commit_n(&f->p, some);
 		done += some;
 	}
@@ -275,7 +275,7 @@ static long put_in_place(struct fixture *f, u64 index, u32 n)
 
 static long take_one(struct fixture *f, u64 index, u32 n, u32 *wrong)
 {
-	u32 size = f->info.geometry.record_size;
+	u32 size = f->info.geometry.element_size;
 	int i, err;
 
 	for (i = 0; i < n; i++) {
@@ -289,7 +289,7 @@ static long take_one(struct fixture *f, u64 index, u32 n, u32 *wrong)
 
 static long take_batch(struct fixture *f, u64 index, u32 n, u32 *wrong)
 {
-	u32 size = f->info.geometry.record_size;
+	u32 size = f->info.geometry.element_size;
 	long i, got = spscring_pop_n(&f->c, f->out, n);
 
 	for (i = 0; i < got; i++)
@@ -309,7 +309,7 @@ static long take_in_place(struct fixture *f, u64 index, u32 n, u32 *wrong)
 		if (some < 0)
 			return done ?: some;
 		for (i = 0; i < some; i++)
-			*wrong += !is_filled(recs + i * g->stride, g->record_size,
+			*wrong += !is_filled(recs + i * g->stride, g->element_size,
 					     index + done + i);
 		spscring_release_n(&f->c, some);
 		done += some;

@@ -144,7 +144,7 @@ static enum hrtimer_restart timer_push(struct hrtimer *unused)
 static int source_init(struct source *s)
 {
 	struct spscring_create want = {
-		.capacity = RING_CAPACITY, .record_size = sizeof(s->value),
+		.capacity = RING_CAPACITY, .element_size = sizeof(s->value),
 	};
 	int err;
 

@@ -8,7 +8,7 @@
 static void published_head_lags(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 4096, 8);
-	u64 i, head, v = 0, tell = f->info.geometry.tell;
+	u64 i, head, v = 0, tell = f->info.geometry.publish_batch;
 
 	KUNIT_ASSERT_EQ(test, tell, 512);
 	push_u64(test, 0, 4096);
@@ -23,7 +23,7 @@ static void published_head_lags(struct kunit *test)
 	/* pop ten of a full ring without publishing the head: the next push finds the room */
 	push_u64(test, 4096, 4096);
 	pop_u64(test, 4096, 10);
-	KUNIT_EXPECT_LE(test, READ_ONCE(*f->p.base.peer_told), 4096);
+	KUNIT_EXPECT_LE(test, READ_ONCE(*f->p.base.peer_published_head), 4096);
 	for (i = 0; i < 10; i++)
 		KUNIT_EXPECT_EQ(test, spscring_push(&f->p, &v), 0);
 
@@ -31,7 +31,7 @@ static void published_head_lags(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, spscring_push(&f->p, &v), -EAGAIN);
 	pop_u64(test, 4106, 10);
 	for (i = 1; spscring_push(&f->p, &v) == -EAGAIN; i++)
-		KUNIT_ASSERT_LT(test, i, SPSCRING_LOOK_EVERY);
+		KUNIT_ASSERT_LT(test, i, SPSCRING_REFRESH_EVERY);
 }
 
 /* After every call INFO finds the exact tail: the cursor, or the tail of the cursor's frame. */
@@ -55,7 +55,7 @@ static void cursor_order(struct kunit *test)
 			KUNIT_EXPECT_LE(test, READ_ONCE(f->p.base.block->cursor), n + pushed);
 			KUNIT_EXPECT_GE(test, READ_ONCE(f->p.base.block->cursor),
 					f->p.base.pos + spscring_slots_left(&f->p, f->p.base.pos) -
-					f->p.frame_records);
+					f->p.frame_elements);
 			spscring_get_info(f->ring, &info);
 			KUNIT_EXPECT_EQ(test, info.tail, n + pushed);
 		}
@@ -96,13 +96,13 @@ static void counters(struct kunit *test)
 	u64 v = 0;
 	int i;
 
-	for (i = 0; i < 3 * SPSCRING_LOOK_EVERY; i++)
+	for (i = 0; i < 3 * SPSCRING_REFRESH_EVERY; i++)
 		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, f->c.base.block->failed, 3 * SPSCRING_LOOK_EVERY);
+	KUNIT_EXPECT_EQ(test, f->c.base.block->failed, 3 * SPSCRING_REFRESH_EVERY);
 	push_u64(test, 0, 1);
-	for (i = 0; i < 2 * SPSCRING_LOOK_EVERY + 1; i++)
+	for (i = 0; i < 2 * SPSCRING_REFRESH_EVERY + 1; i++)
 		KUNIT_ASSERT_EQ(test, spscring_push(&f->p, &v), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, f->p.base.block->failed, 2 * SPSCRING_LOOK_EVERY + 1);
+	KUNIT_EXPECT_EQ(test, f->p.base.block->failed, 2 * SPSCRING_REFRESH_EVERY + 1);
 }
 
 /* The reserved words of the control blocks stay 0. */
@@ -127,10 +127,10 @@ static void reserved_words(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, memchr_inv(p->reserved_oldest, 0, sizeof(p->reserved_oldest)));
 	KUNIT_EXPECT_NULL(test, memchr_inv(k->reserved, 0, sizeof(k->reserved)));
 	KUNIT_EXPECT_EQ(test, p->oldest, 0);
-	KUNIT_EXPECT_EQ(test, k->consumer_event | SPSCRING_FENCE,
-			SPSCRING_NOBODY | SPSCRING_FENCE);
-	KUNIT_EXPECT_EQ(test, k->producer_event | SPSCRING_FENCE,
-			SPSCRING_NOBODY | SPSCRING_FENCE);
+	KUNIT_EXPECT_EQ(test, k->consumer_event | SPSCRING_EVENT_FENCE,
+			SPSCRING_EVENT_NONE | SPSCRING_EVENT_FENCE);
+	KUNIT_EXPECT_EQ(test, k->producer_event | SPSCRING_EVENT_FENCE,
+			SPSCRING_EVENT_NONE | SPSCRING_EVENT_FENCE);
 	KUNIT_EXPECT_EQ(test, k->broken, 0);
 	KUNIT_EXPECT_EQ(test, SPSCRING_END_STATE(k->producer), SPSCRING_HELD);
 	KUNIT_EXPECT_EQ(test, SPSCRING_END_GENERATION(k->producer), 1);

@@ -18,7 +18,7 @@ static void odd_pieces(struct kunit *test, const struct way *put, const struct w
 {
 	struct fixture *f = test->priv;
 	u64 capacity = f->info.geometry.capacity, in = *index, out = *index;
-	u64 last = in + 3 * capacity + 2 * f->info.geometry.frame_records;
+	u64 last = in + 3 * capacity + 2 * f->info.geometry.frame_elements;
 	u32 step, wrong = 0;
 	long n;
 
@@ -90,7 +90,7 @@ static void batch_fixed(struct kunit *test)
 static void reserve_commit(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
-	u32 frame = f->info.geometry.frame_records;
+	u32 frame = f->info.geometry.frame_elements;
 	void *slot, *again;
 	u64 v;
 
@@ -115,7 +115,7 @@ static void reserve_commit(struct kunit *test)
 static void peek_release(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
-	u32 frame = f->info.geometry.frame_records;
+	u32 frame = f->info.geometry.frame_elements;
 	const void *rec, *again;
 	u64 v = 64;
 

@@ -16,36 +16,36 @@ struct bad_case {
 
 static const struct bad_case bad_geometries[] = {
 	{ "record size 0", { .capacity = 1 }, -EINVAL },
-	{ "record size 65537", { .capacity = 1, .record_size = 65537 }, -EINVAL },
-	{ "record size 2^32-1", { .capacity = 1, .record_size = U32_MAX }, -EINVAL },
-	{ "capacity 0", { .record_size = 8 }, -EINVAL },
-	{ "alignment 3", { .capacity = 1, .record_size = 8, .record_align = 3 }, -EINVAL },
-	{ "alignment 128", { .capacity = 1, .record_size = 8, .record_align = 128 }, -EINVAL },
-	{ "frame 96", { .capacity = 1, .record_size = 8, .frame_size = 96 }, -EINVAL },
-	{ "frame 32", { .capacity = 1, .record_size = 8, .frame_size = 32 }, -EINVAL },
-	{ "frame 2^21", { .capacity = 1, .record_size = 8, .frame_size = 1 << 21 }, -EINVAL },
-	{ "frame without room for one", { .capacity = 1, .record_size = 57, .frame_size = 64 },
+	{ "record size 65537", { .capacity = 1, .element_size = 65537 }, -EINVAL },
+	{ "record size 2^32-1", { .capacity = 1, .element_size = U32_MAX }, -EINVAL },
+	{ "capacity 0", { .element_size = 8 }, -EINVAL },
+	{ "alignment 3", { .capacity = 1, .element_size = 8, .align = 3 }, -EINVAL },
+	{ "alignment 128", { .capacity = 1, .element_size = 8, .align = 128 }, -EINVAL },
+	{ "frame 96", { .capacity = 1, .element_size = 8, .frame_size = 96 }, -EINVAL },
+	{ "frame 32", { .capacity = 1, .element_size = 8, .frame_size = 32 }, -EINVAL },
+	{ "frame 2^21", { .capacity = 1, .element_size = 8, .frame_size = 1 << 21 }, -EINVAL },
+	{ "frame without room for one", { .capacity = 1, .element_size = 57, .frame_size = 64 },
 	  -EINVAL },
-	{ "capacity 2^32+1", { .capacity = SPSCRING_DATA_MAX + 1, .record_size = 1 }, -E2BIG },
-	{ "capacity 2^64-1", { .capacity = U64_MAX, .record_size = 8 }, -E2BIG },
+	{ "capacity 2^32+1", { .capacity = SPSCRING_DATA_MAX + 1, .element_size = 1 }, -E2BIG },
+	{ "capacity 2^64-1", { .capacity = U64_MAX, .element_size = 8 }, -E2BIG },
 	{ "data one frame too large",
-	  { .capacity = (SPSCRING_DATA_MAX / 64) * 7 + 1, .record_size = 8, .frame_size = 64 },
+	  { .capacity = (SPSCRING_DATA_MAX / 64) * 7 + 1, .element_size = 8, .frame_size = 64 },
 	  -E2BIG },
-	{ "data too large", { .capacity = 1 << 16, .record_size = 65536 }, -E2BIG },
+	{ "data too large", { .capacity = 1 << 16, .element_size = 65536 }, -E2BIG },
 };
 
 static const struct bad_case bad_creates[] = {
-	{ "an unknown flag", { .capacity = 1, .record_size = 8, .flags = 64 }, -EINVAL },
-	{ "a node without its flag", { .capacity = 1, .record_size = 8, .numa_node = 1 }, -EINVAL },
-	{ "a node below 0", { .capacity = 1, .record_size = 8, .numa_node = -1,
+	{ "an unknown flag", { .capacity = 1, .element_size = 8, .flags = 64 }, -EINVAL },
+	{ "a node without its flag", { .capacity = 1, .element_size = 8, .numa_node = 1 }, -EINVAL },
+	{ "a node below 0", { .capacity = 1, .element_size = 8, .numa_node = -1,
 			      .flags = SPSCRING_CREATE_NUMA_NODE }, -EINVAL },
 	{ "a node that does not exist",
-	  { .capacity = 1, .record_size = 8, .numa_node = 1 << 20,
+	  { .capacity = 1, .element_size = 8, .numa_node = 1 << 20,
 	    .flags = SPSCRING_CREATE_NUMA_NODE }, -EINVAL },
-	{ "a name with a newline", { .capacity = 1, .record_size = 8, .name = "a\nb" }, -EINVAL },
-	{ "a name with Latin-1", { .capacity = 1, .record_size = 8, .name = "\xe9" }, -EINVAL },
+	{ "a name with a newline", { .capacity = 1, .element_size = 8, .name = "a\nb" }, -EINVAL },
+	{ "a name with Latin-1", { .capacity = 1, .element_size = 8, .name = "\xe9" }, -EINVAL },
 	{ "a name with text after its end",
-	  { .capacity = 1, .record_size = 8, .name = "a\0b" }, -EINVAL },
+	  { .capacity = 1, .element_size = 8, .name = "a\0b" }, -EINVAL },
 };
 
 static void bad_desc(const struct bad_case *bad, char *desc)
@@ -82,37 +82,37 @@ static void create_refused(struct kunit *test)
 static void check_geometry(struct kunit *test, const struct spscring_create *want)
 {
 	struct spscring_geometry g;
-	u32 align = want->record_align;
+	u32 align = want->align;
 
 	KUNIT_ASSERT_EQ(test, spscring_geometry_init(&g, want, PAGE_SIZE), 0);
 	if (!align)
-		align = min_t(u32, 1U << __ffs(want->record_size), SPSCRING_ALIGN_MAX);
+		align = min_t(u32, 1U << __ffs(want->element_size), SPSCRING_ALIGN_MAX);
 
 	KUNIT_EXPECT_EQ(test, g.capacity, want->capacity);
-	KUNIT_EXPECT_EQ(test, g.record_size, want->record_size);
+	KUNIT_EXPECT_EQ(test, g.element_size, want->element_size);
 	KUNIT_EXPECT_EQ(test, g.type_tag, want->type_tag);
 	KUNIT_EXPECT_EQ(test, g.frame_size & (g.frame_size - 1), 0);
 	KUNIT_EXPECT_GE(test, g.frame_size, SPSCRING_FRAME_MIN);
 	KUNIT_EXPECT_LE(test, g.frame_size, SPSCRING_FRAME_MAX);
 	/* a frame has its tail first, then aligned slots, all within the frame */
 	KUNIT_EXPECT_GE(test, g.frame_first, sizeof(u64));
-	KUNIT_EXPECT_GE(test, g.stride, g.record_size);
+	KUNIT_EXPECT_GE(test, g.stride, g.element_size);
 	KUNIT_EXPECT_EQ(test, g.frame_first % align, 0);
 	KUNIT_EXPECT_EQ(test, g.stride % align, 0);
-	KUNIT_EXPECT_GE(test, g.frame_records, 1);
-	KUNIT_EXPECT_LE(test, g.frame_first + (u64)g.frame_records * g.stride, g.frame_size);
+	KUNIT_EXPECT_GE(test, g.frame_elements, 1);
+	KUNIT_EXPECT_LE(test, g.frame_first + (u64)g.frame_elements * g.stride, g.frame_size);
 	/* as many frames as the capacity needs, and not one more */
-	KUNIT_EXPECT_GE(test, g.frames * g.frame_records, g.capacity);
-	KUNIT_EXPECT_LT(test, (g.frames - 1) * g.frame_records, g.capacity);
-	if (!want->frame_size && g.frame_records < g.capacity)
-		KUNIT_EXPECT_LE(test, 100ULL * (g.frame_size - g.frame_records * g.stride),
+	KUNIT_EXPECT_GE(test, g.frames * g.frame_elements, g.capacity);
+	KUNIT_EXPECT_LT(test, (g.frames - 1) * g.frame_elements, g.capacity);
+	if (!want->frame_size && g.frame_elements < g.capacity)
+		KUNIT_EXPECT_LE(test, 100ULL * (g.frame_size - g.frame_elements * g.stride),
 				13ULL * g.frame_size);
 	/* the sections follow each other without a gap */
 	KUNIT_EXPECT_EQ(test, g.data_offset, 3 * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, g.data_bytes, PAGE_ALIGN(g.frames * g.frame_size));
 	KUNIT_EXPECT_EQ(test, g.memory, g.data_offset + g.data_bytes);
-	KUNIT_EXPECT_GE(test, g.tell, 1);
-	KUNIT_EXPECT_LE(test, g.tell, max_t(u64, 1, g.capacity / 8));
+	KUNIT_EXPECT_GE(test, g.publish_batch, 1);
+	KUNIT_EXPECT_LE(test, g.publish_batch, max_t(u64, 1, g.capacity / 8));
 }
 
 static void geometry_exact(struct kunit *test)
@@ -123,12 +123,12 @@ static void geometry_exact(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(capacities); i++) {
 		struct spscring_create want = {
-			.capacity = capacities[i], .record_size = size, .type_tag = ~0ULL,
+			.capacity = capacities[i], .element_size = size, .type_tag = ~0ULL,
 		};
 
 		check_geometry(test, &want);
 		for (align = 1; align <= SPSCRING_ALIGN_MAX; align *= 2) {
-			want.record_align = align;
+			want.align = align;
 			check_geometry(test, &want);
 		}
 		for (frame = SPSCRING_FRAME_MIN; frame <= SPSCRING_FRAME_MAX; frame *= 2) {
@@ -144,7 +144,7 @@ static void geometry_exact(struct kunit *test)
 static void geometry_largest(struct kunit *test)
 {
 	struct spscring_create want = {
-		.capacity = (SPSCRING_DATA_MAX / 64) * 7, .record_size = 8, .frame_size = 64,
+		.capacity = (SPSCRING_DATA_MAX / 64) * 7, .element_size = 8, .frame_size = 64,
 	};
 	struct spscring_geometry g;
 

@@ -69,7 +69,7 @@ static void small_lies_in_one_piece(struct kunit *test)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		want.record_size = sizes[i];
+		want.element_size = sizes[i];
 		want.flags = i % 2 ? SPSCRING_CREATE_BUSY_POLL : 0;
 		for (want.capacity = 1; want.capacity * sizes[i] < 8192; want.capacity *= 3) {
 			ring = make_private(test, &want)->ring;
@@ -85,7 +85,7 @@ static void small_lies_in_one_piece(struct kunit *test)
 static void small_ones_are_coloured(struct kunit *test)
 {
 	static const struct spscring_create want = {
-		.capacity = 64, .record_size = 8, .flags = SPSCRING_CREATE_BUSY_POLL,
+		.capacity = 64, .element_size = 8, .flags = SPSCRING_CREATE_BUSY_POLL,
 	};
 	const struct spscring *ring;
 	size_t used, places = 0;
@@ -105,7 +105,7 @@ static void small_ones_are_coloured(struct kunit *test)
 static void others_have_pages(struct kunit *test)
 {
 	static const struct spscring_create wants[] = {
-		{ .capacity = 8192, .record_size = 8 },
+		{ .capacity = 8192, .element_size = 8 },
 		{ .capacity = 4096, .flags = SPSCRING_CREATE_RECORDS },
 	};
 	struct fixture *f;
@@ -127,7 +127,7 @@ static void moves_elements(struct kunit *test)
 	int i, k;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		struct spscring_create want = { .capacity = 20, .record_size = sizes[i] };
+		struct spscring_create want = { .capacity = 20, .element_size = sizes[i] };
 
 		f = make_private(test, &want);
 		kvfree(f->in);
@@ -146,7 +146,7 @@ static void moves_elements(struct kunit *test)
  */
 static void peeks(struct kunit *test)
 {
-	static const struct spscring_create want = { .capacity = 8, .record_size = 8 };
+	static const struct spscring_create want = { .capacity = 8, .element_size = 8 };
 	struct fixture *f = make_private(test, &want);
 	const void *rec;
 
@@ -158,7 +158,7 @@ static void peeks(struct kunit *test)
 static void refuses_users(struct kunit *test)
 {
 	static const struct spscring_watch watch = {};
-	static const struct spscring_create want = { .capacity = 8, .record_size = 8 };
+	static const struct spscring_create want = { .capacity = 8, .element_size = 8 };
 	struct spscring *ring = make_private(test, &want)->ring;
 	struct sg_table sgt;
 
@@ -183,15 +183,15 @@ static int push_one(void *data)
 /* A consumer that sleeps is woken by another thread's push. */
 static void sleeps(struct kunit *test)
 {
-	static const struct spscring_create want = { .capacity = 8, .record_size = 8 };
+	static const struct spscring_create want = { .capacity = 8, .element_size = 8 };
 	struct fixture *f = make_private(test, &want);
 	struct task_struct *thread;
 	u64 v = 0;
 
-	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, spscring_wait_records(&f->c, 1, 1));
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT, spscring_wait_elements(&f->c, 1, 1));
 	thread = kthread_run(push_one, f, "spscring-private");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(thread));
-	KUNIT_EXPECT_EQ(test, 0, spscring_wait_records(&f->c, 1, -1));
+	KUNIT_EXPECT_EQ(test, 0, spscring_wait_elements(&f->c, 1, -1));
 	KUNIT_EXPECT_EQ(test, 0, spscring_pop(&f->c, &v));
 	KUNIT_EXPECT_EQ(test, 7, v);
 	spscring_get_info(f->ring, &f->info);
@@ -202,13 +202,13 @@ static void sleeps(struct kunit *test)
 static void polled_only(struct kunit *test)
 {
 	static const struct spscring_create want = {
-		.capacity = 8, .record_size = 8, .flags = SPSCRING_CREATE_BUSY_POLL,
+		.capacity = 8, .element_size = 8, .flags = SPSCRING_CREATE_BUSY_POLL,
 	};
 	struct fixture *f = make_private(test, &want);
 
 	KUNIT_EXPECT_NULL(test, f->ring->producer.sleep);
 	KUNIT_EXPECT_NULL(test, f->ring->consumer.sleep);
-	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, spscring_wait_records(&f->c, 1, -1));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, spscring_wait_elements(&f->c, 1, -1));
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, spscring_wait_room(&f->p, 1, -1));
 	spscring_kick(f->ring, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
 	push_u64(test, 0, 8);
@@ -224,7 +224,7 @@ static void polled_only(struct kunit *test)
 /* A reset empties a small private ring that is broken, and makes it usable again. */
 static void is_reset(struct kunit *test)
 {
-	static const struct spscring_create want = { .capacity = 8, .record_size = 8 };
+	static const struct spscring_create want = { .capacity = 8, .element_size = 8 };
 	struct fixture *f = test->priv;
 
 	f->ring = spscring_create_private(&want);

@@ -36,7 +36,7 @@ static void mover_init(struct kunit *test, struct record_mover *m, u32 ways, u32
 static struct record_fixture *make_record_ring(struct kunit *test, const struct record_shape *shape)
 {
 	struct spscring_create want = {
-		.capacity = shape->capacity, .record_align = shape->align,
+		.capacity = shape->capacity, .align = shape->align,
 		.flags = SPSCRING_CREATE_RECORDS | shape->mode, .name = "kunit",
 	};
 	struct record_fixture *f = test->priv;
@@ -200,7 +200,7 @@ static void two_threads(struct kunit *test)
 
 		err = some < 0 ? some : 0;
 		if (err == -EAGAIN)
-			err = spscring_record_wait_records(&f->c, 1, -1);
+			err = spscring_record_wait_bytes(&f->c, 1, -1);
 	}
 	wait_for_completion(&s.done);
 	spscring_get_info(f->ring, &f->info);

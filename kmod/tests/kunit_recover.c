@@ -48,10 +48,10 @@ static void push_torn(struct fixture *f, u64 value)
 	struct spscring_producer *p = &f->p;
 	void *slot;
 
-	if (p->base.pos == p->base.stop && p->base.limit - p->base.pos >= p->frame_records &&
+	if (p->base.pos == p->base.run_end && p->base.cached_limit - p->base.pos >= p->frame_elements &&
 	    spscring_at_frame_end(p, &p->at, p->base.pos)) {
-		p->at = spscring_place_ahead(p, &p->at, p->base.pos);
-		p->base.stop = p->base.pos + p->frame_records;
+		p->at = spscring_frame_after(p, &p->at, p->base.pos);
+		p->base.run_end = p->base.pos + p->frame_elements;
 	}
 	if (spscring_reserve(p, &slot))
 		return;

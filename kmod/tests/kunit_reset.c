@@ -75,7 +75,7 @@ static void damage_found(struct kunit *test, u32 role, enum damage what)
 			put_now(file);
 		return;
 	}
-	for (i = 0; i <= SPSCRING_LOOK_EVERY + f->info.geometry.capacity && n >= -EAGAIN; i++) {
+	for (i = 0; i <= SPSCRING_REFRESH_EVERY + f->info.geometry.capacity && n >= -EAGAIN; i++) {
 		n = role == SPSCRING_CONSUMER ? way->put(f, 0, 1) : way->take(f, 0, 1, &wrong);
 		if (n == -EPIPE)
 			break;

@@ -23,8 +23,8 @@ static void wait_lying_tail(struct kunit *test)
 	struct fixture *f = test->priv;
 	const struct spscring_geometry *g = &f->info.geometry;
 
-	*(u64 *)(f->p.base.data + 63 / g->frame_records * g->frame_size) = 64;
-	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 64, -1), -EPIPE);
+	*(u64 *)(f->p.base.data + 63 / g->frame_elements * g->frame_size) = 64;
+	KUNIT_EXPECT_EQ(test, spscring_wait_elements(&f->c, 64, -1), -EPIPE);
 	spscring_get_info(f->ring, &f->info);
 	KUNIT_EXPECT_EQ(test, f->info.broken, 1);
 	put_now(file);
@@ -44,13 +44,13 @@ static void wait_spin_adapts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->p.base.spin_max, f->c.base.spin_max);
 	f->c.base.spin_max = 160;
 	f->c.base.spin = 160;
-	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, 1), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, spscring_wait_elements(&f->c, 1, 1), -ETIMEDOUT);
 	KUNIT_EXPECT_EQ(test, f->c.base.spin, 80);
 	for (i = 0; i < 5; i++)
-		KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, 1), -ETIMEDOUT);
+		KUNIT_EXPECT_EQ(test, spscring_wait_elements(&f->c, 1, 1), -ETIMEDOUT);
 	KUNIT_EXPECT_EQ(test, f->c.base.spin, 10);
 	push_u64(test, 0, 64);
-	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 64, -1), 0);
+	KUNIT_EXPECT_EQ(test, spscring_wait_elements(&f->c, 64, -1), 0);
 	KUNIT_EXPECT_EQ(test, f->c.base.spin, 10);
 	KUNIT_EXPECT_EQ(test, looked[0], 1);
 	KUNIT_EXPECT_EQ(test, looked[1], 6);
@@ -82,9 +82,9 @@ static void wait_counts(struct kunit *test)
 	push_u64(test, 0, 1);
 	for (i = 0; i < ARRAY_SIZE(counts); i++) {
 		KUNIT_EXPECT_EQ(test, spscring_wait_room(&f->p, counts[i], 1), -EINVAL);
-		KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, counts[i], 1), -EINVAL);
+		KUNIT_EXPECT_EQ(test, spscring_wait_elements(&f->c, counts[i], 1), -EINVAL);
 		KUNIT_EXPECT_EQ(test, spscring_has_room(&f->p, counts[i]), !counts[i]);
-		KUNIT_EXPECT_EQ(test, spscring_has_records(&f->c, counts[i]), !counts[i]);
+		KUNIT_EXPECT_EQ(test, spscring_has_elements(&f->c, counts[i]), !counts[i]);
 	}
 	KUNIT_EXPECT_EQ(test, spscring_wait_room(&f->p, 63, -1), 0);
 	pop_u64(test, 0, 1);
@@ -92,7 +92,7 @@ static void wait_counts(struct kunit *test)
 	spscring_get_info(f->ring, &f->info);
 	KUNIT_EXPECT_EQ(test, f->info.broken, 0);
 	spscring_shutdown_consumer(&f->c);
-	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, -1), -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, spscring_wait_elements(&f->c, 1, -1), -ESHUTDOWN);
 }
 
 /* An end that finds an element while it spins does not sleep. */
@@ -109,7 +109,7 @@ static void wait_spins(struct kunit *test)
 		f->c.base.spin_max = U32_MAX;
 		f->c.base.spin = U32_MAX;
 		irq_work_queue(&soon.work);
-		KUNIT_ASSERT_EQ(test, spscring_wait_records(&f->c, 1, -1), 0);
+		KUNIT_ASSERT_EQ(test, spscring_wait_elements(&f->c, 1, -1), 0);
 		irq_work_sync(&soon.work);
 		KUNIT_ASSERT_EQ(test, spscring_pop(&f->c, &v), 0);
 	}
@@ -155,7 +155,7 @@ static void wait_woken_early(struct kunit *test)
 
 	f->c.base.spin = 0;
 	KUNIT_ASSERT_EQ(test, register_trace_spscring_sleep(die_and_come_again, &race), 0);
-	KUNIT_EXPECT_EQ(test, spscring_wait_records(&f->c, 1, ktime_get_ns() + PATIENCE), 0);
+	KUNIT_EXPECT_EQ(test, spscring_wait_elements(&f->c, 1, ktime_get_ns() + PATIENCE), 0);
 	unregister_trace_spscring_sleep(die_and_come_again, &race);
 	tracepoint_synchronize_unregister();
 	KUNIT_EXPECT_EQ(test, race.met, 2);
@@ -188,8 +188,8 @@ static int sleep_for(void *data)
 	struct sleeper *s = data;
 	s64 until = ktime_get_ns() + PATIENCE;
 
-	s->err = s->variable_size ? spscring_record_wait_records(&s->rc, s->n, until) :
-		spscring_wait_records(&s->c, s->n, until);
+	s->err = s->variable_size ? spscring_record_wait_bytes(&s->rc, s->n, until) :
+		spscring_wait_elements(&s->c, s->n, until);
 	if (!s->err && (s64)ktime_get_ns() >= until)
 		s->err = -ETIMEDOUT;	/* found by the last poll: the wake-up was lost */
 	kthread_complete_and_exit(&s->woken, 0);
@@ -284,9 +284,9 @@ static void wait_full(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, err, mode & SPSCRING_CREATE_DROP ? -ENOBUFS : -EAGAIN);
 	wait_for_completion(&s->woken);
 	KUNIT_EXPECT_EQ(test, s->err, 0);
-	KUNIT_EXPECT_FALSE(test, spscring_record_has_records(&f->rc, need));
+	KUNIT_EXPECT_FALSE(test, spscring_record_has_bytes(&f->rc, need));
 	/* a wait returns at once while the ring is full */
-	KUNIT_EXPECT_EQ(test, spscring_record_wait_records(&f->rc, need, -1), 0);
+	KUNIT_EXPECT_EQ(test, spscring_record_wait_bytes(&f->rc, need, -1), 0);
 }
 
 static struct kunit_case wait_cases[] = {

@@ -7,11 +7,11 @@
 
 #include "spscring_kapi.h"
 
-static struct spscring_create want = { .capacity = 4096, .record_size = 1, .name = "loop" };
+static struct spscring_create want = { .capacity = 4096, .element_size = 1, .name = "loop" };
 module_param_named(capacity, want.capacity, ullong, 0444);
 MODULE_PARM_DESC(capacity, "Of the ring, in elements; in bytes for records of variable size");
-module_param_named(record_size, want.record_size, uint, 0444);
-MODULE_PARM_DESC(record_size, "Size of an element, in bytes");
+module_param_named(element_size, want.element_size, uint, 0444);
+MODULE_PARM_DESC(element_size, "Size of an element, in bytes");
 module_param_named(flags, want.flags, uint, 0444);
 MODULE_PARM_DESC(flags, "SPSCRING_CREATE_*");
 

@@ -42,7 +42,7 @@ struct peer {
 	struct spscring_consumer c;
 	struct spscring_record_producer rp;	/* for records of variable size */
 	u32 role;		/* the end of @ring that the thread holds */
-	u32 size;		/* of an element, or SPSCRING_ANY_SIZE */
+	u32 size;		/* of an element, or SPSCRING_VARIABLE_SIZE */
 	u32 tries;
 	u32 seed;		/* of DAWDLE's pauses */
 	u64 due;		/* when PACED pushes its next batch, in ns */
@@ -74,7 +74,7 @@ static noinline int peer_sleep(struct peer *peer, bool popping)
 	int err;
 
 	if (popping)
-		err = spscring_wait_records(&peer->c, 1, deadline);
+		err = spscring_wait_elements(&peer->c, 1, deadline);
 	else
 		err = spscring_wait_room(&peer->p, 1, deadline);
 	if (!err && (s64)ktime_get_ns() >= deadline)
@@ -93,7 +93,7 @@ static __always_inline int peer_again(struct peer *peer, int err, bool popping)
 	if (peer->want.flags & SPSCRING_PEER_SLEEP)
 		return peer_sleep(peer, popping);
 	if (popping)
-		spscring_relax(&peer->c);
+		spscring_backoff(&peer->c);
 	else
 		cpu_relax();
 	if (likely(++peer->tries % PEER_TRIES))
@@ -274,10 +274,10 @@ static void peer_in_poll(void *data, const struct spscring *ring, u32 role, u64 
 	spscring_commit_flags(p, 1, SPSCRING_NOWAKE);
 	peer->polled++;
 	/* as spscring_wake_consumer() */
-	want = spscring_consumer_wants(&p->base);
-	if (want == p->base.kicked || (s64)(p->base.pos - want) < 0)
+	want = spscring_consumer_event(&p->base);
+	if (want == p->base.last_kicked || (s64)(p->base.pos - want) < 0)
 		return;
-	p->base.kicked = want;
+	p->base.last_kicked = want;
 	irq_work_queue(&peer->kick);
 }
 
@@ -460,10 +460,10 @@ static int peer_claim(struct peer *peer, struct spscring *ring)
 	struct spscring_info info;
 
 	spscring_get_info(ring, &info);
-	peer->size = info.geometry.record_size;
+	peer->size = info.geometry.element_size;
 	peer->run = peer_ops[peer->want.op].run;
 	peer->role = peer_ops[peer->want.op].role;
-	if (peer->size == SPSCRING_ANY_SIZE) {
+	if (peer->size == SPSCRING_VARIABLE_SIZE) {
 		if (peer->want.op != SPSCRING_PEER_SOURCE || peer->want.batch != 1 ||
 		    peer->want.flags & SPSCRING_PEER_SLEEP)
 			return -EINVAL;

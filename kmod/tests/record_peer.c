@@ -31,7 +31,7 @@ static int record_sleep(struct record_end *end, struct spscring_record_run *run)
 	int err;
 
 	if (run->role == SPSCRING_CONSUMER)
-		err = spscring_record_wait_records(&end->c, 1, deadline);
+		err = spscring_record_wait_bytes(&end->c, 1, deadline);
 	else
 		err = spscring_record_wait_room(&end->p, record_need(&run->mover, &end->p),
 						deadline);

@@ -422,7 +422,7 @@ static inline long record_put_answer(struct record_mover *m, struct spscring_rec
 	long some = -EAGAIN;
 	int i;
 
-	for (i = 0; i <= SPSCRING_LOOK_EVERY && some == -EAGAIN; i++)
+	for (i = 0; i <= SPSCRING_REFRESH_EVERY && some == -EAGAIN; i++)
 		some = record_put(m, p, n);
 	return some;
 }

@@ -35,7 +35,7 @@ static int stream(void *unused)
 static int __init stream_init(void)
 {
 	struct spscring_create want = {
-		.capacity = capacity, .record_size = sizeof(u64), .name = "stream",
+		.capacity = capacity, .element_size = sizeof(u64), .name = "stream",
 	};
 	int err;
 

@@ -134,7 +134,7 @@ byte last_kicked;
 			 waits[2] && OVER(c, index[2]) || armed && OVER(c, armed) || \
 			 asked && OVER(c, asked))
 
-/* wait_tell(); @arms: by who is about to sleep */
+/* wait_publish_event(); @arms: by who is about to sleep */
 inline tell(c, arms)
 {
 	atomic {
@@ -164,7 +164,7 @@ inline wake_pollers()
 }
 
 /*
- * wait_fire(): the pollers' index is reached; with a timeout they wait for the rest, then.
+ * wait_wake_pollers(): the pollers' index is reached; with a timeout they wait for the rest, then.
  * SIGIO: who gets it does not ask again, so it is armed anew here, in whatever context.
  */
 inline fire(c)

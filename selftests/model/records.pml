@@ -309,7 +309,7 @@ inline producer_init()
 	}
 }
 
-/* What ring_mend_records() does; the producer is dead, the consumer may live. */
+/* What ring_recover_records() does; the producer is dead, the consumer may live. */
 inline mend()
 {
 	d_step {

@@ -159,7 +159,7 @@ inline unlock(p, role)
 #else
 #define FENCE_POLL(p)	FENCE(p)
 #endif
-#ifdef WITHOUT_FULL_FENCE		/* spscring_tell_full(): (L) */
+#ifdef WITHOUT_FULL_FENCE		/* spscring_publish_full(): (L) */
 #define FENCE_FULL(p)	skip
 #else
 #define FENCE_FULL(p)	FENCE(p)
@@ -206,14 +206,14 @@ bit role_of[PROCS];
 #define LOOK(p, role, i) (REACHED(p, role, i) || ENOUGH(p, role))
 #endif
 #define OVER(p, role, i) (ENDED(role) || REACHED(p, role, i) || ENOUGH(p, role))
-/* wait_pollers_over() */
+/* wait_pollers_done() */
 #define POLLERS_OVER(p, role) (armed[role] && (ENDED(role) || REACHED(p, role, armed[role]) || \
 						less[role] && ENOUGH(p, role)))
 #define MARK_OF(role)	(role == CONSUMER -> MARK : P_MARK)
 #define CURSOR(p, role)	(role == CONSUMER -> LOAD(p, CURSOR_C) : LOAD(p, CURSOR_P))
 #define LATE(p, role)	(late[role] && late_at[role] == CURSOR(p, role))
 
-/* wait_tell(); its store to the shared word takes its time */
+/* wait_publish_event(); its store to the shared word takes its time */
 inline tell(p, role)
 {
 	atomic {
@@ -296,7 +296,7 @@ inline arm_poll(p, role, is_ready)
 	seen = 0
 }
 
-/* wait_fire(), of pollers whose index is reached */
+/* wait_wake_pollers(), of pollers whose index is reached */
 inline fire(p, role)
 {
 	armed[role] = 0;
@@ -315,7 +315,7 @@ inline fire(p, role)
 #endif
 }
 
-/* wait_anyone_over() */
+/* wait_any_done() */
 inline anyone_over(p, role)
 {
 	atomic {
@@ -401,7 +401,7 @@ inline wake(p, role)
 	unlock(p, role)
 }
 
-/* wait_tell_consumer(), of a producer that sleeps, has told so and fenced */
+/* wait_recheck_consumer(), of a producer that sleeps, has told so and fenced */
 inline tell_consumer(p, role)
 {
 #if defined(ENOUGH_RULE) && !defined(BUG_PRODUCER_SILENT)
@@ -668,7 +668,7 @@ end:	do
 #define COMES_TO(pos, want) (pos >= want)
 #endif
 
-/* spscring_published(), spscring_released(), after one record */
+/* spscring_after_publish(), spscring_after_release(), after one record */
 inline wake_peer(p, role)
 {
 	atomic {
@@ -694,7 +694,7 @@ inline wake_peer(p, role)
 #define HAS_SLEPT	(want != slept)
 #endif
 
-/* spscring_refresh(): by the told head; now and then, and after a sleep, by the cursor */
+/* spscring_refresh_head(): by the told head; now and then, and after a sleep, by the cursor */
 inline refresh(p)
 {
 	atomic {
@@ -735,7 +735,7 @@ inline push(p, may_die)
 
 #if P_HOW == PAIRS
 /*
- * spscring_tell_full(), where there is no room for two by the exact cursor, and again for
+ * spscring_publish_full(), where there is no room for two by the exact cursor, and again for
  * each cursor: NOW is what FULL_AT is at that
  */
 inline find_room(p)
@@ -819,7 +819,7 @@ inline pop(p)
 	pos++;
 	RELEASE(p, CURSOR_C, pos);
 	if
-	:: pos >= tell_at -> tell_at = pos + TELL; RELEASE(p, TOLD, pos)
+	:: pos >= publish_at -> publish_at = pos + TELL; RELEASE(p, TOLD, pos)
 	:: else
 	fi;
 	FENCE_N(p);
@@ -855,7 +855,7 @@ gone:	skip
 }
 
 #if DIES
-/* Takes the dead producer's end over: ring_mend_producer(), then a new handle. */
+/* Takes the dead producer's end over: ring_recover_producer(), then a new handle. */
 active proctype successor()
 {
 	LOCALS;
@@ -881,7 +881,7 @@ died:	skip
 active proctype consumer()
 {
 	LOCALS;
-	byte pos, some, want, kicked, tell_at = TELL;
+	byte pos, some, want, kicked, publish_at = TELL;
 
 	role_of[C] = CONSUMER;
 #if C_HOW == EDGE

@@ -19,7 +19,7 @@ struct side {
 	char *at;
 	char *data, *end;
 	uint64_t *told;
-	uint64_t capacity, tell;
+	uint64_t capacity, publish_batch;
 	uint32_t bytes;		/* of a record, or of a block */
 	uint32_t stride;
 };
@@ -41,7 +41,7 @@ static void side_shape(const struct run *run, struct side *s)
 	s->bytes = p->bytes * block;
 	s->stride = FLAG + s->bytes;
 	s->capacity = run->cell->capacity / block;
-	s->tell = (s->capacity + 7) / 8;
+	s->publish_batch = (s->capacity + 7) / 8;
 }
 
 static void side_init(const struct run *run, struct side *s)
@@ -72,7 +72,7 @@ static void be_consumer(struct run *run, uint32_t queue, struct consumer *c)
 {
 	(void)queue;
 	side_init(run, &c->s);
-	c->s.limit = c->s.tell;
+	c->s.limit = c->s.publish_batch;
 }
 
 static __always_inline void side_step(struct side *s)
@@ -112,7 +112,7 @@ static __always_inline int try_pop_sized(struct consumer *c, void *rec, uint32_t
 	if (unlikely(s->pos == s->limit)) {
 		/* pairs with try_push_sized() */
 		smp_store_release(s->told, s->pos);
-		s->limit += s->tell;
+		s->limit += s->publish_batch;
 	}
 	return 1;
 }

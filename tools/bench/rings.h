@@ -18,8 +18,10 @@
 
 #ifdef RINGS_OF_RECORDS
 #define RING(what)	spscring_record_##what
+#define RING_WAIT_DATA	spscring_record_wait_bytes
 #else
 #define RING(what)	spscring_##what
+#define RING_WAIT_DATA	spscring_wait_elements
 #endif
 
 struct producer {
@@ -45,14 +47,14 @@ static void open_rings(struct run *run, struct spscring_create *want)
 
 	*want = (struct spscring_create){
 		.size = sizeof(*want), .capacity = run->cell->capacity,
-		.record_size = p->bytes, .name = "bench",
+		.element_size = p->bytes, .name = "bench",
 		.flags = flags[run->cell->contender->sleep],
 	};
 	if (run->cell->contender->records) {
 		want->flags |= SPSCRING_CREATE_RECORDS | p->when_full;
-		want->record_size = 0;
+		want->element_size = 0;
 		if (!(1U << p->test & BENCH_DIFFER))
-			want->capacity *= spscring_record_size(SPSCRING_RECORDS_ALIGN_MIN,
+			want->capacity *= spscring_record_size(SPSCRING_RECORD_ALIGN_MIN,
 							       p->bytes);
 	}
 	err = spscring_geometry_init(&geometry, want, sysconf(_SC_PAGESIZE));
@@ -135,7 +137,7 @@ static void done_with(const struct run *run, int fd)
 
 static int claim_end(const struct run *run, uint32_t queue, uint32_t role)
 {
-	int fd = spscring_claim(run->ring_fd[queue], role, geometry.record_size, 0);
+	int fd = spscring_claim(run->ring_fd[queue], role, geometry.element_size, 0);
 
 	if (fd < 0)
 		die("claim: %s", strerror(-fd));
@@ -147,7 +149,7 @@ static int map_producer(int fd, struct producer *p)
 #ifdef RINGS_OF_RECORDS
 	return spscring_record_map_producer(fd, &p->end, 0, NULL);
 #else
-	return spscring_map_producer(fd, &p->end, geometry.record_size, 0, NULL);
+	return spscring_map_producer(fd, &p->end, geometry.element_size, 0, NULL);
 #endif
 }
 
@@ -156,7 +158,7 @@ static int map_consumer(int fd, struct consumer *c)
 #ifdef RINGS_OF_RECORDS
 	return spscring_record_map_consumer(fd, &c->end, 0, NULL);
 #else
-	return spscring_map_consumer(fd, &c->end, geometry.record_size, 0, NULL);
+	return spscring_map_consumer(fd, &c->end, geometry.element_size, 0, NULL);
 #endif
 }
 
@@ -270,7 +272,7 @@ static __always_inline void wait_push(struct producer *p)
 
 static __always_inline void wait_pop(struct consumer *c)
 {
-	RING(relax)(&c->end);
+	RING(backoff)(&c->end);
 }
 
 static inline void sleep_pop(struct consumer *c, uint32_t n)
@@ -289,7 +291,7 @@ static inline void sleep_pop(struct consumer *c, uint32_t n)
 			die("epoll_wait: %s", strerror(errno));
 		return;
 	}
-	err = RING(wait_records)(&c->end, n, -1);
+	err = RING_WAIT_DATA(&c->end, n, -1);
 	if (err)
 		die("wait: %s", strerror(-err));
 }

@@ -152,10 +152,10 @@ static int make_ring(struct spscring_record_consumer *c, int *producer)
 
 	if (ring < 0)
 		die("/dev/spscring", ring);
-	consumer = spscring_claim(ring, SPSCRING_CONSUMER, SPSCRING_ANY_SIZE, TAG);
+	consumer = spscring_claim(ring, SPSCRING_CONSUMER, SPSCRING_VARIABLE_SIZE, TAG);
 	if (consumer < 0)
 		die("consumer", consumer);
-	*producer = spscring_claim(ring, SPSCRING_PRODUCER, SPSCRING_ANY_SIZE, TAG);
+	*producer = spscring_claim(ring, SPSCRING_PRODUCER, SPSCRING_VARIABLE_SIZE, TAG);
 	if (*producer < 0)
 		die("producer", *producer);
 	err = spscring_record_map_consumer(consumer, c, TAG, NULL);
@@ -203,7 +203,7 @@ static void receive(const char *path)
 			spscring_record_release_n(&c, lines, n);
 		} else if (n == -EAGAIN) {
 			flush();
-			n = spscring_record_wait_records(&c, 1, -1);
+			n = spscring_record_wait_bytes(&c, 1, -1);
 		}
 	} while (n >= 0);
 	flush();

@@ -141,7 +141,7 @@ static void push(struct kind *kind, __u64 v)
 {
 	struct spscring_producer *p = &frames.p;
 
-	step(kind, p->base.pos != p->base.stop, PROBE(bench_push_probe), p, &v);
+	step(kind, p->base.pos != p->base.run_end, PROBE(bench_push_probe), p, &v);
 }
 
 static void pop(struct kind *kind, __u64 expected)
@@ -149,7 +149,7 @@ static void pop(struct kind *kind, __u64 expected)
 	struct spscring_consumer *c = &frames.c;
 	__u64 v;
 
-	step(kind, c->base.pos != c->base.seen, PROBE(bench_pop_probe), c, &v);
+	step(kind, c->base.pos != c->base.cached_tail, PROBE(bench_pop_probe), c, &v);
 	if (v != expected)
 		abort();
 }
@@ -168,7 +168,7 @@ static void record_pop(struct kind *kind, __u64 expected)
 	struct spscring_record_consumer *c = &records.c;
 	__u64 v;
 
-	step(kind, c->base.seen && c->at + sizeof(v) + SPSCRING_WORD < c->base.end,
+	step(kind, c->base.cached_tail && c->at + sizeof(v) + SPSCRING_WORD < c->base.end,
 	     PROBE(bench_record_pop_probe), c, &v);
 	if (v != expected)
 		abort();
@@ -192,7 +192,7 @@ static char *ring_memory(struct spscring_geometry *g, const struct spscring_crea
 	if (memory == MAP_FAILED)
 		abort();
 	again = mmap(memory + g->memory, g->data_bytes, PROT_READ | PROT_WRITE,
-		     MAP_SHARED | (want->record_size ? 0 : MAP_FIXED), fd, g->data_offset);
+		     MAP_SHARED | (want->element_size ? 0 : MAP_FIXED), fd, g->data_offset);
 	if (again == MAP_FAILED)
 		abort();
 	close(fd);
@@ -257,7 +257,7 @@ int main(void)
 	static struct kind record_pushed = { .name = "record_push" };
 	static struct kind record_popped = { .name = "record_pop" };
 	const struct spscring_create of_frames = {
-		.size = sizeof(of_frames), .capacity = CAPACITY, .record_size = sizeof(__u64),
+		.size = sizeof(of_frames), .capacity = CAPACITY, .element_size = sizeof(__u64),
 	};
 	const struct spscring_create of_records = {
 		.size = sizeof(of_records), .capacity = RECORDS_CAPACITY,
@@ -269,7 +269,7 @@ int main(void)
 	sigaction(SIGTRAP, &action, NULL);
 	frames_init(&of_frames);
 	records_init(&of_records);
-	n = frames.p.frame_records;
+	n = frames.p.frame_elements;
 	/* a stream, frame by frame: one lap to warm up, one to count instructions */
 	for (i = 0; i < 2 * CAPACITY; i += n) {
 		int count = i >= CAPACITY;

@@ -23,10 +23,10 @@ int spscring_open(const struct spscring_create *want)
 	return fd;
 }
 
-int spscring_claim(int ring_fd, uint32_t role, uint32_t record_size, uint64_t type_tag)
+int spscring_claim(int ring_fd, uint32_t role, uint32_t element_size, uint64_t type_tag)
 {
 	struct spscring_endpoint want = {
-		.size = sizeof(want), .role = role, .record_size = record_size,
+		.size = sizeof(want), .role = role, .element_size = element_size,
 		.type_tag = type_tag,
 	};
 	int fd = ioctl(ring_fd, SPSCRING_ENDPOINT, &want);
@@ -49,13 +49,13 @@ int spscring_shutdown(int endpoint_fd, uint32_t flags)
 
 int spscring_shutdown_producer(struct spscring_producer *p)
 {
-	spscring_producer_over(&p->base, -ESHUTDOWN);
+	spscring_producer_fail(&p->base, -ESHUTDOWN);
 	return spscring_shutdown((int)p->base.fd, 0);
 }
 
 int spscring_record_shutdown_producer(struct spscring_record_producer *p)
 {
-	spscring_producer_over(&p->base, -ESHUTDOWN);
+	spscring_producer_fail(&p->base, -ESHUTDOWN);
 	return spscring_shutdown((int)p->base.fd, 0);
 }
 
@@ -72,7 +72,7 @@ int spscring_record_shutdown_consumer(struct spscring_record_consumer *c)
 }
 
 /* Get the ring's geometry, if its element size and type tag are the expected ones. */
-static int geometry_of(int endpoint_fd, struct spscring_geometry *g, uint32_t record_size,
+static int geometry_of(int endpoint_fd, struct spscring_geometry *g, uint32_t element_size,
 		       uint64_t type_tag)
 {
 	struct spscring_info info;
@@ -83,7 +83,7 @@ static int geometry_of(int endpoint_fd, struct spscring_geometry *g, uint32_t re
 	*g = info.geometry;
 	if (g->oldest_reader > SPSCRING_VERSION)
 		return -EPROTONOSUPPORT;
-	return g->record_size != record_size || g->type_tag != type_tag ? -EPROTOTYPE : 0;
+	return g->element_size != element_size || g->type_tag != type_tag ? -EPROTOTYPE : 0;
 }
 
 /* MAP_POPULATE data of huge pages: otherwise each first access would take a page fault. */
@@ -127,7 +127,7 @@ struct end_pages {
 	char *consumer, *info, *producer, *data;
 };
 
-static int map_pages(int fd, uint32_t role, uint32_t record_size, uint64_t type_tag,
+static int map_pages(int fd, uint32_t role, uint32_t element_size, uint64_t type_tag,
 		     struct end_pages *e)
 {
 	struct spscring_geometry *g = &e->g;
@@ -135,7 +135,7 @@ static int map_pages(int fd, uint32_t role, uint32_t record_size, uint64_t type_
 	uint64_t end;
 	int err;
 
-	err = geometry_of(fd, g, record_size, type_tag);
+	err = geometry_of(fd, g, element_size, type_tag);
 	if (err)
 		return err;
 	end = g->consumer_offset + spscring_mapped_bytes(g);
@@ -188,30 +188,30 @@ static int begin_consumer(struct spscring_consumer_base *c, int fd, const struct
 	return 0;
 }
 
-int spscring_map_producer(int endpoint_fd, struct spscring_producer *p, uint32_t record_size,
+int spscring_map_producer(int endpoint_fd, struct spscring_producer *p, uint32_t element_size,
 			  uint64_t type_tag, struct spscring_mapping *map)
 {
 	struct end_pages e;
 	int err;
 
-	if (record_size == SPSCRING_ANY_SIZE)
+	if (element_size == SPSCRING_VARIABLE_SIZE)
 		return -EINVAL;
-	err = map_pages(endpoint_fd, SPSCRING_PRODUCER, record_size, type_tag, &e);
+	err = map_pages(endpoint_fd, SPSCRING_PRODUCER, element_size, type_tag, &e);
 	if (err)
 		return err;
 	err = spscring_producer_init(p, &e.g, e.consumer, e.info, e.producer, e.data);
 	return begin_producer(&p->base, endpoint_fd, &e, err, map);
 }
 
-int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c, uint32_t record_size,
+int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c, uint32_t element_size,
 			  uint64_t type_tag, struct spscring_mapping *map)
 {
 	struct end_pages e;
 	int err;
 
-	if (record_size == SPSCRING_ANY_SIZE)
+	if (element_size == SPSCRING_VARIABLE_SIZE)
 		return -EINVAL;
-	err = map_pages(endpoint_fd, SPSCRING_CONSUMER, record_size, type_tag, &e);
+	err = map_pages(endpoint_fd, SPSCRING_CONSUMER, element_size, type_tag, &e);
 	if (err)
 		return err;
 	err = spscring_consumer_init(c, &e.g, e.consumer, e.info, e.data);
@@ -224,7 +224,7 @@ int spscring_record_map_producer(int endpoint_fd, struct spscring_record_produce
 	struct end_pages e;
 	int err;
 
-	err = map_pages(endpoint_fd, SPSCRING_PRODUCER, SPSCRING_ANY_SIZE, type_tag, &e);
+	err = map_pages(endpoint_fd, SPSCRING_PRODUCER, SPSCRING_VARIABLE_SIZE, type_tag, &e);
 	if (err)
 		return err;
 	err = spscring_record_producer_init(p, &e.g, e.consumer, e.info, e.producer, e.data);
@@ -237,7 +237,7 @@ int spscring_record_map_consumer(int endpoint_fd, struct spscring_record_consume
 	struct end_pages e;
 	int err;
 
-	err = map_pages(endpoint_fd, SPSCRING_CONSUMER, SPSCRING_ANY_SIZE, type_tag, &e);
+	err = map_pages(endpoint_fd, SPSCRING_CONSUMER, SPSCRING_VARIABLE_SIZE, type_tag, &e);
 	if (err)
 		return err;
 	err = spscring_record_consumer_init(c, &e.g, e.consumer, e.info, e.data);
@@ -325,14 +325,14 @@ static int sleep_for(int fd, uint32_t flags, uint64_t pos, uint64_t n, uint64_t 
 	return wait_ioctl(fd, flags, pos + n, deadline);
 }
 
-int spscring_wait_records(struct spscring_consumer *c, uint64_t n, int64_t deadline)
+int spscring_wait_elements(struct spscring_consumer *c, uint64_t n, int64_t deadline)
 {
 	const struct spscring_consumer_base *b = &c->base;
 	int err;
 
-	if (b->over)
-		return b->over;
-	if (n && spscring_spin_records(c, n))
+	if (b->error)
+		return b->error;
+	if (n && spscring_spin_elements(c, n))
 		err = 0;
 	else
 		err = sleep_for(b->fd, 0, b->pos, n, b->capacity, deadline);
@@ -340,18 +340,18 @@ int spscring_wait_records(struct spscring_consumer *c, uint64_t n, int64_t deadl
 	 * The producer stores tails in order.  The kernel may have read a later frame's tail
 	 * from a lying producer; without this check the caller would wait again for ever.
 	 */
-	return err || spscring_has_records(c, 1) ? err : -EPIPE;
+	return err || spscring_has_elements(c, 1) ? err : -EPIPE;
 }
 
-int spscring_record_wait_records(struct spscring_record_consumer *c, uint64_t bytes,
+int spscring_record_wait_bytes(struct spscring_record_consumer *c, uint64_t bytes,
 				 int64_t deadline)
 {
 	const struct spscring_consumer_base *b = &c->base;
 	int err;
 
-	if (b->over)
-		return b->over;
-	if (bytes && spscring_record_spin_records(c, bytes))
+	if (b->error)
+		return b->error;
+	if (bytes && spscring_record_spin_bytes(c, bytes))
 		err = 0;
 	else
 		err = sleep_for(b->fd, 0, b->pos, bytes, b->capacity, deadline);
@@ -360,8 +360,8 @@ int spscring_record_wait_records(struct spscring_record_consumer *c, uint64_t by
 
 static int wait_room(struct spscring_producer_base *p, uint64_t n, int64_t deadline)
 {
-	if (p->over)
-		return p->over;
+	if (p->error)
+		return p->error;
 	if (n && spscring_base_spin_room(p, n))
 		return 0;
 	return sleep_for(p->fd, 0, p->pos, n, p->capacity, deadline);
@@ -379,23 +379,23 @@ int spscring_record_wait_room(struct spscring_record_producer *p, uint64_t bytes
 
 static int arm_records(const struct spscring_consumer_base *c, uint64_t n)
 {
-	return c->over ? c->over :
+	return c->error ? c->error :
 		sleep_for(c->fd, SPSCRING_WAIT_ARM, c->pos, n, c->capacity, -1);
 }
 
-int spscring_arm_records(struct spscring_consumer *c, uint64_t n)
+int spscring_arm_elements(struct spscring_consumer *c, uint64_t n)
 {
 	return arm_records(&c->base, n);
 }
 
-int spscring_record_arm_records(struct spscring_record_consumer *c, uint64_t bytes)
+int spscring_record_arm_bytes(struct spscring_record_consumer *c, uint64_t bytes)
 {
 	return arm_records(&c->base, bytes);
 }
 
 static int arm_room(const struct spscring_producer_base *p, uint64_t n)
 {
-	return p->over ? p->over :
+	return p->error ? p->error :
 		sleep_for(p->fd, SPSCRING_WAIT_ARM, p->pos, n, p->capacity, -1);
 }
 
@@ -409,13 +409,13 @@ int spscring_record_arm_room(struct spscring_record_producer *p, uint64_t bytes)
 	return arm_room(&p->base, bytes);
 }
 
-int spscring_notify(int endpoint_fd, uint64_t records, uint64_t timeout, int eventfd)
+int spscring_notify(int endpoint_fd, uint64_t watermark, uint64_t timeout, int eventfd)
 {
 	struct spscring_notify want = {
-		.size = sizeof(want), .records = records, .eventfd = eventfd, .timeout = timeout,
+		.size = sizeof(want), .watermark = watermark, .eventfd = eventfd, .timeout = timeout,
 	};
 
-	if (records > UINT32_MAX)
+	if (watermark > UINT32_MAX)
 		return -EINVAL;
 	return ioctl(endpoint_fd, SPSCRING_NOTIFY, &want) ? -errno : 0;
 }

@@ -4,7 +4,7 @@
  * move by the inlines of <linux/spscring_ring.h>.
  *
  *	struct spscring_create want = {
- *		.size = sizeof(want), .capacity = 4096, .record_size = 8,
+ *		.size = sizeof(want), .capacity = 4096, .element_size = 8,
  *	};
  *	struct spscring_producer p;
  *	uint64_t v = 1;
@@ -60,14 +60,14 @@ int spscring_open(const struct spscring_create *want);
  * spscring_claim() - claim one end of a ring
  * @ring_fd: from spscring_open()
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
- * @record_size: what the caller takes the records for: of this size, in bytes, or
- *	SPSCRING_ANY_SIZE
+ * @element_size: what the caller takes the records for: of this size, in bytes, or
+ *	SPSCRING_VARIABLE_SIZE
  * @type_tag: likewise
  *
  * Return: a close-on-exec endpoint fd, or a negative errno: -EPROTOTYPE the ring's records
  * are others; see struct spscring_endpoint.
  */
-int spscring_claim(int ring_fd, uint32_t role, uint32_t record_size, uint64_t type_tag);
+int spscring_claim(int ring_fd, uint32_t role, uint32_t element_size, uint64_t type_tag);
 
 /**
  * spscring_get_info() - look at a ring
@@ -116,7 +116,7 @@ int spscring_record_shutdown_consumer(struct spscring_record_consumer *c);
  *	writing; of a BUSY_POLL ring it may be closed afterwards, the mapping keeps the end;
  *	otherwise it is for waking the peer
  * @p: the handle
- * @record_size: what the caller takes the records for, in bytes
+ * @element_size: what the caller takes the records for, in bytes
  * @type_tag: likewise
  * @map: for spscring_unmap(), or NULL if it stays for good
  *
@@ -124,20 +124,20 @@ int spscring_record_shutdown_consumer(struct spscring_record_consumer *c);
  *
  * Return: 0, or a negative errno: -EPROTOTYPE the ring's records are others.
  */
-int spscring_map_producer(int endpoint_fd, struct spscring_producer *p, uint32_t record_size,
+int spscring_map_producer(int endpoint_fd, struct spscring_producer *p, uint32_t element_size,
 			  uint64_t type_tag, struct spscring_mapping *map);
 
 /**
  * spscring_map_consumer() - map the consumer's end and make its handle
  * @endpoint_fd: as for spscring_map_producer()
  * @c: the handle
- * @record_size: what the caller takes the records for, in bytes
+ * @element_size: what the caller takes the records for, in bytes
  * @type_tag: likewise
  * @map: for spscring_unmap(), or NULL if it stays for good
  *
  * Return: 0, or a negative errno: -EPROTOTYPE the ring's records are others.
  */
-int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c, uint32_t record_size,
+int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c, uint32_t element_size,
 			  uint64_t type_tag, struct spscring_mapping *map);
 
 /**
@@ -192,7 +192,7 @@ int spscring_record_pushv(struct spscring_record_producer *p, const struct iovec
 long spscring_record_popv(struct spscring_record_consumer *c, const struct iovec *iov, int n);
 
 /**
- * spscring_wait_records() - wait until records are there
+ * spscring_wait_elements() - wait until records are there
  * @c: the consumer
  * @n: how many, at most the capacity; bytes of the ring where records are of any size
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
@@ -204,40 +204,40 @@ long spscring_record_popv(struct spscring_record_consumer *c, const struct iovec
  * "Sleep" in <linux/spscring.h>); or a negative errno, see struct spscring_wait: -EINVAL
  * @n is 0, or more than the capacity.
  */
-int spscring_wait_records(struct spscring_consumer *c, uint64_t n, int64_t deadline);
-int spscring_record_wait_records(struct spscring_record_consumer *c, uint64_t bytes,
+int spscring_wait_elements(struct spscring_consumer *c, uint64_t n, int64_t deadline);
+int spscring_record_wait_bytes(struct spscring_record_consumer *c, uint64_t bytes,
 				 int64_t deadline);
 
 /**
  * spscring_wait_room() - wait until slots are free
  * @p: the producer
  * @n: how many, at most the capacity; bytes of the ring where records are of any size
- * @deadline: as for spscring_wait_records()
+ * @deadline: as for spscring_wait_elements()
  *
- * Return: as spscring_wait_records().
+ * Return: as spscring_wait_elements().
  */
 int spscring_wait_room(struct spscring_producer *p, uint64_t n, int64_t deadline);
 int spscring_record_wait_room(struct spscring_record_producer *p, uint64_t bytes,
 			      int64_t deadline);
 
 /**
- * spscring_arm_records() - have the end's eventfd, and its pollers, told of records
+ * spscring_arm_elements() - have the end's eventfd, and its pollers, told of records
  * @c: the consumer
- * @n: as for spscring_wait_records()
+ * @n: as for spscring_wait_elements()
  *
  * For an eventfd, see struct spscring_notify: poll arms the end by itself.
  *
- * Return: as spscring_wait_records().
+ * Return: as spscring_wait_elements().
  */
-int spscring_arm_records(struct spscring_consumer *c, uint64_t n);
-int spscring_record_arm_records(struct spscring_record_consumer *c, uint64_t bytes);
+int spscring_arm_elements(struct spscring_consumer *c, uint64_t n);
+int spscring_record_arm_bytes(struct spscring_record_consumer *c, uint64_t bytes);
 
 /**
  * spscring_arm_room() - the same for a producer
  * @p: the producer
  * @n: as for spscring_wait_room()
  *
- * Return: as spscring_wait_records().
+ * Return: as spscring_wait_elements().
  */
 int spscring_arm_room(struct spscring_producer *p, uint64_t n);
 int spscring_record_arm_room(struct spscring_record_producer *p, uint64_t bytes);
@@ -245,13 +245,13 @@ int spscring_record_arm_room(struct spscring_record_producer *p, uint64_t bytes)
 /**
  * spscring_notify() - how poll and an eventfd tell of an end
  * @endpoint_fd: the end
- * @records: poll's watermark, at most the capacity, and less than 2^32
+ * @watermark: poll's watermark, at most the capacity, and less than 2^32
  * @timeout: in ns, see struct spscring_notify
  * @eventfd: an eventfd, or -1
  *
  * Return: 0, or a negative errno.
  */
-int spscring_notify(int endpoint_fd, uint64_t records, uint64_t timeout, int eventfd);
+int spscring_notify(int endpoint_fd, uint64_t watermark, uint64_t timeout, int eventfd);
 
 #ifdef __cplusplus
 }

@@ -81,7 +81,7 @@ int main(int argc, char **argv)
 	unsigned long count = number(argc, argv, 1, 50000), gap = number(argc, argv, 2, 20000);
 	unsigned long capacity = number(argc, argv, 3, 4096), hold = number(argc, argv, 4, 0);
 	struct spscring_create ring = {
-		.size = sizeof(ring), .capacity = capacity, .record_size = 8, .name = "stream",
+		.size = sizeof(ring), .capacity = capacity, .element_size = 8, .name = "stream",
 	};
 	struct spscring_peer_start want = {
 		.op = SPSCRING_PEER_PACED, .flags = SPSCRING_PEER_SHUTDOWN,

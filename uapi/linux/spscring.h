@@ -31,11 +31,11 @@
 #define SPSCRING_VERSION	4	/* of the layout that follows */
 #define SPSCRING_OLDEST_READER	4	/* oldest version that can read it */
 
-#define SPSCRING_RECORD_MAX	65536
-#define SPSCRING_ANY_SIZE	0	/* for a record size: records of any size */
+#define SPSCRING_ELEMENT_MAX	65536
+#define SPSCRING_VARIABLE_SIZE	0	/* for a record size: records of any size */
 #define SPSCRING_ALIGN_MAX	64
-#define SPSCRING_RECORDS_ALIGN_MIN 8	/* in a ring of records of any size */
-#define SPSCRING_RECORDS_ALIGN_MAX 4096
+#define SPSCRING_RECORD_ALIGN_MIN 8	/* in a ring of records of any size */
+#define SPSCRING_RECORD_ALIGN_MAX 4096
 #define SPSCRING_FRAME_MIN	64
 #define SPSCRING_FRAME_MAX	(1 << 20)
 #define SPSCRING_DATA_MAX	(1ULL << 32)
@@ -79,9 +79,9 @@
  * @size:	 sizeof(struct spscring_create), as above.
  * @flags:	 SPSCRING_CREATE_*.
  * @capacity:	 records the ring holds, exactly; at least 1.
- * @record_size: 1 to SPSCRING_RECORD_MAX.
- * @record_align: power of two up to SPSCRING_ALIGN_MAX, or 0: the power of two
- *		 in @record_size.
+ * @element_size: 1 to SPSCRING_ELEMENT_MAX.
+ * @align: power of two up to SPSCRING_ALIGN_MAX, or 0: the power of two
+ *		 in @element_size.
  * @frame_size:	 power of two, SPSCRING_FRAME_MIN to SPSCRING_FRAME_MAX, with
  *		 room for one record; or 0: the smallest that wastes at most
  *		 13 %, less if @capacity records fit in less.  The module's parameter
@@ -94,9 +94,9 @@
  *		 names another tag is refused.
  * @name:	 for people and tools; printable ASCII, padded with zeros.
  *
- * With SPSCRING_CREATE_RECORDS @capacity is in bytes, a multiple of @record_align,
- * which is a power of two from SPSCRING_RECORDS_ALIGN_MIN to _MAX, or 0: the least;
- * @record_size and @frame_size are 0.  When there is no room for a record, a push
+ * With SPSCRING_CREATE_RECORDS @capacity is in bytes, a multiple of @align,
+ * which is a power of two from SPSCRING_RECORD_ALIGN_MIN to _MAX, or 0: the least;
+ * @element_size and @frame_size are 0.  When there is no room for a record, a push
  * says so (EAGAIN) and it is the producer's to wait; with SPSCRING_CREATE_DROP the
  * record is lost, and counted (ENOBUFS); with SPSCRING_CREATE_OVERWRITE the oldest
  * make room, whether they were read or not.
@@ -118,8 +118,8 @@ struct spscring_create {
 	__u32 size;
 	__u32 flags;
 	__u64 capacity;
-	__u32 record_size;
-	__u32 record_align;
+	__u32 element_size;
+	__u32 align;
 	__u32 frame_size;
 	__s32 numa_node;
 	__u64 type_tag;
@@ -133,8 +133,8 @@ struct spscring_create {
  * @size:	sizeof(struct spscring_endpoint).
  * @flags:	SPSCRING_ENDPOINT_*.
  * @role:	SPSCRING_PRODUCER or SPSCRING_CONSUMER.
- * @record_size: what the caller takes the records for: of this size, in bytes, or
- *		SPSCRING_ANY_SIZE.  Must be the ring's.
+ * @element_size: what the caller takes the records for: of this size, in bytes, or
+ *		SPSCRING_VARIABLE_SIZE.  Must be the ring's.
  * @type_tag:	likewise, see struct spscring_create.
  *
  * A ring is what its creator has made of it.  So whoever takes an end says what he
@@ -159,7 +159,7 @@ struct spscring_endpoint {
 	__u32 size;
 	__u32 flags;
 	__u32 role;
-	__u32 record_size;
+	__u32 element_size;
 	__u64 type_tag;
 };
 
@@ -238,7 +238,7 @@ struct spscring_shutdown {
  * its lines: "wake me there".  The peer looks after each publish or release, and makes a
  * system call (KICK) only when the index is reached; kernel code wakes directly.
  * Between its store and that look the peer needs a full fence, but only where somebody
- * sleeps: the word has SPSCRING_FENCE then.  Who is to sleep has the kernel set it, and
+ * sleeps: the word has SPSCRING_EVENT_FENCE then.  Who is to sleep has the kernel set it, and
  * interrupt the CPUs on which the peer may be running; once nobody has begun to sleep
  * for some time (the parameter quiet_us) it is cleared.  So a stream makes no fence, and
  * a trickle no interrupts.  The module's parameter max_interrupts bounds how often a
@@ -300,7 +300,7 @@ struct spscring_wait {
  * struct spscring_notify - SPSCRING_NOTIFY: how this end is told by poll and eventfd.
  * @size:	sizeof(struct spscring_notify).
  * @flags:	0.
- * @records:	poll's watermark: records, or slots, until it says ready, or fewer records
+ * @watermark:	poll's watermark: records, or slots, until it says ready, or fewer records
  *		where these are enough, see "Sleep"; 0 is 1.  In bytes where records are
  *		of any size.
  * @eventfd:	an eventfd that is signalled where poll, or ARM, has armed the end,
@@ -327,7 +327,7 @@ struct spscring_wait {
 struct spscring_notify {
 	__u32 size;
 	__u32 flags;
-	__u32 records;
+	__u32 watermark;
 	__s32 eventfd;
 	__u64 timeout;
 };
@@ -378,13 +378,13 @@ struct spscring_notify {
  * @producer_offset: where the producer's page is in the fd.
  * @data_offset:  where the data are in the fd.
  * @type_tag:	  as created.
- * @record_size:  as created.
+ * @element_size:  as created.
  * @stride:	  from one record to the next within a frame; or what records of any
  *		  size are aligned to.
  * @frame_size:	  power of two.
- * @frame_records: records in a frame.
+ * @frame_elements: records in a frame.
  * @frame_first:  where the first record is in a frame; its tail is at 0.
- * @tell:	  the consumer tells its head about once in so many records, or bytes.
+ * @publish_batch:	  the consumer tells its head about once in so many records, or bytes.
  * @page_size:	  of this machine.
  * @colour:	  where the control block is in the consumer's and the producer's
  *		  page; the kernel's is at SPSCRING_KERNEL_BLOCK + @colour of the
@@ -405,12 +405,12 @@ struct spscring_geometry {
 	__u64 producer_offset;
 	__u64 data_offset;
 	__u64 type_tag;
-	__u32 record_size;
+	__u32 element_size;
 	__u32 stride;
 	__u32 frame_size;
-	__u32 frame_records;
+	__u32 frame_elements;
 	__u32 frame_first;
-	__u32 tell;
+	__u32 publish_batch;
 	__u32 page_size;
 	__u32 colour;
 	__u32 version;
@@ -582,13 +582,13 @@ struct spscring_producer_block {
 #define SPSCRING_END_STATE(word)	((__u32)(word))
 #define SPSCRING_END_GENERATION(word)	((__u32)((word) >> 32))
 
-#define SPSCRING_NOBODY		0x7fffffffffffffffULL	/* no cursor comes here */
-#define SPSCRING_FENCE		0x8000000000000000ULL	/* believe the index only behind a fence */
+#define SPSCRING_EVENT_NONE		0x7fffffffffffffffULL	/* no cursor comes here */
+#define SPSCRING_EVENT_FENCE		0x8000000000000000ULL	/* believe the index only behind a fence */
 
 /**
  * struct spscring_kernel_block - written by the kernel, in the info page.
  * @consumer_event: the consumer's event index: kick when the tail is here or beyond;
- *		SPSCRING_NOBODY: nobody waits.
+ *		SPSCRING_EVENT_NONE: nobody waits.
  * @producer_event: the producer's: kick when the head is here or beyond; likewise.
  * @consumer:	the consumer's state and generation.
  * @producer:	the producer's state and generation.
@@ -627,7 +627,7 @@ SPSCRING_ASSERT(__builtin_offsetof(struct spscring_create, type_tag) == 32);
 SPSCRING_ASSERT(sizeof(struct spscring_endpoint) == 24);
 SPSCRING_ASSERT(sizeof(struct spscring_shutdown) == 8);
 SPSCRING_ASSERT(sizeof(struct spscring_geometry) == 128);
-SPSCRING_ASSERT(__builtin_offsetof(struct spscring_geometry, record_size) == 72);
+SPSCRING_ASSERT(__builtin_offsetof(struct spscring_geometry, element_size) == 72);
 SPSCRING_ASSERT(__builtin_offsetof(struct spscring_geometry, colour) == 100);
 SPSCRING_ASSERT(sizeof(struct spscring_wait) == 24);
 SPSCRING_ASSERT(sizeof(struct spscring_notify) == 24);

@@ -222,7 +222,7 @@ static SPSCRING_INLINE int spscring_record_overwrite(struct spscring_record_prod
 	}
 	p->oldest = oldest;
 	p->oldest_at = at;
-	p->base.limit = oldest + p->base.capacity;
+	p->base.cached_limit = oldest + p->base.capacity;
 	spscring_write_once(p->base.block->oldest_sequence, p->oldest_sequence);
 	/* (T) pairs with (U): what is published from here on is */
 	spscring_store_release(&p->base.block->oldest, oldest);
@@ -236,7 +236,7 @@ static SPSCRING_INLINE int spscring_record_overwrite(struct spscring_record_prod
  * other lines between a CPU gets one at a time.  So get some in a row, by a store each: a
  * word at every @step of @bytes that are free.  A prefetch for writing does not do that.
  */
-static SPSCRING_INLINE void spscring_touch_lines(char *at, __u64 bytes, __u32 step)
+static SPSCRING_INLINE void spscring_prefault_lines(char *at, __u64 bytes, __u32 step)
 {
 	__u64 i;
 
@@ -250,10 +250,10 @@ static SPSCRING_INLINE void spscring_touch_lines(char *at, __u64 bytes, __u32 st
  * each line first, so that they are all on their way before one has come; of larger
  * records it is all that is done ahead.
  */
-static SPSCRING_INLINE void spscring_record_clear(struct spscring_record_producer *p, __u64 next,
+static SPSCRING_INLINE void spscring_record_clear_ahead(struct spscring_record_producer *p, __u64 next,
 						  __u64 size)
 {
-	__u64 room = p->base.limit + (__u64)(p->base.end - p->base.data) - p->base.capacity - next;
+	__u64 room = p->base.cached_limit + (__u64)(p->base.end - p->base.data) - p->base.capacity - next;
 	__u64 bytes = size <= SPSCRING_CLEAR_SMALL ? SPSCRING_CLEAR : SPSCRING_WORD;
 	__u64 ahead = size <= SPSCRING_CLEAR_LARGE && size > bytes ? size : bytes;
 	__u32 step = p->base.stride > SPSCRING_STEP ? p->base.stride : SPSCRING_STEP;
@@ -263,7 +263,7 @@ static SPSCRING_INLINE void spscring_record_clear(struct spscring_record_produce
 		bytes = room & -(__u64)SPSCRING_WORD;
 	if (ahead > room)
 		ahead = bytes;
-	spscring_touch_lines(at, ahead, step);
+	spscring_prefault_lines(at, ahead, step);
 	/* one word is clear by then */
 	if (p->base.stride < step && bytes > SPSCRING_WORD)
 		memset(at, 0, bytes);
@@ -271,7 +271,7 @@ static SPSCRING_INLINE void spscring_record_clear(struct spscring_record_produce
 }
 
 /* @size more bytes, the next word among those cleared: all that is not the common case. */
-static SPSCRING_NOINLINE int spscring_record_room(struct spscring_record_producer *p,
+static SPSCRING_NOINLINE int spscring_record_make_room(struct spscring_record_producer *p,
 						  __u64 length, __u64 size)
 {
 	__u64 next, stop, lap;
@@ -287,13 +287,13 @@ static SPSCRING_NOINLINE int spscring_record_room(struct spscring_record_produce
 		p->phase ^= SPSCRING_PHASE_LAP;
 	}
 	next = p->base.pos + size;
-	if ((__s64)(next - p->base.limit) > 0) {
+	if ((__s64)(next - p->base.cached_limit) > 0) {
 		if (p->base.flags & SPSCRING_CREATE_OVERWRITE)
-			err = p->base.over ? p->base.over : spscring_record_overwrite(p, next);
+			err = p->base.error ? p->base.error : spscring_record_overwrite(p, next);
 		else
-			err = spscring_refresh(&p->base, size);
+			err = spscring_refresh_head(&p->base, size);
 		if (spscring_unlikely(err)) {
-			if (p->base.flags & SPSCRING_CREATE_DROP && !p->base.over)
+			if (p->base.flags & SPSCRING_CREATE_DROP && !p->base.error)
 				spscring_record_drop(p, 1);
 			if (err == -EAGAIN && p->base.flags & SPSCRING_CREATE_DROP)
 				err = -ENOBUFS;
@@ -301,15 +301,15 @@ static SPSCRING_NOINLINE int spscring_record_room(struct spscring_record_produce
 		}
 	}
 	if ((__s64)(next + SPSCRING_WORD - p->cleared) > 0)
-		spscring_record_clear(p, next, size);
+		spscring_record_clear_ahead(p, next, size);
 	/* before the lap's end, and where the word behind is clear */
-	stop = p->base.limit;
+	stop = p->base.cached_limit;
 	lap = p->base.pos + (__u64)(p->base.end - p->at) - 1;
 	if ((__s64)(lap - stop) < 0)
 		stop = lap;
 	if ((__s64)(p->cleared - SPSCRING_WORD - stop) < 0)
 		stop = p->cleared - SPSCRING_WORD;
-	p->base.stop = stop;
+	p->base.run_end = stop;
 	return 0;
 }
 
@@ -326,7 +326,7 @@ static SPSCRING_INLINE void spscring_record_publish(struct spscring_record_produ
 	spscring_store_release(at, spscring_word(sequence, p->phase) | first);
 }
 
-static SPSCRING_INLINE void spscring_record_cursor(struct spscring_record_producer *p)
+static SPSCRING_INLINE void spscring_record_publish_cursor(struct spscring_record_producer *p)
 {
 	__u64 *cursor = p->base.cursor;
 
@@ -335,10 +335,10 @@ static SPSCRING_INLINE void spscring_record_cursor(struct spscring_record_produc
 	spscring_store_release(cursor, p->base.pos);
 }
 
-static SPSCRING_INLINE int spscring_record_published(struct spscring_record_producer *p)
+static SPSCRING_INLINE int spscring_record_after_publish(struct spscring_record_producer *p)
 {
-	spscring_record_cursor(p);
-	return spscring_published(&p->base, p->base.pos);
+	spscring_record_publish_cursor(p);
+	return spscring_after_publish(&p->base, p->base.pos);
 }
 
 static SPSCRING_INLINE void spscring_record_write(struct spscring_record_producer *p,
@@ -353,13 +353,13 @@ static SPSCRING_INLINE void spscring_record_write(struct spscring_record_produce
 static SPSCRING_INLINE int spscring_record_put(struct spscring_record_producer *p, const void *rec,
 					       __u64 length, __u64 size)
 {
-	int err = spscring_record_room(p, length, size);
+	int err = spscring_record_make_room(p, length, size);
 
 	if (err)
 		return err;
 	if (spscring_traced(push)) {
 		spscring_trace_push(&p->base, (__u32)size);
-		p->base.stop = p->base.pos;	/* so that the next comes by here */
+		p->base.run_end = p->base.pos;	/* so that the next comes by here */
 	}
 	spscring_record_write(p, rec, length, size);
 	return 0;
@@ -371,7 +371,7 @@ static SPSCRING_NOINLINE int spscring_record_push_slow(struct spscring_record_pr
 {
 	int err = spscring_record_put(p, rec, length, spscring_record_size(p->base.stride, length));
 
-	return err ? err : spscring_record_published(p);
+	return err ? err : spscring_record_after_publish(p);
 }
 
 /* @size is what a record of @length takes, if such a record can be. */
@@ -379,7 +379,7 @@ static SPSCRING_INLINE int spscring_record_fits(const struct spscring_record_pro
 						__u64 length, __u64 size)
 {
 	return length <= SPSCRING_WORD_LENGTH &&
-		(__s64)(p->base.pos + size - p->base.stop) <= 0;
+		(__s64)(p->base.pos + size - p->base.run_end) <= 0;
 }
 
 /**
@@ -398,7 +398,7 @@ static SPSCRING_INLINE int spscring_record_push(struct spscring_record_producer 
 	if (spscring_unlikely(!spscring_record_fits(p, length, size)))
 		return spscring_record_push_slow(p, rec, length);
 	spscring_record_write(p, rec, length, size);
-	return spscring_record_published(p);
+	return spscring_record_after_publish(p);
 }
 
 /**
@@ -426,14 +426,14 @@ static inline long spscring_record_push_n(struct spscring_record_producer *p,
 			continue;
 		}
 		/* words lead the cursor by a capacity at most, for a claim */
-		spscring_record_cursor(p);
+		spscring_record_publish_cursor(p);
 		err = spscring_record_put(p, recs[i].data, length, size);
 		if (err)
 			break;
 	}
 	if (!i)
 		return err;
-	spscring_record_published(p);
+	spscring_record_after_publish(p);
 	return (long)i;
 }
 
@@ -461,7 +461,7 @@ static SPSCRING_INLINE int spscring_record_reserve(struct spscring_record_produc
 	__u64 size = spscring_record_size(p->base.stride, length), from = p->reserved;
 
 	if (spscring_unlikely(!spscring_record_fits(p, length, from + size))) {
-		int err = spscring_record_room(p, length, from + size);
+		int err = spscring_record_make_room(p, length, from + size);
 
 		*rec = NULL;	/* for compilers that think it may stay unset */
 		if (err)
@@ -504,7 +504,7 @@ static SPSCRING_NOINLINE void spscring_record_trim(struct spscring_record_produc
 	if (bytes > SPSCRING_CLEAR) {
 		bytes = SPSCRING_WORD;
 		p->cleared = p->base.pos + (__u64)(end - p->at) + bytes;
-		p->base.stop = p->base.pos;
+		p->base.run_end = p->base.pos;
 	}
 	memset(end, 0, bytes);
 }
@@ -546,13 +546,13 @@ static inline void spscring_record_discard(struct spscring_record_producer *p, v
 		*word |= SPSCRING_WORD_DISCARDED;
 }
 
-static SPSCRING_INLINE void spscring_record_told(struct spscring_record_producer *p, __u32 flags)
+static SPSCRING_INLINE void spscring_record_after_commit(struct spscring_record_producer *p, __u32 flags)
 {
 	if (flags & SPSCRING_NOWAKE) {
-		spscring_record_cursor(p);
+		spscring_record_publish_cursor(p);
 		return;
 	}
-	spscring_record_published(p);
+	spscring_record_after_publish(p);
 	spscring_wake_now(&p->base, flags);
 }
 
@@ -576,7 +576,7 @@ static SPSCRING_NOINLINE void spscring_record_commit_many(struct spscring_record
 		spscring_trace_push(&p->base, (__u32)p->reserved);
 	spscring_record_publish(p, p->first, p->reserved, records);
 	p->reserved = 0;
-	spscring_record_told(p, flags);
+	spscring_record_after_commit(p, flags);
 }
 
 /**
@@ -600,7 +600,7 @@ static SPSCRING_INLINE void spscring_record_commit_flags(struct spscring_record_
 	}
 	p->reserved = 0;
 	spscring_record_publish(p, p->first, size, 1);
-	spscring_record_told(p, flags);
+	spscring_record_after_commit(p, flags);
 }
 
 /**
@@ -637,7 +637,7 @@ static SPSCRING_INLINE __u64 spscring_record_load(const struct spscring_record_c
 }
 
 /* It has nothing else to say than "not yet". */
-static SPSCRING_INLINE int spscring_record_is_empty(__u64 word)
+static SPSCRING_INLINE int spscring_word_is_empty(__u64 word)
 {
 	return !word || word & SPSCRING_WORD_PUBLISHED;
 }
@@ -652,11 +652,11 @@ static SPSCRING_INLINE int spscring_word_is_there(const struct spscring_record_c
 }
 
 /* Past the data's end: where that is in the next lap. */
-static SPSCRING_INLINE char *spscring_record_lap(struct spscring_record_consumer *c, char *at)
+static SPSCRING_INLINE char *spscring_record_wrap(struct spscring_record_consumer *c, char *at)
 {
 	c->phase ^= SPSCRING_PHASE_LAP;
 	if (spscring_traced(pop))
-		c->base.seen = 0;	/* so that the next takes another look */
+		c->base.cached_tail = 0;	/* so that the next takes another look */
 	return at - (c->base.end - c->base.data);
 }
 
@@ -665,27 +665,27 @@ static SPSCRING_INLINE void spscring_record_skip(struct spscring_record_consumer
 	c->base.pos += size;
 	c->at += size;
 	if (spscring_unlikely(c->at >= c->base.end))
-		c->at = spscring_record_lap(c, c->at);
+		c->at = spscring_record_wrap(c, c->at);
 }
 
-static SPSCRING_INLINE void spscring_record_released(struct spscring_record_consumer *c)
+static SPSCRING_INLINE void spscring_record_after_release(struct spscring_record_consumer *c)
 {
 	spscring_write_once(c->base.cursor[1], c->sequence);
 	spscring_release_cursor(&c->base, c->base.pos);
-	spscring_released(&c->base, c->base.pos);
+	spscring_after_release(&c->base, c->base.pos);
 }
 
 /*
- * Records came after a wait, see spscring_came(): counted by what the smallest take of
+ * Records came after a wait, see spscring_adapt_backoff(): counted by what the smallest take of
  * the ring, and none for more than a line's, or a round trip would look like a stream.
  */
-static SPSCRING_NOINLINE void spscring_record_came(struct spscring_record_consumer *c)
+static SPSCRING_NOINLINE void spscring_record_adapt_backoff(struct spscring_record_consumer *c)
 {
 	__u64 came = (c->base.pos - c->base.waited_at) / (2 * SPSCRING_WORD);
 	__u64 most = (c->sequence - c->waited_sequence) * (SPSCRING_LINE / (2 * SPSCRING_WORD));
 
 	c->waited_sequence = c->sequence;
-	spscring_came(&c->base, came < most ? came : most);
+	spscring_adapt_backoff(&c->base, came < most ? came : most);
 }
 
 /*
@@ -704,18 +704,18 @@ static inline int spscring_record_first_is_there(const struct spscring_record_co
 }
 
 /* No word yet: empty, or ended. */
-static SPSCRING_COLD int spscring_record_none(struct spscring_record_consumer *c)
+static SPSCRING_COLD int spscring_record_empty_status(struct spscring_record_consumer *c)
 {
 	__u64 *failed = &c->base.block->failed;
 	int ended;
 
-	if (spscring_likely(++c->base.fails % SPSCRING_LOOK_EVERY) &&
-	    !spscring_told_of_end(&c->base))
+	if (spscring_likely(++c->base.fails % SPSCRING_REFRESH_EVERY) &&
+	    !spscring_peer_ended(&c->base))
 		return -EAGAIN;
 	if (spscring_is_shut_down(&c->base.kernel->consumer))
 		return spscring_consumer_over(&c->base, -ESHUTDOWN);
-	spscring_write_once(*failed, *failed + SPSCRING_LOOK_EVERY);
-	ended = spscring_ended(&c->base.kernel->producer);
+	spscring_write_once(*failed, *failed + SPSCRING_REFRESH_EVERY);
+	ended = spscring_peer_status(&c->base.kernel->producer);
 	/* again: what the peer published before it ended is seen by now */
 	if (ended != -EAGAIN && spscring_record_first_is_there(c))
 		return -EAGAIN;
@@ -723,7 +723,7 @@ static SPSCRING_COLD int spscring_record_none(struct spscring_record_consumer *c
 }
 
 /* Takes the number that the word has the low bits of, behind what is missing before it. */
-static SPSCRING_INLINE void spscring_record_gap(struct spscring_record_consumer *c, __u64 word)
+static SPSCRING_INLINE void spscring_record_count_gap(struct spscring_record_consumer *c, __u64 word)
 {
 	c->sequence += ((word >> SPSCRING_WORD_SEQUENCE) - c->sequence) &
 		       SPSCRING_WORD_SEQUENCE_MASK;
@@ -736,20 +736,20 @@ static SPSCRING_INLINE void spscring_record_gap(struct spscring_record_consumer 
  *
  * Return: the length, with pos at the record, or a negative errno.
  */
-static SPSCRING_NOINLINE long spscring_record_look(struct spscring_record_consumer *c, __u64 word)
+static SPSCRING_NOINLINE long spscring_record_refresh(struct spscring_record_consumer *c, __u64 word)
 {
 	__u64 from = c->base.pos, length, size;
 	__u32 discarded = 0;
 
-	if (spscring_unlikely(c->base.over))
-		return c->base.over;
+	if (spscring_unlikely(c->base.error))
+		return c->base.error;
 	for (;;) {
 		if (!spscring_word_is_there(c, word)) {
-			if (spscring_unlikely(!spscring_record_is_empty(word)))
+			if (spscring_unlikely(!spscring_word_is_empty(word)))
 				return spscring_consumer_broken(&c->base);
 			if (c->base.pos == from)
-				return spscring_record_none(c);
-			spscring_record_released(c);
+				return spscring_record_empty_status(c);
+			spscring_record_after_release(c);
 			return -EAGAIN;
 		}
 		length = word & SPSCRING_WORD_LENGTH;
@@ -762,38 +762,38 @@ static SPSCRING_NOINLINE long spscring_record_look(struct spscring_record_consum
 			break;
 		spscring_record_skip(c, size);
 		if (spscring_unlikely(++discarded == SPSCRING_DISCARDED_MAX)) {
-			spscring_record_released(c);
+			spscring_record_after_release(c);
 			return -EBUSY;
 		}
 		word = spscring_record_load(c);
 	}
 	if (c->base.fails != c->base.waited_fails)
-		spscring_record_came(c);
-	spscring_record_gap(c, word);
-	c->base.seen = c->base.capacity - SPSCRING_WORD + 1;
+		spscring_record_adapt_backoff(c);
+	spscring_record_count_gap(c, word);
+	c->base.cached_tail = c->base.capacity - SPSCRING_WORD + 1;
 	if (spscring_traced(pop)) {
 		spscring_trace_pop(&c->base, (__u32)size);
-		c->base.seen = 0;
+		c->base.cached_tail = 0;
 	}
 	return (long)length;
 }
 
 /* The length of the next record, which is at c->at; or a negative errno. */
-static SPSCRING_INLINE long spscring_record_next(struct spscring_record_consumer *c)
+static SPSCRING_INLINE long spscring_record_next_length(struct spscring_record_consumer *c)
 {
 	__u64 word = spscring_record_load(c);
 	/* the one that is expected leaves its length */
 	__u64 length = word ^ spscring_word(c->sequence, c->phase);
 
-	if (spscring_unlikely(length >= c->base.seen))
-		return spscring_record_look(c, word);
-	length = spscring_nospec(length, c->base.seen);
+	if (spscring_unlikely(length >= c->base.cached_tail))
+		return spscring_record_refresh(c, word);
+	length = spscring_nospec(length, c->base.cached_tail);
 	if (spscring_unlikely(c->base.fails != c->base.waited_fails))
-		spscring_record_came(c);
+		spscring_record_adapt_backoff(c);
 	return (long)length;
 }
 
-static SPSCRING_INLINE void spscring_record_take(struct spscring_record_consumer *c, __u32 length)
+static SPSCRING_INLINE void spscring_record_advance(struct spscring_record_consumer *c, __u32 length)
 {
 	spscring_record_skip(c, spscring_record_size(c->base.stride, length));
 	c->sequence++;
@@ -824,7 +824,7 @@ static SPSCRING_INLINE int spscring_record_resync(struct spscring_record_consume
 }
 
 /* After what was read from pos on: is it what was published there? */
-static SPSCRING_INLINE int spscring_record_whole(const struct spscring_record_consumer *c)
+static SPSCRING_INLINE int spscring_record_intact(const struct spscring_record_consumer *c)
 {
 	/* (S) pairs with (R) */
 	spscring_rmb();
@@ -832,7 +832,7 @@ static SPSCRING_INLINE int spscring_record_whole(const struct spscring_record_co
 }
 
 /* The word of the oldest record from pos on, or an error; @sequence is near its number. */
-static SPSCRING_INLINE int spscring_record_oldest(struct spscring_record_consumer *c, __u64 *word,
+static SPSCRING_INLINE int spscring_record_oldest_word(struct spscring_record_consumer *c, __u64 *word,
 						  __u64 *sequence)
 {
 	int err = spscring_record_resync(c, sequence);
@@ -843,20 +843,20 @@ static SPSCRING_INLINE int spscring_record_oldest(struct spscring_record_consume
 	if (spscring_word_is_there(c, *word) &&
 	    spscring_record_size(c->base.stride, (__u32)*word) <= c->base.capacity)
 		return 0;
-	if (!spscring_record_whole(c))
+	if (!spscring_record_intact(c))
 		return -EBUSY;
-	if (spscring_unlikely(spscring_word_is_there(c, *word) || !spscring_record_is_empty(*word)))
+	if (spscring_unlikely(spscring_word_is_there(c, *word) || !spscring_word_is_empty(*word)))
 		return spscring_consumer_broken(&c->base);
-	return spscring_record_none(c);
+	return spscring_record_empty_status(c);
 }
 
 /* That record was copied; whole, it counts. */
-static SPSCRING_INLINE int spscring_record_taken(struct spscring_record_consumer *c, __u64 word,
+static SPSCRING_INLINE int spscring_record_accept(struct spscring_record_consumer *c, __u64 word,
 						 __u64 sequence)
 {
 	__u64 *overruns = &c->base.block->overruns, missing;
 
-	if (spscring_unlikely(!spscring_record_whole(c)))
+	if (spscring_unlikely(!spscring_record_intact(c)))
 		return -EBUSY;
 	if (word & SPSCRING_WORD_DISCARDED)
 		return 0;
@@ -869,7 +869,7 @@ static SPSCRING_INLINE int spscring_record_taken(struct spscring_record_consumer
 	if ((__s64)missing > 0)
 		spscring_write_once(*overruns, *overruns + missing);
 	if (c->base.fails != c->base.waited_fails)
-		spscring_record_came(c);
+		spscring_record_adapt_backoff(c);
 	if (spscring_traced(pop))
 		spscring_trace_pop(&c->base, (__u32)spscring_record_size(c->base.stride,
 									 (__u32)word));
@@ -883,7 +883,7 @@ static inline int spscring_record_memcpy(void *to, const void *rec, __u32 length
 }
 
 /* Copies one record, not yet released. */
-static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_record_consumer *c, void *to,
+static SPSCRING_NOINLINE long spscring_record_copy_overwritten(struct spscring_record_consumer *c, void *to,
 						   size_t size,
 						   int (*copy)(void *to, const void *rec,
 							       __u32 length))
@@ -892,10 +892,10 @@ static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_record_consum
 	__u64 word, sequence;
 	int err, tries;
 
-	if (spscring_unlikely(c->base.over))
-		return c->base.over;
+	if (spscring_unlikely(c->base.error))
+		return c->base.error;
 	for (tries = 0; tries < SPSCRING_OVERTAKEN_MAX; tries++) {
-		err = spscring_record_oldest(c, &word, &sequence);
+		err = spscring_record_oldest_word(c, &word, &sequence);
 		if (err == -EBUSY)
 			continue;
 		if (err)
@@ -903,7 +903,7 @@ static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_record_consum
 		length = (__u32)spscring_nospec(word & SPSCRING_WORD_LENGTH, c->base.capacity);
 		if (!(word & SPSCRING_WORD_DISCARDED)) {
 			if (spscring_unlikely(length > size)) {
-				if (spscring_record_whole(c))
+				if (spscring_record_intact(c))
 					return -EMSGSIZE;
 				continue;
 			}
@@ -911,7 +911,7 @@ static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_record_consum
 			if (err)
 				return err;
 		}
-		if (spscring_record_taken(c, word, sequence))
+		if (spscring_record_accept(c, word, sequence))
 			continue;
 		if (!(word & SPSCRING_WORD_DISCARDED))
 			return length;
@@ -927,7 +927,7 @@ static SPSCRING_NOINLINE long spscring_record_copy(struct spscring_record_consum
 /* ------------------------------------------------------ for both of them */
 
 /* Pops one record, not yet released. */
-static SPSCRING_INLINE long spscring_record_get(struct spscring_record_consumer *c, void *to,
+static SPSCRING_INLINE long spscring_record_copy_out(struct spscring_record_consumer *c, void *to,
 						size_t size,
 						int (*copy)(void *to, const void *rec,
 							    __u32 length))
@@ -936,11 +936,11 @@ static SPSCRING_INLINE long spscring_record_get(struct spscring_record_consumer 
 	int err;
 
 	if (c->base.flags & SPSCRING_CREATE_OVERWRITE) {
-		length = spscring_record_copy(c, to, size, copy);
+		length = spscring_record_copy_overwritten(c, to, size, copy);
 		if (length < 0)
 			return length;
 	} else {
-		length = spscring_record_next(c);
+		length = spscring_record_next_length(c);
 		if (length < 0)
 			return length;
 		if ((__u64)length > size)
@@ -949,7 +949,7 @@ static SPSCRING_INLINE long spscring_record_get(struct spscring_record_consumer 
 		if (err)
 			return err;
 	}
-	spscring_record_take(c, (__u32)length);
+	spscring_record_advance(c, (__u32)length);
 	return length;
 }
 
@@ -968,10 +968,10 @@ static SPSCRING_INLINE long spscring_record_pop_by(struct spscring_record_consum
 						   int (*copy)(void *to, const void *rec,
 							       __u32 length))
 {
-	long length = spscring_record_get(c, to, size, copy);
+	long length = spscring_record_copy_out(c, to, size, copy);
 
 	if (length >= 0)
-		spscring_record_released(c);
+		spscring_record_after_release(c);
 	return length;
 }
 
@@ -984,12 +984,12 @@ static SPSCRING_NOINLINE long spscring_record_pop_slow(struct spscring_record_co
 }
 
 /* What a pop seldom has to do, or at the cost of a fence; a call of its own likewise. */
-static SPSCRING_NOINLINE long spscring_record_popped(struct spscring_record_consumer *c,
+static SPSCRING_NOINLINE long spscring_record_pop_finish(struct spscring_record_consumer *c,
 						     long length)
 {
 	if (c->base.fails != c->base.waited_fails)
-		spscring_record_came(c);
-	spscring_released(&c->base, c->base.pos);
+		spscring_record_adapt_backoff(c);
+	spscring_after_release(&c->base, c->base.pos);
 	return length;
 }
 
@@ -1014,7 +1014,7 @@ static SPSCRING_INLINE long spscring_record_pop(struct spscring_record_consumer 
 	/* in a ring that overwrites none is below seen */
 	__u64 length = spscring_record_load(c) ^ spscring_word(sequence, c->phase), taken;
 
-	if (spscring_unlikely(length >= c->base.seen || length > size))
+	if (spscring_unlikely(length >= c->base.cached_tail || length > size))
 		return spscring_record_pop_slow(c, rec, size);
 	if (__builtin_constant_p(size) && size <= SPSCRING_LINE) {
 		/* a place that is known is copied to without a call if it is full */
@@ -1023,25 +1023,25 @@ static SPSCRING_INLINE long spscring_record_pop(struct spscring_record_consumer 
 		length = size;	/* and no word of the peer's steers what follows */
 		__builtin_memcpy(rec, at + SPSCRING_WORD, size);
 	} else {
-		length = spscring_nospec(length, c->base.seen);
+		length = spscring_nospec(length, c->base.cached_tail);
 		__builtin_memcpy(rec, at + SPSCRING_WORD, length);
 	}
 	taken = spscring_record_size(c->base.stride, (__u32)length);
 	pos += taken;
 	at += taken;
 	if (spscring_unlikely(at >= c->base.end))
-		at = spscring_record_lap(c, at);
+		at = spscring_record_wrap(c, at);
 	c->base.pos = pos;
 	c->at = at;
 	c->sequence = ++sequence;
 	spscring_write_once(cursor[1], sequence);
 	/* (C) pairs with (D) */
 	spscring_store_release(cursor, pos);
-	spscring_consumer_stored(&c->base);
-	if (spscring_unlikely((__s64)(pos - c->base.tell_at) >= 0 ||
+	spscring_consumer_note_cpu(&c->base);
+	if (spscring_unlikely((__s64)(pos - c->base.publish_at) >= 0 ||
 			      c->base.fails != c->base.waited_fails ||
-			      spscring_wanted(c->base.wants, pos)))
-		return spscring_record_popped(c, (long)length);
+			      spscring_event_reached(c->base.event, pos)))
+		return spscring_record_pop_finish(c, (long)length);
 	return (long)length;
 }
 
@@ -1074,7 +1074,7 @@ static inline long spscring_record_pop_n(struct spscring_record_consumer *c,
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		length = spscring_record_get(c, recs[i].data, recs[i].length,
+		length = spscring_record_copy_out(c, recs[i].data, recs[i].length,
 					     spscring_record_memcpy);
 		if (spscring_unlikely(length < 0))
 			break;
@@ -1087,12 +1087,12 @@ static inline long spscring_record_pop_n(struct spscring_record_consumer *c,
 	}
 	if (!i)
 		return length;
-	spscring_record_released(c);
+	spscring_record_after_release(c);
 	return (long)i;
 }
 
 /* The length of the next record, if it may be read in place. */
-static SPSCRING_INLINE long spscring_record_first(struct spscring_record_consumer *c)
+static SPSCRING_INLINE long spscring_record_peek_length(struct spscring_record_consumer *c)
 {
 	if (c->base.flags & SPSCRING_CREATE_OVERWRITE)
 		return -EOPNOTSUPP;
@@ -1100,10 +1100,10 @@ static SPSCRING_INLINE long spscring_record_first(struct spscring_record_consume
 	if (c->base.peer_is_user)
 		return -EPERM;
 #endif
-	return spscring_record_next(c);
+	return spscring_record_next_length(c);
 }
 
-static SPSCRING_INLINE void spscring_record_show(const struct spscring_record_consumer *c,
+static SPSCRING_INLINE void spscring_record_describe(const struct spscring_record_consumer *c,
 						 struct spscring_record *rec, long length)
 {
 	rec->data = c->at + SPSCRING_WORD;
@@ -1131,19 +1131,19 @@ static inline long spscring_record_peek_n(struct spscring_record_consumer *c,
 	long length;
 	size_t i;
 
-	length = spscring_record_first(c);
+	length = spscring_record_peek_length(c);
 	if (length < 0)
 		return length;
 	at = *c;
 	for (i = 0; ; ) {
-		spscring_record_show(&at, &recs[i], length);
-		spscring_record_take(&at, (__u32)length);
+		spscring_record_describe(&at, &recs[i], length);
+		spscring_record_advance(&at, (__u32)length);
 		if (++i >= n)
 			break;
 		/* the next one if it is plainly there, within the room that was given */
 		length = (long)(spscring_record_load(&at) ^
 				spscring_word(at.sequence, at.phase));
-		if ((__u64)length >= c->base.seen ||
+		if ((__u64)length >= c->base.cached_tail ||
 		    at.base.pos - c->base.pos + spscring_record_size(c->base.stride,
 								     (__u32)length) >
 		    c->base.capacity)
@@ -1171,7 +1171,7 @@ static inline void spscring_record_release_n(struct spscring_record_consumer *c,
 		bytes += c->base.end - c->base.data;
 	spscring_record_skip(c, (__u64)bytes + spscring_record_size(c->base.stride, recs->length));
 	c->sequence = recs->sequence + 1;
-	spscring_record_released(c);
+	spscring_record_after_release(c);
 }
 
 /**
@@ -1188,10 +1188,10 @@ static SPSCRING_INLINE int spscring_record_peek(struct spscring_record_consumer 
 
 	/* for compilers that think it may stay unset */
 	memset(rec, 0, sizeof(*rec));
-	length = spscring_record_first(c);
+	length = spscring_record_peek_length(c);
 	if (spscring_unlikely(length < 0))
 		return (int)length;
-	spscring_record_show(c, rec, length);
+	spscring_record_describe(c, rec, length);
 	return 0;
 }
 
@@ -1203,19 +1203,19 @@ static SPSCRING_INLINE int spscring_record_peek(struct spscring_record_consumer 
 static SPSCRING_INLINE void spscring_record_release(struct spscring_record_consumer *c,
 						    const struct spscring_record *rec)
 {
-	spscring_record_take(c, rec->length);
-	spscring_record_released(c);
+	spscring_record_advance(c, rec->length);
+	spscring_record_after_release(c);
 }
 
 /* ---------------------------------------------------------------- looks */
 
 /**
- * spscring_record_relax() - wait between two tries to pop, see spscring_relax()
+ * spscring_record_backoff() - wait between two tries to pop, see spscring_backoff()
  * @c: the consumer, after -EAGAIN
  */
-static inline void spscring_record_relax(const struct spscring_record_consumer *c)
+static inline void spscring_record_backoff(const struct spscring_record_consumer *c)
 {
-	spscring_back_off(c->base.relax);
+	spscring_backoff_for(c->base.backoff);
 }
 
 /**
@@ -1233,7 +1233,7 @@ static inline int spscring_record_has_room(const struct spscring_record_producer
 }
 
 /**
- * spscring_record_has_records() - whether records are there
+ * spscring_record_has_bytes() - whether records are there
  * @c: the consumer
  * @bytes: of the ring, 1 for the next; never, if more than the capacity
  *
@@ -1241,7 +1241,7 @@ static inline int spscring_record_has_room(const struct spscring_record_producer
  *
  * Return: 1 if they are there now, or 0.
  */
-static inline int spscring_record_has_records(const struct spscring_record_consumer *c, __u64 bytes)
+static inline int spscring_record_has_bytes(const struct spscring_record_consumer *c, __u64 bytes)
 {
 	/* (H) pairs with (G) */
 	__u64 tail = spscring_load_acquire(&c->base.peer->cursor);
@@ -1249,9 +1249,9 @@ static inline int spscring_record_has_records(const struct spscring_record_consu
 	return bytes <= c->base.capacity && (__s64)(tail - c->base.pos - bytes) >= 0;
 }
 
-static inline int spscring_record_end_has_records(const void *c, __u64 bytes)
+static inline int spscring_record_end_has_bytes(const void *c, __u64 bytes)
 {
-	return spscring_record_has_records((const struct spscring_record_consumer *)c, bytes);
+	return spscring_record_has_bytes((const struct spscring_record_consumer *)c, bytes);
 }
 
 /**
@@ -1267,16 +1267,16 @@ static inline int spscring_record_spin_room(struct spscring_record_producer *p, 
 }
 
 /**
- * spscring_record_spin_records() - look for a while whether records are there, before a sleep
+ * spscring_record_spin_bytes() - look for a while whether records are there, before a sleep
  * @c: the consumer
  * @bytes: of the ring, at most the capacity
  *
  * Return: whether they are.
  */
-static inline int spscring_record_spin_records(struct spscring_record_consumer *c, __u64 bytes)
+static inline int spscring_record_spin_bytes(struct spscring_record_consumer *c, __u64 bytes)
 {
 	return spscring_spin(&c->base.spin, c->base.spin_max, c->base.block->waits,
-			     spscring_record_end_has_records, c, bytes);
+			     spscring_record_end_has_bytes, c, bytes);
 }
 
 /* ----------------------------------------------------------- beginnings */
@@ -1325,7 +1325,7 @@ static inline int spscring_record_producer_begin(struct spscring_record_producer
 	p->oldest_sequence = spscring_read_once(b->block->oldest_sequence);
 	p->oldest_at = b->data + p->oldest % g->data_bytes;
 	if (g->flags & SPSCRING_CREATE_OVERWRITE)
-		b->limit = p->oldest + b->capacity;
+		b->cached_limit = p->oldest + b->capacity;
 	return 0;
 }
 
@@ -1389,7 +1389,7 @@ static inline int spscring_record_consumer_begin(struct spscring_record_consumer
 	err = spscring_record_check(g, b->pos);
 	if (err)
 		return err;
-	b->seen = 0;
+	b->cached_tail = 0;
 	b->data = (char *)data + g->stride - SPSCRING_WORD;
 	b->end = b->data + g->data_bytes;
 	c->at = b->data + b->pos % g->data_bytes;

@@ -80,9 +80,9 @@
  * The consumer's cursor is exact; the producer reads that line only when it would otherwise
  * report full.
  *
- * Nobody fences until somebody sleeps.  A wants word is an index, and SPSCRING_FENCE if
+ * Nobody fences until somebody sleeps.  A wants word is an index, and SPSCRING_EVENT_FENCE if
  * somebody may be about to sleep: only then a publish or a release makes a full fence, L or
- * N, and looks again.  The kernel sets SPSCRING_FENCE, and then has the CPUs that may be in
+ * N, and looks again.  The kernel sets SPSCRING_EVENT_FENCE, and then has the CPUs that may be in
  * the midst of a publish make a fence in its place, before who sleeps looks a last time.
  * After some milliseconds without a sleeper it is cleared.  A ring that is made to be
  * polled only never has it, one that is made with SPSCRING_CREATE_FENCE always.  Having the
@@ -129,7 +129,7 @@ struct spscring_consumer_base;
 struct spscring;
 void spscring_broken(struct spscring *ring, int role);
 void spscring_kick(struct spscring *ring, int role, __u32 flags);
-void spscring_here(struct spscring *ring, int role, __u32 *cpu);
+void spscring_note_cpu(struct spscring *ring, int role, __u32 *cpu);
 
 /*
  * The kernel's tracepoints, see kmod/trace.h.  One record's push and pop look at
@@ -150,14 +150,14 @@ long spscring_trace_push_n(struct spscring_producer *p, __u32 n);
 void spscring_trace_pop(const struct spscring_consumer_base *c, __u32 n);
 void spscring_trace_pop_n(const struct spscring_consumer_base *c, __u32 n);
 
-/* The longest that spscring_relax() waits, in cpu_relax(). */
-#define SPSCRING_RELAX_MAX	256
+/* The longest that spscring_backoff() waits, in cpu_relax(). */
+#define SPSCRING_BACKOFF_MAX	256
 
 /* The most looks of an end that waits before it sleeps: some tens of microseconds. */
 #define SPSCRING_SPIN_MAX	2000
 
 /* Failed tries between two looks at what is dear: exact cursor, peer's state. */
-#define SPSCRING_LOOK_EVERY	64
+#define SPSCRING_REFRESH_EVERY	64
 
 /*
  * The handles: an end's private memory, beside the shared pages.  Records of one size
@@ -171,14 +171,14 @@ void spscring_trace_pop_n(const struct spscring_consumer_base *c, __u32 n);
 struct spscring_producer_base {
 	/* once a frame, or full */
 	const struct spscring_kernel_block *kernel;
-	__u64 slept;		/* where this end wanted to be woken at the last try that looked */
+	__u64 last_event;		/* where this end wanted to be woken at the last try that looked */
 	char *data;
 	char *end;
 	__u64 capacity;
 	__u32 fails;		/* tries since there was room */
-	__s32 over;		/* -EPIPE the ring is broken, -ESHUTDOWN this end was shut down */
+	__s32 error;		/* -EPIPE the ring is broken, -ESHUTDOWN this end was shut down */
 	__u64 failed_at;	/* pos at the last of them */
-	const __u64 *peer_told;
+	const __u64 *peer_published_head;
 	const __u64 *peer_cursor;
 	struct spscring_producer_block *block;
 	__u32 spin;		/* looks before it sleeps, adapting */
@@ -191,19 +191,19 @@ struct spscring_producer_base {
 #else
 	__s64 fd;		/* the endpoint, to KICK by and to WAIT on */
 #endif
-	__u64 limit;		/* pos may grow to here without asking the peer */
-	__u64 kicked;		/* the last index of the consumer's that it was kicked for */
+	__u64 cached_limit;		/* pos may grow to here without asking the peer */
+	__u64 last_kicked;		/* the last index of the consumer's that it was kicked for */
 	__u64 *cursor;
 	/* each time: together with what follows the base */
 	__u64 pos;		/* index of the next record */
-	__u64 stop;		/* pos grows to here: end of the frame, or of the room */
-	const __u64 *wants;	/* where the consumer wants to be woken */
+	__u64 run_end;		/* pos grows to here: end of the frame, or of the room */
+	const __u64 *event;	/* where the consumer wants to be woken */
 	__u32 stride;		/* or alignment */
 	__u32 cpu;		/* in the kernel: where this end stored last */
 };
 
 /* A frame, as its producer needs it. */
-struct spscring_place {
+struct spscring_frame {
 	__u64 *tail;		/* at its start */
 	unsigned long slots;	/* the slot of an index is at slots + index * stride, modulo 2^64 */
 };
@@ -211,13 +211,13 @@ struct spscring_place {
 /* A producer of records of one size. */
 struct spscring_producer {
 	struct spscring_producer_base base;	/* first, so that it costs no address */
-	struct spscring_place at;
+	struct spscring_frame at;
 	/* once a frame */
-	__u32 record_size;
+	__u32 element_size;
 	__u32 frame_size;
 	__u32 frame_first;
 	__u32 frame_last;	/* where the frame's slots end */
-	__u32 frame_records;
+	__u32 frame_elements;
 };
 
 struct spscring_consumer_base {
@@ -228,7 +228,7 @@ struct spscring_consumer_base {
 	char *data;
 	char *end;
 	__u64 capacity;
-	__u64 kicked;		/* the last index of the producer's that it was kicked for */
+	__u64 last_kicked;		/* the last index of the producer's that it was kicked for */
 	__u32 flags;		/* the ring's */
 	__u32 peer_is_user;	/* in the kernel: no peek, it may change what is looked at */
 #ifdef __KERNEL__
@@ -236,24 +236,24 @@ struct spscring_consumer_base {
 #else
 	__s64 fd;		/* the endpoint, to KICK by and to WAIT on */
 #endif
-	__u32 tell;
-	__s32 over;		/* -EPIPE the ring is broken, -ESHUTDOWN this end was shut down */
+	__u32 publish_batch;
+	__s32 error;		/* -EPIPE the ring is broken, -ESHUTDOWN this end was shut down */
 	__u32 spin;		/* looks before it sleeps, adapting */
 	__u32 spin_max;		/* the most of them; the caller's to set */
 	__u32 fails;		/* tries that found nothing */
-	__u32 relax;		/* how long to wait between tries, in cpu_relax() */
+	__u32 backoff;		/* how long to wait between tries, in cpu_relax() */
 	__u32 waited;		/* how long the last wait was, likewise */
 	__u32 waited_fails;	/* fails when it was over */
 	__u64 waited_at;	/* pos then */
 	__u64 reserved;
 	/* each time: together with what follows the base, in one cache line */
 	__u64 pos;		/* index of the next record */
-	__u64 seen;		/* records are there up to here, in this frame; or: lengths
+	__u64 cached_tail;		/* records are there up to here, in this frame; or: lengths
 				 * below this need no second look
 				 */
 	__u64 *cursor;
-	__u64 tell_at;		/* from here on the head is to be told */
-	const __u64 *wants;	/* where the producer wants to be woken */
+	__u64 publish_at;		/* from here on the head is to be told */
+	const __u64 *event;	/* where the producer wants to be woken */
 	__u32 stride;		/* or alignment */
 	__u32 cpu;		/* in the kernel: where this end stored last */
 };
@@ -264,10 +264,10 @@ struct spscring_consumer {
 	unsigned long slots;	/* the slot of an index is at slots + index * stride, modulo 2^64 */
 	const __u64 *tail;	/* of the frame, at its start */
 	__u64 frame_end;	/* index after the frame's last slot */
-	__u32 record_size;
+	__u32 element_size;
 	__u32 frame_size;
 	__u32 frame_first;
-	__u32 frame_records;
+	__u32 frame_elements;
 };
 
 /* Somebody waits for what is there now: only the kernel can wake it. */
@@ -291,36 +291,36 @@ static SPSCRING_COLD void spscring_kick_fd(__s64 fd, unsigned long flags)
  * interrupt.  In this order it may be preempted anywhere: to change the CPU is a full fence.
  * User Mode Linux has all CPUs interrupted: there it takes a call to know one's own.
  */
-static SPSCRING_INLINE void spscring_producer_stored(struct spscring_producer_base *p)
+static SPSCRING_INLINE void spscring_producer_note_cpu(struct spscring_producer_base *p)
 {
 	spscring_barrier();
 #if defined(__KERNEL__) && !defined(CONFIG_UML)
 	if (spscring_unlikely(p->cpu != raw_smp_processor_id()))
-		spscring_here(p->ring, SPSCRING_PRODUCER, &p->cpu);
+		spscring_note_cpu(p->ring, SPSCRING_PRODUCER, &p->cpu);
 #else
 	(void)p;
 #endif
 }
 
-static SPSCRING_INLINE void spscring_consumer_stored(struct spscring_consumer_base *c)
+static SPSCRING_INLINE void spscring_consumer_note_cpu(struct spscring_consumer_base *c)
 {
 	spscring_barrier();
 #if defined(__KERNEL__) && !defined(CONFIG_UML)
 	if (spscring_unlikely(c->cpu != raw_smp_processor_id()))
-		spscring_here(c->ring, SPSCRING_CONSUMER, &c->cpu);
+		spscring_note_cpu(c->ring, SPSCRING_CONSUMER, &c->cpu);
 #else
 	(void)c;
 #endif
 }
 
 /* Is an index reached, or to be believed only behind a fence?  No index is negative. */
-static SPSCRING_INLINE int spscring_wanted(const __u64 *wants, __u64 pos)
+static SPSCRING_INLINE int spscring_event_reached(const __u64 *wants, __u64 pos)
 {
 	return (__s64)pos >= (__s64)spscring_read_once(*wants);
 }
 
 /* What follows of a peer's state once its records or its room are used up. */
-static inline int spscring_ended(const __u64 *peer)
+static inline int spscring_peer_status(const __u64 *peer)
 {
 	/* (J) pairs with (I): what the peer did before is seen by the next look */
 	switch (SPSCRING_END_STATE(spscring_load_acquire(peer))) {
@@ -357,18 +357,18 @@ static SPSCRING_INLINE unsigned long spscring_slots(const char *frame, __u32 fra
 /* ------------------------------------------------------------- producer */
 
 /**
- * spscring_producer_over() - a producer's handle goes no further
+ * spscring_producer_fail() - a producer's handle goes no further
  * @p: its base
  * @why: what every push and reserve says from here on: -EPIPE or -ESHUTDOWN
  *
  * Return: @why.
  */
-static inline int spscring_producer_over(struct spscring_producer_base *p, int why)
+static inline int spscring_producer_fail(struct spscring_producer_base *p, int why)
 {
 	/* so that each push comes by here */
-	p->limit = p->pos;
-	p->stop = p->pos;
-	p->over = why;
+	p->cached_limit = p->pos;
+	p->run_end = p->pos;
+	p->error = why;
 	return why;
 }
 
@@ -378,7 +378,7 @@ static inline int spscring_producer_broken(struct spscring_producer_base *p)
 #ifdef __KERNEL__
 	spscring_broken(p->ring, SPSCRING_PRODUCER);
 #endif
-	return spscring_producer_over(p, -EPIPE);
+	return spscring_producer_fail(p, -EPIPE);
 }
 
 /* The most that was in use, by the head that the producer knows. */
@@ -393,16 +393,16 @@ static SPSCRING_INLINE void spscring_high_water(struct spscring_producer_base *p
 
 static SPSCRING_COLD int spscring_kick_consumer(struct spscring_producer_base *p, __u64 want)
 {
-	p->kicked = want;
+	p->last_kicked = want;
 	spscring_kick_peer(p, SPSCRING_CONSUMER, 0);
 	return 0;
 }
 
 /* What the consumer wants, behind a fence: whatever it waits for, one of both looks last. */
-static SPSCRING_INLINE __u64 spscring_consumer_wants(const struct spscring_producer_base *p)
+static SPSCRING_INLINE __u64 spscring_consumer_event(const struct spscring_producer_base *p)
 {
 	spscring_mb();	/* (L) pairs with (M) */
-	return spscring_read_once(p->kernel->consumer_event) & ~SPSCRING_FENCE;
+	return spscring_read_once(p->kernel->consumer_event) & ~SPSCRING_EVENT_FENCE;
 }
 
 /*
@@ -412,18 +412,18 @@ static SPSCRING_INLINE __u64 spscring_consumer_wants(const struct spscring_produ
  */
 static SPSCRING_NOINLINE int spscring_wake_consumer(struct spscring_producer_base *p, __u64 pos)
 {
-	__u64 want = spscring_consumer_wants(p);
+	__u64 want = spscring_consumer_event(p);
 
-	if (want == p->kicked || (__s64)(pos - want) < 0)
+	if (want == p->last_kicked || (__s64)(pos - want) < 0)
 		return 0;
 	return spscring_kick_consumer(p, want);
 }
 
 /* After the tail, or the word: does the consumer sleep until here? */
-static SPSCRING_INLINE int spscring_published(struct spscring_producer_base *p, __u64 pos)
+static SPSCRING_INLINE int spscring_after_publish(struct spscring_producer_base *p, __u64 pos)
 {
-	spscring_producer_stored(p);
-	if (spscring_unlikely(spscring_wanted(p->wants, pos)))
+	spscring_producer_note_cpu(p);
+	if (spscring_unlikely(spscring_event_reached(p->event, pos)))
 		return spscring_wake_consumer(p, pos);
 	return 0;
 }
@@ -432,49 +432,49 @@ static SPSCRING_INLINE int spscring_published(struct spscring_producer_base *p, 
  * No room by the exact @head: a consumer that is there waits no longer for more than
  * there is, as no more comes.  Said once for each head, of which the kernel knows then.
  */
-static SPSCRING_COLD void spscring_tell_full(struct spscring_producer_base *p, __u64 head)
+static SPSCRING_COLD void spscring_publish_full(struct spscring_producer_base *p, __u64 head)
 {
 	__u64 *full_at = &p->block->full_at, want;
 
 	if (*full_at == head + 1)
 		return;
 	spscring_write_once(*full_at, head + 1);
-	spscring_producer_stored(p);
+	spscring_producer_note_cpu(p);
 	/* it waits for nothing, however much comes */
-	if (!spscring_wanted(p->wants, SPSCRING_NOBODY - 1))
+	if (!spscring_event_reached(p->event, SPSCRING_EVENT_NONE - 1))
 		return;
-	want = spscring_consumer_wants(p);	/* full_at, then what it wants */
-	if (want == SPSCRING_NOBODY)
+	want = spscring_consumer_event(p);	/* full_at, then what it wants */
+	if (want == SPSCRING_EVENT_NONE)
 		return;
 	if ((__s64)(want - p->pos) > 0)
 		spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
-	else if (want != p->kicked)	/* published with NOWAKE, and no later one comes */
+	else if (want != p->last_kicked)	/* published with NOWAKE, and no later one comes */
 		spscring_kick_consumer(p, want);
 }
 
 /*
  * Fewer than the @n wanted slots are known to be free: ask again.  The told head
  * is a hint and may lag; the exact cursor is read before this reports full, the
- * first time, after each sleep and every SPSCRING_LOOK_EVERY tries, so that a
+ * first time, after each sleep and every SPSCRING_REFRESH_EVERY tries, so that a
  * consumer that takes a few records and then waits for the producer by other
  * means gets them; in a ring that drops each time, as nothing is lost for a hint.
  */
-static SPSCRING_COLD int spscring_refresh(struct spscring_producer_base *p, __u64 n)
+static SPSCRING_COLD int spscring_refresh_head(struct spscring_producer_base *p, __u64 n)
 {
 	__u64 head, wants;
 	__u32 every;
 	int ended;
 
-	if (spscring_unlikely(p->over))
-		return p->over;
+	if (spscring_unlikely(p->error))
+		return p->error;
 
 	/* (F) pairs with (E) */
-	head = spscring_load_acquire(p->peer_told);
+	head = spscring_load_acquire(p->peer_published_head);
 	if (spscring_unlikely((__s64)(head - p->pos) > 0))
 		return spscring_producer_broken(p);
-	if ((__s64)(head + p->capacity - p->limit) > 0)
-		p->limit = head + p->capacity;
-	if (p->limit - p->pos >= n) {
+	if ((__s64)(head + p->capacity - p->cached_limit) > 0)
+		p->cached_limit = head + p->capacity;
+	if (p->cached_limit - p->pos >= n) {
 		spscring_high_water(p, head);
 		p->fails = 0;
 		return 0;
@@ -485,27 +485,27 @@ static SPSCRING_COLD int spscring_refresh(struct spscring_producer_base *p, __u6
 	if (p->pos != p->failed_at)	/* records of less have found room since */
 		p->fails = 0;
 	p->failed_at = p->pos;
-	every = p->flags & SPSCRING_CREATE_DROP ? 1 : SPSCRING_LOOK_EVERY;
-	if (p->fails++ % every && wants == p->slept)
+	every = p->flags & SPSCRING_CREATE_DROP ? 1 : SPSCRING_REFRESH_EVERY;
+	if (p->fails++ % every && wants == p->last_event)
 		return -EAGAIN;
-	p->slept = wants;
+	p->last_event = wants;
 	spscring_write_once(p->block->failed, p->block->failed +
 		   (p->fails == 1 ? 1 : every));
 	if (spscring_unlikely(spscring_is_shut_down(&p->kernel->producer)))
-		return spscring_producer_over(p, -ESHUTDOWN);
-	ended = spscring_ended(&p->kernel->consumer);
+		return spscring_producer_fail(p, -ESHUTDOWN);
+	ended = spscring_peer_status(&p->kernel->consumer);
 	/* (D) pairs with (C) */
 	head = spscring_load_acquire(p->peer_cursor);
 	if (spscring_unlikely(p->pos - head > p->capacity))
 		return spscring_producer_broken(p);
 	/* it does not fall: pos may be beyond what a peer that lies tells now */
-	if ((__s64)(head + p->capacity - p->limit) > 0)
-		p->limit = head + p->capacity;
+	if ((__s64)(head + p->capacity - p->cached_limit) > 0)
+		p->cached_limit = head + p->capacity;
 	spscring_high_water(p, head);
-	if (p->limit - p->pos < n) {
+	if (p->cached_limit - p->pos < n) {
 		if (p->fails == 1 && spscring_traced(full))
 			spscring_trace_full(p);
-		spscring_tell_full(p, head);
+		spscring_publish_full(p, head);
 		return ended;
 	}
 	p->fails = 0;
@@ -519,10 +519,10 @@ static SPSCRING_INLINE void spscring_publish_cursor(struct spscring_producer_bas
 }
 
 /* @frame begins with index @first. */
-static SPSCRING_INLINE struct spscring_place spscring_place_of(const struct spscring_producer *p,
+static SPSCRING_INLINE struct spscring_frame spscring_frame_of(const struct spscring_producer *p,
 							       char *frame, __u64 first)
 {
-	struct spscring_place at;
+	struct spscring_frame at;
 
 	at.tail = (__u64 *)frame;
 	at.slots = spscring_slots(frame, p->frame_first, first, p->base.stride);
@@ -530,25 +530,25 @@ static SPSCRING_INLINE struct spscring_place spscring_place_of(const struct spsc
 }
 
 /* The frame behind that of @at, which begins with index @first. */
-static SPSCRING_INLINE struct spscring_place spscring_place_ahead(const struct spscring_producer *p,
-								  const struct spscring_place *at,
+static SPSCRING_INLINE struct spscring_frame spscring_frame_after(const struct spscring_producer *p,
+								  const struct spscring_frame *at,
 								  __u64 first)
 {
 	char *frame = spscring_next_frame((char *)at->tail, p->frame_size, p->base.data,
 					  p->base.end);
 
-	return spscring_place_of(p, frame, first);
+	return spscring_frame_of(p, frame, first);
 }
 
 static SPSCRING_INLINE char *spscring_slot(const struct spscring_producer *p,
-					   const struct spscring_place *at, __u64 pos)
+					   const struct spscring_frame *at, __u64 pos)
 {
 	return (char *)(at->slots + pos * p->base.stride);
 }
 
 /* Are all slots of a frame before @pos? */
 static SPSCRING_INLINE int spscring_at_frame_end(const struct spscring_producer *p,
-						 const struct spscring_place *at, __u64 pos)
+						 const struct spscring_frame *at, __u64 pos)
 {
 	return spscring_slot(p, at, pos) == (char *)at->tail + p->frame_last;
 }
@@ -562,26 +562,26 @@ static SPSCRING_INLINE __u64 spscring_slots_left(const struct spscring_producer 
 }
 
 /* pos is at stop: on to the next frame, or to more room. */
-static SPSCRING_NOINLINE int spscring_make_room(struct spscring_producer *p)
+static SPSCRING_NOINLINE int spscring_next_run(struct spscring_producer *p)
 {
 	__u64 pos = p->base.pos, frame_end;
 
 	spscring_publish_cursor(&p->base, pos);
-	if (pos == p->base.limit) {
-		int err = spscring_refresh(&p->base, 1);
+	if (pos == p->base.cached_limit) {
+		int err = spscring_refresh_head(&p->base, 1);
 
 		if (err)
 			return err;
 	}
 	if (spscring_at_frame_end(p, &p->at, pos)) {
-		p->at = spscring_place_ahead(p, &p->at, pos);
+		p->at = spscring_frame_after(p, &p->at, pos);
 		/* (A): nothing yet, so that the frame's line is asked for before the record is */
 		spscring_store_release(p->at.tail, pos);
-		frame_end = pos + p->frame_records;
+		frame_end = pos + p->frame_elements;
 	} else {
 		frame_end = pos + spscring_slots_left(p, pos);
 	}
-	p->base.stop = (__s64)(p->base.limit - frame_end) < 0 ? p->base.limit : frame_end;
+	p->base.run_end = (__s64)(p->base.cached_limit - frame_end) < 0 ? p->base.cached_limit : frame_end;
 	return 0;
 }
 
@@ -596,7 +596,7 @@ static SPSCRING_INLINE void spscring_store_tail(struct spscring_producer *p, __u
 static SPSCRING_INLINE int spscring_publish(struct spscring_producer *p, __u64 pos)
 {
 	spscring_store_tail(p, pos);
-	return spscring_published(&p->base, pos);
+	return spscring_after_publish(&p->base, pos);
 }
 
 /**
@@ -616,14 +616,14 @@ static SPSCRING_INLINE long spscring_reserve_n(struct spscring_producer *p,
 	__u64 pos = p->base.pos;
 
 	*slots = NULL;		/* for compilers that think it may stay unset */
-	if (spscring_unlikely(pos == p->base.stop)) {
-		int err = spscring_make_room(p);
+	if (spscring_unlikely(pos == p->base.run_end)) {
+		int err = spscring_next_run(p);
 
 		if (err)
 			return err;
 	}
 	*slots = spscring_slot(p, &p->at, pos);
-	return (long)(n < p->base.stop - pos ? n : p->base.stop - pos);
+	return (long)(n < p->base.run_end - pos ? n : p->base.run_end - pos);
 }
 
 /**
@@ -697,13 +697,13 @@ static SPSCRING_INLINE void spscring_commit(struct spscring_producer *p)
 }
 
 /* The same for one push, which is traced here: then the next one comes by here, too. */
-static SPSCRING_INLINE int spscring_push_room(struct spscring_producer *p)
+static SPSCRING_INLINE int spscring_push_next_run(struct spscring_producer *p)
 {
-	int err = spscring_make_room(p);
+	int err = spscring_next_run(p);
 
 	if (!err && spscring_traced(push)) {
 		spscring_trace_push(&p->base, 1);
-		p->base.stop = p->base.pos + 1;
+		p->base.run_end = p->base.pos + 1;
 	}
 	return err;
 }
@@ -722,8 +722,8 @@ static SPSCRING_INLINE int spscring_push_fixed(struct spscring_producer *p,
 	__u64 pos = p->base.pos;
 
 	/* the record is no argument of the call: in a loop it need not be in memory */
-	if (spscring_unlikely(pos == p->base.stop)) {
-		int err = spscring_push_room(p);
+	if (spscring_unlikely(pos == p->base.run_end)) {
+		int err = spscring_push_next_run(p);
 
 		if (err)
 			return err;
@@ -741,7 +741,7 @@ static SPSCRING_INLINE int spscring_push_fixed(struct spscring_producer *p,
  */
 static inline int spscring_push(struct spscring_producer *p, const void *rec)
 {
-	return spscring_push_fixed(p, rec, p->record_size);
+	return spscring_push_fixed(p, rec, p->element_size);
 }
 
 /* How many frames ahead a batch asks for lines. */
@@ -753,13 +753,13 @@ static inline int spscring_push(struct spscring_producer *p, const void *rec)
  * consumer that reads it; and nothing behind the data is asked for.
  */
 static SPSCRING_INLINE void spscring_prefetch_ahead(const struct spscring_producer *p,
-						    const struct spscring_place *at, __u64 pos)
+						    const struct spscring_frame *at, __u64 pos)
 {
 	unsigned long bytes = SPSCRING_PREFETCH_FRAMES * (unsigned long)p->frame_size;
-	__u64 elements = (SPSCRING_PREFETCH_FRAMES + 1) * (__u64)p->frame_records;
+	__u64 elements = (SPSCRING_PREFETCH_FRAMES + 1) * (__u64)p->frame_elements;
 
 	if (bytes < (unsigned long)(p->base.end - (const char *)at->tail) &&
-	    p->base.limit - pos >= elements)
+	    p->base.cached_limit - pos >= elements)
 		spscring_prefetchw((const char *)at->tail + bytes);
 }
 
@@ -804,9 +804,9 @@ static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
 {
 	const char *from = (const char *)recs;
 	/* private until the end: the handle's line is not to come between those of the ring */
-	struct spscring_place at = p->at;
+	struct spscring_frame at = p->at;
 	__u32 all = spscring_batch(n), todo = all, some;
-	__u64 pos = p->base.pos, stop = p->base.stop;
+	__u64 pos = p->base.pos, stop = p->base.run_end;
 
 	if (spscring_traced(push)) {
 		long room = spscring_trace_push_n(p, all);
@@ -817,24 +817,24 @@ static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
 		todo = all;
 	}
 	for (; todo; todo -= some, from += (__u64)some * size) {
-		if (pos == stop && p->base.limit - pos >= p->frame_records &&
+		if (pos == stop && p->base.cached_limit - pos >= p->frame_elements &&
 		    spscring_at_frame_end(p, &at, pos)) {
 			/* of a whole frame that is free no more need be known, nor told */
-			at = spscring_place_ahead(p, &at, pos);
+			at = spscring_frame_after(p, &at, pos);
 			spscring_prefetch_ahead(p, &at, pos);
-			stop = pos + p->frame_records;
+			stop = pos + p->frame_elements;
 		} else if (spscring_unlikely(pos == stop)) {
 			int err;
 
 			p->at = at;
 			p->base.pos = pos;
-			err = spscring_make_room(p);
+			err = spscring_next_run(p);
 			if (err && todo == all)
 				return err;
 			if (err)
 				break;
 			at = p->at;
-			stop = p->base.stop;
+			stop = p->base.run_end;
 		}
 		some = todo < stop - pos ? todo : (__u32)(stop - pos);
 		spscring_copy(spscring_slot(p, &at, pos), p->base.stride, from, size, some, size);
@@ -846,9 +846,9 @@ static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
 		spscring_publish_cursor(&p->base, pos);
 	p->at = at;
 	p->base.pos = pos;
-	p->base.stop = stop;
+	p->base.run_end = stop;
 	if (todo != all)
-		spscring_published(&p->base, pos);
+		spscring_after_publish(&p->base, pos);
 	return all - todo;
 }
 
@@ -862,7 +862,7 @@ static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
  */
 static inline long spscring_push_n(struct spscring_producer *p, const void *recs, size_t n)
 {
-	return spscring_push_n_fixed(p, recs, n, p->record_size);
+	return spscring_push_n_fixed(p, recs, n, p->element_size);
 }
 
 /* ------------------------------------------------------------- consumer */
@@ -876,10 +876,10 @@ static inline long spscring_push_n(struct spscring_producer *p, const void *recs
  */
 static inline int spscring_consumer_over(struct spscring_consumer_base *c, int why)
 {
-	c->over = why;
+	c->error = why;
 	/* so that every look comes by here */
 	c->capacity = 0;
-	c->seen = c->flags & SPSCRING_CREATE_RECORDS ? 0 : c->pos;
+	c->cached_tail = c->flags & SPSCRING_CREATE_RECORDS ? 0 : c->pos;
 	return why;
 }
 
@@ -892,15 +892,15 @@ static SPSCRING_COLD int spscring_consumer_broken(struct spscring_consumer_base 
 }
 
 /* The tail shows nothing: empty, or ended, or impossible. */
-static SPSCRING_COLD int spscring_ended_empty(struct spscring_consumer *c)
+static SPSCRING_COLD int spscring_empty_status(struct spscring_consumer *c)
 {
 	__u64 *failed = &c->base.block->failed;
 	int ended;
 
 	if (spscring_is_shut_down(&c->base.kernel->consumer))
 		return spscring_consumer_over(&c->base, -ESHUTDOWN);
-	spscring_write_once(*failed, *failed + SPSCRING_LOOK_EVERY);
-	ended = spscring_ended(&c->base.kernel->producer);
+	spscring_write_once(*failed, *failed + SPSCRING_REFRESH_EVERY);
+	ended = spscring_peer_status(&c->base.kernel->producer);
 	if (ended == -EAGAIN)
 		return ended;
 	/* (B) again: what the peer published before it ended is seen by now */
@@ -915,16 +915,16 @@ static SPSCRING_NOINLINE int spscring_wake_producer(struct spscring_consumer_bas
 	__u64 want;
 
 	spscring_mb();	/* (N) pairs with (O) */
-	want = spscring_read_once(c->kernel->producer_event) & ~SPSCRING_FENCE;
-	if (want == c->kicked || (__s64)(c->pos - want) < 0)
+	want = spscring_read_once(c->kernel->producer_event) & ~SPSCRING_EVENT_FENCE;
+	if (want == c->last_kicked || (__s64)(c->pos - want) < 0)
 		return 0;
-	c->kicked = want;
+	c->last_kicked = want;
 	spscring_kick_peer(c, SPSCRING_PRODUCER, 0);
 	return 0;
 }
 
 /* Who may have been woken by the producer's end is to learn of it at once. */
-static SPSCRING_INLINE int spscring_told_of_end(const struct spscring_consumer_base *c)
+static SPSCRING_INLINE int spscring_peer_ended(const struct spscring_consumer_base *c)
 {
 	return !(c->flags & SPSCRING_CREATE_BUSY_POLL) &&
 		SPSCRING_END_STATE(spscring_read_once(c->kernel->producer)) > SPSCRING_HELD;
@@ -936,16 +936,16 @@ static SPSCRING_INLINE void spscring_release_cursor(struct spscring_consumer_bas
 	spscring_store_release(c->cursor, pos);
 }
 
-/* After the cursor: the head is told, now and then; and as spscring_published(). */
-static SPSCRING_INLINE int spscring_released(struct spscring_consumer_base *c, __u64 pos)
+/* After the cursor: the head is told, now and then; and as spscring_after_publish(). */
+static SPSCRING_INLINE int spscring_after_release(struct spscring_consumer_base *c, __u64 pos)
 {
-	if (spscring_unlikely((__s64)(pos - c->tell_at) >= 0)) {
-		c->tell_at = pos + c->tell;
+	if (spscring_unlikely((__s64)(pos - c->publish_at) >= 0)) {
+		c->publish_at = pos + c->publish_batch;
 		/* (E) pairs with (F) */
 		spscring_store_release(&c->block->published_head, pos);
 	}
-	spscring_consumer_stored(c);
-	if (spscring_unlikely(spscring_wanted(c->wants, pos)))
+	spscring_consumer_note_cpu(c);
+	if (spscring_unlikely(spscring_event_reached(c->event, pos)))
 		return spscring_wake_producer(c);
 	return 0;
 }
@@ -955,22 +955,22 @@ static SPSCRING_INLINE int spscring_released(struct spscring_consumer_base *c, _
  * next; many for how long it was, and fewer looks had found as many, at less cost
  * to the producer.  Few, and each look is worth it.
  */
-static SPSCRING_INLINE void spscring_came(struct spscring_consumer_base *c, __u64 came)
+static SPSCRING_INLINE void spscring_adapt_backoff(struct spscring_consumer_base *c, __u64 came)
 {
 	__u32 looks = c->fails - c->waited_fails;
 
 	if (came >= 2 * c->waited) {
-		if (c->relax < SPSCRING_RELAX_MAX)
-			c->relax *= 2;
+		if (c->backoff < SPSCRING_BACKOFF_MAX)
+			c->backoff *= 2;
 	} else if (came <= c->waited) {
-		c->relax = (c->relax + 1) / 2;
+		c->backoff = (c->backoff + 1) / 2;
 	}
-	c->waited = looks * c->relax;
+	c->waited = looks * c->backoff;
 	c->waited_at = c->pos;
 	c->waited_fails = c->fails;
 }
 
-static SPSCRING_INLINE void spscring_back_off(__u32 relax)
+static SPSCRING_INLINE void spscring_backoff_for(__u32 relax)
 {
 	__u32 i;
 
@@ -979,29 +979,29 @@ static SPSCRING_INLINE void spscring_back_off(__u32 relax)
 }
 
 /**
- * spscring_relax() - wait between two tries to pop
+ * spscring_backoff() - wait between two tries to pop
  * @c: the consumer, after -EAGAIN
  *
- * A cpu_relax() where records come one by one, up to SPSCRING_RELAX_MAX of them
+ * A cpu_relax() where records come one by one, up to SPSCRING_BACKOFF_MAX of them
  * where they stream: a consumer that polls the frame that is being filled takes
  * its line away from the producer each time.
  */
-static inline void spscring_relax(const struct spscring_consumer *c)
+static inline void spscring_backoff(const struct spscring_consumer *c)
 {
-	spscring_back_off(c->base.relax);
+	spscring_backoff_for(c->base.backoff);
 }
 
 /*
  * A large record takes longer to move, so fewer come in a wait, and each is as many
  * as it is 16 bytes long.  No more than 4: a round trip is not to look like a stream.
  */
-static SPSCRING_INLINE __u32 spscring_weight(const struct spscring_consumer_base *c)
+static SPSCRING_INLINE __u32 spscring_backoff_weight(const struct spscring_consumer_base *c)
 {
 	return c->stride < 32 ? 1 : c->stride < 64 ? c->stride / 16 : 4;
 }
 
 /* pos is at seen: on to the next frame, and see what is there. */
-static SPSCRING_INLINE int spscring_look(struct spscring_consumer *c)
+static SPSCRING_INLINE int spscring_refresh_tail(struct spscring_consumer *c)
 {
 	__u64 n;
 
@@ -1011,45 +1011,45 @@ static SPSCRING_INLINE int spscring_look(struct spscring_consumer *c)
 
 		c->tail = (const __u64 *)frame;
 		c->slots = spscring_slots(frame, c->frame_first, c->base.pos, c->base.stride);
-		c->frame_end += c->frame_records;
+		c->frame_end += c->frame_elements;
 	}
 
 	/* (B) pairs with (A) */
 	n = spscring_load_acquire(c->tail) - c->base.pos;
 	if (spscring_unlikely(n - 1 >= c->base.capacity)) {
-		if (spscring_unlikely(c->base.over))
-			return c->base.over;
+		if (spscring_unlikely(c->base.error))
+			return c->base.error;
 		if (spscring_unlikely((__s64)n > 0))
 			return spscring_consumer_broken(&c->base);
-		if (spscring_unlikely(!(++c->base.fails % SPSCRING_LOOK_EVERY) ||
-				      spscring_told_of_end(&c->base)))
-			return spscring_ended_empty(c);
+		if (spscring_unlikely(!(++c->base.fails % SPSCRING_REFRESH_EVERY) ||
+				      spscring_peer_ended(&c->base)))
+			return spscring_empty_status(c);
 		return -EAGAIN;
 	}
 	if (c->base.fails != c->base.waited_fails)
-		spscring_came(&c->base,
-			      (c->base.pos - c->base.waited_at) * spscring_weight(&c->base));
-	c->base.seen = c->base.pos + n;
+		spscring_adapt_backoff(&c->base,
+			      (c->base.pos - c->base.waited_at) * spscring_backoff_weight(&c->base));
+	c->base.cached_tail = c->base.pos + n;
 	/* A tail of this frame's next lap says that this lap is complete. */
-	if ((__s64)(c->base.seen - c->frame_end) > 0)
-		c->base.seen = c->frame_end;
+	if ((__s64)(c->base.cached_tail - c->frame_end) > 0)
+		c->base.cached_tail = c->frame_end;
 	return 0;
 }
 
 /* The next record. */
-static SPSCRING_INLINE const char *spscring_record_of(const struct spscring_consumer *c)
+static SPSCRING_INLINE const char *spscring_next_element(const struct spscring_consumer *c)
 {
 	return (const char *)(c->slots + c->base.pos * c->base.stride);
 }
 
 /* n records of this frame are read. */
-static SPSCRING_INLINE void spscring_release_some(struct spscring_consumer *c, __u32 n)
+static SPSCRING_INLINE void spscring_release_elements(struct spscring_consumer *c, __u32 n)
 {
 	__u64 pos = c->base.pos + n;
 
 	c->base.pos = pos;
 	spscring_release_cursor(&c->base, pos);
-	spscring_released(&c->base, pos);
+	spscring_after_release(&c->base, pos);
 }
 
 /**
@@ -1072,14 +1072,14 @@ static SPSCRING_INLINE long spscring_peek_n(struct spscring_consumer *c, size_t 
 		return -EPERM;
 #endif
 	*recs = NULL;		/* for compilers that think it may stay unset */
-	if (c->base.pos == c->base.seen) {
-		int err = spscring_look(c);
+	if (c->base.pos == c->base.cached_tail) {
+		int err = spscring_refresh_tail(c);
 
 		if (err)
 			return err;
 	}
-	*recs = spscring_record_of(c);
-	return (long)(n < c->base.seen - c->base.pos ? n : c->base.seen - c->base.pos);
+	*recs = spscring_next_element(c);
+	return (long)(n < c->base.cached_tail - c->base.pos ? n : c->base.cached_tail - c->base.pos);
 }
 
 /**
@@ -1093,7 +1093,7 @@ static SPSCRING_INLINE void spscring_release_n(struct spscring_consumer *c, size
 		return;
 	if (spscring_traced(pop))
 		spscring_trace_pop(&c->base, (__u32)n);
-	spscring_release_some(c, (__u32)n);
+	spscring_release_elements(c, (__u32)n);
 }
 
 /**
@@ -1118,7 +1118,7 @@ static SPSCRING_INLINE void spscring_release(struct spscring_consumer *c)
 {
 	if (spscring_traced(pop))
 		spscring_trace_pop(&c->base, 1);
-	spscring_release_some(c, 1);
+	spscring_release_elements(c, 1);
 }
 
 /**
@@ -1132,18 +1132,18 @@ static SPSCRING_INLINE void spscring_release(struct spscring_consumer *c)
 static SPSCRING_INLINE int spscring_pop_fixed(struct spscring_consumer *c,
 					      void *rec, __u32 size)
 {
-	if (c->base.pos == c->base.seen) {
-		int err = spscring_look(c);
+	if (c->base.pos == c->base.cached_tail) {
+		int err = spscring_refresh_tail(c);
 
 		if (err)
 			return err;
 		if (spscring_traced(pop)) {
 			spscring_trace_pop(&c->base, 1);
-			c->base.seen = c->base.pos + 1;	/* so that the next comes by here */
+			c->base.cached_tail = c->base.pos + 1;	/* so that the next comes by here */
 		}
 	}
-	__builtin_memcpy(rec, spscring_record_of(c), size);
-	spscring_release_some(c, 1);
+	__builtin_memcpy(rec, spscring_next_element(c), size);
+	spscring_release_elements(c, 1);
 	return 0;
 }
 
@@ -1156,7 +1156,7 @@ static SPSCRING_INLINE int spscring_pop_fixed(struct spscring_consumer *c,
  */
 static inline int spscring_pop(struct spscring_consumer *c, void *rec)
 {
-	return spscring_pop_fixed(c, rec, c->record_size);
+	return spscring_pop_fixed(c, rec, c->element_size);
 }
 
 /**
@@ -1176,21 +1176,21 @@ static SPSCRING_INLINE long spscring_pop_n_fixed(struct spscring_consumer *c,
 	char *to = (char *)recs;
 
 	while (todo) {
-		__u64 some = c->base.seen - c->base.pos;
+		__u64 some = c->base.cached_tail - c->base.pos;
 
 		if (!some) {
-			int err = spscring_look(c);
+			int err = spscring_refresh_tail(c);
 
 			if (err) {
 				if (todo == all)
 					return err;
 				break;
 			}
-			some = c->base.seen - c->base.pos;
+			some = c->base.cached_tail - c->base.pos;
 		}
 		if (some > todo)
 			some = todo;
-		spscring_copy(to, size, spscring_record_of(c), c->base.stride, (__u32)some, size);
+		spscring_copy(to, size, spscring_next_element(c), c->base.stride, (__u32)some, size);
 		c->base.pos += some;
 		todo -= (__u32)some;
 		to += some * size;
@@ -1198,7 +1198,7 @@ static SPSCRING_INLINE long spscring_pop_n_fixed(struct spscring_consumer *c,
 	if (spscring_traced(pop))
 		spscring_trace_pop_n(&c->base, all - todo);
 	spscring_release_cursor(&c->base, c->base.pos);
-	spscring_released(&c->base, c->base.pos);
+	spscring_after_release(&c->base, c->base.pos);
 	return all - todo;
 }
 
@@ -1212,7 +1212,7 @@ static SPSCRING_INLINE long spscring_pop_n_fixed(struct spscring_consumer *c,
  */
 static inline long spscring_pop_n(struct spscring_consumer *c, void *recs, size_t n)
 {
-	return spscring_pop_n_fixed(c, recs, n, c->record_size);
+	return spscring_pop_n_fixed(c, recs, n, c->element_size);
 }
 
 /* ---------------------------------------------------------------- looks */
@@ -1239,7 +1239,7 @@ static inline int spscring_has_room(const struct spscring_producer *p, __u64 n)
 }
 
 /**
- * spscring_has_records() - whether records are there
+ * spscring_has_elements() - whether records are there
  * @c: the consumer
  * @n: how many, at most the capacity; never, if more
  *
@@ -1247,11 +1247,11 @@ static inline int spscring_has_room(const struct spscring_producer *p, __u64 n)
  *
  * Return: 1 if they are there now, or 0.
  */
-static inline int spscring_has_records(const struct spscring_consumer *c, __u64 n)
+static inline int spscring_has_elements(const struct spscring_consumer *c, __u64 n)
 {
 	__u64 frames = (__u64)(c->base.end - c->base.data) / c->frame_size;
 	__u64 last = c->base.pos + n;
-	const char *frame = c->base.data + (last - 1) / c->frame_records % frames * c->frame_size;
+	const char *frame = c->base.data + (last - 1) / c->frame_elements % frames * c->frame_size;
 
 	/* (B) pairs with (A) */
 	return n <= c->base.capacity &&
@@ -1291,9 +1291,9 @@ static inline int spscring_end_has_room(const void *p, __u64 n)
 	return spscring_base_has_room((const struct spscring_producer_base *)p, n);
 }
 
-static inline int spscring_end_has_records(const void *c, __u64 n)
+static inline int spscring_end_has_elements(const void *c, __u64 n)
 {
-	return spscring_has_records((const struct spscring_consumer *)c, n);
+	return spscring_has_elements((const struct spscring_consumer *)c, n);
 }
 
 static inline int spscring_base_spin_room(struct spscring_producer_base *p, __u64 n)
@@ -1315,16 +1315,16 @@ static inline int spscring_spin_room(struct spscring_producer *p, __u64 n)
 }
 
 /**
- * spscring_spin_records() - look for a while whether records are there, before a sleep
+ * spscring_spin_elements() - look for a while whether records are there, before a sleep
  * @c: the consumer
- * @n: how many, as of spscring_has_records()
+ * @n: how many, as of spscring_has_elements()
  *
  * Return: whether they are.
  */
-static inline int spscring_spin_records(struct spscring_consumer *c, __u64 n)
+static inline int spscring_spin_elements(struct spscring_consumer *c, __u64 n)
 {
 	return spscring_spin(&c->base.spin, c->base.spin_max, c->base.block->waits,
-			     spscring_end_has_records, c, n);
+			     spscring_end_has_elements, c, n);
 }
 
 /* ----------------------------------------------------------- beginnings */
@@ -1387,10 +1387,10 @@ spscring_kernel_block(const struct spscring_geometry *g, const void *info)
  */
 static inline void spscring_kernel_block_init(struct spscring_kernel_block *block, __u32 flags)
 {
-	__u64 event = SPSCRING_NOBODY;
+	__u64 event = SPSCRING_EVENT_NONE;
 
 	if (!(flags & SPSCRING_CREATE_BUSY_POLL))
-		event |= SPSCRING_FENCE;
+		event |= SPSCRING_EVENT_FENCE;
 	block->consumer_event = event;
 	block->producer_event = event;
 }
@@ -1401,13 +1401,13 @@ static inline void spscring_producer_base_init(struct spscring_producer_base *p,
 {
 	p->block = blocks->producer;
 	p->cursor = &p->block->cursor;
-	p->peer_told = &blocks->consumer->published_head;
+	p->peer_published_head = &blocks->consumer->published_head;
 	p->peer_cursor = &blocks->consumer->cursor;
 	p->kernel = blocks->kernel;
-	p->wants = &p->kernel->consumer_event;
+	p->event = &p->kernel->consumer_event;
 	p->pos = spscring_read_once(*p->cursor);
-	p->limit = p->pos;
-	p->stop = p->pos;
+	p->cached_limit = p->pos;
+	p->run_end = p->pos;
 	p->capacity = g->capacity;
 	p->cpu = -1;
 	p->stride = g->stride;
@@ -1435,22 +1435,22 @@ static inline int spscring_producer_begin(struct spscring_producer *p,
 		return -EPROTOTYPE;
 	memset(p, 0, sizeof(*p));
 	spscring_producer_base_init(&p->base, g, blocks);
-	p->record_size = g->record_size;
+	p->element_size = g->element_size;
 	p->frame_size = g->frame_size;
 	p->frame_first = g->frame_first;
-	p->frame_records = g->frame_records;
-	p->frame_last = g->frame_first + g->frame_records * g->stride;
+	p->frame_elements = g->frame_elements;
+	p->frame_last = g->frame_first + g->frame_elements * g->stride;
 	p->base.data = (char *)data;
 	p->base.end = p->base.data + g->frames * g->frame_size;
-	frame = p->base.pos / g->frame_records;
-	first = frame * g->frame_records;
-	p->at = spscring_place_of(p, p->base.data + frame % g->frames * g->frame_size, first);
+	frame = p->base.pos / g->frame_elements;
+	first = frame * g->frame_elements;
+	p->at = spscring_frame_of(p, p->base.data + frame % g->frames * g->frame_size, first);
 	tail = spscring_read_once(*p->at.tail);
 	/* the cursor lags within its frame */
-	if (tail - first <= g->frame_records && tail - first > p->base.pos - first)
+	if (tail - first <= g->frame_elements && tail - first > p->base.pos - first)
 		p->base.pos = tail;
-	p->base.limit = p->base.pos;
-	p->base.stop = p->base.pos;
+	p->base.cached_limit = p->base.pos;
+	p->base.run_end = p->base.pos;
 	return 0;
 }
 
@@ -1483,13 +1483,13 @@ static inline void spscring_consumer_base_init(struct spscring_consumer_base *c,
 	c->cursor = &c->block->cursor;
 	c->peer = blocks->producer;
 	c->kernel = blocks->kernel;
-	c->wants = &c->kernel->producer_event;
+	c->event = &c->kernel->producer_event;
 	c->pos = spscring_read_once(*c->cursor);
-	c->seen = c->pos;
-	c->tell = g->tell;
-	c->tell_at = c->pos + c->tell;
+	c->cached_tail = c->pos;
+	c->publish_batch = g->publish_batch;
+	c->publish_at = c->pos + c->publish_batch;
 	c->cpu = -1;
-	c->relax = 1;
+	c->backoff = 1;
 	c->waited_at = c->pos;
 	c->capacity = g->capacity;
 	c->stride = g->stride;
@@ -1518,16 +1518,16 @@ static inline int spscring_consumer_begin(struct spscring_consumer *c,
 		return -EPROTOTYPE;
 	memset(c, 0, sizeof(*c));
 	spscring_consumer_base_init(&c->base, g, blocks);
-	c->record_size = g->record_size;
+	c->element_size = g->element_size;
 	c->frame_size = g->frame_size;
 	c->frame_first = g->frame_first;
-	c->frame_records = g->frame_records;
+	c->frame_elements = g->frame_elements;
 	c->base.data = (char *)data;
 	c->base.end = c->base.data + g->frames * g->frame_size;
-	frame = c->base.data + c->base.pos / g->frame_records % g->frames * g->frame_size;
+	frame = c->base.data + c->base.pos / g->frame_elements % g->frames * g->frame_size;
 	c->tail = (const __u64 *)frame;
-	slot = c->base.pos % g->frame_records;
-	c->frame_end = c->base.pos - slot + g->frame_records;
+	slot = c->base.pos % g->frame_elements;
+	c->frame_end = c->base.pos - slot + g->frame_elements;
 	c->slots = spscring_slots(frame, g->frame_first, c->base.pos - slot, g->stride);
 	return 0;
 }
@@ -1595,19 +1595,19 @@ static inline void spscring_geometry_pages(struct spscring_geometry *g,
 static inline int spscring_geometry_records(struct spscring_geometry *g,
 					    const struct spscring_create *want, __u32 page)
 {
-	__u32 align = want->record_align ? want->record_align : SPSCRING_RECORDS_ALIGN_MIN;
+	__u32 align = want->align ? want->align : SPSCRING_RECORD_ALIGN_MIN;
 
-	if (want->record_size || want->frame_size || align & (align - 1) ||
-	    align < SPSCRING_RECORDS_ALIGN_MIN || align > SPSCRING_RECORDS_ALIGN_MAX ||
+	if (want->element_size || want->frame_size || align & (align - 1) ||
+	    align < SPSCRING_RECORD_ALIGN_MIN || align > SPSCRING_RECORD_ALIGN_MAX ||
 	    want->capacity & (align - 1) || want->capacity < 2ULL * align)
 		return -EINVAL;
 	if (want->capacity > SPSCRING_DATA_MAX)
 		return -E2BIG;
 	spscring_geometry_pages(g, want, want->capacity, page);
 	g->stride = align;
-	g->tell = want->capacity / 8 & -(__u64)align;
-	if (!g->tell)
-		g->tell = align;
+	g->publish_batch = want->capacity / 8 & -(__u64)align;
+	if (!g->publish_batch)
+		g->publish_batch = align;
 	return 0;
 }
 
@@ -1622,13 +1622,13 @@ static inline int spscring_geometry_records(struct spscring_geometry *g,
 static inline int spscring_geometry_init(struct spscring_geometry *g,
 					 const struct spscring_create *want, __u32 page)
 {
-	__u32 size = want->record_size, align = want->record_align, frame = want->frame_size;
+	__u32 size = want->element_size, align = want->align, frame = want->frame_size;
 	__u32 stride, first, records;
 	__u64 frames;
 
 	if (want->flags & SPSCRING_CREATE_RECORDS)
 		return spscring_geometry_records(g, want, page);
-	if (!size || size > SPSCRING_RECORD_MAX || !want->capacity ||
+	if (!size || size > SPSCRING_ELEMENT_MAX || !want->capacity ||
 	    align & (align - 1) || align > SPSCRING_ALIGN_MAX ||
 	    frame & (frame - 1) || frame > SPSCRING_FRAME_MAX ||
 	    (frame && frame < SPSCRING_FRAME_MIN))
@@ -1661,12 +1661,12 @@ static inline int spscring_geometry_init(struct spscring_geometry *g,
 		return -E2BIG;
 	spscring_geometry_pages(g, want, frames * frame, page);
 	g->frames = frames;
-	g->record_size = size;
+	g->element_size = size;
 	g->stride = stride;
 	g->frame_size = frame;
-	g->frame_records = records;
+	g->frame_elements = records;
 	g->frame_first = first;
-	g->tell = want->capacity < 8 ? 1 : want->capacity / 8;
+	g->publish_batch = want->capacity < 8 ? 1 : want->capacity / 8;
 	return 0;
 }
 

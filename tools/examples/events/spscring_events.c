@@ -276,7 +276,7 @@ static void ring_broken(void *data)
 static int ring_watch(struct events_cpu *cpu)
 {
 	return spscring_watch(cpu->ring, SPSCRING_CONSUMER, &(struct spscring_watch) {
-		.flags = SPSCRING_WATCH_AGAIN, .broken = ring_broken, .data = cpu,
+		.flags = SPSCRING_WATCH_REOPEN, .broken = ring_broken, .data = cpu,
 	});
 }
 
@@ -326,7 +326,7 @@ static int __init events_init(void)
 {
 	int cpu, err;
 
-	if (bytes < spscring_record_size(SPSCRING_RECORDS_ALIGN_MIN, SPSCRING_EVENT_MAX))
+	if (bytes < spscring_record_size(SPSCRING_RECORD_ALIGN_MIN, SPSCRING_EVENT_MAX))
 		return -EINVAL;
 	err = probes_find();
 	if (err)
