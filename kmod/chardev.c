@@ -12,7 +12,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/splice.h>
-#include <linux/spscring_ring.h>
+#include <spscring/element.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 #include <asm/ioctls.h>

@@ -34,7 +34,7 @@
 #include <linux/ratelimit.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
-#include <linux/spscring_ring.h>
+#include <spscring/element.h>
 #include <linux/timekeeping.h>
 
 #include "compat.h"
@@ -221,7 +221,7 @@ void fence_unmap(struct ring_end *end, struct mm_struct *mm)
  * @role: the end that publishes or releases
  * @cpu: where the end's handle keeps its CPU; updated
  *
- * The inlines of spscring_ring.h call it after their store and before they load the peer's
+ * The inlines of end.h call it after their store and before they load the peer's
  * event index.  Context: any but a callback of a CPU that is going down, as that CPU takes no
  * more interrupts.
  */
@@ -252,7 +252,7 @@ static void fence_targets(struct ring_end *end, struct cpumask *cpus)
 		else if (w->mms[i].mm)
 			cpumask_copy(cpus, cpu_online_mask);
 	}
-	/* on User Mode Linux kernel code does not call spscring_note_cpu(), see spscring_ring.h */
+	/* on User Mode Linux kernel code does not call spscring_note_cpu(), see end.h */
 	if (w->more || IS_ENABLED(CONFIG_UML))
 		cpumask_copy(cpus, cpu_online_mask);
 	spin_unlock(&w->lock);

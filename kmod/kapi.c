@@ -187,7 +187,7 @@ static int claimed(struct spscring *ring, u32 role, int err)
 /**
  * spscring_claim_producer() - claim the producer's end
  * @ring: the ring
- * @p: the handle, for the inlines of <linux/spscring_ring.h>; not to be copied
+ * @p: the handle, for the inlines of <spscring/element.h>; not to be copied
  * @element_size: expected size of an element in bytes: as many are read by each push
  * @type_tag: expected type tag
  *
@@ -225,7 +225,7 @@ static bool peer_is_user(struct spscring *ring)
 /**
  * spscring_claim_consumer() - claim the consumer's end
  * @ring: the ring
- * @c: the handle, for the inlines of <linux/spscring_ring.h>; not to be copied
+ * @c: the handle, for the inlines of <spscring/element.h>; not to be copied
  * @element_size: expected size of an element in bytes: as many are written by each pop
  * @type_tag: expected type tag
  *
@@ -254,7 +254,7 @@ EXPORT_SYMBOL_GPL(spscring_claim_consumer);
 /**
  * spscring_record_claim_producer() - claim the producer's end, for records of variable size
  * @ring: the ring
- * @p: the handle, for the inlines of <linux/spscring_record.h>; not to be copied
+ * @p: the handle, for the inlines of <spscring/record.h>; not to be copied
  * @type_tag: expected type tag
  *
  * Context: process, may sleep.
@@ -272,7 +272,7 @@ EXPORT_SYMBOL_GPL(spscring_record_claim_producer);
 /**
  * spscring_record_claim_consumer() - claim the consumer's end, for records of variable size
  * @ring: the ring
- * @c: the handle, for the inlines of <linux/spscring_record.h>; not to be copied
+ * @c: the handle, for the inlines of <spscring/record.h>; not to be copied
  * @type_tag: expected type tag
  *
  * peek() works as described at spscring_claim_consumer().  Context: process, may sleep.

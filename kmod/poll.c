@@ -5,7 +5,7 @@
  */
 #include <linux/ktime.h>
 #include <linux/slab.h>
-#include <linux/spscring_ring.h>
+#include <spscring/element.h>
 
 #include "compat.h"
 #include "ring.h"

@@ -5,7 +5,7 @@
  * computed from it unchecked.
  */
 #include <linux/atomic.h>
-#include <linux/spscring_record.h>
+#include <spscring/record.h>
 
 #include "ring.h"
 

@@ -4,7 +4,7 @@
  * Reset: a driver empties its own ring.
  */
 #include <linux/sched.h>
-#include <linux/spscring_record.h>
+#include <spscring/record.h>
 
 #include "ring.h"
 #include "trace.h"

@@ -10,7 +10,7 @@
 #include <linux/nodemask.h>
 #include <linux/ratelimit.h>
 #include <linux/slab.h>
-#include <linux/spscring_record.h>
+#include <spscring/record.h>
 
 #include "ring.h"
 #include "trace.h"
@@ -220,7 +220,7 @@ static void ring_set_state(struct spscring *ring, u32 role, u32 state)
  * @ring: the ring
  * @role: the end that found them; 0: a claim did
  *
- * The inlines of spscring_ring.h call it.  The first call logs one rate-limited line; further
+ * The inlines of end.h call it.  The first call logs one rate-limited line; further
  * calls do nothing until the ring is reset.  Context: any.
  */
 void spscring_broken(struct spscring *ring, int role)

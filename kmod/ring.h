@@ -11,7 +11,7 @@
 #include <linux/pgtable.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
-#include <linux/spscring_ring.h>
+#include <spscring/layout.h>
 #include <linux/wait.h>
 
 struct fence_budget;

@@ -196,7 +196,7 @@ static ssize_t rw_read_record(struct spscring *ring, struct iov_iter *to, bool n
 			return ret;
 		/* the wait saw the cursor beyond a word that is still not there: a lie */
 		if (ret == -EAGAIN && c.base.pos == waited)
-			return spscring_consumer_broken(&c.base);
+			return spscring_record_consumer_broken(&c);
 		waited = ret == -EAGAIN ? c.base.pos : U64_MAX;
 		ret = rw_wait(ring, SPSCRING_CONSUMER, c.base.pos + 1, nonblock) ?:
 			rw_breathe(nonblock);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * spscring for kernel code.  A driver makes a ring, or gets the one behind a user's ring fd,
- * and claims an end.  Then it moves elements by the inlines of <linux/spscring_ring.h>, or
- * records of variable size by those of <linux/spscring_record.h>.  Any context may call the
+ * and claims an end.  Then it moves elements by the inlines of <spscring/element.h>, or
+ * records of variable size by those of <spscring/record.h>.  Any context may call the
  * inlines; the functions here may sleep.  A push that finds the consumer asleep wakes it.  A
  * claim names the size of an element and the type tag that the caller expects, as a ring may
  * be a user's; if the ring's differ, the claim fails with -EPROTOTYPE.
@@ -27,7 +27,8 @@
 #define _SPSCRING_KAPI_H
 
 #include <linux/spscring.h>
-#include <linux/spscring_record.h>
+#include <spscring/element.h>
+#include <spscring/record.h>
 #include <linux/types.h>
 
 struct file;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The tracepoints, and the functions that the inlines of spscring_ring.h call while a
+ * The tracepoints, and the functions that the inlines of end.h call while a
  * tracepoint is on.  The inlines test the tracepoint's key themselves, in the module that they
  * are compiled into.  Context of all functions: any.
  */
 #include <linux/export.h>
-#include <linux/spscring_ring.h>
+#include <spscring/element.h>
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"

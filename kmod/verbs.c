@@ -96,7 +96,7 @@ int spscring_wait_elements(struct spscring_consumer *c, u64 n, s64 deadline)
 		err = wait_sleep(b->ring, SPSCRING_CONSUMER, b->pos + n, deadline);
 	/* honest tails grow in order; with only a later one the caller would retry for ever */
 	if (!err && !spscring_has_elements(c, 1))
-		return spscring_consumer_broken(b);
+		return spscring_consumer_broken(c);
 	return err;
 }
 EXPORT_SYMBOL_GPL(spscring_wait_elements);
@@ -123,7 +123,7 @@ int spscring_record_wait_bytes(struct spscring_record_consumer *c, u64 bytes, s6
 	if (!spscring_record_spin_bytes(c, bytes))
 		err = wait_sleep(b->ring, SPSCRING_CONSUMER, b->pos + bytes, deadline);
 	if (!err && !spscring_record_first_is_there(c))
-		return spscring_consumer_broken(b);
+		return spscring_record_consumer_broken(c);
 	return err;
 }
 EXPORT_SYMBOL_GPL(spscring_record_wait_bytes);
@@ -137,7 +137,7 @@ EXPORT_SYMBOL_GPL(spscring_record_wait_bytes);
  * It copies straight into the ring.  Context: any; process, and it may sleep, if @from is user
  * memory.
  *
- * Return: 0, or a negative errno, see the top of <linux/spscring_record.h>; -EFAULT not all of
+ * Return: 0, or a negative errno, see the top of <spscring/record.h>; -EFAULT not all of
  * @length could be read.  On an error @from is where it was, and nothing is published.
  */
 int spscring_record_push_iter(struct spscring_record_producer *p, struct iov_iter *from,
@@ -205,12 +205,6 @@ static void shutdown_producer(struct spscring_producer_base *p)
 	ring_close_kernel_end(p->ring, SPSCRING_PRODUCER, SPSCRING_SHUT_DOWN);
 }
 
-static void shutdown_consumer(struct spscring_consumer_base *c)
-{
-	spscring_consumer_over(c, -ESHUTDOWN);
-	ring_close_kernel_end(c->ring, SPSCRING_CONSUMER, SPSCRING_SHUT_DOWN);
-}
-
 /**
  * spscring_shutdown_producer() - shut the producer's end down
  * @p: the producer; each push and reserve returns -ESHUTDOWN from here on
@@ -242,7 +236,8 @@ EXPORT_SYMBOL_GPL(spscring_record_shutdown_producer);
  */
 void spscring_shutdown_consumer(struct spscring_consumer *c)
 {
-	shutdown_consumer(&c->base);
+	spscring_consumer_fail(c, -ESHUTDOWN);
+	ring_close_kernel_end(c->base.ring, SPSCRING_CONSUMER, SPSCRING_SHUT_DOWN);
 }
 EXPORT_SYMBOL_GPL(spscring_shutdown_consumer);
 
@@ -252,6 +247,7 @@ EXPORT_SYMBOL_GPL(spscring_shutdown_consumer);
  */
 void spscring_record_shutdown_consumer(struct spscring_record_consumer *c)
 {
-	shutdown_consumer(&c->base);
+	spscring_record_consumer_fail(c, -ESHUTDOWN);
+	ring_close_kernel_end(c->base.ring, SPSCRING_CONSUMER, SPSCRING_SHUT_DOWN);
 }
 EXPORT_SYMBOL_GPL(spscring_record_shutdown_consumer);

@@ -6,7 +6,7 @@
  * has reached the index.
  *
  * A waiter stores the event index, then fences, then checks the ring a last time.  The peer
- * publishes or releases, then fences, then loads the event index (spscring_ring.h, L to O).
+ * publishes or releases, then fences, then loads the event index (end.h, L to O).
  * At least one of the two sees the other's store, and no wake-up is lost.  While nobody waits
  * the peer leaves its fence out; the first waiter then interrupts the peer's CPUs to have
  * them fence, see fence.c.
@@ -24,7 +24,7 @@
 #include <linux/ktime.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/spscring_ring.h>
+#include <spscring/element.h>
 
 #include "compat.h"
 #include "ring.h"
@@ -306,7 +306,7 @@ static void wait_work(struct irq_work *work)
  * @role: the end that waits
  * @flags: 0, or SPSCRING_KICK_NOW
  *
- * The inlines of spscring_ring.h call it.  Context: any, NMI too, but not under the locks
+ * The inlines of end.h call it.  Context: any, NMI too, but not under the locks
  * that waking a task, starting a timer, or sending a signal takes, nor in a tracing hook
  * of the code that holds them.
  */

@@ -145,14 +145,14 @@ TEST_F(pair, eventfd)
 static int push_kick_late(struct spscring_producer *p, __u64 *next)
 {
 	int err = push_unseen(p, (*next)++);
-	__u64 want;
+	__u64 event;
 
 	if (err)
 		return err;
-	want = spscring_consumer_event(&p->base);
-	if (want == p->base.last_kicked || (__s64)(p->base.pos - want) < 0)
+	event = spscring_consumer_event(&p->base);
+	if (!spscring_need_kick(event, p->base.pos, p->base.last_kicked))
 		return -ENOENT;
-	p->base.last_kicked = want;
+	p->base.last_kicked = event;
 	return 0;
 }
 

@@ -4,7 +4,7 @@
  * single store of a call; each published record is there once, and the sequence numbers continue.
  * Then the test kills producers and consumers at random points.
  */
-#include <linux/spscring_platform.h>
+#include <spscring/platform.h>
 
 #include "kselftest_harness.h"
 
@@ -53,6 +53,11 @@ static void set_by_words(void *to, int c, size_t n)
 #define memset(to, c, n)	set_by_words(to, c, n)
 
 #include "record.h"
+
+/* The cold half stores as well; these take the place of the library's. */
+#include "../uapi/spscring/end.c"
+#include "../uapi/spscring/overwrite.c"
+#include "../uapi/spscring/record.c"
 
 #define CAPACITY	512
 #define MOST		48

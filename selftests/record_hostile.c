@@ -217,7 +217,7 @@ static __u64 word_of(const struct word *w, const struct spscring_record_producer
 		sequence--;
 	if (w->word & WHICH)
 		word |= sequence << SPSCRING_WORD_SEQUENCE;
-	if (word & PUB && p->at != p->base.end)
+	if (word & PUB && p->word != p->base.end)
 		word ^= (__u64)p->phase << 32 & LAP;
 	return word;
 }
@@ -237,7 +237,7 @@ TEST_F(hostile, words)
 		/* an odd lap and an even one */
 		ASSERT_TRUE(duel_begin(d, mode, SPSCRING_CONSUMER, variant->kernel,
 				       i % 2 ? 600 : 5, 0));
-		WRITE_ONCE(*(__u64 *)d->in.p.at, word_of(&words[k], &d->in.p));
+		WRITE_ONCE(*(__u64 *)d->in.p.word, word_of(&words[k], &d->in.p));
 		out = outcome(d, SPSCRING_CONSUMER, variant->consume, variant->kernel);
 		EXPECT_EQ(out.moved, words[k].verdict == TAKE);
 		EXPECT_EQ(out.err, words[k].verdict == BREAK ? -EPIPE : -EAGAIN);

@@ -218,7 +218,7 @@ TEST_F(trace, broken_by_kernel)
 {
 	make_ring(_metadata, self, 64);
 	claim(_metadata, self, SPSCRING_PRODUCER, 1);
-	WRITE_ONCE(*self->p.at.tail, 1ULL << 40);
+	WRITE_ONCE(*self->p.frame.tail, 1ULL << 40);
 	start(_metadata, self, SPSCRING_PEER_SINK, 1, 0);
 	EXPECT_EQ(-EPIPE, finish(_metadata, self));
 	want(self, "broken role=consumer\nshutdown role=consumer\n");

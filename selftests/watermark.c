@@ -713,7 +713,7 @@ TEST_F(marks, counts)
 	EXPECT_EQ(0, spscring_wait_room(&self->p, 11, NEVER));
 	EXPECT_EQ(0, info_of(self->ring).broken);
 	/* a broken ring returns EPIPE for any count */
-	ASSERT_EQ(-EPIPE, spscring_consumer_broken(&self->c.base));
+	ASSERT_EQ(-EPIPE, spscring_consumer_broken(&self->c));
 	EXPECT_EQ(-EPIPE, spscring_wait_elements(&self->c, 1, NEVER));
 	EXPECT_EQ(-EPIPE, spscring_arm_elements(&self->c, 1));
 }

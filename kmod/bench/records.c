@@ -2,7 +2,7 @@
 /*
  * spscring's rings of records of variable size.
  */
-#include <linux/spscring_record.h>
+#include <spscring/record.h>
 
 #include "rings.h"
 

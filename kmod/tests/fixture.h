@@ -8,6 +8,7 @@
 
 #include <kunit/test.h>
 #include <linux/file.h>
+#include <spscring/layout.h>
 
 #include "spscring_kapi.h"
 

@@ -49,7 +49,7 @@ KUNIT_ARRAY_PARAM(lie, lies, lie_desc);
 static u64 *lie_word(struct fixture *f, const struct lie *lie)
 {
 	if (lie->word == TAIL)
-		return f->p.at.tail;
+		return f->p.frame.tail;
 	if (lie->victim == CONSUMER)
 		return &f->p.base.block->cursor;
 	return lie->word == HEAD ? &f->c.base.block->published_head : &f->c.base.block->cursor;

@@ -287,7 +287,7 @@ static void damage(struct record_fixture *f, u32 role, enum damage what)
 	/* fill the data with words of either lap; the next word's length breaks the ring */
 	for (i = 0; i < g->data_bytes / 8; i++)
 		((u64 *)(f->c.base.data + 8 - g->stride))[i] = record_pattern(what, i);
-	*(u64 *)f->c.at = (u64)f->c.phase << 32 | U32_MAX;
+	*(u64 *)f->c.word = (u64)f->c.phase << 32 | U32_MAX;
 }
 
 static int reset_kernel_end(struct record_fixture *f, u32 user)

@@ -49,8 +49,8 @@ static void push_torn(struct fixture *f, u64 value)
 	void *slot;
 
 	if (p->base.pos == p->base.run_end && p->base.cached_limit - p->base.pos >= p->frame_elements &&
-	    spscring_at_frame_end(p, &p->at, p->base.pos)) {
-		p->at = spscring_frame_after(p, &p->at, p->base.pos);
+	    spscring_at_frame_end(p, &p->frame, p->base.pos)) {
+		p->frame = spscring_frame_after(p, &p->frame, p->base.pos);
 		p->base.run_end = p->base.pos + p->frame_elements;
 	}
 	if (spscring_reserve(p, &slot))

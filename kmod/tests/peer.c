@@ -16,7 +16,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include <linux/spscring_record.h>
+#include <spscring/record.h>
 
 #include "spscring_kapi.h"
 #include "spscring_peer.h"
@@ -265,7 +265,7 @@ static void peer_in_poll(void *data, const struct spscring *ring, u32 role, u64 
 	struct peer *peer = data;
 	struct spscring_producer *p = &peer->p;
 	void *slot;
-	u64 want;
+	u64 event;
 
 	if (ring != peer->ring || role != SPSCRING_CONSUMER ||
 	    peer->polled == peer->want.count || spscring_reserve(p, &slot))
@@ -274,10 +274,10 @@ static void peer_in_poll(void *data, const struct spscring *ring, u32 role, u64 
 	spscring_commit_flags(p, 1, SPSCRING_NOWAKE);
 	peer->polled++;
 	/* as spscring_wake_consumer() */
-	want = spscring_consumer_event(&p->base);
-	if (want == p->base.last_kicked || (s64)(p->base.pos - want) < 0)
+	event = spscring_consumer_event(&p->base);
+	if (!spscring_need_kick(event, p->base.pos, p->base.last_kicked))
 		return;
-	p->base.last_kicked = want;
+	p->base.last_kicked = event;
 	irq_work_queue(&peer->kick);
 }
 

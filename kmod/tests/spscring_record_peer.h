@@ -15,7 +15,7 @@
 
 #include <asm/barrier.h>
 #include <linux/ioctl.h>
-#include <linux/spscring_record.h>
+#include <spscring/record.h>
 #include <linux/types.h>
 #ifdef __KERNEL__
 #include <linux/string.h>

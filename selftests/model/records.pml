@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Records of variable size for tools/model: every interleaving, in a small ring, of the inlines of
- * spscring_record.h and the recovery of recover.c, whose names the model uses.
+ * record.h and the recovery of recover.c, whose names the model uses.
  *
  * Positions count words.  A word of the data knows what it is (a record's word, one
  * of its bytes, or neither yet), by which the model finds a word of the wrong kind; bytes read as

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The sleep/wake protocol for tools/model: every interleaving, in a small ring, of the inlines of
- * spscring_ring.h and the kernel's wait.c and poll.c, whose names and letters the model uses.
+ * end.h and the kernel's wait.c and poll.c, whose names and letters the model uses.
  *
  * Memory: each process has a store buffer for each word, which drains at any time
  * and in any order (PSO, weaker than x86's TSO), a release after the process's earlier

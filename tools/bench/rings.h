@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
-#include <linux/spscring_record.h>
+#include <spscring/record.h>
 
 #include "bench.h"
 #include "lib/spscring.h"

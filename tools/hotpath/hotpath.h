@@ -2,7 +2,7 @@
 #ifndef _SPSCRING_HOTPATH_H
 #define _SPSCRING_HOTPATH_H
 
-#include <linux/spscring_record.h>
+#include <spscring/layout.h>
 
 int bench_push_probe(struct spscring_producer *p, const __u64 *v);
 int bench_pop_probe(struct spscring_consumer *c, __u64 *v);

@@ -149,7 +149,7 @@ static void pop(struct kind *kind, __u64 expected)
 	struct spscring_consumer *c = &frames.c;
 	__u64 v;
 
-	step(kind, c->base.pos != c->base.cached_tail, PROBE(bench_pop_probe), c, &v);
+	step(kind, c->base.pos != c->cached_tail, PROBE(bench_pop_probe), c, &v);
 	if (v != expected)
 		abort();
 }
@@ -168,7 +168,7 @@ static void record_pop(struct kind *kind, __u64 expected)
 	struct spscring_record_consumer *c = &records.c;
 	__u64 v;
 
-	step(kind, c->base.cached_tail && c->at + sizeof(v) + SPSCRING_WORD < c->base.end,
+	step(kind, c->known_length && c->word + sizeof(v) + SPSCRING_WORD < c->base.end,
 	     PROBE(bench_record_pop_probe), c, &v);
 	if (v != expected)
 		abort();

@@ -61,13 +61,13 @@ int spscring_record_shutdown_producer(struct spscring_record_producer *p)
 
 int spscring_shutdown_consumer(struct spscring_consumer *c)
 {
-	spscring_consumer_over(&c->base, -ESHUTDOWN);
+	spscring_consumer_fail(c, -ESHUTDOWN);
 	return spscring_shutdown((int)c->base.fd, 0);
 }
 
 int spscring_record_shutdown_consumer(struct spscring_record_consumer *c)
 {
-	spscring_consumer_over(&c->base, -ESHUTDOWN);
+	spscring_record_consumer_fail(c, -ESHUTDOWN);
 	return spscring_shutdown((int)c->base.fd, 0);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libspscring: make, claim and map rings of /dev/spscring.  The records then
- * move by the inlines of <linux/spscring_ring.h>.
+ * move by the inlines of <spscring/element.h>.
  *
  *	struct spscring_create want = {
  *		.size = sizeof(want), .capacity = 4096, .element_size = 8,
@@ -14,7 +14,7 @@
  *	if (!spscring_map_producer(end, &p, sizeof(v), 0, NULL))
  *		spscring_push(&p, &v);
  *
- * Records of any size (SPSCRING_CREATE_RECORDS, spscring_record.h) have handles of their
+ * Records of any size (SPSCRING_CREATE_RECORDS, <spscring/record.h>) have handles of their
  * own and a spscring_record_*() of each verb; what is waited for there counts bytes of the
  * ring: spscring_record_size() tells what one takes.
  *
@@ -32,7 +32,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <linux/spscring.h>
-#include <linux/spscring_record.h>
+#include <spscring/element.h>
+#include <spscring/layout.h>
+#include <spscring/record.h>
 
 #ifdef __cplusplus
 extern "C" {

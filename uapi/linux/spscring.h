@@ -10,7 +10,7 @@
  *
  * Holding an endpoint fd is the permission to be that end; it is handed on by
  * inheritance or SCM_RIGHTS.  The records move by the inlines of
- * spscring_ring.h, without a system call.
+ * end.h, without a system call.
  *
  * What a killed process left half done is mended by the next SPSCRING_ENDPOINT,
  * not by mapping the same endpoint fd again: a supervisor keeps the ring fd, has
@@ -18,7 +18,7 @@
  *
  * All sizes and offsets are in bytes, cursors and capacity in records, unless
  * said otherwise; in a ring of records of any size (SPSCRING_CREATE_RECORDS, see
- * spscring_record.h) cursors, capacity and all that is counted from them are in
+ * record.h) cursors, capacity and all that is counted from them are in
  * bytes as well.  64-bit callers only: a 32-bit one gets EOPNOTSUPP.
  */
 #ifndef _UAPI_LINUX_SPSCRING_H

@@ -35,7 +35,7 @@
 #include <linux/version.h>
 #include <trace/events/sched.h>
 
-#include <linux/spscring_record.h>
+#include <spscring/record.h>
 
 #include "spscring_events.h"
 #include "spscring_kapi.h"

@@ -6,7 +6,7 @@
 #ifndef _SPSCRING_TOOLS_BARRIER_H
 #define _SPSCRING_TOOLS_BARRIER_H
 
-#include <linux/spscring_platform.h>
+#include <spscring/platform.h>
 
 #define READ_ONCE(x)			spscring_read_once(x)
 #define WRITE_ONCE(x, v)		spscring_write_once(x, v)

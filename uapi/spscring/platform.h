@@ -7,8 +7,8 @@
  * The orderings are those of Documentation/memory-barriers.txt.  In user space the
  * compiler gives each architecture its cheapest.
  */
-#ifndef _UAPI_LINUX_SPSCRING_PLATFORM_H
-#define _UAPI_LINUX_SPSCRING_PLATFORM_H
+#ifndef _SPSCRING_PLATFORM_H
+#define _SPSCRING_PLATFORM_H
 
 #ifdef __KERNEL__
 #include <asm/barrier.h>
@@ -34,7 +34,7 @@
 #define spscring_unlikely(x)		unlikely(x)
 #define SPSCRING_INLINE			__always_inline
 #define SPSCRING_NOINLINE		noinline __maybe_unused
-#define SPSCRING_COLD			noinline __cold __maybe_unused
+#define SPSCRING_COLD			__cold
 
 /*
  * A count that a peer chose and that was found to be below @bound: 0 where the CPU
@@ -65,7 +65,7 @@
 #define spscring_unlikely(x)		__builtin_expect(!!(x), 0)
 #define SPSCRING_INLINE			inline __attribute__((__always_inline__))
 #define SPSCRING_NOINLINE		__attribute__((__noinline__, __unused__))
-#define SPSCRING_COLD			__attribute__((__noinline__, __cold__, __unused__))
+#define SPSCRING_COLD			__attribute__((__cold__))
 
 /* A process guards itself against Spectre v1 by its compiler's flags, if at all. */
 #define spscring_nospec(count, bound)	((void)(bound), (count))
@@ -93,4 +93,13 @@ static SPSCRING_INLINE void spscring_cpu_relax(void)
 #define spscring_prefetchw(p)		__builtin_prefetch(p, 1)
 #endif
 
-#endif /* _UAPI_LINUX_SPSCRING_PLATFORM_H */
+/* Around what the headers declare and a library or the module defines. */
+#ifdef __cplusplus
+#define SPSCRING_BEGIN_DECLS	extern "C" {
+#define SPSCRING_END_DECLS	}
+#else
+#define SPSCRING_BEGIN_DECLS
+#define SPSCRING_END_DECLS
+#endif
+
+#endif /* _SPSCRING_PLATFORM_H */

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
+/*
+ * spscring: the protocol, and what both shapes of ring share of an end.
+ *
+ * One source serves the kernel and user space: the headers of this folder have the hot paths
+ * as inlines, the .c files beside them have the cold ones, in the module and in the library.
+ *
+ *	end.h		an end: its handle, its peer's status, kicks, errors
+ *	backoff.h	how long a consumer waits between two polls
+ *	element.h	elements of one size, in frames
+ *	word.h		the word before a record of variable size
+ *	overwrite.h	a ring in which the oldest records make room
+ *	record.h	records of variable size
+ *	layout.h	where a ring's pages and control blocks are; how a handle begins
+ *	platform.h	the primitives, by one set of names
+ *
+ * Terms, used in this sense everywhere:
+ *
+ *	element		one item of a ring whose items have one fixed size
+ *	record		one item of a ring of variable-size records
+ *	frame, slot	a tail and the slots after it; the place of one element
+ *	position	a count of elements, or of bytes of records, since the ring was made.
+ *			It only grows, and does not wrap in practice
+ *	head, tail	the consumer's position, and the producer's
+ *	cursor		the position that an end stores in its control block
+ *	control block	the words that one end, or the kernel, writes for the others to read
+ *	published head	the consumer's cursor as it stores it for the producer, once in a
+ *			publish batch
+ *	cached limit, cached tail
+ *			how far a handle may go without reading its peer's words again
+ *	run		the slots up to the end of the frame, or to the cached limit
+ *	event index	the position at which an end asks to be woken; the kernel stores it
+ *	fence bit	set in an event index that is to be compared after a full fence only
+ *	kick		the call that tells the kernel that a peer's event index is reached
+ *	last kicked	the event index for which this end kicked its peer last
+ *	poll, refresh	read a peer's word; read it again into the cached copy
+ *	spin		poll for a short time before sleeping
+ *	back-off	cpu_relax() calls between two polls; it adapts to what arrives
+ *	peer status	whether the peer may go on, has shut down, or has died
+ *	recover		bring a dead end's words to where its next holder can go on
+ *	broken		a ring in which an end found impossible words of its peer
+ *	watermark	how many elements or bytes poll(2) waits for
+ *	drop, overrun	a record given up for want of room; one overwritten before it was read
+ *
+ * The protocol, drawn for elements; record.h and overwrite.h draw what differs for records:
+ *
+ *	producer			consumer
+ *	--------			--------
+ *	full?  published head, cursor	poll   tail of this frame
+ *	  LOAD.acq published   (F)	  LOAD.acq tail	       (B)
+ *	  LOAD.acq cursor      (D)	take   elements
+ *	put    elements			release
+ *	publish				  STORE.rel cursor     (C)
+ *	  STORE.rel tail       (A)	once a publish batch
+ *	step   to the next frame	  STORE.rel published  (E)
+ *	  STORE.rel cursor     (G)
+ *	wake				wake
+ *	  LOAD	 consumer_event		  LOAD	 producer_event
+ *	  if it is reached:		  if it is reached:
+ *	  FENCE		       (L)	  FENCE		       (N)
+ *	  LOAD	 consumer_event		  LOAD	 producer_event
+ *	no room
+ *	  STORE	 full_at
+ *	  wake, as above
+ *
+ *	kernel
+ *	------
+ *	an end ends    STORE.rel state (I)   its peer finds out  LOAD.acq (J)
+ *	a claim, INFO  LOAD.acq  producer's cursor (H), consumer's (D), tails (B)
+ *	an end sleeps  STORE event index with the fence bit; FENCE; where the bit is new,
+ *		       have the peer's CPUs FENCE; then poll once more: consumer (M),
+ *		       producer (O)
+ *
+ * Pairs, and what each is for:
+ *
+ *	A-B	the elements are there before the tail that publishes them
+ *	C-D	the consumer has read a slot before the producer learns that the slot is free
+ *	E-F	the same by the published head, a hint that only ever lags the cursor
+ *	G-H	the tails are there before the cursor: what a claim finds beyond the cursor is
+ *		all that the producer has published since it stored the cursor
+ *	I-J	all that an end published is there before its end is, so that "ended and
+ *		empty" is final
+ *	L-M	either the producer sees the consumer's event index, or the consumer sees the
+ *		tail: no wake-up is lost; and the same of full_at
+ *	N-O	the same of the consumer's cursor and the producer's event index
+ *	V-M	an interrupt's fence on the producer's CPU, in place of L: either the poll
+ *		after it sees the publish, or the producer loads an event index with the
+ *		fence bit
+ *	V-O	the same of a release, and N
+ *	W-M	kernel code stores on which CPU it publishes, then loads the event index:
+ *		either the sleeper knows which CPU to interrupt, or kernel code sees the
+ *		event index that the sleeper has stored
+ *	W-O	the same of a release
+ *	M-O	not both ends sleep, one for room and one for more elements: either the
+ *		kernel sees, for the consumer, that the producer sleeps, or the reverse
+ *
+ * A push stores the element and the tail, both to the line that it fills, and its position in
+ * the handle, and nothing else.  The CPU's store queue then covers several lines of the ring,
+ * and fetches them from the consumer's cache all at once.  The position could be read back from
+ * the tail, at the cost of a miss where the consumer has just read it.  The producer's cursor
+ * changes once a frame, by these rules:
+ *
+ *	- between two calls, the cursor lies in the frame that the handle is in;
+ *	- before the consumer's cursor is read, and at the end of a batch that entered another
+ *	  frame, the cursor is stored exactly; so it lags by less than the capacity;
+ *	- the cursor never goes back.
+ *
+ * The producer's exact position is then its cursor, or the tail of the cursor's frame where that
+ * tail lies in the frame and beyond the cursor.  After a death within a batch, a claim walks on
+ * from frame to frame.  The consumer's cursor is exact; the producer reads that line only when it
+ * would otherwise report full.
+ *
+ * Nobody fences until somebody sleeps.  Only an event index that is reached, or that has the
+ * fence bit, makes a publish or a release execute a full fence (L or N) and load the event index
+ * again.  Before an end sleeps, the kernel sets the bit, then has the CPUs that may be within
+ * a publish execute a fence, then polls a last time.  After some milliseconds without a sleeper
+ * the kernel clears the bit.  A ring made with SPSCRING_CREATE_BUSY_POLL never has the bit, one
+ * made with SPSCRING_CREATE_FENCE always.  That the rare side has the frequent one fence is the
+ * idea of membarrier(2).
+ *
+ * The peer is not trusted.  Geometry and the own position are private copies.  A peer's word is
+ * read once and checked; one out of range breaks the ring for this end (-EPIPE).  Out of a word
+ * comes only a count that is bounded by this frame or by the capacity, never an index.  So all
+ * that a hostile peer can send is garbage, or nothing.
+ *
+ * The ring's creator is not trusted either.  A creator chooses shape, element size, capacity,
+ * what a full ring does, and whether an end can sleep.  A claim and a handle therefore name the
+ * element size and type tag that they expect (-EPROTOTYPE if the ring's differ), and take the
+ * geometry from the kernel, which has checked it.  A creator can still starve an end: by a small
+ * ring, one that drops, or one that only polls (a wait is -EOPNOTSUPP).  A creator holds the ring
+ * fd, so it can claim an end that falls free, and be the peer.
+ *
+ * Sources: a tail per frame, with an absolute position that makes a stale one harmless, widens
+ * D. Vyukov's sequence number per slot.  The publish batch is MCRingBuffer's (Lee, Bu,
+ * Chandranmenon, 2010), the names of the verbs are net/xdp/xsk_queue.h's, the event index is
+ * virtio's.
+ *
+ * Every verb of this folder: one caller at a time on each handle, any context (it neither sleeps
+ * nor allocates nor takes a lock).  Errors, as negative errno:
+ *
+ *	-EAGAIN		full, or empty
+ *	-ESHUTDOWN	full, or empty, and the peer has shut down; or this end has
+ *	-EPIPE		full, or empty, and the peer has died (another may yet claim its end);
+ *			or the ring is broken, for good
+ */
+#ifndef _SPSCRING_END_H
+#define _SPSCRING_END_H
+
+#include <linux/spscring.h>
+#include <spscring/platform.h>
+
+SPSCRING_BEGIN_DECLS
+
+struct spscring_producer;
+struct spscring_producer_base;
+struct spscring_consumer_base;
+
+#ifdef __KERNEL__
+#include <linux/tracepoint-defs.h>
+
+struct spscring;
+void spscring_broken(struct spscring *ring, int role);
+void spscring_kick(struct spscring *ring, int role, __u32 flags);
+void spscring_note_cpu(struct spscring *ring, int role, __u32 *cpu);
+
+/*
+ * The kernel's tracepoints, see kmod/trace.h.  One record's push and pop look at
+ * theirs where they step to the next frame, and once they are on that is each
+ * time; so while they are off it costs those nothing, jump labels or not.
+ */
+DECLARE_TRACEPOINT(spscring_full);
+DECLARE_TRACEPOINT(spscring_push);
+DECLARE_TRACEPOINT(spscring_pop);
+#define spscring_traced(what)	tracepoint_enabled(spscring_##what)
+#else
+#define spscring_traced(what)	0
+#endif
+
+void spscring_trace_full(const struct spscring_producer_base *p);
+void spscring_trace_push(const struct spscring_producer_base *p, __u32 n);
+long spscring_trace_push_n(struct spscring_producer *p, __u32 n);
+void spscring_trace_pop(const struct spscring_consumer_base *c, __u32 n);
+void spscring_trace_pop_n(const struct spscring_consumer_base *c, __u32 n);
+
+/* The most looks of an end that waits before it sleeps: some tens of microseconds. */
+#define SPSCRING_SPIN_MAX	2000
+
+/* Failed tries between two looks at what is dear: exact cursor, peer's state. */
+#define SPSCRING_REFRESH_EVERY	64
+
+/*
+ * The handles: an end's private memory, beside the shared pages.  Records of one size
+ * and records of any size have handles of different types, so that the verbs of one do
+ * not compile for the other; what both need of an end is their base.  Made by the
+ * spscring_*_init() functions; no field is the user's but spin and spin_max.
+ *
+ * One comparison covers all that is not the common case; stepping to the next frame is
+ * left to the next call.
+ */
+struct spscring_producer_base {
+	/* once a frame, or full */
+	const struct spscring_kernel_block *kernel;
+	__u64 last_event;		/* where this end wanted to be woken at the last try that looked */
+	char *data;
+	char *end;
+	__u64 capacity;
+	__u32 fails;		/* tries since there was room */
+	__s32 error;		/* -EPIPE the ring is broken, -ESHUTDOWN this end was shut down */
+	__u64 failed_at;	/* pos at the last of them */
+	const __u64 *peer_published_head;
+	const __u64 *peer_cursor;
+	struct spscring_producer_block *block;
+	__u32 spin;		/* looks before it sleeps, adapting */
+	__u32 spin_max;		/* the most of them; the caller's to set */
+	__u32 flags;		/* the ring's */
+	__u32 reserved;
+	/* of one size on both sides, as tools/hotpath steps through the kernel's */
+#ifdef __KERNEL__
+	struct spscring *ring;
+#else
+	__s64 fd;		/* the endpoint, to KICK by and to WAIT on */
+#endif
+	__u64 cached_limit;		/* pos may grow to here without asking the peer */
+	__u64 last_kicked;		/* the last index of the consumer's that it was kicked for */
+	__u64 *cursor;
+	/* each time: together with what follows the base */
+	__u64 pos;		/* index of the next record */
+	__u64 run_end;		/* pos grows to here: end of the frame, or of the room */
+	const __u64 *event;	/* where the consumer wants to be woken */
+	__u32 stride;		/* or alignment */
+	__u32 cpu;		/* in the kernel: where this end stored last */
+};
+
+struct spscring_consumer_base {
+	/* once a frame, or empty */
+	const struct spscring_kernel_block *kernel;
+	struct spscring_consumer_block *block;
+	const struct spscring_producer_block *peer;
+	char *data;
+	char *end;
+	__u64 capacity;
+	__u64 last_kicked;		/* the last index of the producer's that it was kicked for */
+	__u32 flags;		/* the ring's */
+	__u32 peer_is_user;	/* in the kernel: no peek, it may change what is looked at */
+#ifdef __KERNEL__
+	struct spscring *ring;
+#else
+	__s64 fd;		/* the endpoint, to KICK by and to WAIT on */
+#endif
+	__u32 publish_batch;
+	__s32 error;		/* -EPIPE the ring is broken, -ESHUTDOWN this end was shut down */
+	__u32 spin;		/* looks before it sleeps, adapting */
+	__u32 spin_max;		/* the most of them; the caller's to set */
+	__u32 fails;		/* tries that found nothing */
+	__u32 backoff;		/* how long to wait between tries, in cpu_relax() */
+	__u32 waited;		/* how long the last wait was, likewise */
+	__u32 waited_fails;	/* fails when it was over */
+	__u64 waited_at;	/* pos then */
+	__u64 reserved;
+	/* each time: together with what follows the base, in one cache line */
+	__u64 pos;		/* index of the next record */
+	__u64 *cursor;
+	__u64 publish_at;		/* from here on the head is to be told */
+	const __u64 *event;	/* where the producer wants to be woken */
+	__u32 stride;		/* or alignment */
+	__u32 cpu;		/* in the kernel: where this end stored last */
+};
+
+/* Call the kernel: it wakes those who wait for what the peer of @role, or @role, is due. */
+#ifdef __KERNEL__
+#define spscring_kick_peer(end, role, flags)	spscring_kick((end)->ring, role, flags)
+#else
+void spscring_kick_fd(__s64 fd, unsigned long flags) SPSCRING_COLD;
+#define spscring_kick_peer(end, role, flags)	((void)(role), spscring_kick_fd((end)->fd, flags))
+#endif
+
+/*
+ * Between a publish or release and the look at what the peer wants.  Kernel code tells which
+ * CPU it is on, where that has changed, so that who is about to sleep knows whom to
+ * interrupt.  In this order it may be preempted anywhere: to change the CPU is a full fence.
+ * User Mode Linux has all CPUs interrupted: there it takes a call to know one's own.
+ */
+static SPSCRING_INLINE void spscring_producer_note_cpu(struct spscring_producer_base *p)
+{
+	spscring_barrier();
+#if defined(__KERNEL__) && !defined(CONFIG_UML)
+	if (spscring_unlikely(p->cpu != raw_smp_processor_id()))
+		spscring_note_cpu(p->ring, SPSCRING_PRODUCER, &p->cpu);
+#else
+	(void)p;
+#endif
+}
+
+static SPSCRING_INLINE void spscring_consumer_note_cpu(struct spscring_consumer_base *c)
+{
+	spscring_barrier();
+#if defined(__KERNEL__) && !defined(CONFIG_UML)
+	if (spscring_unlikely(c->cpu != raw_smp_processor_id()))
+		spscring_note_cpu(c->ring, SPSCRING_CONSUMER, &c->cpu);
+#else
+	(void)c;
+#endif
+}
+
+/* Is an index reached, or to be believed only behind a fence?  No index is negative. */
+static SPSCRING_INLINE int spscring_event_reached(const __u64 *wants, __u64 pos)
+{
+	return (__s64)pos >= (__s64)spscring_read_once(*wants);
+}
+
+/*
+ * The wake rule, the only one: kick the peer once it asks to be woken at @pos or before, unless
+ * it was kicked for this very event index already.
+ */
+static SPSCRING_INLINE int spscring_need_kick(__u64 event, __u64 pos, __u64 last_kicked)
+{
+	return event != last_kicked && (__s64)(pos - event) >= 0;
+}
+
+/*
+ * The consumer's event index, read after a full fence: either this load sees what the consumer
+ * waits for, or the consumer's last poll sees what was published.
+ */
+static SPSCRING_INLINE __u64 spscring_consumer_event(const struct spscring_producer_base *p)
+{
+	spscring_mb();	/* (L) pairs with (M) */
+	return spscring_read_once(p->kernel->consumer_event) & ~SPSCRING_EVENT_FENCE;
+}
+
+/* What follows of a peer's state once its records or its room are used up. */
+static inline int spscring_peer_status(const __u64 *peer)
+{
+	/* (J) pairs with (I): what the peer did before is seen by the next look */
+	switch (SPSCRING_END_STATE(spscring_load_acquire(peer))) {
+	case SPSCRING_SHUT_DOWN:
+		return -ESHUTDOWN;
+	case SPSCRING_DEAD:
+		return -EPIPE;
+	default:
+		return -EAGAIN;
+	}
+}
+
+/* Has this end been shut down, by whomever? */
+static inline int spscring_is_shut_down(const __u64 *own)
+{
+	return SPSCRING_END_STATE(spscring_read_once(*own)) == SPSCRING_SHUT_DOWN;
+}
+
+/**
+ * spscring_producer_fail() - a producer's handle goes no further
+ * @p: its base
+ * @why: what every push and reserve says from here on: -EPIPE or -ESHUTDOWN
+ *
+ * Return: @why.
+ */
+int spscring_producer_fail(struct spscring_producer_base *p, int why);
+
+/* The peer's words are impossible. */
+int spscring_producer_broken(struct spscring_producer_base *p);
+
+/*
+ * Not "has this publish crossed its index": one that arrives late is honoured by the next
+ * publish.  An index that it was kicked for already is no news, but that it is still told
+ * means a kick on its way, and so the fence: what it does then is seen here or there.
+ */
+int spscring_wake_consumer(struct spscring_producer_base *p, __u64 pos);
+
+/* After the tail, or the word: does the consumer sleep until here? */
+static SPSCRING_INLINE int spscring_after_publish(struct spscring_producer_base *p, __u64 pos)
+{
+	spscring_producer_note_cpu(p);
+	if (spscring_unlikely(spscring_event_reached(p->event, pos)))
+		return spscring_wake_consumer(p, pos);
+	return 0;
+}
+
+/*
+ * Fewer than the @n wanted slots are known to be free: ask again.  The told head
+ * is a hint and may lag; the exact cursor is read before this reports full, the
+ * first time, after each sleep and every SPSCRING_REFRESH_EVERY tries, so that a
+ * consumer that takes a few records and then waits for the producer by other
+ * means gets them; in a ring that drops each time, as nothing is lost for a hint.
+ */
+int spscring_refresh_head(struct spscring_producer_base *p, __u64 n) SPSCRING_COLD;
+
+static SPSCRING_INLINE void spscring_publish_cursor(struct spscring_producer_base *p, __u64 pos)
+{
+	/* (G) pairs with (H): every tail, then the cursor */
+	spscring_store_release(p->cursor, pos);
+}
+
+#define SPSCRING_NOWAKE	1	/* let it sleep, until a later publish */
+#define SPSCRING_WAKE	2	/* who polls is told below the watermark as well */
+
+static SPSCRING_INLINE void spscring_wake_now(struct spscring_producer_base *p, __u32 flags)
+{
+	if (flags & SPSCRING_WAKE && !(p->flags & SPSCRING_CREATE_BUSY_POLL))
+		spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
+}
+
+/* What both shapes of consumer have to do when a handle fails. */
+static inline int spscring_consumer_base_fail(struct spscring_consumer_base *c, int why)
+{
+	c->error = why;
+	/* so that every refresh comes by here */
+	c->capacity = 0;
+	return why;
+}
+
+/* As spscring_wake_consumer(). */
+int spscring_wake_producer(struct spscring_consumer_base *c);
+
+/* Who may have been woken by the producer's end is to learn of it at once. */
+static SPSCRING_INLINE int spscring_peer_ended(const struct spscring_consumer_base *c)
+{
+	return !(c->flags & SPSCRING_CREATE_BUSY_POLL) &&
+		SPSCRING_END_STATE(spscring_read_once(c->kernel->producer)) > SPSCRING_HELD;
+}
+
+static SPSCRING_INLINE void spscring_release_cursor(struct spscring_consumer_base *c, __u64 pos)
+{
+	/* (C) pairs with (D): the records are read, then the cursor */
+	spscring_store_release(c->cursor, pos);
+}
+
+/* After the cursor: the head is told, now and then; and as spscring_after_publish(). */
+static SPSCRING_INLINE int spscring_after_release(struct spscring_consumer_base *c, __u64 pos)
+{
+	if (spscring_unlikely((__s64)(pos - c->publish_at) >= 0)) {
+		c->publish_at = pos + c->publish_batch;
+		/* (E) pairs with (F) */
+		spscring_store_release(&c->block->published_head, pos);
+	}
+	spscring_consumer_note_cpu(c);
+	if (spscring_unlikely(spscring_event_reached(c->event, pos)))
+		return spscring_wake_producer(c);
+	return 0;
+}
+
+static SPSCRING_INLINE int spscring_base_has_room(const struct spscring_producer_base *p, __u64 n)
+{
+	/* (D) pairs with (C) */
+	return n <= p->capacity &&
+		(__s64)(spscring_load_acquire(p->peer_cursor) + p->capacity - p->pos - n) >= 0;
+}
+
+static inline int spscring_end_has_room(const void *p, __u64 n)
+{
+	return spscring_base_has_room((const struct spscring_producer_base *)p, n);
+}
+
+/* It came while we looked: look as long again next time; or less. */
+static inline void spscring_spin_adapt(__u32 *spin, __u32 max, __u32 looks, int found)
+{
+	__u32 least = max / 16;
+
+	if (found)
+		*spin = 2 * looks > *spin ? (2 * looks < max ? 2 * looks : max) : *spin;
+	else
+		*spin = *spin / 2 > least ? *spin / 2 : least;
+}
+
+/* Look once, and for a while: whether it came.  @counters are the end's: found, and not. */
+static SPSCRING_INLINE int spscring_spin(__u32 *looks, __u32 max, __u64 *counters,
+					 int (*has)(const void *end, __u64 n), const void *end,
+					 __u64 n)
+{
+	int found = has(end, n);
+	__u32 i;
+
+	for (i = 0; i < *looks && !found && !spscring_must_yield(); i++) {
+		spscring_cpu_relax();
+		found = has(end, n);
+	}
+	spscring_spin_adapt(looks, max, i, found);
+	spscring_write_once(counters[!found], counters[!found] + 1);
+	return found;
+}
+
+static inline int spscring_base_spin_room(struct spscring_producer_base *p, __u64 n)
+{
+	return spscring_spin(&p->spin, p->spin_max, p->block->waits,
+			     spscring_end_has_room, p, n);
+}
+
+SPSCRING_END_DECLS
+
+#endif /* _SPSCRING_END_H */
