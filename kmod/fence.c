@@ -3,8 +3,8 @@
  * A waiter has its peer's CPUs make a full fence before it sleeps.  The peer then needs no
  * fence of its own at each publish or release.
  *
- * For each end the kernel writes an event index, which carries the fence bit (SPSCRING_EVENT_FENCE).
- * While the bit is set, the peer makes a full fence before it compares the index.  A waiter
+ * For each end the kernel writes an event index, which carries the fence bit
+ * (SPSCRING_EVENT_FENCE).  While the bit is set, the peer makes a full fence before it compares the index.  A waiter
  * that finds the bit clear sets it, and interrupts the CPUs on which the peer may be between
  * its store and its load of the index.  The bit stays set until no sleep has begun for a
  * quiet time (quiet_us), then the kernel clears it: a ring on which nobody sleeps gets fast

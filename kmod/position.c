@@ -136,7 +136,8 @@ int ring_peer_ended(struct spscring *ring, u32 role)
 
 	if (atomic_read(&ring->broken))
 		return -EPIPE;
-	return spscring_peer_status(role == SPSCRING_PRODUCER ? &kernel->consumer : &kernel->producer);
+	return spscring_peer_status(role == SPSCRING_PRODUCER ? &kernel->consumer :
+				    &kernel->producer);
 }
 
 /* ------------------------------------------------------------- for people */

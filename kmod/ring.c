@@ -427,8 +427,8 @@ bool ring_held_by_kernel(struct spscring *ring, u32 role)
  * @role: which end, held by the caller
  *
  * The first step of a SHUTDOWN: the end's verbs are refused from here on, and those that sleep
- * are woken.  ring_close_end() publishes the shutdown to the peer, once the verbs that had begun are
- * done.
+ * are woken.  ring_close_end() publishes the shutdown to the peer, once the verbs that had
+ * begun are done.
  */
 void ring_begin_shutdown(struct spscring *ring, u32 role)
 {

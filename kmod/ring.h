@@ -94,7 +94,7 @@ struct ring_end {
 	bool kernel;		/* held by kernel code */
 	bool left;		/* the last user has closed it */
 	bool again;		/* SPSCRING_WATCH_REOPEN */
-	bool shutting_down;		/* the holder has asked for SHUTDOWN: its verbs are refused */
+	bool shutting_down;	/* the holder has asked for SHUTDOWN: its verbs are refused */
 	u32 role;
 	struct spscring *ring;
 	const struct spscring_watch *watch;	/* under watch_lock */
@@ -159,7 +159,9 @@ static inline bool ring_role_valid(u32 role)
 /* Has this end's holder asked for SHUTDOWN?  Each verb checks it before it moves a record. */
 static inline bool ring_shutting_down(const struct spscring *ring, u32 role)
 {
-	return READ_ONCE((role == SPSCRING_PRODUCER ? &ring->producer : &ring->consumer)->shutting_down);
+	const struct ring_end *end = role == SPSCRING_PRODUCER ? &ring->producer : &ring->consumer;
+
+	return READ_ONCE(end->shutting_down);
 }
 
 /*

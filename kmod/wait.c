@@ -107,7 +107,7 @@ bool wait_done(struct ring_end *end, u64 index)
 void wait_publish_event(struct ring_end *end)
 {
 	struct ring_sleep *s = end->sleep;
-	u64 *wants = ring_event(end->ring, end->role);
+	u64 *event = ring_event(end->ring, end->role);
 	struct ring_waiter *w;
 	u64 least;
 
@@ -124,7 +124,8 @@ void wait_publish_event(struct ring_end *end)
 		/* the consumer compares the event index with its head */
 		least -= end->ring->geometry.capacity;
 	}
-	WRITE_ONCE(*wants, (least & ~SPSCRING_EVENT_FENCE) | (s->fence.set ? SPSCRING_EVENT_FENCE : 0));
+	least &= ~SPSCRING_EVENT_FENCE;
+	WRITE_ONCE(*event, s->fence.set ? least | SPSCRING_EVENT_FENCE : least);
 }
 
 /* ------------------------------------------------------------------- wake */

@@ -31,7 +31,8 @@ FIXTURE_SETUP(mover)
 
 	SKIP_WITHOUT_DEVICE();
 	ASSERT_EQ(0, open_ends(variant->element_size ?
-				       RING(.capacity = 8192, .element_size = variant->element_size) :
+				       RING(.capacity = 8192,
+					    .element_size = variant->element_size) :
 				       RING(.capacity = 1 << 19, .flags = SPSCRING_CREATE_RECORDS),
 			       &self->ring, &self->in, &self->out));
 	ASSERT_EQ(0, pipe(self->pipe));

@@ -168,8 +168,8 @@ TEST_F(ring, every_alignment)
 	for (i = 0; i < ARRAY_SIZE(some); i++) {
 		for (align = 1; align <= SPSCRING_ALIGN_MAX; align *= 2) {
 			ASSERT_EQ(0,
-				  all_ways(&self->pair, RING(.capacity = 50, .element_size = some[i],
-							     .align = align)))
+				  all_ways(&self->pair, RING(.capacity = 50, .align = align,
+							     .element_size = some[i])))
 				TH_LOG("%u bytes, alignment %u", some[i], align);
 			close_fd(&self->pair.producer);
 			self->pair.producer = claim_end(self->pair.ring, SPSCRING_PRODUCER, 0);

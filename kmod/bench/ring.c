@@ -132,7 +132,8 @@ static int await_quiet(struct queue *q, u32 role)
  */
 void *rings_open(const struct spscring_create *want)
 {
-	u32 size = want->flags & SPSCRING_CREATE_RECORDS ? SPSCRING_VARIABLE_SIZE : want->element_size;
+	bool records = want->flags & SPSCRING_CREATE_RECORDS;
+	u32 size = records ? SPSCRING_VARIABLE_SIZE : want->element_size;
 	struct queue *q = kmem_cache_zalloc(queues, GFP_KERNEL);
 	int err;
 

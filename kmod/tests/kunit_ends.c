@@ -52,7 +52,7 @@ static void claim_expects(struct kunit *test)
 				variable);
 		KUNIT_EXPECT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 7),
 				variable);
-		/* no element has a size of 0, even where that is the ring's SPSCRING_VARIABLE_SIZE */
+		/* no element has a size of 0, not even in a ring of SPSCRING_VARIABLE_SIZE */
 		KUNIT_EXPECT_EQ(test, spscring_claim_producer(f->ring, &f->p, 0, rings[i].tag),
 				-EINVAL);
 		KUNIT_EXPECT_EQ(test, spscring_claim_consumer(f->ring, &f->c, 0, rings[i].tag),

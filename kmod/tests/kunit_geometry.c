@@ -36,7 +36,8 @@ static const struct bad_case bad_geometries[] = {
 
 static const struct bad_case bad_creates[] = {
 	{ "an unknown flag", { .capacity = 1, .element_size = 8, .flags = 64 }, -EINVAL },
-	{ "a node without its flag", { .capacity = 1, .element_size = 8, .numa_node = 1 }, -EINVAL },
+	{ "a node without its flag", { .capacity = 1, .element_size = 8,
+				       .numa_node = 1 }, -EINVAL },
 	{ "a node below 0", { .capacity = 1, .element_size = 8, .numa_node = -1,
 			      .flags = SPSCRING_CREATE_NUMA_NODE }, -EINVAL },
 	{ "a node that does not exist",

@@ -48,7 +48,8 @@ static void push_torn(struct fixture *f, u64 value)
 	struct spscring_producer *p = &f->p;
 	void *slot;
 
-	if (p->base.pos == p->base.run_end && p->base.cached_limit - p->base.pos >= p->frame_elements &&
+	if (p->base.pos == p->base.run_end &&
+	    p->base.cached_limit - p->base.pos >= p->frame_elements &&
 	    spscring_at_frame_end(p, &p->frame, p->base.pos)) {
 		p->frame = spscring_frame_after(p, &p->frame, p->base.pos);
 		p->base.run_end = p->base.pos + p->frame_elements;

@@ -344,7 +344,7 @@ int spscring_wait_elements(struct spscring_consumer *c, uint64_t n, int64_t dead
 }
 
 int spscring_record_wait_bytes(struct spscring_record_consumer *c, uint64_t bytes,
-				 int64_t deadline)
+			       int64_t deadline)
 {
 	const struct spscring_consumer_base *b = &c->base;
 	int err;
@@ -377,7 +377,7 @@ int spscring_record_wait_room(struct spscring_record_producer *p, uint64_t bytes
 	return wait_room(&p->base, bytes, deadline);
 }
 
-static int arm_records(const struct spscring_consumer_base *c, uint64_t n)
+static int arm_data(const struct spscring_consumer_base *c, uint64_t n)
 {
 	return c->error ? c->error :
 		sleep_for(c->fd, SPSCRING_WAIT_ARM, c->pos, n, c->capacity, -1);
@@ -385,12 +385,12 @@ static int arm_records(const struct spscring_consumer_base *c, uint64_t n)
 
 int spscring_arm_elements(struct spscring_consumer *c, uint64_t n)
 {
-	return arm_records(&c->base, n);
+	return arm_data(&c->base, n);
 }
 
 int spscring_record_arm_bytes(struct spscring_record_consumer *c, uint64_t bytes)
 {
-	return arm_records(&c->base, bytes);
+	return arm_data(&c->base, bytes);
 }
 
 static int arm_room(const struct spscring_producer_base *p, uint64_t n)
@@ -412,7 +412,8 @@ int spscring_record_arm_room(struct spscring_record_producer *p, uint64_t bytes)
 int spscring_notify(int endpoint_fd, uint64_t watermark, uint64_t timeout, int eventfd)
 {
 	struct spscring_notify want = {
-		.size = sizeof(want), .watermark = watermark, .eventfd = eventfd, .timeout = timeout,
+		.size = sizeof(want), .watermark = watermark,
+		.eventfd = eventfd, .timeout = timeout,
 	};
 
 	if (watermark > UINT32_MAX)
