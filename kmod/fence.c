@@ -4,11 +4,11 @@
  * fence of its own at each publish or release.
  *
  * For each end the kernel writes an event index, which carries the fence bit
- * (SPSCRING_EVENT_FENCE).  While the bit is set, the peer makes a full fence before it compares the index.  A waiter
- * that finds the bit clear sets it, and interrupts the CPUs on which the peer may be between
- * its store and its load of the index.  The bit stays set until no sleep has begun for a
- * quiet time (quiet_us), then the kernel clears it: a ring on which nobody sleeps gets fast
- * again.  A new ring has the bit set, so a short-lived ring interrupts nobody.
+ * (SPSCRING_EVENT_FENCE).  While the bit is set, the peer makes a full fence before it compares
+ * the index.  A waiter that finds the bit clear sets it, and interrupts the CPUs on which the
+ * peer may be between its store and its load of the index.  The bit stays set until no sleep has
+ * begun for a quiet time (quiet_us), then the kernel clears it: a ring on which nobody sleeps
+ * gets fast again.  A new ring has the bit set, so a short-lived ring interrupts nobody.
  *
  * A waiter that finds the bit set interrupts nobody, although the interrupts of the waiter
  * that set the bit may still be in flight.  That one checks all waiters once its interrupts
