@@ -8,18 +8,18 @@
  *	c = ioctl(ring, SPSCRING_ENDPOINT, &consumer)
  *	mmap(p), mmap(c)				see "The pages"
  *
- * Holding an endpoint fd is the permission to be that end; it is handed on by
- * inheritance or SCM_RIGHTS.  The records move by the inlines of
- * end.h, without a system call.
+ * Whoever holds an endpoint fd may be that end.  A process hands it on by inheritance or by
+ * SCM_RIGHTS.  Elements and records move by the inlines of <spscring/element.h> and
+ * <spscring/record.h>, without a system call.
  *
- * What a killed process left half done is mended by the next SPSCRING_ENDPOINT,
- * not by mapping the same endpoint fd again: a supervisor keeps the ring fd, has
- * its workers claim, and keeps no endpoint fd of theirs.
+ * A killed process may leave a push or pop half done.  The next SPSCRING_ENDPOINT recovers the
+ * end; mapping the dead process's endpoint fd again does not.  A supervisor therefore keeps the
+ * ring fd, lets each worker claim its end, and keeps no copy of a worker's endpoint fd.
  *
- * All sizes and offsets are in bytes, cursors and capacity in records, unless
- * said otherwise; in a ring of records of any size (SPSCRING_CREATE_RECORDS, see
- * record.h) cursors, capacity and all that is counted from them are in
- * bytes as well.  64-bit callers only: a 32-bit one gets EOPNOTSUPP.
+ * All sizes and offsets are in bytes, cursors and capacity in elements, unless said otherwise.
+ * In a ring of records of variable size (SPSCRING_CREATE_RECORDS) cursors, capacity and all that
+ * is counted from them are in bytes as well.  Only 64-bit callers are served: a 32-bit one gets
+ * EOPNOTSUPP.  The terms are explained on top of <spscring/end.h>.
  */
 #ifndef _UAPI_LINUX_SPSCRING_H
 #define _UAPI_LINUX_SPSCRING_H
@@ -32,9 +32,9 @@
 #define SPSCRING_OLDEST_READER	4	/* oldest version that can read it */
 
 #define SPSCRING_ELEMENT_MAX	65536
-#define SPSCRING_VARIABLE_SIZE	0	/* for a record size: records of any size */
+#define SPSCRING_VARIABLE_SIZE	0	/* as an element size: records of variable size */
 #define SPSCRING_ALIGN_MAX	64
-#define SPSCRING_RECORD_ALIGN_MIN 8	/* in a ring of records of any size */
+#define SPSCRING_RECORD_ALIGN_MIN 8	/* of records of variable size */
 #define SPSCRING_RECORD_ALIGN_MAX 4096
 #define SPSCRING_FRAME_MIN	64
 #define SPSCRING_FRAME_MAX	(1 << 20)
@@ -45,18 +45,18 @@
 #define SPSCRING_PRODUCER	1
 #define SPSCRING_CONSUMER	2
 
-/* What has become of an end. */
+/* The states of an end. */
 #define SPSCRING_UNCLAIMED	0	/* nobody has held it yet */
 #define SPSCRING_HELD		1
-#define SPSCRING_SHUT_DOWN	2	/* ended by SHUTDOWN */
-#define SPSCRING_DEAD		3	/* let go of without SHUTDOWN */
+#define SPSCRING_SHUT_DOWN	2	/* by SHUTDOWN */
+#define SPSCRING_DEAD		3	/* its holder let go without SHUTDOWN */
 
 /*
- * Every struct begins with its own size as the caller knows it, and grows at
- * its end: a longer one is taken if what this kernel does not know is zero
- * (E2BIG otherwise), a shorter one is read as if zeros followed.  Unknown bits
- * and values are EINVAL.  The rule is clone3()'s and openat2()'s, the form
- * (_IO and the size inside) iommufd's.
+ * Every struct begins with its own size, as the caller knows it; later versions add fields at the
+ * end.  The kernel takes a longer struct if all bytes that it does not know are 0, and returns
+ * E2BIG otherwise.  It reads a shorter one as if zeros followed, down to the size of the
+ * struct's first version (EINVAL below).  Unknown bits and values are EINVAL.  clone3() and
+ * openat2() have the same rule; iommufd has the same form (_IO, the size inside).
  */
 #define SPSCRING_IOC		0xEF
 #define SPSCRING_CREATE		_IO(SPSCRING_IOC, 0)
@@ -68,51 +68,56 @@
 #define SPSCRING_NOTIFY		_IO(SPSCRING_IOC, 6)
 
 #define SPSCRING_CREATE_NUMA_NODE	(1U << 0)	/* numa_node is given */
-#define SPSCRING_CREATE_BUSY_POLL	(1U << 1)	/* nobody sleeps, nobody fences */
-#define SPSCRING_CREATE_FENCE		(1U << 2)	/* always fence, never interrupt */
-#define SPSCRING_CREATE_RECORDS		(1U << 3)	/* records of any size */
-#define SPSCRING_CREATE_DROP		(1U << 4)	/* of them, what finds no room is lost */
-#define SPSCRING_CREATE_OVERWRITE	(1U << 5)	/* of them, the oldest make room */
+#define SPSCRING_CREATE_BUSY_POLL	(1U << 1)	/* no end sleeps or fences */
+#define SPSCRING_CREATE_FENCE		(1U << 2)	/* the ends always fence, no interrupts */
+#define SPSCRING_CREATE_RECORDS		(1U << 3)	/* records of variable size */
+#define SPSCRING_CREATE_DROP		(1U << 4)	/* with RECORDS: one without room is lost */
+#define SPSCRING_CREATE_OVERWRITE	(1U << 5)	/* with RECORDS: the oldest make room */
 
 /**
- * struct spscring_create - SPSCRING_CREATE: make the ring of an empty ring fd.
+ * struct spscring_create - SPSCRING_CREATE: make the ring of a ring fd that has none.
  * @size:	 sizeof(struct spscring_create), as above.
  * @flags:	 SPSCRING_CREATE_*.
- * @capacity:	 records the ring holds, exactly; at least 1.
+ * @capacity:	 how many elements the ring holds, exactly; at least 1.
  * @element_size: 1 to SPSCRING_ELEMENT_MAX.
- * @align: power of two up to SPSCRING_ALIGN_MAX, or 0: the power of two
- *		 in @element_size.
- * @frame_size:	 power of two, SPSCRING_FRAME_MIN to SPSCRING_FRAME_MAX, with
- *		 room for one record; or 0: the smallest that wastes at most
- *		 13 %, less if @capacity records fit in less.  The module's parameter
- *		 default_frame_size makes it larger for 0, in rings that have at
- *		 least 8 such frames.  What it became is in struct spscring_geometry.
- * @numa_node:	 where the pages come from, with SPSCRING_CREATE_NUMA_NODE, a node of
- *		 the caller's cpuset; otherwise 0, and they come from the caller's node.
- *		 Where it has no more, another node of the cpuset gives.
- * @type_tag:	 what the records are, in the user's own terms; an end that
- *		 names another tag is refused.
+ * @align:	 alignment of elements, a power of two up to SPSCRING_ALIGN_MAX; or 0: the largest
+ *		 power of two, up to that, that divides @element_size.
+ * @frame_size:	 a power of two, SPSCRING_FRAME_MIN to SPSCRING_FRAME_MAX, with room for one
+ *		 element; or 0: the smallest such size that wastes at most 13 % of a frame, or
+ *		 that holds all @capacity elements.  With 0, the module's parameter
+ *		 default_frame_size makes frames larger in a ring that has at least 8 frames of
+ *		 that size.  struct spscring_geometry reports the result.
+ * @numa_node:	 with SPSCRING_CREATE_NUMA_NODE: the node whose memory to use, one of the
+ *		 caller's cpuset.  Without: 0, and the caller's node is used.  Once that node's
+ *		 memory is used up, the rest comes from other nodes of the cpuset.
+ * @type_tag:	 identifies the type of the data, by a number that the user chooses.  A claim
+ *		 that names another tag is refused.
  * @name:	 for people and tools; printable ASCII, padded with zeros.
  *
- * With SPSCRING_CREATE_RECORDS @capacity is in bytes, a multiple of @align,
- * which is a power of two from SPSCRING_RECORD_ALIGN_MIN to _MAX, or 0: the least;
- * @element_size and @frame_size are 0.  When there is no room for a record, a push
- * says so (EAGAIN) and it is the producer's to wait; with SPSCRING_CREATE_DROP the
- * record is lost, and counted (ENOBUFS); with SPSCRING_CREATE_OVERWRITE the oldest
- * make room, whether they were read or not.
+ * With SPSCRING_CREATE_RECORDS @capacity is in bytes, a multiple of @align and at least twice
+ * @align.  @align is then a power of two from SPSCRING_RECORD_ALIGN_MIN to
+ * SPSCRING_RECORD_ALIGN_MAX, or 0 for the least; @element_size and @frame_size are 0.  What a
+ * push does that finds no room depends on the flags:
  *
- * The ring's pages are charged to who made it until they are free: as long as an fd, a
- * mapping or a driver has the ring, and then what I/O in flight or a pipe (vmsplice())
- * holds of its chunks, see below.  The module cannot be unloaded meanwhile; it looks at
- * least once a second whether these are free, and before CREATE says EDQUOT or ENOSPC.
+ *	neither			it returns EAGAIN, and the producer may wait
+ *	SPSCRING_CREATE_DROP	the record is lost and counted (ENOBUFS)
+ *	SPSCRING_CREATE_OVERWRITE
+ *				the oldest records make room, even if they were not read
  *
- * Returns 0.  Errors: EEXIST the fd has its ring; EINVAL a bad value; E2BIG
- * more data than SPSCRING_DATA_MAX, or a longer struct than known; EFAULT;
- * EDQUOT the user's RLIMIT_MEMLOCK (CAP_IPC_LOCK exempts), ENOSPC the module's
- * max_bytes: the log has the figures; ENOMEM no memory, or the memory cgroup's
- * limit, or more than the machine has, where data that are mapped twice count
- * twice; EINTR killed while allocating; EPERM not a ring fd; EOPNOTSUPP a 32-bit
- * caller.
+ * DROP and OVERWRITE exclude each other and need RECORDS; BUSY_POLL and FENCE exclude each other.
+ *
+ * The ring's pages are charged to the user who made the ring until the pages are free.  An fd, a
+ * mapping or a driver keeps all of them; after that, I/O in flight or a pipe (vmsplice()) may
+ * still hold some chunks of them, see "The pages".  The module cannot be unloaded meanwhile.  It
+ * checks at least once a second whether such chunks are free, and again before CREATE returns
+ * EDQUOT or ENOSPC.
+ *
+ * Returns 0.  Errors: EEXIST the fd has a ring already; EINVAL a bad value; E2BIG more data than
+ * SPSCRING_DATA_MAX, or a longer struct with unknown bytes; EFAULT; EDQUOT beyond the user's
+ * RLIMIT_MEMLOCK (CAP_IPC_LOCK exempts), ENOSPC beyond the module's max_bytes, and the log has
+ * the figures of both; ENOMEM no memory, or beyond the memory cgroup's limit, or more than the
+ * machine has, where data that are mapped twice count twice; EINTR killed while allocating;
+ * EPERM not a ring fd; EOPNOTSUPP a 32-bit caller.
  */
 struct spscring_create {
 	__u32 size;
@@ -126,34 +131,36 @@ struct spscring_create {
 	__u8  name[SPSCRING_NAME_MAX];
 };
 
-#define SPSCRING_ENDPOINT_WAIT	(1U << 0)	/* sleep instead of EBUSY */
+#define SPSCRING_ENDPOINT_WAIT	(1U << 0)	/* sleep where EBUSY would be returned */
 
 /**
  * struct spscring_endpoint - SPSCRING_ENDPOINT: claim one end of a ring fd's ring.
  * @size:	sizeof(struct spscring_endpoint).
  * @flags:	SPSCRING_ENDPOINT_*.
  * @role:	SPSCRING_PRODUCER or SPSCRING_CONSUMER.
- * @element_size: what the caller takes the records for: of this size, in bytes, or
+ * @element_size: the size of an element that the caller expects, in bytes, or
  *		SPSCRING_VARIABLE_SIZE.  Must be the ring's.
- * @type_tag:	likewise, see struct spscring_create.
+ * @type_tag:	the type tag that the caller expects, see struct spscring_create.  Must be the
+ *		ring's.
  *
- * A ring is what its creator has made of it.  So whoever takes an end says what he
- * expects, and need not look: a program for any ring asks INFO first.
+ * The ring's creator chose its element size and its tag.  By naming both here, a caller need not
+ * check the ring afterwards.  A program that works with any ring asks INFO first.
  *
- * Returns a close-on-exec endpoint fd.  An end whose holder died can be
- * claimed again: what it had published is kept, its cursor is mended first.
- * A holder that is killed may let go of its end some time after waitpid() has
- * told of it, where it had an io_uring: WAIT, or poll() the ring fd.
+ * Returns a close-on-exec endpoint fd.  An end whose holder died can be claimed again: the kernel
+ * recovers its cursor first, and keeps all that the dead holder had published.
  *
- * Errors: EBUSY the end is held, or pages that its dead holder could write are
- * still pinned by someone; EINTR killed while another claim of the ring, or the
- * mending of a large one, took its time: the end is as dead as before, and can be
- * claimed again; ESHUTDOWN it was shut down; EPROTOTYPE another record size or
- * type tag; EPIPE the ring is broken; EPERM not a ring fd; EBADFD CREATE has
- * not been called; EINVAL, E2BIG, EFAULT, EMFILE, ENFILE, ENOMEM, EOPNOTSUPP.  With WAIT
- * it sleeps instead of EBUSY, whatever O_NONBLOCK says, and for ever if the
- * caller holds the end itself; EINTR a signal's handler ran that does not restart
- * system calls (SA_RESTART restarts).
+ * A killed holder that had an io_uring may let go of its end some time after waitpid() has
+ * reported its death.  To wait for that, use SPSCRING_ENDPOINT_WAIT, or poll() the ring fd.
+ *
+ * Errors: EBUSY the end is held, or somebody still pins pages that its dead holder could write;
+ * EINTR killed while it waited for another claim of the ring, or recovered a large one: the end
+ * is as dead as before, and can be claimed again; ESHUTDOWN the end was shut down; EPROTOTYPE
+ * the ring has another element size or type tag; EPIPE the ring is broken; EPERM not a ring fd;
+ * EBADFD CREATE has not been called; EINVAL, E2BIG, EFAULT, EMFILE, ENFILE, ENOMEM, EOPNOTSUPP.
+ *
+ * With SPSCRING_ENDPOINT_WAIT the call sleeps where EBUSY would be returned, even if O_NONBLOCK
+ * is set, and for ever if the caller holds the end itself.  It then also returns EINTR after a
+ * signal whose handler does not restart system calls (SA_RESTART restarts).
  */
 struct spscring_endpoint {
 	__u32 size;
@@ -164,68 +171,71 @@ struct spscring_endpoint {
 };
 
 /*
- * The fds as a pipe's.  An endpoint fd is a stream, as an end of a pipe is, but of
- * whole records.  So is a device node that a driver exports an end by: the consumer's
- * is opened O_RDONLY or O_RDWR, the producer's O_WRONLY or O_RDWR (EACCES otherwise;
- * EINVAL with O_DIRECT).  mmap() needs O_RDONLY for what is read-only and O_RDWR for
- * the rest (EACCES), so who maps an end opens it O_RDWR.
+ * The fds behave as those of a pipe.  An endpoint fd is a stream, as an end of a pipe is, but one
+ * of whole elements or records.  So is a device node by which a driver exports an end.  The
+ * consumer's node is opened O_RDONLY or O_RDWR, the producer's O_WRONLY or O_RDWR (EACCES
+ * otherwise; EINVAL with O_DIRECT).  mmap() of pages that are read-only needs O_RDONLY or
+ * O_RDWR, mmap() of the others O_RDWR (EACCES otherwise), so a program that maps an end opens
+ * the node O_RDWR.
  *
- *	read, readv	of the consumer: as many records as there are and there is
- *			room for; of any size one.  EINVAL, or EMSGSIZE of any size:
- *			no room for one, which stays.  0 is the end of the stream,
- *			or an empty record; EPIPE the producer has died
- *	write, writev	of the producer: as many records as are whole, of any size one
- *			of all bytes.  EINVAL: not even one is.  ESHUTDOWN, EPIPE the
- *			consumer has ended, without a SIGPIPE
- *	splice		as read and write, by copies.  What is no whole record stays
- *			in the pipe; EINVAL if there is nothing else in it
- *	sendfile	from an end as splice: to a pipe, EINVAL to anything else.  To
- *			an end as write, in pieces of the kernel's choice, 64 KiB at
- *			most: what is no whole record stays in the file, EINVAL if
- *			the piece holds none
- *	FIONREAD	of either end: bytes that a read would find, at most INT_MAX;
- *			of any size, those of the next record, 0 also of an empty one
+ *	read, readv	of the consumer: as many elements as are there and fit, or one record.
+ *			No room for the first: EINVAL for an element, EMSGSIZE for a record, and
+ *			it stays in the ring.  0 is the end of the stream, or an empty record.
+ *			EPIPE: the producer has died, or the ring is broken
+ *	write, writev	of the producer: all whole elements of the buffer, or all of it as one
+ *			record.  EINVAL: not even one whole element.  ESHUTDOWN, EPIPE: the
+ *			consumer has shut down, or died; there is no SIGPIPE
+ *	splice		as read and write, by copying.  A part of an element stays in the pipe;
+ *			EINVAL if the pipe has nothing else
+ *	sendfile	from an end: as splice if to a pipe, otherwise EINVAL.  To an end: as
+ *			write, in pieces of at most 64 KiB whose size the kernel chooses; a part
+ *			of an element stays in the file, EINVAL if the piece has nothing else
+ *	FIONREAD	of either end: how many bytes a read would find, at most INT_MAX; for
+ *			records the length of the next one, which is 0 if that is empty
  *	poll, select	see SPSCRING_NOTIFY
- *	O_NONBLOCK	by F_SETFL, FIONBIO, and RWF_NOWAIT for a call; EAGAIN
+ *	O_NONBLOCK	by F_SETFL or FIONBIO, or for one call by RWF_NOWAIT; EAGAIN
  *	lseek, pread, pwrite, posix_fadvise, sync_file_range	ESPIPE
  *	fsync, fdatasync, ftruncate, readahead, copy_file_range, tee, and F_SETFL with
  *			O_DIRECT	EINVAL
  *	vmsplice, F_GETPIPE_SZ, F_SETPIPE_SZ	EBADF
  *	fallocate	ENODEV
- *	flock, F_SETLK	ENOLCK: such a lock is the inode's, which other files share
- *	msync		of a mapping: 0, there is nothing behind the memory
+ *	flock, F_SETLK	ENOLCK: the lock would be on an inode that unrelated files share
+ *	msync		of a mapping: 0, as there is no storage to write to
  *
- * A read of the producer's end is EBADF, as is a write of the consumer's.  A ring fd
- * is no end: its read and write are EINVAL, FIONREAD ENOTTY; the rest is the same.  Its
- * poll tells of the ends:
+ * read of the producer's end is EBADF, and so is write of the consumer's.  A ring fd is no end:
+ * its read and write are EINVAL, its FIONREAD is ENOTTY, the rest is the same.  Its poll reports
+ * who holds the ends:
  *
  *	EPOLLIN		nobody holds the consumer's: it is unclaimed, dead or shut down
- *	EPOLLOUT	nobody holds the producer's, likewise
+ *	EPOLLOUT	nobody holds the producer's, in the same sense
  *	EPOLLERR	the ring is broken, or CREATE has not been called
  *
- * So a supervisor that waits for an end to be let go of waits for its bit, and an
+ * A supervisor that waits for a holder to let go of an end polls for that end's bit.  An
  * edge-triggered epoll is woken whenever an end changes hands.
  */
 
 #define SPSCRING_SHUTDOWN_BROKEN (1U << 0) /* the peer's words were impossible */
 
 /**
- * struct spscring_shutdown - SPSCRING_SHUTDOWN: end this end cleanly.
+ * struct spscring_shutdown - SPSCRING_SHUTDOWN: shut an end down.
  * @size:	sizeof(struct spscring_shutdown).
- * @flags:	SPSCRING_SHUTDOWN_BROKEN tells the kernel what the inlines found
- *		(EPIPE from a push or pop): it says so in the log, and to all.
+ * @flags:	SPSCRING_SHUTDOWN_BROKEN: the inlines found impossible words of the peer (EPIPE
+ *		from a push or pop).  The kernel marks the ring as broken, and logs it.
  *
- * On an endpoint fd.  The consumer drains, then finds the end of the stream.
- * Final, for the caller as well: WAIT, NOTIFY, read() and write() of this end are
- * ESHUTDOWN from here on, in all threads; those asleep in one return; and poll says
- * POLLHUP, POLLRDHUP and that the call that is refused does not block.  A record that a
- * write() in another thread is at comes before the end of the stream, none after it:
- * SHUTDOWN waits for such a call's copy.  And final for the end: nobody can claim it
- * again, unless the ring is a driver's who lets users follow each other.  A second
- * SHUTDOWN changes nothing, but may still say BROKEN.  Returns 0.
+ * On an endpoint fd.  After a producer's shutdown the consumer pops all that is there, then finds
+ * the end of the stream.
  *
- * Errors: EINTR a signal came while it waited: this end is over, and its peer is told by
- * the next SHUTDOWN or the last close; EPERM not an endpoint fd; EINVAL, E2BIG, EFAULT,
+ * For the caller it is final: from here on WAIT, NOTIFY, read() and write() of this end return
+ * ESHUTDOWN in all threads, and those that sleep in such a call return.  poll reports POLLHUP and
+ * POLLRDHUP, and POLLIN or POLLOUT, as the refused call does not block.  If another thread's
+ * write() is copying an element or record, SHUTDOWN waits for that copy: the end of the stream
+ * comes after it, and nothing comes after the end.  It is final for the end, too: nobody can
+ * claim it again, unless the ring is a driver's that lets users follow each other.
+ *
+ * A second SHUTDOWN changes nothing, but may still pass SPSCRING_SHUTDOWN_BROKEN.  Returns 0.
+ *
+ * Errors: EINTR a signal came while it waited: this end has shut down, but the peer learns it only
+ * from the next SHUTDOWN or the last close; EPERM not an endpoint fd; EINVAL, E2BIG, EFAULT,
  * EOPNOTSUPP.
  */
 struct spscring_shutdown {
