@@ -244,51 +244,63 @@ struct spscring_shutdown {
 };
 
 /*
- * Sleep.  An end that waits tells the kernel an index, and the kernel tells the peer by
- * its lines: "wake me there".  The peer looks after each publish or release, and makes a
- * system call (KICK) only when the index is reached; kernel code wakes directly.
- * Between its store and that look the peer needs a full fence, but only where somebody
- * sleeps: the word has SPSCRING_EVENT_FENCE then.  Who is to sleep has the kernel set it, and
- * interrupt the CPUs on which the peer may be running; once nobody has begun to sleep
- * for some time (the parameter quiet_us) it is cleared.  So a stream makes no fence, and
- * a trickle no interrupts.  The module's parameter max_interrupts bounds how often a
- * second it is cleared, and with that the interrupts.
+ * Sleep.  For each end that waits the kernel stores an event index in its control block: the
+ * position at which the end asks to be woken.  The peer compares its own position with that index
+ * after each publish or release, and makes a system call (KICK) only once it has reached the
+ * index.  Kernel code wakes directly.
+ *
+ * Between its store and its load of the index the peer needs a full fence, but only while
+ * somebody sleeps.  Then the index carries the fence bit, SPSCRING_EVENT_FENCE.  An end that is
+ * about to sleep has the kernel set the bit, and interrupt the CPUs on which the peer may be
+ * running.  The kernel clears the bit once nobody has begun to sleep for a quiet time (the
+ * module's parameter quiet_us, in microseconds).  So a busy ring executes no fence, and one on
+ * which an end sleeps often interrupts nobody.  The module's parameter max_interrupts bounds how
+ * often a second the bit is cleared, and so how often CPUs are interrupted.
  *
  * A ring made with
  *
- *	BUSY_POLL	has no fence, and nobody can wait on it (EOPNOTSUPP, POLLERR);
- *	FENCE		has one after each publish and release, and interrupts nobody: for
- *			peers on CPUs that are to be left alone.
+ *	BUSY_POLL	never fences, and nobody can wait on it (EOPNOTSUPP; poll: POLLERR);
+ *	FENCE		fences after each publish and release, and interrupts nobody: for peers
+ *			on CPUs that must not be disturbed.
  *
- * Who waits for more than one record does not wait for what cannot come.  While the
- * producer waits for room (in WAIT, ARM or write(), or since a poll that was not ready),
- * or has found none by a push, or dropped a record, since the consumer's cursor last
- * moved, whatever is there is enough for the consumer: WAIT and ARM for any number are
- * done, and poll is ready, whatever its watermark.  So is what is there when the
- * producer kicks with KICK_NOW.  A watermark, or two of both ends, may so be larger than
- * what the ring can hold beside the next record.  A ring that overwrites finds room always.
+ * A consumer that waits for more than one element, or byte, need not wait for what cannot come.
+ * Whatever is there, if anything, ends its wait in these cases:
+ *
+ *	- the producer waits for room: in WAIT, ARM or write(), or since a poll that was not
+ *	  ready;
+ *	- since the consumer's cursor last moved, the producer has found no room in a push, or
+ *	  dropped a record;
+ *	- the producer kicks with SPSCRING_KICK_NOW.
+ *
+ * WAIT and ARM for any number are then done, and poll is ready whatever its watermark.  A
+ * watermark, or the sum of both ends' watermarks, may therefore be larger than what the ring can
+ * hold beside the next record.  In a ring that overwrites, the producer always finds room.
  */
-#define SPSCRING_WAIT_ARM	(1U << 0)	/* tell the index, and return */
-#define SPSCRING_WAITERS_MAX	64		/* WAITs on an end at once */
+#define SPSCRING_WAIT_ARM	(1U << 0)	/* store the event index, and return */
+#define SPSCRING_WAITERS_MAX	64		/* sleeping WAITs on one end */
 
 /**
- * struct spscring_wait - SPSCRING_WAIT: sleep until there are records, or room.
+ * struct spscring_wait - SPSCRING_WAIT: sleep until there are elements or records, or room.
  * @size:	sizeof(struct spscring_wait).
  * @flags:	SPSCRING_WAIT_*.
- * @index:	of the consumer: wake when the records before it are published; of
- *		the producer: when the slots before it are free.  So cursor + n waits
- *		for n, 0 to the capacity; what lies 2^62 or more behind is refused too.
- * @deadline:	CLOCK_MONOTONIC in ns, absolute; negative: none.  With ARM -1.
+ * @index:	the consumer is woken when all before this position is published, the producer
+ *		when all slots before it are free.  An end waits for n by its cursor + n, where n
+ *		is 0 to the capacity.  An index behind the cursor is reached already; one 2^62 or
+ *		more behind is EINVAL.
+ * @deadline:	CLOCK_MONOTONIC in ns, absolute; negative: none.  With SPSCRING_WAIT_ARM it is -1.
  *
- * On an endpoint fd.  Several may wait at once, each for its own index.  Returns
- * 0 once @index is reached; of the consumer also with fewer records there, but not none,
- * where these are enough, see above; with ARM at once: pollers and the eventfd are woken
- * at the least of the indices armed.  Errors: ETIMEDOUT; ESHUTDOWN this end has shut
- * down, or the peer has, or EPIPE the peer has died or the ring is broken, and then
- * @index will not be reached; EINTR a signal's handler ran that does not restart
- * system calls (SA_RESTART restarts: the deadline stays what it was); EBUSY
- * SPSCRING_WAITERS_MAX wait already; EOPNOTSUPP a BUSY_POLL ring; EPERM not an
- * endpoint fd; EINVAL also an index out of range; E2BIG, EFAULT.
+ * On an endpoint fd.  Several threads may wait at once, each for its own index.
+ *
+ * Returns 0 once @index is reached.  For the consumer it also returns 0 when less is there, but
+ * not nothing, and no more can come, see "Sleep".  With SPSCRING_WAIT_ARM it returns at once; the
+ * kernel wakes pollers and signals the eventfd at the least of the armed indices, or when the
+ * peer shuts down or dies (at once if it has done so before).
+ *
+ * Errors: ETIMEDOUT; ESHUTDOWN this end has shut down; ESHUTDOWN the peer has shut down, EPIPE
+ * the peer has died or the ring is broken, each only if @index will not be reached; EINTR a
+ * signal's handler ran that does not restart system calls (SA_RESTART restarts: the deadline
+ * stays what it was); EBUSY SPSCRING_WAITERS_MAX wait already; EOPNOTSUPP a BUSY_POLL ring; EPERM
+ * not an endpoint fd; EINVAL also an index out of range; E2BIG, EFAULT.
  */
 struct spscring_wait {
 	__u32 size;
@@ -298,41 +310,43 @@ struct spscring_wait {
 };
 
 /*
- * SPSCRING_KICK: wake those of the peer who wait for what is there by now.  On an
- * endpoint fd, with the flags for its argument.  The inlines call it; by itself it
- * does no harm.  Returns 0.  Errors: EINVAL unknown flags; EPERM not an endpoint fd.
+ * SPSCRING_KICK: wake the peer's waiters whose index is reached.  On an endpoint fd; the flags are
+ * the argument itself.  The inlines call it; a needless call does no harm.  Returns 0.
+ * Errors: EINVAL unknown flags; EPERM not an endpoint fd.
  */
-#define SPSCRING_KICK_NOW	(1U << 0)	/* what is there is enough for the peer's pollers,
-						 * and for a consumer's WAITs
-						 */
+/* Also wake the peer's pollers, and a consumer's WAITs, if there is anything for them. */
+#define SPSCRING_KICK_NOW	(1U << 0)
 
 /**
- * struct spscring_notify - SPSCRING_NOTIFY: how this end is told by poll and eventfd.
+ * struct spscring_notify - SPSCRING_NOTIFY: set when poll and an eventfd report this end ready.
  * @size:	sizeof(struct spscring_notify).
  * @flags:	0.
- * @watermark:	poll's watermark: records, or slots, until it says ready, or fewer records
- *		where these are enough, see "Sleep"; 0 is 1.  In bytes where records are
- *		of any size.
- * @eventfd:	an eventfd that is signalled where poll, or ARM, has armed the end,
- *		or -1 for none.
- * @timeout:	in ns: with a watermark, how long a first record may wait for the
- *		rest until poll says ready all the same; 0: for ever.  Counted, from
- *		when a poll sleeps for it, for each first record anew.
+ * @watermark:	poll is ready once so many elements, or free slots, are there (bytes, in a ring
+ *		of records of variable size), or fewer if no more can come, see "Sleep".  At most
+ *		the capacity; 0 means 1.
+ * @eventfd:	an eventfd that the kernel signals when it wakes the end's pollers, or when an
+ *		armed index (SPSCRING_WAIT_ARM) is reached; or -1 for none.  Only a poll that has
+ *		armed the end, or ARM, leads to a signal.
+ * @timeout:	in ns, with a watermark above 1: poll is ready below the watermark once the first
+ *		element or record has waited for so long; 0: never.  The time begins when a poll
+ *		sleeps while the first is there, and begins anew for each later first one.
  *
- * On an endpoint fd; takes the place of what was told before, a time that runs
- * included, and holds for as long as the end.  Returns 0.
+ * On an endpoint fd.  It replaces all that an earlier NOTIFY has set, and stops a timeout that
+ * runs.  It holds until the holder lets go of the end.  Returns 0.
  *
- * poll says POLLIN or POLLOUT at the watermark; and POLLRDHUP once the peer has shut
- * down, POLLHUP once it has died, both once this end is over, POLLERR in a broken ring.
- * Each of these has POLLOUT with it, and POLLRDHUP has POLLIN: the next call does not
- * block.  With O_ASYNC (fcntl(F_SETFL), F_SETOWN, F_SETSIG) the owner is sent SIGIO, or
- * that signal with POLL_IN or POLL_OUT, when poll would say any of it, and again for
- * what is published or released after that: as with a pipe, read or write until EAGAIN
- * once O_ASYNC is on, and after each signal.  EOPNOTSUPP in a BUSY_POLL ring.
+ * poll reports POLLIN (consumer) or POLLOUT (producer) at the watermark; POLLRDHUP once the peer
+ * has shut down; POLLHUP once the peer has died; POLLRDHUP and POLLHUP once this end has shut
+ * down; POLLERR if the ring is broken.  As the next call does not block, the producer gets
+ * POLLOUT with each of these, and the consumer gets POLLIN with POLLRDHUP.
  *
- * Errors: ESHUTDOWN this end has shut down; EBADF no such fd, EINVAL not an eventfd, or a
- * watermark beyond the capacity; EOPNOTSUPP a BUSY_POLL ring; EPERM not an
- * endpoint fd; E2BIG, EFAULT.
+ * With O_ASYNC (fcntl(F_SETFL), F_SETOWN, F_SETSIG) the kernel sends the owner SIGIO, or the
+ * signal of F_SETSIG with POLL_IN or POLL_OUT, when poll would report any of these, and again
+ * for what is published or released after that.  As with a pipe, read or write until EAGAIN once
+ * O_ASYNC is on, and after each signal.  O_ASYNC is EOPNOTSUPP in a BUSY_POLL ring.
+ *
+ * Errors: ESHUTDOWN this end has shut down; EBADF no such fd; EINVAL not an eventfd, or a
+ * watermark beyond the capacity; EOPNOTSUPP a BUSY_POLL ring; EPERM not an endpoint fd; E2BIG,
+ * EFAULT.
  */
 struct spscring_notify {
 	__u32 size;
@@ -342,45 +356,49 @@ struct spscring_notify {
 	__u64 timeout;
 };
 
-#define SPSCRING_FEATURE_HUGE	(1U << 0)	/* data of huge pages */
+#define SPSCRING_FEATURE_HUGE	(1U << 0)	/* the data are chunks of PMD size */
 
 /*
- * The pages, in this order, each section a whole number of pages.
+ * The pages.  These sections are in the fd, in this order; each is a whole number of pages:
  *
  *	consumer	its control block			consumer writes
  *	info		geometry; the kernel's control block	kernel writes
  *	producer	its control block			producer writes
  *	data		the frames, or the records		producer writes
- *	data		again, where records are of any size: so none is split
+ *	data		again, in a ring of records of variable size: so a record that passes
+ *			the end of the data is contiguous in memory
  *
- * mmap() takes any page-aligned part, MAP_SHARED only (EINVAL otherwise).
- * PROT_WRITE over anything that the fd may not write is EACCES, PROT_EXEC
- * always (EPERM where the kernel itself refuses it first, as on a noexec
- * mount); ENXIO past the end; EINTR killed.  So an end maps twice:
+ * mmap() takes any page-aligned part, by MAP_SHARED only (EINVAL otherwise).  EACCES: PROT_WRITE
+ * for a part that has a page which the fd may not write, or PROT_EXEC (EPERM where the kernel
+ * itself refuses it first, as on a noexec mount).  ENXIO past the end; EINTR killed.  So an end
+ * maps twice:
  *
  *	producer	[consumer, info] read-only, [producer, data] writable
  *	consumer	[consumer] writable, [info, producer, data] read-only
  *	ring fd		everything read-only
  *
- * The data are chunks of contiguous memory, the largest that were to be had at once,
- * and single pages where there were none.  SPSCRING_FEATURE_HUGE says that all of
- * them, less what is left over at the end, are chunks that one entry of a page table
- * maps (a PMD's: 2 MiB, say), and that they lie at multiples of that in the fd.  The
- * pages then begin at consumer_offset and not at 0; ENXIO before it.  A mapping at
- * least as long, where the kernel chose the address or its own is as far from such a
- * multiple as the offset is, gets such entries as it is touched, or at once with
- * MAP_POPULATE, if the system lets it: see FilePmdMapped in /proc/PID/smaps, and
- * /sys/kernel/mm/transparent_hugepage/enabled for "never".  In any other mapping, and
- * without the feature, mmap() maps all pages before it returns.  What MADV_DONTNEED
- * dropped comes back at the next access; in such a mapping not where userfaultfd had
- * write-protected it, which is a SIGBUS, or EFAULT of a system call.
+ * The data are chunks of contiguous memory, the largest that could be allocated, or single pages.
+ * With SPSCRING_FEATURE_HUGE all of them, except for a rest at the end, are chunks that one PMD
+ * entry of a page table maps (2 MiB, say), and they are at multiples of that size in the fd.  The
+ * sections then begin at consumer_offset, which is not 0; mmap() before it is ENXIO.
+ *
+ * With that feature a mapping of at least one chunk's size is filled as it is touched, or at once
+ * with MAP_POPULATE.  It gets PMD entries where its address and its offset are equally far from
+ * a multiple of the size, as they are if the kernel chose the address, and where the system
+ * allows it: see FilePmdMapped in /proc/PID/smaps, and
+ * /sys/kernel/mm/transparent_hugepage/enabled for "never".  Into any other mapping mmap() puts
+ * all pages before it returns.
+ *
+ * A page that MADV_DONTNEED dropped comes back at the next access.  Only in a mapping that mmap()
+ * filled, a page that userfaultfd had write-protected does not: the access is a SIGBUS, or EFAULT
+ * of a system call.
  */
 
 /**
- * struct spscring_geometry - what a ring is; never changes.
- * @capacity:	  records, exactly as asked; bytes where they are of any size, and then
- *		  the next six of frames and records are 0, but for @stride.
- * @frames:	  frames in the data.
+ * struct spscring_geometry - the shape of a ring; never changes.
+ * @capacity:	  how many elements the ring holds, exactly as asked for; bytes, if records are of
+ *		  variable size.
+ * @frames:	  number of frames in the data; 0 if records are of variable size.
  * @data_bytes:	  size of the data section.
  * @memory:	  all the ring's pages, in bytes.
  * @consumer_offset: where the consumer's page is in the fd.
@@ -389,18 +407,18 @@ struct spscring_notify {
  * @data_offset:  where the data are in the fd.
  * @type_tag:	  as created.
  * @element_size:  as created.
- * @stride:	  from one record to the next within a frame; or what records of any
- *		  size are aligned to.
- * @frame_size:	  power of two.
- * @frame_elements: records in a frame.
- * @frame_first:  where the first record is in a frame; its tail is at 0.
- * @publish_batch:	  the consumer tells its head about once in so many records, or bytes.
+ * @stride:	  from one element to the next within a frame; the alignment, if records are of
+ *		  variable size.
+ * @frame_size:	  a power of two; 0 if records are of variable size.
+ * @frame_elements: elements in a frame; 0 if records are of variable size.
+ * @frame_first:  where the first element is in a frame, whose tail is at 0; 0 if records are of
+ *		  variable size.
+ * @publish_batch:	  after so many elements, or bytes, the consumer stores its published head.
  * @page_size:	  of this machine.
- * @colour:	  where the control block is in the consumer's and the producer's
- *		  page; the kernel's is at SPSCRING_KERNEL_BLOCK + @colour of the
- *		  info page.
- * @version:	  SPSCRING_VERSION of the kernel that made it.
- * @oldest_reader: the oldest version that can read it.
+ * @colour:	  where the control block is in the consumer's page, and in the producer's; the
+ *		  kernel's is at SPSCRING_KERNEL_BLOCK + @colour in the info page.
+ * @version:	  SPSCRING_VERSION of the kernel that made the ring.
+ * @oldest_reader: the oldest version that can read the ring.
  * @features:	  SPSCRING_FEATURE_*.
  * @flags:	  as created.
  * @reserved:	  0.
@@ -432,13 +450,13 @@ struct spscring_geometry {
 
 /**
  * struct spscring_sleep_counters - how an end has slept.
- * @sleeps:	WAITs that went to sleep.
- * @polls:	polls that found nothing.
- * @kicks:	KICKs of its peer, or of kernel code.
- * @wakes:	of those that slept; a kick that wakes none was needless.
+ * @sleeps:	how often a WAIT, a read() or a write() went to sleep.
+ * @polls:	polls that were not ready.
+ * @kicks:	kicks of this end, by its peer's KICK or by kernel code.
+ * @wakes:	wake-ups of sleepers; a kick that wakes none was needless.
  * @interrupts:	how often its peer's CPUs were interrupted for it, see "Sleep".
- * @clears:	how often its peer was told that it need not fence any more.
- * @refused:	how often not, as max_interrupts did not allow it.
+ * @clears:	how often its fence bit was cleared: its peer need not fence from then on.
+ * @refused:	how often its fence bit stayed set, as max_interrupts did not allow clearing it.
  * @reserved:	0.
  */
 struct spscring_sleep_counters {
@@ -453,13 +471,13 @@ struct spscring_sleep_counters {
 };
 
 /**
- * struct spscring_loss - what did not arrive, by what the ends write.
- * @drops:	records that the producer gave up, for want of room; or a driver, which
- *		has emptied its ring.
- * @overruns:	records that were overwritten before the consumer came.
- * @high_water:	the most that was in use when the producer asked for room.
- * @sequence:	of the next record: how many were pushed, dropped ones too; of
- *		records of any size only.
+ * struct spscring_loss - what was lost, as the ends count it in their control blocks.
+ * @drops:	records that the producer gave up for want of room; also what a driver lost by
+ *		emptying its ring.
+ * @overruns:	records that were overwritten before the consumer read them.
+ * @high_water:	the most that was in use when the producer asked for room: elements, or bytes.
+ * @sequence:	the sequence number of the next record, which is how many were pushed, dropped
+ *		ones too; only of records of variable size.
  * @reserved:	0.
  */
 struct spscring_loss {
@@ -471,28 +489,29 @@ struct spscring_loss {
 };
 
 /**
- * struct spscring_info - SPSCRING_INFO: look at a ring, on any of its fds.
- * @size:	sizeof(struct spscring_info); set to what was filled in.
+ * struct spscring_info - SPSCRING_INFO: read a ring's state, on any of its fds.
+ * @size:	sizeof(struct spscring_info); the kernel sets it to how much it has filled in.
  * @flags:	0.
- * @geometry:	what it is.
+ * @geometry:	the ring's shape.
  * @name:	as created.
- * @head:	the consumer's exact cursor, as it wrote it.
- * @tail:	the producer's exact cursor, as it wrote it.
- * @length:	records published and not released: @tail - @head, in 0..capacity.
+ * @head:	the consumer's exact position, as it wrote it.
+ * @tail:	the producer's exact position, as it wrote it.
+ * @length:	elements, or bytes of records, that are published and not released: @tail - @head,
+ *		limited to 0..capacity.  In a ring that overwrites, those not overwritten.
  * @free:	capacity - @length.
  * @producer_state: SPSCRING_UNCLAIMED to SPSCRING_DEAD.
- * @producer_generation: how often the end has been claimed.
- * @consumer_state: likewise.
- * @consumer_generation: likewise.
- * @broken:	1 when an end's words were found impossible; a driver can mend its
- *		own ring, once that end is held by nobody.
+ * @producer_generation: how often the producer's end has been claimed.
+ * @consumer_state: SPSCRING_UNCLAIMED to SPSCRING_DEAD.
+ * @consumer_generation: how often the consumer's end has been claimed.
+ * @broken:	1 if an end, or a claim, found impossible words.  A driver can make its own ring
+ *		work again by emptying it, while nobody holds the other end.
  * @reserved:	0.
  * @producer_sleep: how the producer has slept.
- * @consumer_sleep: likewise.
- * @loss:	what did not arrive.
+ * @consumer_sleep: how the consumer has slept.
+ * @loss:	what was lost.
  *
- * Returns 0.  The two cursors are read one after the other while the ring runs.
- * Errors: EBADFD no ring yet; EINVAL, E2BIG, EFAULT, EOPNOTSUPP.
+ * Returns 0.  The kernel reads the two positions one after the other while the ring runs.
+ * Errors: EBADFD CREATE has not been called; EINVAL, E2BIG, EFAULT, EOPNOTSUPP.
  */
 struct spscring_info {
 	__u32 size;
@@ -517,7 +536,7 @@ struct spscring_info {
 /* Two cache lines: the adjacent-line prefetcher pairs them. */
 #define SPSCRING_LINE		128
 #define SPSCRING_KERNEL_BLOCK	1024	/* in the info page, before the colour */
-#define SPSCRING_COLOURS	16	/* colour is one of so many times a line */
+#define SPSCRING_COLOURS	16	/* colour is 0 to 15 times SPSCRING_LINE */
 
 /*
  * The control blocks: the words that an end, or the kernel, writes for the others to read.
@@ -527,13 +546,14 @@ struct spscring_info {
 
 /**
  * struct spscring_consumer_block - written by the consumer, at the colour of its page.
- * @cursor:	elements released, or bytes of records, exactly.  The producer seldom reads it.
- * @sequence:	where records are of any size, the sequence number of the next.
- * @failed:	pops that found nothing, updated now and then.
- * @waits:	waits that polling ended; waits that slept.
+ * @cursor:	elements, or bytes of records, that are released, exactly.  The producer reads it
+ *		only when it would otherwise report full.
+ * @sequence:	the sequence number of the next record, if records are of variable size.
+ * @failed:	pops that found nothing; updated from time to time.
+ * @waits:	waits that spinning ended [0], and waits that went on to sleep [1].
  * @overruns:	records that were overwritten before they were read.
  * @reserved:	0.
- * @published_head: @cursor as the producer is to see it, stored once a publish batch.
+ * @published_head: a copy of @cursor for the producer, stored once in a publish batch.
  * @reserved_head: 0.
  */
 struct spscring_consumer_block {
@@ -549,17 +569,17 @@ struct spscring_consumer_block {
 
 /**
  * struct spscring_producer_block - written by the producer, at the colour of its page.
- * @cursor:	elements published, or bytes of records.  Elements may be
- *		more, by the tail of the frame that it is in, and within a batch by those
- *		of the next ones.
- * @sequence:	where records are of any size, the sequence number of the next.
- * @failed:	pushes that found no room, updated now and then.
- * @waits:	waits that polling ended; waits that slept.
- * @drops:	records that were dropped, as the ring was full.
- * @high_water:	the most that was in use at once, as the producer knows it.
- * @full_at:	the consumer's cursor at which the producer last found no room, + 1; or 0.
+ * @cursor:	elements, or bytes of records, that are published.  For elements it lags: the
+ *		tail of the frame that it lies in says how many more are published, and within a
+ *		batch the tails of the next frames do.
+ * @sequence:	the sequence number of the next record, if records are of variable size.
+ * @failed:	pushes that found no room; updated from time to time.
+ * @waits:	waits that spinning ended [0], and waits that went on to sleep [1].
+ * @drops:	records that were dropped because the ring was full.
+ * @high_water:	the most that was in use at once, as far as the producer knows.
+ * @full_at:	1 + the consumer's cursor at which the producer last found no room; or 0.
  * @reserved:	0.
- * @oldest:	of a ring that overwrites: where the oldest record is that is whole.
+ * @oldest:	in a ring that overwrites: the position of the oldest record that is whole.
  * @oldest_sequence: the sequence number of that record.
  * @reserved_oldest: 0.
  */
@@ -578,28 +598,30 @@ struct spscring_producer_block {
 };
 
 /*
- * The word before a record of any size: its length, and the low bits of its
- * sequence number.  0 is not there yet; so is one whose lap is that before.
+ * The word before a record of variable size: its length, flags, and the low bits of its sequence
+ * number.  No record is there yet if the word is 0, or if it is of the previous lap.
  */
 #define SPSCRING_WORD_LENGTH		0xffffffffULL
 #define SPSCRING_WORD_PUBLISHED		(1ULL << 32)
-#define SPSCRING_WORD_DISCARDED		(1ULL << 33)	/* there is none, only its room */
-#define SPSCRING_WORD_LAP		(1ULL << 34)	/* odd laps of the data */
-#define SPSCRING_WORD_SEQUENCE		35		/* from this bit on */
+#define SPSCRING_WORD_DISCARDED		(1ULL << 33)	/* no record, pass it by */
+#define SPSCRING_WORD_LAP		(1ULL << 34)	/* set in odd laps of the data */
+#define SPSCRING_WORD_SEQUENCE		35		/* the lowest bit of the sequence number */
 #define SPSCRING_WORD_SEQUENCE_MASK	((1ULL << (64 - SPSCRING_WORD_SEQUENCE)) - 1)
 
 /* The word of an end's state: the state in the low half, the generation in the high one. */
 #define SPSCRING_END_STATE(word)	((__u32)(word))
 #define SPSCRING_END_GENERATION(word)	((__u32)((word) >> 32))
 
-#define SPSCRING_EVENT_NONE		0x7fffffffffffffffULL	/* no cursor comes here */
-#define SPSCRING_EVENT_FENCE		0x8000000000000000ULL	/* believe the index only behind a fence */
+#define SPSCRING_EVENT_NONE		0x7fffffffffffffffULL	/* no position reaches it */
+/* The fence bit: compare the event index only after a full fence. */
+#define SPSCRING_EVENT_FENCE		0x8000000000000000ULL
 
 /**
  * struct spscring_kernel_block - written by the kernel, in the info page.
- * @consumer_event: the consumer's event index: kick when the tail is here or beyond;
- *		SPSCRING_EVENT_NONE: nobody waits.
- * @producer_event: the producer's: kick when the head is here or beyond; likewise.
+ * @consumer_event: the consumer's event index: the producer kicks once its tail is here or beyond.
+ *		SPSCRING_EVENT_NONE: nobody waits.  May have the fence bit.
+ * @producer_event: the producer's event index: the consumer kicks once its head is here or
+ *		beyond; otherwise as @consumer_event.
  * @consumer:	the consumer's state and generation.
  * @producer:	the producer's state and generation.
  * @broken:	1 when the ring is broken.
@@ -617,7 +639,7 @@ struct spscring_kernel_block {
 /**
  * struct spscring_info_page - the start of the info page.
  * @magic:	SPSCRING_MAGIC.
- * @geometry:	what the ring is.
+ * @geometry:	the ring's shape.
  * @name:	as created.
  */
 struct spscring_info_page {
@@ -626,7 +648,7 @@ struct spscring_info_page {
 	__u8  name[SPSCRING_NAME_MAX];
 };
 
-/* The layout does not change by accident, on either side. */
+/* Fail the build, in the kernel and in user space, if the layout has changed by accident. */
 #ifdef __cplusplus
 #define SPSCRING_ASSERT(x)	static_assert(x, #x)
 #else
