@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libspscring: make, claim and map rings of /dev/spscring.  The records then
- * move by the inlines of <spscring/element.h>.
+ * libspscring: make, claim and map rings of /dev/spscring.  Elements then move
+ * by the inlines of <spscring/element.h>.
  *
  *	struct spscring_create want = {
  *		.size = sizeof(want), .capacity = 4096, .element_size = 8,
@@ -14,15 +14,14 @@
  *	if (!spscring_map_producer(end, &p, sizeof(v), 0, NULL))
  *		spscring_push(&p, &v);
  *
- * Records of any size (SPSCRING_CREATE_RECORDS, <spscring/record.h>) have handles of their
- * own and a spscring_record_*() of each verb; what is waited for there counts bytes of the
- * ring: spscring_record_size() tells what one takes.
+ * Records of variable size (SPSCRING_CREATE_RECORDS, <spscring/record.h>) have their own handles,
+ * and a spscring_record_*() of each verb.  Their waits count bytes of the ring:
+ * spscring_record_needs() returns how many a record takes.
  *
- * One handle an end.  A handle is not copied, and is used by one thread at a time; a second
- * one that is made from the same fd while the first is in use, or calls of read() and
- * write() beside it, lose or double records.  A forked child inherits the fd but none of the
- * mappings: a handle that was made before the fork faults there (SIGSEGV).  The child may
- * map anew if the parent uses the end no more.
+ * Use one handle for an end, in one thread at a time, and do not copy it.  A second handle from
+ * the same fd while the first is in use, or read() and write() beside a handle, lose or duplicate
+ * elements.  A forked child inherits the fd but none of the mappings: a handle from before the
+ * fork faults there (SIGSEGV).  The child may map again if the parent stops using the end.
  *
  * Errors are negative errno values, those of the ioctls and of mmap().
  */
@@ -52,7 +51,7 @@ struct spscring_mapping {
 
 /**
  * spscring_open() - open /dev/spscring and make a ring
- * @want: what it is to be, see struct spscring_create
+ * @want: its shape and flags, see struct spscring_create
  *
  * Return: a close-on-exec ring fd, or a negative errno.
  */
@@ -62,17 +61,17 @@ int spscring_open(const struct spscring_create *want);
  * spscring_claim() - claim one end of a ring
  * @ring_fd: from spscring_open()
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
- * @element_size: what the caller takes the records for: of this size, in bytes, or
+ * @element_size: the size of an element that the caller expects, in bytes, or
  *	SPSCRING_VARIABLE_SIZE
- * @type_tag: likewise
+ * @type_tag: the type tag that the caller expects
  *
- * Return: a close-on-exec endpoint fd, or a negative errno: -EPROTOTYPE the ring's records
- * are others; see struct spscring_endpoint.
+ * Return: a close-on-exec endpoint fd, or a negative errno: -EPROTOTYPE the ring has
+ * another element size or type tag; see struct spscring_endpoint.
  */
 int spscring_claim(int ring_fd, uint32_t role, uint32_t element_size, uint64_t type_tag);
 
 /**
- * spscring_get_info() - look at a ring
+ * spscring_get_info() - read a ring's state
  * @fd: a ring fd or an endpoint fd
  * @info: the result
  *
@@ -81,22 +80,23 @@ int spscring_claim(int ring_fd, uint32_t role, uint32_t element_size, uint64_t t
 int spscring_get_info(int fd, struct spscring_info *info);
 
 /**
- * spscring_shutdown() - end an end cleanly, of a program that does not map
+ * spscring_shutdown() - shut an end down that has no handle
  * @endpoint_fd: the end
  * @flags: 0, or SPSCRING_SHUTDOWN_BROKEN
  *
- * With a handle: spscring_shutdown_producer() and the like.  A handle that another thread's
- * call shuts down learns of it once it finds no room, or no record, and not before.
+ * With a handle, call spscring_shutdown_producer() or its counterparts instead.  If this function
+ * shuts down an end whose handle another thread uses, that handle reports -ESHUTDOWN only once it
+ * finds no room, or nothing to pop.
  *
  * Return: 0, or a negative errno.
  */
 int spscring_shutdown(int endpoint_fd, uint32_t flags);
 
 /**
- * spscring_shutdown_producer() - end the producer's end cleanly
- * @p: the producer; each push and reserve says -ESHUTDOWN from here on
+ * spscring_shutdown_producer() - shut the producer's end down
+ * @p: the producer; each push and reserve then returns -ESHUTDOWN
  *
- * The consumer drains, then finds the end of the stream.  Final.
+ * The consumer pops all that is there, then finds the end of the stream.  Final.
  *
  * Return: 0, or a negative errno.
  */
@@ -104,8 +104,8 @@ int spscring_shutdown_producer(struct spscring_producer *p);
 int spscring_record_shutdown_producer(struct spscring_record_producer *p);
 
 /**
- * spscring_shutdown_consumer() - end the consumer's end cleanly
- * @c: the consumer; each pop and peek says -ESHUTDOWN from here on
+ * spscring_shutdown_consumer() - shut the consumer's end down
+ * @c: the consumer; each pop and peek then returns -ESHUTDOWN
  *
  * Return: 0, or a negative errno.
  */
@@ -115,16 +115,17 @@ int spscring_record_shutdown_consumer(struct spscring_record_consumer *c);
 /**
  * spscring_map_producer() - map the producer's end and make its handle
  * @endpoint_fd: from spscring_claim(), or a driver's device node, opened for reading and
- *	writing; of a BUSY_POLL ring it may be closed afterwards, the mapping keeps the end;
- *	otherwise it is for waking the peer
+ *	writing.  Keep it open, as the handle wakes the peer by it; only in a BUSY_POLL ring it may
+ *	be closed afterwards, as the mapping keeps the end
  * @p: the handle
- * @element_size: what the caller takes the records for, in bytes
- * @type_tag: likewise
- * @map: for spscring_unmap(), or NULL if it stays for good
+ * @element_size: the size of an element that the caller expects, in bytes
+ * @type_tag: the type tag that the caller expects
+ * @map: for spscring_unmap(), or NULL to keep the mapping until exit
  *
- * The geometry is the kernel's (INFO), not what the shared pages say.
+ * It takes the geometry from the kernel (INFO), not from the shared pages.
  *
- * Return: 0, or a negative errno: -EPROTOTYPE the ring's records are others.
+ * Return: 0, or a negative errno: -EPROTOTYPE the ring has another element size or type
+ * tag.
  */
 int spscring_map_producer(int endpoint_fd, struct spscring_producer *p, uint32_t element_size,
 			  uint64_t type_tag, struct spscring_mapping *map);
@@ -133,34 +134,35 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p, uint32_t
  * spscring_map_consumer() - map the consumer's end and make its handle
  * @endpoint_fd: as for spscring_map_producer()
  * @c: the handle
- * @element_size: what the caller takes the records for, in bytes
- * @type_tag: likewise
- * @map: for spscring_unmap(), or NULL if it stays for good
+ * @element_size: the size of an element that the caller expects, in bytes
+ * @type_tag: the type tag that the caller expects
+ * @map: for spscring_unmap(), or NULL to keep the mapping until exit
  *
- * Return: 0, or a negative errno: -EPROTOTYPE the ring's records are others.
+ * Return: 0, or a negative errno: -EPROTOTYPE the ring has another element size or type
+ * tag.
  */
 int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c, uint32_t element_size,
 			  uint64_t type_tag, struct spscring_mapping *map);
 
 /**
- * spscring_record_map_producer() - the same of records of any size
+ * spscring_record_map_producer() - map the producer's end of a ring of records
  * @endpoint_fd: as for spscring_map_producer()
  * @p: the handle
- * @type_tag: what the caller takes the records for
- * @map: for spscring_unmap(), or NULL if it stays for good
+ * @type_tag: the type tag that the caller expects
+ * @map: for spscring_unmap(), or NULL to keep the mapping until exit
  *
- * Return: 0, or a negative errno: -EPROTOTYPE the ring's records are others; -EPIPE its
- * cursor is one that no holder can have left.
+ * Return: 0, or a negative errno: -EPROTOTYPE the ring has elements, or another type tag;
+ * -EPIPE the end's cursor is impossible.
  */
 int spscring_record_map_producer(int endpoint_fd, struct spscring_record_producer *p,
 				 uint64_t type_tag, struct spscring_mapping *map);
 
 /**
- * spscring_record_map_consumer() - the same for a consumer
+ * spscring_record_map_consumer() - map the consumer's end of a ring of records
  * @endpoint_fd: as for spscring_map_producer()
  * @c: the handle
- * @type_tag: what the caller takes the records for
- * @map: for spscring_unmap(), or NULL if it stays for good
+ * @type_tag: the type tag that the caller expects
+ * @map: for spscring_unmap(), or NULL to keep the mapping until exit
  *
  * Return: as spscring_record_map_producer().
  */
@@ -168,7 +170,7 @@ int spscring_record_map_consumer(int endpoint_fd, struct spscring_record_consume
 				 uint64_t type_tag, struct spscring_mapping *map);
 
 /**
- * spscring_unmap() - undo a mapping; the handle is not to be used any more
+ * spscring_unmap() - undo a mapping; the handle must not be used afterwards
  * @map: from spscring_map_producer() or spscring_map_consumer()
  */
 void spscring_unmap(const struct spscring_mapping *map);
@@ -194,17 +196,17 @@ int spscring_record_pushv(struct spscring_record_producer *p, const struct iovec
 long spscring_record_popv(struct spscring_record_consumer *c, const struct iovec *iov, int n);
 
 /**
- * spscring_wait_elements() - wait until records are there
+ * spscring_wait_elements() - wait until elements, or records, are there
  * @c: the consumer
- * @n: how many, at most the capacity; bytes of the ring where records are of any size
+ * @n: how many, at most the capacity; bytes of the ring for records
  * @deadline: CLOCK_MONOTONIC in ns, absolute; negative: none
  *
- * Looks for a while, then sleeps.  How long it looks follows what came of it, up to
- * @c->base.spin_max, which is 0 where there is one CPU and may be set.
+ * Spins, then sleeps.  The number of polls adapts to whether earlier spins found anything, up to
+ * @c->base.spin_max, which the caller may set; it is 0 on a machine with one CPU.
  *
- * Return: 0, also with fewer than @n there, but not none, where these are enough (see
- * "Sleep" in <linux/spscring.h>); or a negative errno, see struct spscring_wait: -EINVAL
- * @n is 0, or more than the capacity.
+ * Return: 0, also if fewer than @n are there, but not none, and no more can come (see "Sleep" in
+ * <linux/spscring.h>); or a negative errno, see struct spscring_wait: -EINVAL @n is 0, or more
+ * than the capacity.
  */
 int spscring_wait_elements(struct spscring_consumer *c, uint64_t n, int64_t deadline);
 int spscring_record_wait_bytes(struct spscring_record_consumer *c, uint64_t bytes,
@@ -213,7 +215,7 @@ int spscring_record_wait_bytes(struct spscring_record_consumer *c, uint64_t byte
 /**
  * spscring_wait_room() - wait until slots are free
  * @p: the producer
- * @n: how many, at most the capacity; bytes of the ring where records are of any size
+ * @n: how many, at most the capacity; bytes of the ring for records
  * @deadline: as for spscring_wait_elements()
  *
  * Return: as spscring_wait_elements().
@@ -223,11 +225,12 @@ int spscring_record_wait_room(struct spscring_record_producer *p, uint64_t bytes
 			      int64_t deadline);
 
 /**
- * spscring_arm_elements() - have the end's eventfd, and its pollers, told of records
+ * spscring_arm_elements() - have the eventfd signalled once elements are there
  * @c: the consumer
  * @n: as for spscring_wait_elements()
  *
- * For an eventfd, see struct spscring_notify: poll arms the end by itself.
+ * For an eventfd that spscring_notify() has set; the end's pollers are woken, too.  A program that
+ * polls need not call this: poll arms the end by itself.
  *
  * Return: as spscring_wait_elements().
  */
@@ -235,7 +238,7 @@ int spscring_arm_elements(struct spscring_consumer *c, uint64_t n);
 int spscring_record_arm_bytes(struct spscring_record_consumer *c, uint64_t bytes);
 
 /**
- * spscring_arm_room() - the same for a producer
+ * spscring_arm_room() - have the eventfd signalled once slots are free
  * @p: the producer
  * @n: as for spscring_wait_room()
  *
@@ -245,7 +248,7 @@ int spscring_arm_room(struct spscring_producer *p, uint64_t n);
 int spscring_record_arm_room(struct spscring_record_producer *p, uint64_t bytes);
 
 /**
- * spscring_notify() - how poll and an eventfd tell of an end
+ * spscring_notify() - set when poll and an eventfd report an end ready
  * @endpoint_fd: the end
  * @watermark: poll's watermark, at most the capacity, and less than 2^32
  * @timeout: in ns, see struct spscring_notify
