@@ -2,18 +2,18 @@
 #
 # make			spscring.ko for KDIR (the running kernel's headers)
 # make install		modules_install and depmod; make uninstall undoes it
-# make run		the figures: out/bench.json, out/bench-*.svg, a table
-# make bench		all of them, in half an hour: out/bench-full.json; ONLY=rtt,...
-# make rivals		natively, what a user would take instead, beside the ring
-# make trace		how long records are in a ring, by its tracepoints
-# make test		every suite, in every machine
+# make run		the benchmark's short form: out/bench.json, out/bench-*.svg, a table
+# make bench		the whole benchmark, half an hour: out/bench-full.json; ONLY=rtt,... for some tests
+# make rivals		the user-space contenders beside the ring, on this machine
+# make trace		how long elements stay in a ring, measured by its tracepoints
+# make test		run every suite in every machine
 # make profile		where the time goes: flame graphs, counters
-# make soak		10^9 records each way, each checked; 10^7 sleeps, each woken
-# make litmus		the orderings in the kernel's memory model
-# make model		sleep and wake, every interleaving of small rings
-# make mutate		every ordering weakened, and what finds it
+# make soak		move 10^9 elements each way and check each; sleep and wake 10^7 times
+# make litmus		check the orderings in the kernel's memory model
+# make model		check sleep and wake in every interleaving of small rings
+# make mutate		weaken each ordering in turn; some check must find each
 # make check		checkpatch --strict, kernel-doc, codespell, sparse, clang, the headers in programs
-# make clean		what was built here; the cache of machines stays
+# make clean		remove what was built here, but not the cache of machines
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)

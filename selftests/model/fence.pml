@@ -119,9 +119,9 @@ bit timer_runs;				/* from the first record on */
 bit timer_runs = 1;
 #endif
 
-/* The publisher's, by process: mm_cpumask of who maps the writable pages. */
+/* For each process that maps the publisher's writable pages: its mm_cpumask. */
 byte mask[2];
-byte kind = PUBLISHER;			/* of who holds the end */
+byte kind = PUBLISHER;			/* of the process that holds the end */
 bit dead;
 bit work;
 #ifdef BUG_KICKED_INHERITED
@@ -134,7 +134,7 @@ byte last_kicked;
 			 waits[2] && OVER(c, index[2]) || armed && OVER(c, armed) || \
 			 asked && OVER(c, asked))
 
-/* wait_publish_event(); @arms: by who is about to sleep */
+/* wait_publish_event(); @arms: the caller is about to sleep */
 inline tell(c, arms)
 {
 	atomic {
@@ -146,7 +146,7 @@ inline tell(c, arms)
 #ifdef BUG_RAISE_SETS			/* a raise sets FENCE, and interrupts nobody */
 		fence_set = fence_set || !(arms);
 #endif
-#ifdef BUG_RAISE_CLEARS			/* FENCE is in the word of who arms alone */
+#ifdef BUG_RAISE_CLEARS			/* only a caller that arms stores FENCE in the word */
 		word_buf = 1 + least * 2 + (fence_set && arms);
 #else
 		word_buf = 1 + least * 2 + fence_set;

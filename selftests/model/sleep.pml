@@ -200,7 +200,7 @@ bit role_of[PROCS];
 #else
 #define ENOUGH(p, role)	false
 #endif
-#ifdef BUG_CONSUMER_BLIND		/* who comes to sleep does not look at the producer */
+#ifdef BUG_CONSUMER_BLIND		/* a consumer that goes to sleep does not check whether the producer sleeps */
 #define LOOK(p, role, i) (REACHED(p, role, i) || role == CONSUMER && IS_ENOUGH(p, false))
 #else
 #define LOOK(p, role, i) (REACHED(p, role, i) || ENOUGH(p, role))
@@ -278,7 +278,7 @@ inline arm_poll(p, role, is_ready)
 #ifdef BUG_POLL_REPLACES
 	:: is_ready -> armed[role] = seen + 1
 #else
-	/* not in place of another poller's that has just been reached: its kick is owed */
+	/* keep an index that another poll armed and that is reached: its kick is still to come */
 	:: is_ready && armed[role] && armed[role] <= seen
 	:: is_ready && !(armed[role] && armed[role] <= seen) -> armed[role] = seen + 1
 #endif
@@ -401,7 +401,7 @@ inline wake(p, role)
 	unlock(p, role)
 }
 
-/* wait_recheck_consumer(), of a producer that sleeps, has told so and fenced */
+/* wait_recheck_consumer(): the producer sleeps, has stored its index, and has fenced */
 inline tell_consumer(p, role)
 {
 #if defined(ENOUGH_RULE) && !defined(BUG_PRODUCER_SILENT)
