@@ -146,7 +146,7 @@ inline tell(c, arms)
 #ifdef BUG_RAISE_SETS			/* a raise sets FENCE, and interrupts nobody */
 		fence_set = fence_set || !(arms);
 #endif
-#ifdef BUG_RAISE_CLEARS			/* only a caller that arms stores FENCE in the word */
+#ifdef BUG_RAISE_CLEARS			/* only an arming caller stores FENCE */
 		word_buf = 1 + least * 2 + (fence_set && arms);
 #else
 		word_buf = 1 + least * 2 + fence_set;

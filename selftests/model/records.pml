@@ -335,7 +335,7 @@ inline mend()
 			fi
 		:: else -> break
 		od;
-		/* the walk ends exactly after the last published record, and counts each pushed one */
+		/* the walk ends after the last published record, and counts each pushed one */
 		assert(next == published && sequence == pushed);
 #endif
 		if

@@ -200,7 +200,7 @@ bit role_of[PROCS];
 #else
 #define ENOUGH(p, role)	false
 #endif
-#ifdef BUG_CONSUMER_BLIND		/* a consumer that goes to sleep does not check whether the producer sleeps */
+#ifdef BUG_CONSUMER_BLIND		/* before it sleeps, the consumer does not check the producer */
 #define LOOK(p, role, i) (REACHED(p, role, i) || role == CONSUMER && IS_ENOUGH(p, false))
 #else
 #define LOOK(p, role, i) (REACHED(p, role, i) || ENOUGH(p, role))
