@@ -210,7 +210,7 @@ long spscring_record_popv(struct spscring_record_consumer *c, const struct iovec
  */
 int spscring_wait_elements(struct spscring_consumer *c, uint64_t n, int64_t deadline);
 int spscring_record_wait_bytes(struct spscring_record_consumer *c, uint64_t bytes,
-				 int64_t deadline);
+			       int64_t deadline);
 
 /**
  * spscring_wait_room() - wait until slots are free
