@@ -164,9 +164,9 @@ void spscring_kick(struct spscring *ring, int role, __u32 flags);
 void spscring_note_cpu(struct spscring *ring, int role, __u32 *cpu);
 
 /*
- * The kernel's tracepoints, see kmod/trace.h.  One record's push and pop look at
- * theirs where they step to the next frame, and once they are on that is each
- * time; so while they are off it costs those nothing, jump labels or not.
+ * The kernel's tracepoints, see kmod/trace.h.  Push and pop of one element or record test
+ * theirs on the slow path only, so a disabled tracepoint costs the hot path nothing, even
+ * without jump labels.  An enabled one sends each call down the slow path.
  */
 DECLARE_TRACEPOINT(spscring_full);
 DECLARE_TRACEPOINT(spscring_push);
@@ -182,91 +182,94 @@ long spscring_trace_push_n(struct spscring_producer *p, __u32 n);
 void spscring_trace_pop(const struct spscring_consumer_base *c, __u32 n);
 void spscring_trace_pop_n(const struct spscring_consumer_base *c, __u32 n);
 
-/* The most looks of an end that waits before it sleeps: some tens of microseconds. */
+/* The default of spin_max, the most polls before a sleep: some tens of microseconds. */
 #define SPSCRING_SPIN_MAX	2000
 
-/* Failed tries between two looks at what is dear: exact cursor, peer's state. */
+/*
+ * Failed tries between two reads of the words that are expensive to read: the consumer's exact
+ * cursor, and the state of an end.
+ */
 #define SPSCRING_REFRESH_EVERY	64
 
 /*
- * The handles: an end's private memory, beside the shared pages.  Records of one size
- * and records of any size have handles of different types, so that the verbs of one do
- * not compile for the other; what both need of an end is their base.  Made by the
- * spscring_*_init() functions; no field is the user's but spin and spin_max.
+ * The handles: an end's private memory, apart from the shared pages.  Rings of elements and
+ * rings of records have handles of different types, so a call with the wrong handle does not
+ * compile.  The base, first in each handle, is what both shapes of ring need.  The functions
+ * of layout.h fill a handle in.  Of its fields a caller may set spin, spin_max and fd, no others.
  *
- * One comparison covers all that is not the common case; stepping to the next frame is
- * left to the next call.
+ * On the hot path one comparison detects all that is uncommon.  The call that fills a frame
+ * leaves the step to the next frame to the call after it.
  */
 struct spscring_producer_base {
-	/* once a frame, or full */
+	/* used once a frame, or when the ring is full */
 	const struct spscring_kernel_block *kernel;
-	__u64 last_event;		/* where this end wanted to be woken at the last try that looked */
+	__u64 last_event;	/* this end's event index at the last read of the exact cursor */
 	char *data;
-	char *end;
-	__u64 capacity;
-	__u32 fails;		/* tries since there was room */
+	char *end;		/* of the data, as mapped the first time */
+	__u64 capacity;		/* in elements, or in bytes of records */
+	__u32 fails;		/* failed tries in a row, at one pos */
 	__s32 error;		/* -EPIPE the ring is broken, -ESHUTDOWN this end was shut down */
-	__u64 failed_at;	/* pos at the last of them */
+	__u64 failed_at;	/* that pos */
 	const __u64 *peer_published_head;
 	const __u64 *peer_cursor;
 	struct spscring_producer_block *block;
-	__u32 spin;		/* looks before it sleeps, adapting */
-	__u32 spin_max;		/* the most of them; the caller's to set */
-	__u32 flags;		/* the ring's */
+	__u32 spin;		/* polls before a sleep; adapts to what they find */
+	__u32 spin_max;		/* upper bound of spin; 0: never spin */
+	__u32 flags;		/* the ring's SPSCRING_CREATE_* */
 	__u32 reserved;
-	/* of one size on both sides, as tools/hotpath steps through the kernel's */
+	/* tools/hotpath runs kernel code on user handles, so both fields have one size */
 #ifdef __KERNEL__
 	struct spscring *ring;
 #else
-	__s64 fd;		/* the endpoint, to KICK by and to WAIT on */
+	__s64 fd;		/* the endpoint fd, for KICK and WAIT */
 #endif
-	__u64 cached_limit;		/* pos may grow to here without asking the peer */
-	__u64 last_kicked;		/* the last index of the consumer's that it was kicked for */
-	__u64 *cursor;
-	/* each time: together with what follows the base */
-	__u64 pos;		/* index of the next record */
-	__u64 run_end;		/* pos grows to here: end of the frame, or of the room */
-	const __u64 *event;	/* where the consumer wants to be woken */
-	__u32 stride;		/* or alignment */
-	__u32 cpu;		/* in the kernel: where this end stored last */
+	__u64 cached_limit;	/* pos may grow to here without a refresh of the head */
+	__u64 last_kicked;	/* the consumer's event index that this end kicked for last */
+	__u64 *cursor;		/* this end's, in its control block */
+	/* used by each call, in one cache line with what follows the base */
+	__u64 pos;		/* of the next element or record */
+	__u64 run_end;		/* pos may grow to here without the slow path */
+	const __u64 *event;	/* the consumer's event index */
+	__u32 stride;		/* bytes from slot to slot; the alignment of records */
+	__u32 cpu;		/* in the kernel: the CPU that this end noted last */
 };
 
 struct spscring_consumer_base {
-	/* once a frame, or empty */
+	/* used once a frame, or when the ring is empty */
 	const struct spscring_kernel_block *kernel;
 	struct spscring_consumer_block *block;
 	const struct spscring_producer_block *peer;
 	char *data;
-	char *end;
-	__u64 capacity;
-	__u64 last_kicked;		/* the last index of the producer's that it was kicked for */
-	__u32 flags;		/* the ring's */
-	__u32 peer_is_user;	/* in the kernel: no peek, it may change what is looked at */
+	char *end;		/* of the data, as mapped the first time */
+	__u64 capacity;		/* in elements, or in bytes of records; 0 once error is set */
+	__u64 last_kicked;	/* the producer's event index that this end kicked for last */
+	__u32 flags;		/* the ring's SPSCRING_CREATE_* */
+	__u32 peer_is_user;	/* in the kernel: a user may write the data, so peek is refused */
 #ifdef __KERNEL__
 	struct spscring *ring;
 #else
-	__s64 fd;		/* the endpoint, to KICK by and to WAIT on */
+	__s64 fd;		/* the endpoint fd, for KICK and WAIT */
 #endif
-	__u32 publish_batch;
+	__u32 publish_batch;	/* elements or bytes from one published head to the next */
 	__s32 error;		/* -EPIPE the ring is broken, -ESHUTDOWN this end was shut down */
-	__u32 spin;		/* looks before it sleeps, adapting */
-	__u32 spin_max;		/* the most of them; the caller's to set */
-	__u32 fails;		/* tries that found nothing */
-	__u32 backoff;		/* how long to wait between tries, in cpu_relax() */
-	__u32 waited;		/* how long the last wait was, likewise */
-	__u32 waited_fails;	/* fails when it was over */
-	__u64 waited_at;	/* pos then */
+	__u32 spin;		/* polls before a sleep; adapts to what they find */
+	__u32 spin_max;		/* upper bound of spin; 0: never spin */
+	__u32 fails;		/* polls that found nothing, ever; wraps */
+	__u32 backoff;		/* cpu_relax() calls between two polls */
+	__u32 waited;		/* cpu_relax() calls of the last wait */
+	__u32 waited_fails;	/* fails when that wait ended */
+	__u64 waited_at;	/* pos when that wait ended */
 	__u64 reserved;
-	/* each time: together with what follows the base, in one cache line */
-	__u64 pos;		/* index of the next record */
-	__u64 *cursor;
-	__u64 publish_at;		/* from here on the head is to be told */
-	const __u64 *event;	/* where the producer wants to be woken */
-	__u32 stride;		/* or alignment */
-	__u32 cpu;		/* in the kernel: where this end stored last */
+	/* used by each call, in one cache line with what follows the base */
+	__u64 pos;		/* of the next element or record */
+	__u64 *cursor;		/* this end's, in its control block */
+	__u64 publish_at;	/* publish the head once pos is here */
+	const __u64 *event;	/* the producer's event index */
+	__u32 stride;		/* bytes from slot to slot; the alignment of records */
+	__u32 cpu;		/* in the kernel: the CPU that this end noted last */
 };
 
-/* Call the kernel: it wakes those who wait for what the peer of @role, or @role, is due. */
+/* Tell the kernel that the event index of the peer, whose role is @role, is reached. */
 #ifdef __KERNEL__
 #define spscring_kick_peer(end, role, flags)	spscring_kick((end)->ring, role, flags)
 #else
@@ -275,10 +278,10 @@ void spscring_kick_fd(__s64 fd, unsigned long flags) SPSCRING_COLD;
 #endif
 
 /*
- * Between a publish or release and the look at what the peer wants.  Kernel code tells which
- * CPU it is on, where that has changed, so that who is about to sleep knows whom to
- * interrupt.  In this order it may be preempted anywhere: to change the CPU is a full fence.
- * User Mode Linux has all CPUs interrupted: there it takes a call to know one's own.
+ * Run between a publish or release and the load of the peer's event index.  Kernel code notes
+ * the CPU it is on if that has changed: a peer that is about to sleep interrupts the noted CPU.
+ * The caller may be preempted anywhere in between, because a migration is itself a full fence.
+ * On User Mode Linux a task needs a call to know its CPU, so the sleeper interrupts all CPUs.
  */
 static SPSCRING_INLINE void spscring_producer_note_cpu(struct spscring_producer_base *p)
 {
@@ -302,7 +305,10 @@ static SPSCRING_INLINE void spscring_consumer_note_cpu(struct spscring_consumer_
 #endif
 }
 
-/* Is an index reached, or to be believed only behind a fence?  No index is negative. */
+/*
+ * Has @pos reached the event index @wants, or is the fence bit set?  The bit is the sign, and
+ * makes the index less than any position.
+ */
 static SPSCRING_INLINE int spscring_event_reached(const __u64 *wants, __u64 pos)
 {
 	return (__s64)pos >= (__s64)spscring_read_once(*wants);
@@ -327,10 +333,13 @@ static SPSCRING_INLINE __u64 spscring_consumer_event(const struct spscring_produ
 	return spscring_read_once(p->kernel->consumer_event) & ~SPSCRING_EVENT_FENCE;
 }
 
-/* What follows of a peer's state once its records or its room are used up. */
+/*
+ * The peer status, from the word @peer of its state: the error of a ring that is empty or full.
+ * -EAGAIN: the peer may go on.
+ */
 static inline int spscring_peer_status(const __u64 *peer)
 {
-	/* (J) pairs with (I): what the peer did before is seen by the next look */
+	/* (J) pairs with (I): a poll after this load sees all that the peer published */
 	switch (SPSCRING_END_STATE(spscring_load_acquire(peer))) {
 	case SPSCRING_SHUT_DOWN:
 		return -ESHUTDOWN;
@@ -341,32 +350,33 @@ static inline int spscring_peer_status(const __u64 *peer)
 	}
 }
 
-/* Has this end been shut down, by whomever? */
+/* Has this end been shut down?  Another handle or process can do that, too. */
 static inline int spscring_is_shut_down(const __u64 *own)
 {
 	return SPSCRING_END_STATE(spscring_read_once(*own)) == SPSCRING_SHUT_DOWN;
 }
 
 /**
- * spscring_producer_fail() - a producer's handle goes no further
- * @p: its base
- * @why: what every push and reserve says from here on: -EPIPE or -ESHUTDOWN
+ * spscring_producer_fail() - make every later push and reserve fail
+ * @p: the producer's base
+ * @why: the error that they return: -EPIPE or -ESHUTDOWN
  *
  * Return: @why.
  */
 int spscring_producer_fail(struct spscring_producer_base *p, int why);
 
-/* The peer's words are impossible. */
+/* The consumer's words are impossible: break the ring for this end. */
 int spscring_producer_broken(struct spscring_producer_base *p);
 
 /*
- * Not "has this publish crossed its index": one that arrives late is honoured by the next
- * publish.  An index that it was kicked for already is no news, but that it is still told
- * means a kick on its way, and so the fence: what it does then is seen here or there.
+ * Kick the consumer if @pos has reached its event index.  This does not ask whether one publish
+ * crossed the index, so an index that the kernel stores late is found by the next publish.  An
+ * index that was kicked for already still costs the fence: the kernel may be replacing it, and
+ * either this load sees the new index or the consumer's last poll sees what was published.
  */
 int spscring_wake_consumer(struct spscring_producer_base *p, __u64 pos);
 
-/* After the tail, or the word: does the consumer sleep until here? */
+/* Call this after each store of a tail or word: it kicks a consumer that waits for @pos. */
 static SPSCRING_INLINE int spscring_after_publish(struct spscring_producer_base *p, __u64 pos)
 {
 	spscring_producer_note_cpu(p);
@@ -376,11 +386,13 @@ static SPSCRING_INLINE int spscring_after_publish(struct spscring_producer_base 
 }
 
 /*
- * Fewer than the @n wanted slots are known to be free: ask again.  The told head
- * is a hint and may lag; the exact cursor is read before this reports full, the
- * first time, after each sleep and every SPSCRING_REFRESH_EVERY tries, so that a
- * consumer that takes a few records and then waits for the producer by other
- * means gets them; in a ring that drops each time, as nothing is lost for a hint.
+ * Refresh the cached limit, which leaves less room than @n elements or bytes.  The published
+ * head is a hint and may lag, so before this reports full it reads the consumer's exact cursor:
+ * at the first try, after each sleep, and at each SPSCRING_REFRESH_EVERY-th try.  Otherwise a
+ * consumer that takes less than a publish batch, and then waits for the producer by other means,
+ * would deadlock.  In a ring that drops, each try reads it: no record is lost for a stale hint.
+ *
+ * Return: 0, or a negative errno, see the top.
  */
 int spscring_refresh_head(struct spscring_producer_base *p, __u64 n) SPSCRING_COLD;
 
@@ -390,8 +402,8 @@ static SPSCRING_INLINE void spscring_publish_cursor(struct spscring_producer_bas
 	spscring_store_release(p->cursor, pos);
 }
 
-#define SPSCRING_NOWAKE	1	/* let it sleep, until a later publish */
-#define SPSCRING_WAKE	2	/* who polls is told below the watermark as well */
+#define SPSCRING_NOWAKE	1	/* no kick; a later publish kicks */
+#define SPSCRING_WAKE	2	/* wake the consumer even below its watermark or index */
 
 static SPSCRING_INLINE void spscring_wake_now(struct spscring_producer_base *p, __u32 flags)
 {
@@ -399,19 +411,22 @@ static SPSCRING_INLINE void spscring_wake_now(struct spscring_producer_base *p, 
 		spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
 }
 
-/* What both shapes of consumer have to do when a handle fails. */
+/* The part of a consumer's failure that both shapes share. */
 static inline int spscring_consumer_base_fail(struct spscring_consumer_base *c, int why)
 {
 	c->error = why;
-	/* so that every refresh comes by here */
+	/* no count is within a capacity of 0, so every refresh finds c->error */
 	c->capacity = 0;
 	return why;
 }
 
-/* As spscring_wake_consumer(). */
+/* Kick the producer if pos has reached its event index; as spscring_wake_consumer(). */
 int spscring_wake_producer(struct spscring_consumer_base *c);
 
-/* Who may have been woken by the producer's end is to learn of it at once. */
+/*
+ * Has the producer shut down or died?  Each empty poll asks, and not only the 64th: that may be
+ * why the caller was woken.  In a BUSY_POLL ring nobody sleeps, so there the 64th is soon enough.
+ */
 static SPSCRING_INLINE int spscring_peer_ended(const struct spscring_consumer_base *c)
 {
 	return !(c->flags & SPSCRING_CREATE_BUSY_POLL) &&
@@ -420,11 +435,11 @@ static SPSCRING_INLINE int spscring_peer_ended(const struct spscring_consumer_ba
 
 static SPSCRING_INLINE void spscring_release_cursor(struct spscring_consumer_base *c, __u64 pos)
 {
-	/* (C) pairs with (D): the records are read, then the cursor */
+	/* (C) pairs with (D): first read the elements or records, then store the cursor */
 	spscring_store_release(c->cursor, pos);
 }
 
-/* After the cursor: the head is told, now and then; and as spscring_after_publish(). */
+/* After each store of the cursor: publish the head once a batch, kick a producer that waits. */
 static SPSCRING_INLINE int spscring_after_release(struct spscring_consumer_base *c, __u64 pos)
 {
 	if (spscring_unlikely((__s64)(pos - c->publish_at) >= 0)) {
@@ -450,7 +465,11 @@ static inline int spscring_end_has_room(const void *p, __u64 n)
 	return spscring_base_has_room((const struct spscring_producer_base *)p, n);
 }
 
-/* It came while we looked: look as long again next time; or less. */
+/*
+ * Adapt the polls before a sleep.  @looks: the polls that this wait made.  Where they found
+ * something, allow twice as many next time, but never fewer than before; otherwise half as
+ * many, but at least a sixteenth of @max.
+ */
 static inline void spscring_spin_adapt(__u32 *spin, __u32 max, __u32 looks, int found)
 {
 	__u32 least = max / 16;
@@ -461,7 +480,12 @@ static inline void spscring_spin_adapt(__u32 *spin, __u32 max, __u32 looks, int 
 		*spin = *spin / 2 > least ? *spin / 2 : least;
 }
 
-/* Look once, and for a while: whether it came.  @counters are the end's: found, and not. */
+/*
+ * Poll once, then spin for up to *@looks polls, until @has says that @end can go on.  @counters:
+ * the end's count of waits that polling ended, and of waits that have to sleep.
+ *
+ * Return: whether it can.
+ */
 static SPSCRING_INLINE int spscring_spin(__u32 *looks, __u32 max, __u64 *counters,
 					 int (*has)(const void *end, __u64 n), const void *end,
 					 __u64 n)
