@@ -23,38 +23,38 @@
 
 SPSCRING_BEGIN_DECLS
 
-/* A frame, as its producer needs it. */
+/* A frame, as the producer needs it. */
 struct spscring_frame {
-	__u64 *tail;		/* at its start */
-	unsigned long slots;	/* the slot of an index is at slots + index * stride, modulo 2^64 */
+	__u64 *tail;		/* the frame's first word */
+	unsigned long slots;	/* position pos has its slot at slots + pos * stride, modulo 2^64 */
 };
 
-/* A producer of records of one size. */
+/* The handle of a producer of elements. */
 struct spscring_producer {
-	struct spscring_producer_base base;	/* first, so that it costs no address */
-	struct spscring_frame frame;
-	/* once a frame */
+	struct spscring_producer_base base;	/* first: its address needs no addition */
+	struct spscring_frame frame;		/* the one that pos is in, or has just filled */
+	/* used once a frame */
 	__u32 element_size;
 	__u32 frame_size;
-	__u32 frame_first;
-	__u32 frame_last;	/* where the frame's slots end */
+	__u32 frame_first;	/* offset of the first slot in a frame */
+	__u32 frame_last;	/* offset of the end of the last slot */
 	__u32 frame_elements;
 };
 
-/* A consumer of records of one size. */
+/* The handle of a consumer of elements. */
 struct spscring_consumer {
-	struct spscring_consumer_base base;	/* first, so that it costs no address */
-	__u64 cached_tail;	/* elements are there up to here, in this frame */
-	unsigned long slots;	/* the slot of an index is at slots + index * stride, modulo 2^64 */
-	const __u64 *tail;	/* of the frame, at its start */
-	__u64 frame_end;	/* index after the frame's last slot */
+	struct spscring_consumer_base base;	/* first: its address needs no addition */
+	__u64 cached_tail;	/* this frame's tail as last read, at most frame_end */
+	unsigned long slots;	/* position pos has its slot at slots + pos * stride, modulo 2^64 */
+	const __u64 *tail;	/* the frame's first word */
+	__u64 frame_end;	/* the position after the frame's last slot */
 	__u32 element_size;
 	__u32 frame_size;
 	__u32 frame_first;
 	__u32 frame_elements;
 };
 
-/* The frame behind one, by laps. */
+/* The frame after @frame; the first one after the last. */
 static SPSCRING_INLINE char *spscring_next_frame(char *frame, __u32 size, char *data,
 						 const char *end)
 {
@@ -62,14 +62,17 @@ static SPSCRING_INLINE char *spscring_next_frame(char *frame, __u32 size, char *
 	return spscring_likely(frame != end) ? frame : data;
 }
 
-/* Where the slot of index 0 would be, were a frame that begins with index @first so long. */
+/*
+ * The address from which slots are counted: that of position 0's slot, if the frame, whose first
+ * slot is position @first's, reached back so far.
+ */
 static SPSCRING_INLINE unsigned long spscring_slots(const char *frame, __u32 frame_first,
 						    __u64 first, __u32 stride)
 {
 	return (unsigned long)frame + frame_first - first * stride;
 }
 
-/* @frame begins with index @first. */
+/* The frame at @frame, whose first slot is position @first's. */
 static SPSCRING_INLINE struct spscring_frame spscring_frame_of(const struct spscring_producer *p,
 							       char *frame, __u64 first)
 {
@@ -80,7 +83,7 @@ static SPSCRING_INLINE struct spscring_frame spscring_frame_of(const struct spsc
 	return at;
 }
 
-/* The frame behind that of @at, which begins with index @first. */
+/* The frame after @at; its first slot is position @first's. */
 static SPSCRING_INLINE struct spscring_frame spscring_frame_after(const struct spscring_producer *p,
 								  const struct spscring_frame *at,
 								  __u64 first)
@@ -97,14 +100,14 @@ static SPSCRING_INLINE char *spscring_slot(const struct spscring_producer *p,
 	return (char *)(at->slots + pos * p->base.stride);
 }
 
-/* Are all slots of a frame before @pos? */
+/* Is @pos the position after the last slot of the frame @at? */
 static SPSCRING_INLINE int spscring_at_frame_end(const struct spscring_producer *p,
 						 const struct spscring_frame *at, __u64 pos)
 {
 	return spscring_slot(p, at, pos) == (char *)at->tail + p->frame_last;
 }
 
-/* How many of its frame are not before @pos. */
+/* The number of slots from that of @pos to the end of the producer's frame. */
 static SPSCRING_INLINE __u64 spscring_slots_left(const struct spscring_producer *p, __u64 pos)
 {
 	const char *end = (const char *)p->frame.tail + p->frame_last;
@@ -112,7 +115,7 @@ static SPSCRING_INLINE __u64 spscring_slots_left(const struct spscring_producer 
 	return (__u64)(end - spscring_slot(p, &p->frame, pos)) / p->base.stride;
 }
 
-/* pos is at stop: on to the next frame, or to more room. */
+/* The run is used up: go on in the next frame, or refresh the head, or both. */
 static SPSCRING_NOINLINE int spscring_next_run(struct spscring_producer *p)
 {
 	__u64 pos = p->base.pos, frame_end;
@@ -126,21 +129,22 @@ static SPSCRING_NOINLINE int spscring_next_run(struct spscring_producer *p)
 	}
 	if (spscring_at_frame_end(p, &p->frame, pos)) {
 		p->frame = spscring_frame_after(p, &p->frame, pos);
-		/* (A): nothing yet, so that the frame's line is asked for before the record is */
+		/* (A): publishes nothing, but fetches the line before the element needs it */
 		spscring_store_release(p->frame.tail, pos);
 		frame_end = pos + p->frame_elements;
 	} else {
 		frame_end = pos + spscring_slots_left(p, pos);
 	}
-	p->base.run_end = (__s64)(p->base.cached_limit - frame_end) < 0 ? p->base.cached_limit : frame_end;
+	p->base.run_end = (__s64)(p->base.cached_limit - frame_end) < 0 ?
+			  p->base.cached_limit : frame_end;
 	return 0;
 }
 
-/* All before @pos are written; this frame's are to be published. */
+/* Publish the elements of this frame that are before @pos, without a kick. */
 static SPSCRING_INLINE void spscring_store_tail(struct spscring_producer *p, __u64 pos)
 {
 	p->base.pos = pos;
-	/* (A) pairs with (B): the records, then the tail that says so */
+	/* (A) pairs with (B): first the elements, then the tail that publishes them */
 	spscring_store_release(p->frame.tail, pos);
 }
 
@@ -151,22 +155,22 @@ static SPSCRING_INLINE int spscring_publish(struct spscring_producer *p, __u64 p
 }
 
 /**
- * spscring_reserve_n() - slots to write in place
+ * spscring_reserve_n() - reserve slots, to write elements in place
  * @p: the producer
- * @n: how many are wanted, at least 1
- * @slots: the first one; the next are a stride apart
+ * @n: how many slots the caller wants, at least 1
+ * @slots: set to the first slot; each next one is a stride further
  *
- * What it gives lies in one frame, so it may be less than is wanted and free.
- * A second call before the commit gives the same slots.
+ * The slots lie in one frame, so there may be fewer than @n even if more are free.  A second
+ * call before the commit reserves the same slots again.
  *
- * Return: how many there are, 1 to @n; or a negative errno, see the top.
+ * Return: the number of slots, 1 to @n; or a negative errno, see end.h.
  */
 static SPSCRING_INLINE long spscring_reserve_n(struct spscring_producer *p,
 					       size_t n, void **slots)
 {
 	__u64 pos = p->base.pos;
 
-	*slots = NULL;		/* for compilers that think it may stay unset */
+	*slots = NULL;		/* some compilers warn that it may stay unset */
 	if (spscring_unlikely(pos == p->base.run_end)) {
 		int err = spscring_next_run(p);
 
@@ -178,9 +182,9 @@ static SPSCRING_INLINE long spscring_reserve_n(struct spscring_producer *p,
 }
 
 /**
- * spscring_commit_n() - publish the first slots reserved
+ * spscring_commit_n() - publish the first of the reserved slots
  * @p: the producer
- * @n: how many, at most what spscring_reserve_n() gave
+ * @n: how many, at most what spscring_reserve_n() returned
  */
 static SPSCRING_INLINE void spscring_commit_n(struct spscring_producer *p, size_t n)
 {
@@ -192,13 +196,14 @@ static SPSCRING_INLINE void spscring_commit_n(struct spscring_producer *p, size_
 }
 
 /**
- * spscring_commit_flags() - publish the first slots reserved, for those who know better
+ * spscring_commit_flags() - publish the first of the reserved slots, and choose when to kick
  * @p: the producer
- * @n: how many, at most what spscring_reserve_n() gave
+ * @n: how many, at most what spscring_reserve_n() returned
  * @flags: 0, SPSCRING_NOWAKE or SPSCRING_WAKE
  *
- * NOWAKE spares the fence and the look: where more is to follow at once, whose
- * publish does both.  The terms are the BPF ring buffer's.
+ * SPSCRING_NOWAKE leaves out the fence and the check of the event index.  A publish without the
+ * flag has to follow, or a sleeping consumer sleeps on.  SPSCRING_WAKE wakes the consumer even
+ * if its watermark or index is not reached.  The names are the BPF ring buffer's.
  */
 static SPSCRING_INLINE void spscring_commit_flags(struct spscring_producer *p, size_t n,
 						  __u32 flags)
@@ -216,11 +221,11 @@ static SPSCRING_INLINE void spscring_commit_flags(struct spscring_producer *p, s
 }
 
 /**
- * spscring_reserve() - one slot to write in place
+ * spscring_reserve() - reserve one slot, to write an element in place
  * @p: the producer
- * @slot: where it is
+ * @slot: set to the slot
  *
- * Return: 0, or a negative errno, see the top.
+ * Return: 0, or a negative errno, see end.h.
  */
 static SPSCRING_INLINE int spscring_reserve(struct spscring_producer *p, void **slot)
 {
@@ -230,7 +235,7 @@ static SPSCRING_INLINE int spscring_reserve(struct spscring_producer *p, void **
 }
 
 /**
- * spscring_commit() - publish the slot reserved
+ * spscring_commit() - publish the reserved slot
  * @p: the producer
  */
 static SPSCRING_INLINE void spscring_commit(struct spscring_producer *p)
@@ -238,7 +243,10 @@ static SPSCRING_INLINE void spscring_commit(struct spscring_producer *p)
 	spscring_commit_n(p, 1);
 }
 
-/* The same for one push, which is traced here: then the next one comes by here, too. */
+/*
+ * spscring_next_run() for a push of one element, which is traced here only.  While the
+ * tracepoint is enabled the run is one element long, so the next push comes here as well.
+ */
 static SPSCRING_INLINE int spscring_push_next_run(struct spscring_producer *p)
 {
 	int err = spscring_next_run(p);
@@ -251,19 +259,19 @@ static SPSCRING_INLINE int spscring_push_next_run(struct spscring_producer *p)
 }
 
 /**
- * spscring_push_fixed() - push one record of a size known to the compiler
+ * spscring_push_fixed() - push one element, of a size that the compiler knows
  * @p: the producer
- * @rec: the record
- * @size: the ring's record size
+ * @rec: the element
+ * @size: the ring's element size
  *
- * Return: 0, or a negative errno, see the top.
+ * Return: 0, or a negative errno, see end.h.
  */
 static SPSCRING_INLINE int spscring_push_fixed(struct spscring_producer *p,
 					       const void *rec, __u32 size)
 {
 	__u64 pos = p->base.pos;
 
-	/* the record is no argument of the call: in a loop it need not be in memory */
+	/* the call does not take @rec, so in a loop the element can stay in registers */
 	if (spscring_unlikely(pos == p->base.run_end)) {
 		int err = spscring_push_next_run(p);
 
@@ -275,24 +283,24 @@ static SPSCRING_INLINE int spscring_push_fixed(struct spscring_producer *p,
 }
 
 /**
- * spscring_push() - push one record
+ * spscring_push() - push one element
  * @p: the producer
- * @rec: the record, of the ring's record size
+ * @rec: the element, of the ring's element size
  *
- * Return: 0, or a negative errno, see the top.
+ * Return: 0, or a negative errno, see end.h.
  */
 static inline int spscring_push(struct spscring_producer *p, const void *rec)
 {
 	return spscring_push_fixed(p, rec, p->element_size);
 }
 
-/* How many frames ahead a batch asks for lines. */
+/* How many frames ahead a batch prefetches. */
 #define SPSCRING_PREFETCH_FRAMES	16
 
 /*
- * A batch that enters a frame asks for the first line of a later one, so that its stores
- * find the line there.  The later frame must be free, or the line would be taken from the
- * consumer that reads it; and nothing behind the data is asked for.
+ * When a batch enters the frame @at, prefetch the first line of a later frame for writing, so
+ * that its stores do not wait for the line.  The later frame must be free, or the prefetch takes
+ * the line from the consumer that reads it.  It must also lie within the data, before the lap.
  */
 static SPSCRING_INLINE void spscring_prefetch_ahead(const struct spscring_producer *p,
 						    const struct spscring_frame *at, __u64 pos)
@@ -306,8 +314,8 @@ static SPSCRING_INLINE void spscring_prefetch_ahead(const struct spscring_produc
 }
 
 /*
- * n records of one frame.  A line full of small records of known size is
- * moved without a loop or a call: that is what a batch mostly consists of.
+ * Copy @n elements from or to one frame.  Seven elements of 8 bytes fill a frame of one cache
+ * line.  A batch of such elements copies mostly whole frames, so these take no loop and no call.
  */
 static SPSCRING_INLINE void spscring_copy(char *to, __u32 to_stride, const char *from,
 					  __u32 from_stride, __u32 n, __u32 size)
@@ -325,27 +333,27 @@ static SPSCRING_INLINE void spscring_copy(char *to, __u32 to_stride, const char 
 		__builtin_memcpy(to, from, size);
 }
 
-/* What one call moves at most of a batch of any length. */
+/* The part of a batch of @n elements that one call moves: its counts are 32 bits wide. */
 static SPSCRING_INLINE __u32 spscring_batch(size_t n)
 {
 	return n < 0x80000000U ? (__u32)n : 0x80000000U;
 }
 
 /**
- * spscring_push_n_fixed() - push a batch of a record size known to the compiler
+ * spscring_push_n_fixed() - push a batch, of an element size that the compiler knows
  * @p: the producer
- * @recs: the records, one behind the other
+ * @recs: the elements, an array without gaps
  * @n: how many
- * @size: the ring's record size
+ * @size: the ring's element size
  *
- * Return: how many were pushed, fewer than @n where there was no more room; or
- * a negative errno where there was none at all, see the top.
+ * Return: the number of elements pushed, fewer than @n if the ring became full; or a negative
+ * errno if none was, see end.h.
  */
 static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
 						  const void *recs, size_t n, __u32 size)
 {
 	const char *from = (const char *)recs;
-	/* private until the end: the handle's line is not to come between those of the ring */
+	/* a local copy: a store to the handle would come between the stores to the ring's lines */
 	struct spscring_frame at = p->frame;
 	__u32 all = spscring_batch(n), todo = all, some;
 	__u64 pos = p->base.pos, stop = p->base.run_end;
@@ -361,7 +369,7 @@ static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
 	for (; todo; todo -= some, from += (__u64)some * size) {
 		if (pos == stop && p->base.cached_limit - pos >= p->frame_elements &&
 		    spscring_at_frame_end(p, &at, pos)) {
-			/* of a whole frame that is free no more need be known, nor told */
+			/* a whole frame is free: neither refresh the head nor store the cursor */
 			at = spscring_frame_after(p, &at, pos);
 			spscring_prefetch_ahead(p, &at, pos);
 			stop = pos + p->frame_elements;
@@ -384,7 +392,8 @@ static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
 		/* (A) pairs with (B) */
 		spscring_store_release(at.tail, pos);
 	}
-	if (at.slots != p->frame.slots)	/* a traced batch may be back in its frame, a lap later */
+	/* not the frame's address: a traced batch may be in the same frame again, a lap later */
+	if (at.slots != p->frame.slots)
 		spscring_publish_cursor(&p->base, pos);
 	p->frame = at;
 	p->base.pos = pos;
@@ -397,7 +406,7 @@ static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
 /**
  * spscring_push_n() - push a batch
  * @p: the producer
- * @recs: the records, one behind the other
+ * @recs: the elements, an array without gaps
  * @n: how many
  *
  * Return: as spscring_push_n_fixed().
@@ -408,26 +417,29 @@ static inline long spscring_push_n(struct spscring_producer *p, const void *recs
 }
 
 /**
- * spscring_consumer_fail() - a consumer's handle goes no further
- * @c: its base
- * @why: what every pop and peek says from here on: -EPIPE or -ESHUTDOWN
+ * spscring_consumer_fail() - make every later pop and peek fail
+ * @c: the consumer
+ * @why: the error that they return: -EPIPE or -ESHUTDOWN
  *
  * Return: @why.
  */
 int spscring_consumer_fail(struct spscring_consumer *c, int why);
 
+/* The producer's words are impossible: break the ring for this end. */
 int spscring_consumer_broken(struct spscring_consumer *c) SPSCRING_COLD;
 
-/* The tail shows nothing: empty, or ended, or impossible. */
+/*
+ * The tail publishes nothing: the error to return.  -EAGAIN: the ring is empty, or the producer
+ * published just before it ended; -ESHUTDOWN, -EPIPE: empty, and an end has ended.
+ */
 int spscring_empty_status(struct spscring_consumer *c) SPSCRING_COLD;
 
 /**
  * spscring_backoff() - wait between two tries to pop
  * @c: the consumer, after -EAGAIN
  *
- * A cpu_relax() where records come one by one, up to SPSCRING_BACKOFF_MAX of them
- * where they stream: a consumer that polls the frame that is being filled takes
- * its line away from the producer each time.
+ * One cpu_relax() where elements arrive one by one, up to SPSCRING_BACKOFF_MAX where they
+ * stream: each poll of the frame that is being filled takes its line from the producer.
  */
 static inline void spscring_backoff(const struct spscring_consumer *c)
 {
@@ -435,15 +447,16 @@ static inline void spscring_backoff(const struct spscring_consumer *c)
 }
 
 /*
- * A large record takes longer to move, so fewer come in a wait, and each is as many
- * as it is 16 bytes long.  No more than 4: a round trip is not to look like a stream.
+ * How much one element counts for the back-off.  A larger element takes longer to move, so fewer
+ * arrive during a wait.  Therefore each counts one for each 16 bytes of its stride, but at least
+ * 1, and at most 4: with more, the single element of a round trip would pass for a stream.
  */
 static SPSCRING_INLINE __u32 spscring_backoff_weight(const struct spscring_consumer_base *c)
 {
 	return c->stride < 32 ? 1 : c->stride < 64 ? c->stride / 16 : 4;
 }
 
-/* pos is at seen: on to the next frame, and see what is there. */
+/* pos is at the cached tail: step to the next frame at a frame's end, and refresh the tail. */
 static SPSCRING_INLINE int spscring_refresh_tail(struct spscring_consumer *c)
 {
 	__u64 n;
@@ -470,22 +483,22 @@ static SPSCRING_INLINE int spscring_refresh_tail(struct spscring_consumer *c)
 		return -EAGAIN;
 	}
 	if (c->base.fails != c->base.waited_fails)
-		spscring_adapt_backoff(&c->base,
-			      (c->base.pos - c->base.waited_at) * spscring_backoff_weight(&c->base));
+		spscring_adapt_backoff(&c->base, (c->base.pos - c->base.waited_at) *
+						 spscring_backoff_weight(&c->base));
 	c->cached_tail = c->base.pos + n;
-	/* A tail of this frame's next lap says that this lap is complete. */
+	/* a producer that lies may publish a tail beyond this frame */
 	if ((__s64)(c->cached_tail - c->frame_end) > 0)
 		c->cached_tail = c->frame_end;
 	return 0;
 }
 
-/* The next record. */
+/* The slot of the next element. */
 static SPSCRING_INLINE const char *spscring_next_element(const struct spscring_consumer *c)
 {
 	return (const char *)(c->slots + c->base.pos * c->base.stride);
 }
 
-/* n records of this frame are read. */
+/* The caller has read the next @n elements, all of this frame: release them. */
 static SPSCRING_INLINE void spscring_release_elements(struct spscring_consumer *c, __u32 n)
 {
 	__u64 pos = c->base.pos + n;
@@ -496,16 +509,16 @@ static SPSCRING_INLINE void spscring_release_elements(struct spscring_consumer *
 }
 
 /**
- * spscring_peek_n() - records to read in place
+ * spscring_peek_n() - find the next elements, to read in place
  * @c: the consumer
- * @n: how many are wanted, at least 1
- * @recs: the first one; the next are a stride apart
+ * @n: how many elements the caller wants, at least 1
+ * @recs: set to the first one; each next one is a stride further
  *
- * What it shows lies in one frame, so it may be less than is wanted and there.
- * The memory is the producer's: one that is not trusted may change it while it
- * is read.  In the kernel, on a ring whose producer is a user: -EPERM.
+ * The elements lie in one frame, so there may be fewer than @n even if more are published.  A
+ * producer can write the memory at any time, so one that is not trusted may change an element
+ * while the caller reads it.  Kernel code therefore gets -EPERM if a user is the producer.
  *
- * Return: how many there are, 1 to @n; or a negative errno, see the top.
+ * Return: the number of elements, 1 to @n; or a negative errno, see end.h.
  */
 static SPSCRING_INLINE long spscring_peek_n(struct spscring_consumer *c, size_t n,
 					    const void **recs)
@@ -514,7 +527,7 @@ static SPSCRING_INLINE long spscring_peek_n(struct spscring_consumer *c, size_t 
 	if (c->base.peer_is_user)
 		return -EPERM;
 #endif
-	*recs = NULL;		/* for compilers that think it may stay unset */
+	*recs = NULL;		/* some compilers warn that it may stay unset */
 	if (c->base.pos == c->cached_tail) {
 		int err = spscring_refresh_tail(c);
 
@@ -526,9 +539,9 @@ static SPSCRING_INLINE long spscring_peek_n(struct spscring_consumer *c, size_t 
 }
 
 /**
- * spscring_release_n() - give the first records peeked back
+ * spscring_release_n() - release the first of the peeked elements
  * @c: the consumer
- * @n: how many, at most what spscring_peek_n() gave
+ * @n: how many, at most what spscring_peek_n() returned
  */
 static SPSCRING_INLINE void spscring_release_n(struct spscring_consumer *c, size_t n)
 {
@@ -540,11 +553,11 @@ static SPSCRING_INLINE void spscring_release_n(struct spscring_consumer *c, size
 }
 
 /**
- * spscring_peek() - one record to read in place
+ * spscring_peek() - find the next element, to read in place
  * @c: the consumer
- * @rec: where it is; see spscring_peek_n()
+ * @rec: set to the element; see spscring_peek_n()
  *
- * Return: 0, or a negative errno, see the top.
+ * Return: 0, or a negative errno, see end.h.
  */
 static SPSCRING_INLINE int spscring_peek(struct spscring_consumer *c, const void **rec)
 {
@@ -554,7 +567,7 @@ static SPSCRING_INLINE int spscring_peek(struct spscring_consumer *c, const void
 }
 
 /**
- * spscring_release() - give the record peeked back
+ * spscring_release() - release the peeked element
  * @c: the consumer
  */
 static SPSCRING_INLINE void spscring_release(struct spscring_consumer *c)
@@ -565,12 +578,12 @@ static SPSCRING_INLINE void spscring_release(struct spscring_consumer *c)
 }
 
 /**
- * spscring_pop_fixed() - pop one record of a size known to the compiler
+ * spscring_pop_fixed() - pop one element, of a size that the compiler knows
  * @c: the consumer
  * @rec: where to copy it
- * @size: the ring's record size
+ * @size: the ring's element size
  *
- * Return: 0, or a negative errno, see the top.
+ * Return: 0, or a negative errno, see end.h.
  */
 static SPSCRING_INLINE int spscring_pop_fixed(struct spscring_consumer *c,
 					      void *rec, __u32 size)
@@ -582,7 +595,7 @@ static SPSCRING_INLINE int spscring_pop_fixed(struct spscring_consumer *c,
 			return err;
 		if (spscring_traced(pop)) {
 			spscring_trace_pop(&c->base, 1);
-			c->cached_tail = c->base.pos + 1;	/* so that the next comes by here */
+			c->cached_tail = c->base.pos + 1;	/* the next pop is traced, too */
 		}
 	}
 	__builtin_memcpy(rec, spscring_next_element(c), size);
@@ -591,11 +604,11 @@ static SPSCRING_INLINE int spscring_pop_fixed(struct spscring_consumer *c,
 }
 
 /**
- * spscring_pop() - pop one record
+ * spscring_pop() - pop one element
  * @c: the consumer
- * @rec: where to copy it, of the ring's record size
+ * @rec: where to copy it, of the ring's element size
  *
- * Return: 0, or a negative errno, see the top.
+ * Return: 0, or a negative errno, see end.h.
  */
 static inline int spscring_pop(struct spscring_consumer *c, void *rec)
 {
@@ -603,14 +616,14 @@ static inline int spscring_pop(struct spscring_consumer *c, void *rec)
 }
 
 /**
- * spscring_pop_n_fixed() - pop a batch of a record size known to the compiler
+ * spscring_pop_n_fixed() - pop a batch, of an element size that the compiler knows
  * @c: the consumer
- * @recs: where to copy them, one behind the other
+ * @recs: where to copy the elements, an array without gaps
  * @n: how many
- * @size: the ring's record size
+ * @size: the ring's element size
  *
- * Return: how many were popped, fewer than @n where there were no more; or a
- * negative errno where there was none at all, see the top.
+ * Return: the number of elements popped, fewer than @n if the ring became empty; or a negative
+ * errno if none was, see end.h.
  */
 static SPSCRING_INLINE long spscring_pop_n_fixed(struct spscring_consumer *c,
 						 void *recs, size_t n, __u32 size)
@@ -633,7 +646,8 @@ static SPSCRING_INLINE long spscring_pop_n_fixed(struct spscring_consumer *c,
 		}
 		if (some > todo)
 			some = todo;
-		spscring_copy(to, size, spscring_next_element(c), c->base.stride, (__u32)some, size);
+		spscring_copy(to, size, spscring_next_element(c), c->base.stride,
+			      (__u32)some, size);
 		c->base.pos += some;
 		todo -= (__u32)some;
 		to += some * size;
@@ -648,7 +662,7 @@ static SPSCRING_INLINE long spscring_pop_n_fixed(struct spscring_consumer *c,
 /**
  * spscring_pop_n() - pop a batch
  * @c: the consumer
- * @recs: where to copy them, one behind the other
+ * @recs: where to copy the elements, an array without gaps
  * @n: how many
  *
  * Return: as spscring_pop_n_fixed().
@@ -659,13 +673,14 @@ static inline long spscring_pop_n(struct spscring_consumer *c, void *recs, size_
 }
 
 /**
- * spscring_has_room() - whether slots are free, exactly
+ * spscring_has_room() - are at least @n slots free?
  * @p: the producer
- * @n: how many, at most the capacity; never, if more
+ * @n: how many; more than the capacity are never free
  *
- * Reads the consumer's exact cursor: for a producer that waits, not for each push.
+ * This reads the consumer's exact cursor, whose line the consumer often writes.  It is meant for
+ * a producer that waits, not for each push.
  *
- * Return: 1 if there is room now, or 0.
+ * Return: 1 if there is room, or 0.
  */
 static inline int spscring_has_room(const struct spscring_producer *p, __u64 n)
 {
@@ -673,22 +688,22 @@ static inline int spscring_has_room(const struct spscring_producer *p, __u64 n)
 }
 
 /**
- * spscring_has_elements() - whether records are there
+ * spscring_has_elements() - are at least @n elements published and not yet popped?
  * @c: the consumer
- * @n: how many, at most the capacity; never, if more
+ * @n: how many, at least 1; more than the capacity never are
  *
- * Reads the tail of the frame that holds the last of them.
+ * This reads the tail of the frame that holds the last of them.
  *
- * Return: 1 if they are there now, or 0.
+ * Return: 1 if they are, or 0.
  */
 int spscring_has_elements(const struct spscring_consumer *c, __u64 n);
 
 /**
- * spscring_spin_room() - look for a while whether slots are free, before a sleep
+ * spscring_spin_room() - spin until slots are free, for a short time before a sleep
  * @p: the producer
  * @n: how many, as of spscring_has_room()
  *
- * Return: whether they are.
+ * Return: 1 if they are free, or 0.
  */
 static inline int spscring_spin_room(struct spscring_producer *p, __u64 n)
 {
@@ -696,11 +711,11 @@ static inline int spscring_spin_room(struct spscring_producer *p, __u64 n)
 }
 
 /**
- * spscring_spin_elements() - look for a while whether records are there, before a sleep
+ * spscring_spin_elements() - spin until elements are published, for a short time before a sleep
  * @c: the consumer
  * @n: how many, as of spscring_has_elements()
  *
- * Return: whether they are.
+ * Return: 1 if they are published, or 0.
  */
 int spscring_spin_elements(struct spscring_consumer *c, __u64 n);
 
