@@ -486,7 +486,7 @@ static SPSCRING_INLINE int spscring_refresh_tail(struct spscring_consumer *c)
 		spscring_adapt_backoff(&c->base, (c->base.pos - c->base.waited_at) *
 						 spscring_backoff_weight(&c->base));
 	c->cached_tail = c->base.pos + n;
-	/* a producer that lies may publish a tail beyond this frame */
+	/* in a full ring the tail may be of the frame's next lap: then this lap is complete */
 	if ((__s64)(c->cached_tail - c->frame_end) > 0)
 		c->cached_tail = c->frame_end;
 	return 0;
