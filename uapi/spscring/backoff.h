@@ -12,17 +12,18 @@
 
 SPSCRING_BEGIN_DECLS
 
-/* The longest that spscring_backoff() waits, in cpu_relax(). */
+/* The longest back-off, in cpu_relax() calls. */
 #define SPSCRING_BACKOFF_MAX	256
 
 /*
- * Records came.  When the last wait was over, so many came with it and until the
- * next; many for how long it was, and fewer looks had found as many, at less cost
- * to the producer.  Few, and each look is worth it.
+ * Adapt the back-off when a wait ends.  @came: elements consumed since the previous wait ended;
+ * c->waited: that wait's length in cpu_relax() calls.  Two or more elements a call: double the
+ * back-off, so that fewer polls take the line from the producer.  One or fewer: halve it, as
+ * each poll may find the next element.
  */
 static SPSCRING_INLINE void spscring_adapt_backoff(struct spscring_consumer_base *c, __u64 came)
 {
-	__u32 looks = c->fails - c->waited_fails;
+	__u32 polls = c->fails - c->waited_fails;
 
 	if (came >= 2 * c->waited) {
 		if (c->backoff < SPSCRING_BACKOFF_MAX)
@@ -30,16 +31,17 @@ static SPSCRING_INLINE void spscring_adapt_backoff(struct spscring_consumer_base
 	} else if (came <= c->waited) {
 		c->backoff = (c->backoff + 1) / 2;
 	}
-	c->waited = looks * c->backoff;
+	c->waited = polls * c->backoff;
 	c->waited_at = c->pos;
 	c->waited_fails = c->fails;
 }
 
-static SPSCRING_INLINE void spscring_backoff_for(__u32 relax)
+/* Wait for @calls of cpu_relax(). */
+static SPSCRING_INLINE void spscring_backoff_for(__u32 calls)
 {
 	__u32 i;
 
-	for (i = 0; i < relax; i++)
+	for (i = 0; i < calls; i++)
 		spscring_cpu_relax();
 }
 

@@ -24,18 +24,18 @@ EXPORT_SYMBOL_GPL(spscring_consumer_broken);
 int spscring_empty_status(struct spscring_consumer *c)
 {
 	__u64 *failed = &c->base.block->failed;
-	int ended;
+	int status;
 
 	if (spscring_is_shut_down(&c->base.kernel->consumer))
 		return spscring_consumer_fail(c, -ESHUTDOWN);
 	spscring_write_once(*failed, *failed + SPSCRING_REFRESH_EVERY);
-	ended = spscring_peer_status(&c->base.kernel->producer);
-	if (ended == -EAGAIN)
-		return ended;
-	/* (B) again: what the peer published before it ended is seen by now */
+	status = spscring_peer_status(&c->base.kernel->producer);
+	if (status == -EAGAIN)
+		return status;
+	/* (B) again: this poll sees all that the peer published before it ended */
 	if ((__s64)(spscring_load_acquire(c->tail) - c->base.pos) > 0)
 		return -EAGAIN;
-	return ended;
+	return status;
 }
 EXPORT_SYMBOL_GPL(spscring_empty_status);
 

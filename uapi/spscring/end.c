@@ -34,7 +34,7 @@ int spscring_producer_broken(struct spscring_producer_base *p)
 }
 EXPORT_SYMBOL_GPL(spscring_producer_broken);
 
-/* The most that was in use, by the head that the producer knows. */
+/* Raise the high-water mark; @head is the consumer's position as far as the producer knows it. */
 static void spscring_high_water(struct spscring_producer_base *p, __u64 head)
 {
 	__u64 *most = &p->block->high_water;
@@ -61,8 +61,8 @@ int spscring_wake_consumer(struct spscring_producer_base *p, __u64 pos)
 EXPORT_SYMBOL_GPL(spscring_wake_consumer);
 
 /*
- * No room by the exact @head: a consumer that is there waits no longer for more than
- * there is, as no more comes.  Said once for each head, of which the kernel knows then.
+ * The ring is full by the exact @head.  A consumer that waits for more than is there would wait
+ * for ever: wake it.  The producer stores full_at once for each head; the kernel reads it.
  */
 static void spscring_publish_full(struct spscring_producer_base *p, __u64 head)
 {
@@ -86,9 +86,9 @@ static void spscring_publish_full(struct spscring_producer_base *p, __u64 head)
 
 int spscring_refresh_head(struct spscring_producer_base *p, __u64 n)
 {
-	__u64 head, wants;
+	__u64 head, event;
 	__u32 every;
-	int ended;
+	int status;
 
 	if (spscring_unlikely(p->error))
 		return p->error;
@@ -105,25 +105,25 @@ int spscring_refresh_head(struct spscring_producer_base *p, __u64 n)
 		return 0;
 	}
 
-	/* it has slept or polled since, and was told of room by the exact cursor */
-	wants = spscring_read_once(p->kernel->producer_event);
-	if (p->pos != p->failed_at)	/* records of less have found room since */
+	/* where the event index changed, this end has slept or polled: read the exact cursor */
+	event = spscring_read_once(p->kernel->producer_event);
+	if (p->pos != p->failed_at)	/* smaller records have found room since */
 		p->fails = 0;
 	p->failed_at = p->pos;
 	every = p->flags & SPSCRING_CREATE_DROP ? 1 : SPSCRING_REFRESH_EVERY;
-	if (p->fails++ % every && wants == p->last_event)
+	if (p->fails++ % every && event == p->last_event)
 		return -EAGAIN;
-	p->last_event = wants;
+	p->last_event = event;
 	spscring_write_once(p->block->failed, p->block->failed +
 		   (p->fails == 1 ? 1 : every));
 	if (spscring_unlikely(spscring_is_shut_down(&p->kernel->producer)))
 		return spscring_producer_fail(p, -ESHUTDOWN);
-	ended = spscring_peer_status(&p->kernel->consumer);
+	status = spscring_peer_status(&p->kernel->consumer);
 	/* (D) pairs with (C) */
 	head = spscring_load_acquire(p->peer_cursor);
 	if (spscring_unlikely(p->pos - head > p->capacity))
 		return spscring_producer_broken(p);
-	/* it does not fall: pos may be beyond what a peer that lies tells now */
+	/* the limit never falls: a lying peer may store a head below the one it stored before */
 	if ((__s64)(head + p->capacity - p->cached_limit) > 0)
 		p->cached_limit = head + p->capacity;
 	spscring_high_water(p, head);
@@ -131,7 +131,7 @@ int spscring_refresh_head(struct spscring_producer_base *p, __u64 n)
 		if (p->fails == 1 && spscring_traced(full))
 			spscring_trace_full(p);
 		spscring_publish_full(p, head);
-		return ended;
+		return status;
 	}
 	p->fails = 0;
 	return 0;

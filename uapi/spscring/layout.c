@@ -17,8 +17,8 @@ void spscring_kernel_block_init(struct spscring_kernel_block *block, __u32 flags
 EXPORT_SYMBOL_GPL(spscring_kernel_block_init);
 
 static void spscring_producer_base_init(struct spscring_producer_base *p,
-					       const struct spscring_geometry *g,
-					       const struct spscring_blocks *blocks)
+					const struct spscring_geometry *g,
+					const struct spscring_blocks *blocks)
 {
 	p->block = blocks->producer;
 	p->cursor = &p->block->cursor;
@@ -55,7 +55,7 @@ int spscring_producer_begin(struct spscring_producer *p, const struct spscring_g
 	first = frame * g->frame_elements;
 	p->frame = spscring_frame_of(p, p->base.data + frame % g->frames * g->frame_size, first);
 	tail = spscring_read_once(*p->frame.tail);
-	/* the cursor lags within its frame */
+	/* the cursor lags the tail of its frame */
 	if (tail - first <= g->frame_elements && tail - first > p->base.pos - first)
 		p->base.pos = tail;
 	p->base.cached_limit = p->base.pos;
@@ -65,8 +65,8 @@ int spscring_producer_begin(struct spscring_producer *p, const struct spscring_g
 EXPORT_SYMBOL_GPL(spscring_producer_begin);
 
 static void spscring_consumer_base_init(struct spscring_consumer_base *c,
-					       const struct spscring_geometry *g,
-					       const struct spscring_blocks *blocks)
+					const struct spscring_geometry *g,
+					const struct spscring_blocks *blocks)
 {
 	c->block = blocks->consumer;
 	c->cursor = &c->block->cursor;
@@ -110,7 +110,7 @@ int spscring_consumer_begin(struct spscring_consumer *c, const struct spscring_g
 }
 EXPORT_SYMBOL_GPL(spscring_consumer_begin);
 
-/* A word lies at each position: one that is no multiple of the alignment is none. */
+/* A position that is no multiple of the alignment has no word. */
 static int spscring_record_check(const struct spscring_geometry *g, __u64 pos)
 {
 	if (!(g->flags & SPSCRING_CREATE_RECORDS))
@@ -131,7 +131,7 @@ int spscring_record_producer_begin(struct spscring_record_producer *p,
 	err = spscring_record_check(g, b->pos | p->oldest);
 	if (err)
 		return err;
-	/* so that it is the bytes behind the words that are aligned */
+	/* words are placed so that the bytes after them are aligned */
 	b->data = (char *)data + g->stride - SPSCRING_WORD;
 	b->end = b->data + g->data_bytes;
 	p->word = b->data + b->pos % g->data_bytes;
@@ -147,8 +147,9 @@ int spscring_record_producer_begin(struct spscring_record_producer *p,
 EXPORT_SYMBOL_GPL(spscring_record_producer_begin);
 
 /*
- * The number of the record at the cursor.  What was stored before the cursor may be
- * ahead of it by a call's records: these are then still there, with their numbers.
+ * The sequence number of the record at the cursor.  An end that died within a call has stored its
+ * number before its cursor, so that number may be ahead by the records of one call.  These records
+ * are then still there, and the word of the first has its number.
  */
 static __u64 spscring_record_first_sequence(const struct spscring_record_consumer *c)
 {
@@ -183,10 +184,9 @@ int spscring_record_consumer_begin(struct spscring_record_consumer *c,
 }
 EXPORT_SYMBOL_GPL(spscring_record_consumer_begin);
 
-/* What does not depend on what the records are; @data is their size, in bytes. */
+/* What both shapes have in common; @data is the size of the data in bytes. */
 static void spscring_geometry_pages(struct spscring_geometry *g,
-					   const struct spscring_create *want,
-					   __u64 data, __u32 page)
+				    const struct spscring_create *want, __u64 data, __u32 page)
 {
 	memset(g, 0, sizeof(*g));
 	g->capacity = want->capacity;
@@ -203,9 +203,9 @@ static void spscring_geometry_pages(struct spscring_geometry *g,
 	g->flags = want->flags;
 }
 
-/* Records of any size: the data are one run of bytes. */
+/* A ring of records: the data are one run of bytes. */
 static int spscring_geometry_records(struct spscring_geometry *g,
-					    const struct spscring_create *want, __u32 page)
+				     const struct spscring_create *want, __u32 page)
 {
 	__u32 align = want->align ? want->align : SPSCRING_RECORD_ALIGN_MIN;
 
@@ -227,7 +227,7 @@ int spscring_geometry_init(struct spscring_geometry *g, const struct spscring_cr
 			   __u32 page)
 {
 	__u32 size = want->element_size, align = want->align, frame = want->frame_size;
-	__u32 stride, first, records;
+	__u32 stride, first, elements;
 	__u64 frames;
 
 	if (want->flags & SPSCRING_CREATE_RECORDS)
@@ -251,16 +251,16 @@ int spscring_geometry_init(struct spscring_geometry *g, const struct spscring_cr
 		if (frame < first + stride)
 			return -EINVAL;
 	} else {
-		/* the smallest that holds one, holds all, or wastes at most 13 % */
+		/* the smallest that holds one element, and either all or with at most 13 % waste */
 		frame = SPSCRING_FRAME_MIN;
 		while (frame < first + stride ||
-		       ((records = (frame - first) / stride) < want->capacity &&
-			100ULL * (frame - records * stride) > 13ULL * frame))
+		       ((elements = (frame - first) / stride) < want->capacity &&
+			100ULL * (frame - elements * stride) > 13ULL * frame))
 			frame *= 2;
 	}
-	records = (frame - first) / stride;
+	elements = (frame - first) / stride;
 
-	frames = (want->capacity + records - 1) / records;
+	frames = (want->capacity + elements - 1) / elements;
 	if (frames > SPSCRING_DATA_MAX / frame)
 		return -E2BIG;
 	spscring_geometry_pages(g, want, frames * frame, page);
@@ -268,7 +268,7 @@ int spscring_geometry_init(struct spscring_geometry *g, const struct spscring_cr
 	g->element_size = size;
 	g->stride = stride;
 	g->frame_size = frame;
-	g->frame_elements = records;
+	g->frame_elements = elements;
 	g->frame_first = first;
 	g->publish_batch = want->capacity < 8 ? 1 : want->capacity / 8;
 	return 0;

@@ -13,7 +13,7 @@
 SPSCRING_BEGIN_DECLS
 
 /**
- * struct spscring_blocks - where a ring's control blocks are, in the caller's memory
+ * struct spscring_blocks - the addresses of a ring's control blocks
  * @consumer: the consumer's
  * @producer: the producer's
  * @kernel: the kernel's
@@ -31,9 +31,9 @@ struct spscring_blocks {
  * @info: the info page
  * @producer: the producer's page
  *
- * Who maps a page read-only only reads its block.
+ * A block in a page that is mapped read-only can only be read.
  *
- * Return: where they are.
+ * Return: their addresses.
  */
 static inline struct spscring_blocks spscring_blocks(const struct spscring_geometry *g,
 						     const void *consumer, const void *info,
@@ -53,7 +53,7 @@ static inline struct spscring_blocks spscring_blocks(const struct spscring_geome
  * @g: the geometry
  * @info: the info page
  *
- * Return: where it is.
+ * Return: its address.
  */
 static inline const struct spscring_kernel_block *
 spscring_kernel_block(const struct spscring_geometry *g, const void *info)
@@ -61,7 +61,7 @@ spscring_kernel_block(const struct spscring_geometry *g, const void *info)
 	return spscring_blocks(g, info, info, info).kernel;
 }
 
-/* A consumer's blocks: the producer's page is where it is in the fd. */
+/* The blocks as a consumer maps them: the producer's page follows the info page, as in the fd. */
 static inline struct spscring_blocks
 spscring_consumer_blocks(const struct spscring_geometry *g, const void *consumer, const void *info)
 {
@@ -70,30 +70,30 @@ spscring_consumer_blocks(const struct spscring_geometry *g, const void *consumer
 }
 
 /**
- * spscring_kernel_block_init() - the kernel's block of a new ring: nobody sleeps yet
+ * spscring_kernel_block_init() - initialise the kernel's block of a new ring: nobody sleeps yet
  * @block: the block, zeroed
  * @flags: the ring's
  *
- * For the kernel, and for what keeps a ring in memory of its own.
+ * For the kernel, and for programs that keep a ring in memory of their own.
  */
 void spscring_kernel_block_init(struct spscring_kernel_block *block, __u32 flags);
 
 /**
- * spscring_producer_begin() - a producer's handle, at its own cursor
+ * spscring_producer_begin() - initialise a producer's handle, at the producer's position
  * @p: the handle
  * @g: the geometry, from INFO or from the kernel, never from a peer
  * @blocks: the control blocks
  * @data: the data
  *
- * Its fd is the caller's to set.
+ * The caller sets the handle's fd.
  *
- * Return: 0, or -EPROTOTYPE a ring of records of any size.
+ * Return: 0, or -EPROTOTYPE the ring is one of records of variable size.
  */
 int spscring_producer_begin(struct spscring_producer *p, const struct spscring_geometry *g,
 			    const struct spscring_blocks *blocks, void *data);
 
 /**
- * spscring_producer_init() - the same, of the pages that an fd maps
+ * spscring_producer_init() - the same, with the pages that an fd maps
  * @p: the handle
  * @g: the geometry, from INFO or from the kernel, never from a peer
  * @consumer: the consumer's page
@@ -114,26 +114,26 @@ static inline int spscring_producer_init(struct spscring_producer *p,
 }
 
 /**
- * spscring_consumer_begin() - a consumer's handle, at its own cursor
+ * spscring_consumer_begin() - initialise a consumer's handle, at the consumer's position
  * @c: the handle
  * @g: the geometry, from INFO or from the kernel, never from a peer
  * @blocks: the control blocks
- * @data: the data; only read, so they may be mapped read-only
+ * @data: the data; may be mapped read-only
  *
- * Its fd is the caller's to set.
+ * The caller sets the handle's fd.
  *
- * Return: 0, or -EPROTOTYPE a ring of records of any size.
+ * Return: 0, or -EPROTOTYPE the ring is one of records of variable size.
  */
 int spscring_consumer_begin(struct spscring_consumer *c, const struct spscring_geometry *g,
 			    const struct spscring_blocks *blocks, const void *data);
 
 /**
- * spscring_consumer_init() - the same, of the pages that an fd maps
+ * spscring_consumer_init() - the same, with the pages that an fd maps
  * @c: the handle
  * @g: the geometry, from INFO or from the kernel, never from a peer
  * @consumer: the consumer's page
  * @info: the info page, with the producer's page where it is in the fd
- * @data: the data; only read, so they may be mapped read-only
+ * @data: the data; may be mapped read-only
  *
  * Return: as spscring_consumer_begin().
  */
@@ -148,23 +148,23 @@ static inline int spscring_consumer_init(struct spscring_consumer *c,
 }
 
 /**
- * spscring_record_producer_begin() - a producer's handle, at its own cursor
+ * spscring_record_producer_begin() - initialise a producer's handle, at the producer's position
  * @p: the handle
  * @g: the geometry, from INFO or from the kernel, never from a peer
  * @blocks: the control blocks
  * @data: the data, mapped twice
  *
- * Its fd is the caller's to set.
+ * The caller sets the handle's fd.
  *
- * Return: 0; -EPROTOTYPE a ring of records of one size; -EPIPE a cursor that none of its
- * holders can have left.
+ * Return: 0; -EPROTOTYPE the ring is one of elements; -EPIPE the cursor is one that no holder can
+ * have left.
  */
 int spscring_record_producer_begin(struct spscring_record_producer *p,
 				   const struct spscring_geometry *g,
 				   const struct spscring_blocks *blocks, void *data);
 
 /**
- * spscring_record_producer_init() - the same, of the pages that an fd maps
+ * spscring_record_producer_init() - the same, with the pages that an fd maps
  * @p: the handle
  * @g: the geometry, from INFO or from the kernel, never from a peer
  * @consumer: the consumer's page
@@ -185,13 +185,13 @@ static inline int spscring_record_producer_init(struct spscring_record_producer 
 }
 
 /**
- * spscring_record_consumer_begin() - a consumer's handle, at its own cursor
+ * spscring_record_consumer_begin() - initialise a consumer's handle, at the consumer's position
  * @c: the handle
  * @g: the geometry, from INFO or from the kernel, never from a peer
  * @blocks: the control blocks
- * @data: the data, mapped twice; only read, so they may be mapped read-only
+ * @data: the data, mapped twice; may be mapped read-only
  *
- * Its fd is the caller's to set.
+ * The caller sets the handle's fd.
  *
  * Return: as spscring_record_producer_begin().
  */
@@ -200,12 +200,12 @@ int spscring_record_consumer_begin(struct spscring_record_consumer *c,
 				   const struct spscring_blocks *blocks, const void *data);
 
 /**
- * spscring_record_consumer_init() - the same, of the pages that an fd maps
+ * spscring_record_consumer_init() - the same, with the pages that an fd maps
  * @c: the handle
  * @g: the geometry, from INFO or from the kernel, never from a peer
  * @consumer: the consumer's page
  * @info: the info page, with the producer's page where it is in the fd
- * @data: the data, mapped twice; only read, so they may be mapped read-only
+ * @data: the data, mapped twice; may be mapped read-only
  *
  * Return: as spscring_record_producer_begin().
  */
@@ -223,7 +223,7 @@ static inline int spscring_record_consumer_init(struct spscring_record_consumer 
  * spscring_mapped_bytes() - what a ring's fds can map, from consumer_offset on
  * @g: the geometry
  *
- * Return: its memory, with the data twice where records are of any size.
+ * Return: the ring's memory in bytes, with the data twice in a ring of records.
  */
 static inline __u64 spscring_mapped_bytes(const struct spscring_geometry *g)
 {
@@ -232,9 +232,9 @@ static inline __u64 spscring_mapped_bytes(const struct spscring_geometry *g)
 
 /**
  * spscring_geometry_init() - lay a ring out
- * @g: the result; the caller adds what the memory is: page size, colour, flags
- * @want: what CREATE was asked for
- * @page: the page size
+ * @g: the result; the caller adds the colour and the features of the memory
+ * @want: the arguments of CREATE
+ * @page: the page size, in bytes
  *
  * Return: 0; -EINVAL a bad value; -E2BIG more data than SPSCRING_DATA_MAX.
  */

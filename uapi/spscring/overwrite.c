@@ -5,7 +5,7 @@
 #include <linux/export.h>
 #include <spscring/record.h>
 
-/* How far the oldest moves at least, unless that is a sixteenth of the ring. */
+/* How far beyond the need the oldest position moves, in bytes; in small rings a sixteenth. */
 #define SPSCRING_OLDEST_STEP	4096
 
 int spscring_record_overwrite(struct spscring_record_producer *p, __u64 end)
@@ -32,7 +32,7 @@ int spscring_record_overwrite(struct spscring_record_producer *p, __u64 end)
 	p->oldest_at = at;
 	p->base.cached_limit = oldest + p->base.capacity;
 	spscring_write_once(p->base.block->oldest_sequence, p->oldest_sequence);
-	/* (T) pairs with (U): what is published from here on is */
+	/* (T) pairs with (U): the records before, then the position */
 	spscring_store_release(&p->base.block->oldest, oldest);
 	/* (R) pairs with (S): then the bytes */
 	spscring_wmb();

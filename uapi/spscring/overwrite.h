@@ -33,16 +33,19 @@
 
 SPSCRING_BEGIN_DECLS
 
-/* How often a consumer that is overtaken tries again. */
+/* How often one call tries again after the producer has overtaken it. */
 #define SPSCRING_OVERTAKEN_MAX	16
 
 /*
- * The oldest out of the way of all before @end, and some more, so that it is not
- * told each time; never beyond pos.
+ * Move the oldest position on, so that all before @end may be written.  It moves some further,
+ * so that not each push has to publish it, but never beyond pos.
  */
 int spscring_record_overwrite(struct spscring_record_producer *p, __u64 end);
 
-/* Where the producer says that the oldest record is; its number is near that. */
+/*
+ * Go on at the producer's oldest position if that is beyond this end's own.  @sequence is set to
+ * a number that is near that of the oldest record.
+ */
 static SPSCRING_INLINE int spscring_record_resync(struct spscring_record_consumer *c,
 						  __u64 *sequence)
 {
@@ -59,12 +62,12 @@ static SPSCRING_INLINE int spscring_record_resync(struct spscring_record_consume
 	c->word = c->base.data + oldest % data;
 	c->phase = SPSCRING_PHASE_PUBLISHED |
 		   (oldest / data % 2 ? SPSCRING_PHASE_LAP : 0);
-	/* a wait counts from here */
+	/* waits are counted from the cursor */
 	spscring_release_cursor(&c->base, c->base.pos);
 	return 0;
 }
 
-/* After what was read from pos on: is it what was published there? */
+/* Is what was read from pos on what was published there, not torn? */
 static SPSCRING_INLINE int spscring_record_intact(const struct spscring_record_consumer *c)
 {
 	/* (S) pairs with (R) */
@@ -72,9 +75,9 @@ static SPSCRING_INLINE int spscring_record_intact(const struct spscring_record_c
 	return (__s64)(spscring_read_once(c->base.peer->oldest) - c->base.pos) <= 0;
 }
 
-/* The word of the oldest record from pos on, or an error; @sequence is near its number. */
-static SPSCRING_INLINE int spscring_record_oldest_word(struct spscring_record_consumer *c, __u64 *word,
-						  __u64 *sequence)
+/* Load the word of the oldest record from pos on; @sequence as of spscring_record_resync(). */
+static SPSCRING_INLINE int spscring_record_oldest_word(struct spscring_record_consumer *c,
+						       __u64 *word, __u64 *sequence)
 {
 	int err = spscring_record_resync(c, sequence);
 
@@ -91,9 +94,9 @@ static SPSCRING_INLINE int spscring_record_oldest_word(struct spscring_record_co
 	return spscring_record_empty_status(c);
 }
 
-/* That record was copied; whole, it counts. */
+/* A record was copied: accept it unless it is torn, and count the records overrun before it. */
 static SPSCRING_INLINE int spscring_record_accept(struct spscring_record_consumer *c, __u64 word,
-						 __u64 sequence)
+						  __u64 sequence)
 {
 	__u64 *overruns = &c->base.block->overruns, missing;
 
@@ -101,12 +104,12 @@ static SPSCRING_INLINE int spscring_record_accept(struct spscring_record_consume
 		return -EBUSY;
 	if (word & SPSCRING_WORD_DISCARDED)
 		return 0;
-	/* the number is near the later of the two: not overtaken, or overtaken */
+	/* its number is near the later of the two, whether this end was overtaken or not */
 	if ((__s64)(sequence - c->sequence) < 0)
 		sequence = c->sequence;
 	missing = spscring_sequence_of(word, sequence) - c->sequence;
 	c->sequence += missing;
-	/* after a death in the midst of a pop it may be the same record again */
+	/* negative after a death within a pop: the same record is popped again */
 	if ((__s64)missing > 0)
 		spscring_write_once(*overruns, *overruns + missing);
 	if (c->base.fails != c->base.waited_fails)
@@ -117,11 +120,12 @@ static SPSCRING_INLINE int spscring_record_accept(struct spscring_record_consume
 	return 0;
 }
 
-/* Copies one record, not yet released. */
-static SPSCRING_NOINLINE long spscring_record_copy_overwritten(struct spscring_record_consumer *c, void *to,
-						   size_t size,
-						   int (*copy)(void *to, const void *rec,
-							       __u32 length))
+/* Copy the oldest record that is not torn; the caller steps past it and releases it. */
+static SPSCRING_NOINLINE long spscring_record_copy_overwritten(struct spscring_record_consumer *c,
+							       void *to, size_t size,
+							       int (*copy)(void *to,
+									   const void *rec,
+									   __u32 length))
 {
 	__u32 length, discarded = 0;
 	__u64 word, sequence;

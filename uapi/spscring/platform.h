@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
 /*
- * spscring: what the algorithm needs of its surroundings, by one set of names: the
- * kernel's own primitives in the kernel, the compiler's in user space.  Every name
- * that a user's program gets from these headers begins with spscring_ or SPSCRING_.
+ * spscring: the primitives that the algorithm uses, by one set of names: the kernel's own in
+ * the kernel, the compiler's in user space.  Every name that these headers give to a program
+ * begins with spscring_ or SPSCRING_.
  *
- * The orderings are those of Documentation/memory-barriers.txt.  In user space the
- * compiler gives each architecture its cheapest.
+ * The orderings are those of Documentation/memory-barriers.txt.  In user space the compiler
+ * emits the cheapest instruction of each architecture.
  */
 #ifndef _SPSCRING_PLATFORM_H
 #define _SPSCRING_PLATFORM_H

@@ -6,14 +6,11 @@
 #include <linux/export.h>
 #include <spscring/record.h>
 
-/*
- * Words cleared ahead, and the largest record that is worth it; the largest of which the
- * next one's lines are the producer's before it comes; in bytes.
- */
-#define SPSCRING_STEP		64	/* a store to each so many bytes: a cache line's */
-#define SPSCRING_CLEAR		1024
-#define SPSCRING_CLEAR_SMALL	512
-#define SPSCRING_CLEAR_LARGE	2048
+/* How far ahead the producer clears words and fetches lines, in bytes. */
+#define SPSCRING_STEP		64	/* one store fetches so many: a cache line */
+#define SPSCRING_CLEAR		1024	/* cleared at once, */
+#define SPSCRING_CLEAR_SMALL	512	/* for records of at most this size */
+#define SPSCRING_CLEAR_LARGE	2048	/* up to this size, the next record's lines are fetched */
 
 void spscring_record_drop(struct spscring_record_producer *p, __u64 n)
 {
@@ -26,9 +23,10 @@ void spscring_record_drop(struct spscring_record_producer *p, __u64 n)
 EXPORT_SYMBOL_GPL(spscring_record_drop);
 
 /*
- * A line that the consumer has read must be got back before it is written, and with stores to
- * other lines between a CPU gets one at a time.  So get some in a row, by a store each: a
- * word at every @step of @bytes that are free.  A prefetch for writing does not do that.
+ * Prefault lines for writing.  A line that the consumer has read must be fetched from the
+ * consumer's cache before it is written.  With stores to other lines between, a CPU fetches one
+ * line at a time; with one store to each of several lines in a row, it fetches them at once.
+ * A prefetch for writing does not do that.  All @bytes are free; a word at every @step is zeroed.
  */
 static void spscring_prefault_lines(char *at, __u64 bytes, __u32 step)
 {
@@ -39,10 +37,10 @@ static void spscring_prefault_lines(char *at, __u64 bytes, __u32 step)
 }
 
 /*
- * The word at @next, and of small records those ahead as far as there is room.
- * Where the ring ends there is one of the lap before, which is as good.  A store to
- * each line first, so that they are all on their way before one has come; of larger
- * records it is all that is done ahead.
+ * Clear the word at @next; for small records also the words that may follow, as far as there is
+ * room.  Beyond the room there is a word of the previous lap, which also means "not yet".  The
+ * lines are fetched first, so that all are on their way while the first is cleared; for larger
+ * records, fetching them is all that is done ahead.
  */
 static void spscring_record_clear_ahead(struct spscring_record_producer *p, __u64 next, __u64 size)
 {
@@ -58,7 +56,7 @@ static void spscring_record_clear_ahead(struct spscring_record_producer *p, __u6
 	if (ahead > room)
 		ahead = bytes;
 	spscring_prefault_lines(at, ahead, step);
-	/* one word is clear by then */
+	/* with one word a step, the prefault has cleared all of them */
 	if (p->base.stride < step && bytes > SPSCRING_WORD)
 		memset(at, 0, bytes);
 	p->cleared = next + bytes;
@@ -66,10 +64,10 @@ static void spscring_record_clear_ahead(struct spscring_record_producer *p, __u6
 
 int spscring_record_make_room(struct spscring_record_producer *p, __u64 length, __u64 size)
 {
-	__u64 next, stop, lap;
+	__u64 next, run_end, lap;
 	int err;
 
-	/* first, as the size of a length beyond all sense may be small */
+	/* check the length first: the size of an enormous length wraps, and may be small */
 	if (spscring_unlikely(length > p->base.capacity))
 		return -EMSGSIZE;
 	if (spscring_unlikely(size > p->base.capacity))
@@ -94,14 +92,14 @@ int spscring_record_make_room(struct spscring_record_producer *p, __u64 length, 
 	}
 	if ((__s64)(next + SPSCRING_WORD - p->cleared) > 0)
 		spscring_record_clear_ahead(p, next, size);
-	/* before the lap's end, and where the word behind is clear */
-	stop = p->base.cached_limit;
+	/* the run ends before the lap does, and where the word after a record is not cleared */
+	run_end = p->base.cached_limit;
 	lap = p->base.pos + (__u64)(p->base.end - p->word) - 1;
-	if ((__s64)(lap - stop) < 0)
-		stop = lap;
-	if ((__s64)(p->cleared - SPSCRING_WORD - stop) < 0)
-		stop = p->cleared - SPSCRING_WORD;
-	p->base.run_end = stop;
+	if ((__s64)(lap - run_end) < 0)
+		run_end = lap;
+	if ((__s64)(p->cleared - SPSCRING_WORD - run_end) < 0)
+		run_end = p->cleared - SPSCRING_WORD;
+	p->base.run_end = run_end;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(spscring_record_make_room);
@@ -122,7 +120,7 @@ void spscring_record_trim(struct spscring_record_producer *p, char *end, __u64 b
 	}
 	p->reserved -= bytes;
 	if (!p->reserved) {
-		/* but for the word that the consumer looks at, and that was not written */
+		/* keep the word that the consumer polls; it was not written */
 		end += SPSCRING_WORD;
 		bytes -= SPSCRING_WORD;
 	}
@@ -198,7 +196,7 @@ EXPORT_SYMBOL_GPL(spscring_record_first_is_there);
 int spscring_record_empty_status(struct spscring_record_consumer *c)
 {
 	__u64 *failed = &c->base.block->failed;
-	int ended;
+	int status;
 
 	if (spscring_likely(++c->base.fails % SPSCRING_REFRESH_EVERY) &&
 	    !spscring_peer_ended(&c->base))
@@ -206,11 +204,11 @@ int spscring_record_empty_status(struct spscring_record_consumer *c)
 	if (spscring_is_shut_down(&c->base.kernel->consumer))
 		return spscring_record_consumer_fail(c, -ESHUTDOWN);
 	spscring_write_once(*failed, *failed + SPSCRING_REFRESH_EVERY);
-	ended = spscring_peer_status(&c->base.kernel->producer);
-	/* again: what the peer published before it ended is seen by now */
-	if (ended != -EAGAIN && spscring_record_first_is_there(c))
+	status = spscring_peer_status(&c->base.kernel->producer);
+	/* poll again: this sees all that the peer published before it ended */
+	if (status != -EAGAIN && spscring_record_first_is_there(c))
 		return -EAGAIN;
-	return ended;
+	return status;
 }
 EXPORT_SYMBOL_GPL(spscring_record_empty_status);
 

@@ -58,18 +58,18 @@
 SPSCRING_BEGIN_DECLS
 
 /**
- * spscring_record_drop() - give records up that found no room
+ * spscring_record_drop() - give up records that found no room
  * @p: the producer
  * @n: how many
  *
- * They are counted, and the consumer learns it from the next sequence number: of
- * up to 2^29 - 1 in a row, INFO of any.  A ring that was made to drop does it by
- * itself.
+ * The producer counts them as dropped, and gives them sequence numbers.  So the consumer sees a
+ * gap before the next record, for up to 2^29 - 1 dropped in a row; INFO has the count of all.  In
+ * a ring with SPSCRING_CREATE_DROP a push does this by itself.
  */
 void spscring_record_drop(struct spscring_record_producer *p, __u64 n) SPSCRING_COLD;
 
 /**
- * spscring_record_needs() - room to wait for
+ * spscring_record_needs() - how much room to wait for before a push
  * @p: the producer
  * @length: of a record, in bytes
  *
@@ -80,10 +80,16 @@ static inline __u64 spscring_record_needs(const struct spscring_record_producer 
 	return spscring_record_size(p->base.stride, length);
 }
 
-/* @size more bytes, the next word among those cleared: all that is not the common case. */
+/*
+ * Make @size bytes from pos on writable, where spscring_record_fits() says no: step to the next
+ * lap, refresh the cached limit or overwrite, and clear words ahead.
+ */
 int spscring_record_make_room(struct spscring_record_producer *p, __u64 length, __u64 size);
 
-/* The next @size bytes are records, complete but for the word of the first. */
+/*
+ * Publish @records records in the next @size bytes.  All is written but the word of the first:
+ * storing that word publishes all of them.
+ */
 static SPSCRING_INLINE void spscring_record_publish(struct spscring_record_producer *p, __u64 first,
 						    __u64 size, __u64 records)
 {
@@ -119,7 +125,7 @@ static SPSCRING_INLINE void spscring_record_write(struct spscring_record_produce
 	spscring_record_publish(p, length, size, 1);
 }
 
-/* One record, not yet told. */
+/* Push one record off the hot path; the caller publishes the cursor. */
 static SPSCRING_INLINE int spscring_record_put(struct spscring_record_producer *p, const void *rec,
 					       __u64 length, __u64 size)
 {
@@ -129,16 +135,16 @@ static SPSCRING_INLINE int spscring_record_put(struct spscring_record_producer *
 		return err;
 	if (spscring_traced(push)) {
 		spscring_trace_push(&p->base, (__u32)size);
-		p->base.run_end = p->base.pos;	/* so that the next comes by here */
+		p->base.run_end = p->base.pos;	/* the next push is traced here, too */
 	}
 	spscring_record_write(p, rec, length, size);
 	return 0;
 }
 
-/* A call of its own, so that a push saves no registers. */
+/* Out of line, so that the hot path of a push saves no registers. */
 int spscring_record_push_slow(struct spscring_record_producer *p, const void *rec, __u64 length);
 
-/* @size is what a record of @length takes, if such a record can be. */
+/* Is there room for a record of @length, which uses @size, without leaving the hot path? */
 static SPSCRING_INLINE int spscring_record_fits(const struct spscring_record_producer *p,
 						__u64 length, __u64 size)
 {
@@ -171,9 +177,9 @@ static SPSCRING_INLINE int spscring_record_push(struct spscring_record_producer 
  * @recs: the records
  * @n: how many
  *
- * Return: how many were pushed, fewer than @n where there was no more room; or a
- * negative errno where the first could not be, see the top.  In a ring that drops
- * only the first that found no room is lost by this call.
+ * Return: how many were pushed, fewer than @n if the room was used up; or a negative errno if
+ * not even the first could be, see the top.  In a ring that drops, this call loses only the first
+ * record that finds no room.
  */
 static inline long spscring_record_push_n(struct spscring_record_producer *p,
 					  const struct spscring_record *recs, size_t n)
@@ -189,7 +195,7 @@ static inline long spscring_record_push_n(struct spscring_record_producer *p,
 			spscring_record_write(p, recs[i].data, length, size);
 			continue;
 		}
-		/* words lead the cursor by a capacity at most, for a claim */
+		/* a claim relies on words leading the cursor by at most the capacity */
 		spscring_record_publish_cursor(p);
 		err = spscring_record_put(p, recs[i].data, length, size);
 		if (err)
@@ -201,21 +207,21 @@ static inline long spscring_record_push_n(struct spscring_record_producer *p,
 	return (long)i;
 }
 
-/* A record's word that is reserved behind the first. */
+/* The word of a reserved record, unless it is the first. */
 static SPSCRING_INLINE __u64 *spscring_record_word(void *rec)
 {
 	return (__u64 *)((char *)rec - SPSCRING_WORD);
 }
 
 /**
- * spscring_record_reserve() - room for one record, to write in place
+ * spscring_record_reserve() - reserve room for one record, to write it in place
  * @p: the producer
- * @length: the most that it will have, in bytes
- * @rec: where it is
+ * @length: the most that the record will have, in bytes
+ * @rec: set to where the record begins
  *
- * Behind those that are reserved already; they are all published together.  What finds
- * no room in a ring that drops is numbered before these; where they take the whole
- * capacity together, it is -EAGAIN there, too.
+ * The room follows that of the records reserved before; a commit publishes all of them together.
+ * In a ring that drops, a record that finds no room is numbered before the reserved ones; where
+ * it would exceed the whole capacity together with those, the error is -EAGAIN.
  *
  * Return: 0, or a negative errno, see the top.
  */
@@ -233,7 +239,7 @@ static SPSCRING_INLINE int spscring_record_reserve(struct spscring_record_produc
 	}
 	*rec = p->word + from + SPSCRING_WORD;
 	if (spscring_likely(!from))
-		p->first = length;	/* the consumer looks at that word */
+		p->first = length;	/* kept here: the consumer polls the word itself */
 	else
 		*spscring_record_word(*rec) = length;
 	p->reserved = from + size;
@@ -249,16 +255,17 @@ static SPSCRING_INLINE __u64 *spscring_record_reserved(struct spscring_record_pr
 }
 
 /*
- * The last record ends earlier: what it may have left beyond is no word.  Another one
- * leaves a gap, which is one that is discarded.
+ * Give back the end of a reserved record: @bytes from @end on.  For the last reservation, shrink
+ * p->reserved and zero the bytes, or stale data could pass for a word.  Otherwise the bytes
+ * become a discarded record.
  */
 void spscring_record_trim(struct spscring_record_producer *p, char *end, __u64 bytes);
 
 /**
- * spscring_record_shrink() - a reserved record is shorter
+ * spscring_record_shrink() - make a reserved record shorter
  * @p: the producer
- * @rec: the record
- * @length: in bytes, at most what it was
+ * @rec: the record, from spscring_record_reserve()
+ * @length: its length in bytes, at most what was reserved
  */
 static inline void spscring_record_shrink(struct spscring_record_producer *p, void *rec,
 					  __u64 length)
@@ -273,12 +280,12 @@ static inline void spscring_record_shrink(struct spscring_record_producer *p, vo
 }
 
 /**
- * spscring_record_discard() - give a reserved record up
+ * spscring_record_discard() - give up a reserved record
  * @p: the producer
- * @rec: the record
+ * @rec: the record, from spscring_record_reserve()
  *
- * If others were reserved behind it, its room stays in use until the consumer has
- * passed it by, which does not see it.  It has no sequence number.
+ * The consumer does not see the record, and it has no sequence number.  If others were reserved
+ * after it, its room stays in use until the consumer has passed it.
  */
 static inline void spscring_record_discard(struct spscring_record_producer *p, void *rec)
 {
@@ -291,7 +298,8 @@ static inline void spscring_record_discard(struct spscring_record_producer *p, v
 		*word |= SPSCRING_WORD_DISCARDED;
 }
 
-static SPSCRING_INLINE void spscring_record_after_commit(struct spscring_record_producer *p, __u32 flags)
+static SPSCRING_INLINE void spscring_record_after_commit(struct spscring_record_producer *p,
+							 __u32 flags)
 {
 	if (flags & SPSCRING_NOWAKE) {
 		spscring_record_publish_cursor(p);
@@ -301,15 +309,15 @@ static SPSCRING_INLINE void spscring_record_after_commit(struct spscring_record_
 	spscring_wake_now(&p->base, flags);
 }
 
-/* All but the first get their words first, so that they appear together. */
+/* Commit several records: the words of all others before that of the first, which publishes. */
 void spscring_record_commit_many(struct spscring_record_producer *p, __u32 flags);
 
 /**
- * spscring_record_commit_flags() - publish all that is reserved, for those who know better
+ * spscring_record_commit_flags() - publish all that is reserved, with a say in the wake-up
  * @p: the producer
  * @flags: 0, SPSCRING_NOWAKE or SPSCRING_WAKE, see spscring_commit_flags()
  *
- * The consumer sees all of them or none.
+ * The consumer sees all of the records or none.
  */
 static SPSCRING_INLINE void spscring_record_commit_flags(struct spscring_record_producer *p,
 							 __u32 flags)
@@ -332,7 +340,7 @@ static SPSCRING_INLINE void spscring_record_commit_flags(struct spscring_record_
  * spscring_record_commit_all() - publish all that is reserved
  * @p: the producer
  *
- * The consumer sees all of them or none.
+ * The consumer sees all of the records or none.
  */
 static SPSCRING_INLINE void spscring_record_commit_all(struct spscring_record_producer *p)
 {
@@ -360,19 +368,20 @@ static SPSCRING_INLINE void spscring_record_after_release(struct spscring_record
 	spscring_after_release(&c->base, c->base.pos);
 }
 
-/* Takes the number that the word has the low bits of, behind what is missing before it. */
-static SPSCRING_INLINE void spscring_record_count_gap(struct spscring_record_consumer *c, __u64 word)
+/* Advance the sequence number to the one in @word, past the records that were dropped before. */
+static SPSCRING_INLINE void spscring_record_count_gap(struct spscring_record_consumer *c,
+						      __u64 word)
 {
 	c->sequence += ((word >> SPSCRING_WORD_SEQUENCE) - c->sequence) &
 		       SPSCRING_WORD_SEQUENCE_MASK;
 }
 
 /*
- * Another look at a word that is not just the next record's: none, discarded, one
- * behind a gap, or impossible.  What is discarded is released on the way; a peer
- * that is honest cannot publish more than the room it was given.
+ * Check a word that is not simply the next record's: there is none, the record is discarded, it
+ * follows a gap, or the word is impossible.  Discarded records are passed.  An honest producer
+ * cannot publish more than a capacity from the cursor on; more breaks the ring.
  *
- * Return: the length, with pos at the record, or a negative errno.
+ * Return: the next record's length, with pos at that record; or a negative errno.
  */
 long spscring_record_refresh(struct spscring_record_consumer *c, __u64 word);
 
@@ -380,7 +389,7 @@ long spscring_record_refresh(struct spscring_record_consumer *c, __u64 word);
 static SPSCRING_INLINE long spscring_record_next_length(struct spscring_record_consumer *c)
 {
 	__u64 word = spscring_record_load(c);
-	/* the one that is expected leaves its length */
+	/* of the expected word nothing but the length is left */
 	__u64 length = word ^ spscring_word(c->sequence, c->phase);
 
 	if (spscring_unlikely(length >= c->known_length))
@@ -391,7 +400,8 @@ static SPSCRING_INLINE long spscring_record_next_length(struct spscring_record_c
 	return (long)length;
 }
 
-static SPSCRING_INLINE void spscring_record_advance(struct spscring_record_consumer *c, __u32 length)
+static SPSCRING_INLINE void spscring_record_advance(struct spscring_record_consumer *c,
+						    __u32 length)
 {
 	spscring_record_skip(c, spscring_record_size(c->base.stride, length));
 	c->sequence++;
@@ -403,11 +413,11 @@ static inline int spscring_record_memcpy(void *to, const void *rec, __u32 length
 	return 0;
 }
 
-/* Pops one record, not yet released. */
+/* Copy the next record out and step past it; the caller releases it. */
 static SPSCRING_INLINE long spscring_record_copy_out(struct spscring_record_consumer *c, void *to,
-						size_t size,
-						int (*copy)(void *to, const void *rec,
-							    __u32 length))
+						     size_t size,
+						     int (*copy)(void *to, const void *rec,
+								 __u32 length))
 {
 	long length;
 	int err;
@@ -431,12 +441,12 @@ static SPSCRING_INLINE long spscring_record_copy_out(struct spscring_record_cons
 }
 
 /**
- * spscring_record_pop_by() - pop one record by a copy of the caller's own
+ * spscring_record_pop_by() - pop one record with the caller's own copy function
  * @c: the consumer
- * @to: where to, for @copy
- * @size: of the place, in bytes
- * @copy: copies a record there; an error of its ends the pop, and the record stays.  Of
- *	a ring that overwrites it is called again when what it has copied was torn.
+ * @to: the place to copy to, passed to @copy
+ * @size: of that place, in bytes
+ * @copy: copies a record there; if it returns an error, the pop ends and the record stays.  In
+ *	a ring that overwrites it is called again if the copy was torn.
  *
  * Return: as spscring_record_pop(), or what @copy returned.
  */
@@ -452,10 +462,10 @@ static SPSCRING_INLINE long spscring_record_pop_by(struct spscring_record_consum
 	return length;
 }
 
-/* A call of its own, so that a pop saves no registers. */
+/* Out of line, so that the hot path of a pop saves no registers. */
 long spscring_record_pop_slow(struct spscring_record_consumer *c, void *rec, size_t size);
 
-/* What a pop seldom has to do, or at the cost of a fence; a call of its own likewise. */
+/* Out of line: publish the head, adapt the back-off, check the event index after a fence. */
 long spscring_record_pop_finish(struct spscring_record_consumer *c, long length);
 
 /**
@@ -464,28 +474,28 @@ long spscring_record_pop_finish(struct spscring_record_consumer *c, long length)
  * @rec: where to copy it
  * @size: of the place, in bytes
  *
- * A copy that nobody changes.  Of a ring that overwrites it may be later than the
- * next one: spscring_record_sequence() tells.
+ * The result is a copy that nobody changes.  In a ring that overwrites, the record may be a later
+ * one than the next: spscring_record_sequence() returns its number.
  *
- * Return: its length; or a negative errno, see the top: -EMSGSIZE it is longer than
+ * Return: its length; or a negative errno, see the top: -EMSGSIZE the record is longer than
  * @size, and stays; -EBUSY there is more.
  */
 static SPSCRING_INLINE long spscring_record_pop(struct spscring_record_consumer *c, void *rec,
 						size_t size)
 {
-	/* private until the end, as @rec may point anywhere */
+	/* local copies, as the compiler must assume that @rec points to the handle */
 	__u64 pos = c->base.pos, sequence = c->sequence, *cursor = c->base.cursor;
 	char *at = c->word;
-	/* in a ring that overwrites none is below seen */
+	/* in a ring that overwrites, known_length is 0 */
 	__u64 length = spscring_record_load(c) ^ spscring_word(sequence, c->phase), taken;
 
 	if (spscring_unlikely(length >= c->known_length || length > size))
 		return spscring_record_pop_slow(c, rec, size);
 	if (__builtin_constant_p(size) && size <= SPSCRING_LINE) {
-		/* a place that is known is copied to without a call if it is full */
+		/* a record that fills a place of constant size is copied without a call */
 		if (spscring_unlikely(length != size))
 			return spscring_record_pop_slow(c, rec, size);
-		length = size;	/* and no word of the peer's steers what follows */
+		length = size;	/* the peer's word does not steer what follows */
 		__builtin_memcpy(rec, at + SPSCRING_WORD, size);
 	} else {
 		length = spscring_nospec(length, c->known_length);
@@ -514,7 +524,7 @@ static SPSCRING_INLINE long spscring_record_pop(struct spscring_record_consumer 
  * spscring_record_sequence() - the sequence number of the record popped last
  * @c: the consumer
  *
- * The first pushed is 0, and each that was pushed, dropped or overwritten counts.
+ * The first record has number 0; each that is pushed or dropped counts.
  *
  * Return: the number.
  */
@@ -526,11 +536,11 @@ static inline __u64 spscring_record_sequence(const struct spscring_record_consum
 /**
  * spscring_record_pop_n() - pop a batch
  * @c: the consumer
- * @recs: where to copy each, and how much there is room for; then what came
+ * @recs: the place for each, and its size; then the length and number of each
  * @n: how many
  *
- * Return: how many were popped, fewer than @n where there were no more; or a
- * negative errno where there was none at all, as spscring_record_pop().
+ * Return: how many were popped, fewer than @n if there are no more; or a negative errno if there
+ * was none at all, as spscring_record_pop().
  */
 static inline long spscring_record_pop_n(struct spscring_record_consumer *c,
 					 struct spscring_record *recs, size_t n)
@@ -540,12 +550,12 @@ static inline long spscring_record_pop_n(struct spscring_record_consumer *c,
 
 	for (i = 0; i < n; i++) {
 		length = spscring_record_copy_out(c, recs[i].data, recs[i].length,
-					     spscring_record_memcpy);
+						  spscring_record_memcpy);
 		if (spscring_unlikely(length < 0))
 			break;
 		/*
-		 * One by one: of a vector of both a compiler keeps the length in a vector
-		 * register, on its way to the address of the next word.
+		 * Two stores: a compiler that merges them keeps the length in a vector register,
+		 * which delays the address of the next word.
 		 */
 		spscring_write_once(recs[i].length, (__u32)length);
 		spscring_write_once(recs[i].sequence, c->sequence - 1);
@@ -569,7 +579,7 @@ static SPSCRING_INLINE long spscring_record_peek_length(struct spscring_record_c
 }
 
 static SPSCRING_INLINE void spscring_record_describe(const struct spscring_record_consumer *c,
-						 struct spscring_record *rec, long length)
+						     struct spscring_record *rec, long length)
 {
 	rec->data = c->word + SPSCRING_WORD;
 	rec->length = (__u32)length;
@@ -577,13 +587,13 @@ static SPSCRING_INLINE void spscring_record_describe(const struct spscring_recor
 }
 
 /**
- * spscring_record_peek_n() - records to read in place
+ * spscring_record_peek_n() - find records to read in place
  * @c: the consumer
- * @recs: where they are
+ * @recs: set to where they are
  * @n: how many, at least 1
  *
- * From the first that is not released.  The memory is the producer's: one that is
- * not trusted may change it while it is read.
+ * They begin with the first that is not released.  The memory is the producer's: a producer that
+ * is not trusted may change it while it is read.
  *
  * Return: how many there are, 1 to @n; or a negative errno, see the top, and
  * -EOPNOTSUPP a ring that overwrites; in the kernel, -EPERM a ring whose producer

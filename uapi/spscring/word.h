@@ -15,20 +15,20 @@
 
 SPSCRING_BEGIN_DECLS
 
-/* How many discarded records a call passes by. */
+/* How many discarded records one call passes before it returns -EBUSY. */
 #define SPSCRING_DISCARDED_MAX	4096
 
-#define SPSCRING_WORD		8	/* sizeof of it */
+#define SPSCRING_WORD		8	/* bytes of a word */
 
-/* The upper half of a word, but for the sequence. */
+/* The upper half of a word, without the sequence number: the phase of its lap. */
 #define SPSCRING_PHASE_PUBLISHED	((__u32)(SPSCRING_WORD_PUBLISHED >> 32))
 #define SPSCRING_PHASE_LAP		((__u32)(SPSCRING_WORD_LAP >> 32))
 
 /**
  * struct spscring_record - one record of many.
- * @data:	where it is; to pop: where to.
- * @length:	in bytes; to pop: of the place, and then of the record.
- * @sequence:	its sequence number, where it was peeked or popped.
+ * @data:	its bytes; for a pop, the place to copy them to.
+ * @length:	in bytes; for a pop, of the place, then of the record.
+ * @sequence:	its sequence number; a peek and a pop set it.
  */
 struct spscring_record {
 	void *data;
@@ -36,34 +36,34 @@ struct spscring_record {
 	__u64 sequence;
 };
 
-/* A producer of records of any size: see the handles of end.h. */
+/* A producer of records: see the handles of end.h. */
 struct spscring_record_producer {
 	struct spscring_producer_base base;
-	char *word;		/* of base.pos */
+	char *word;		/* the word at base.pos */
 	__u64 sequence;		/* of the next record */
 	__u32 phase;		/* of the words of this lap */
-	__u64 cleared;		/* words ahead are 0 up to here */
-	__u64 reserved;		/* bytes from pos on, not yet committed */
-	__u64 first;		/* word of the first of them, all but the sequence */
-	__u64 oldest;		/* that is whole, of a ring that overwrites */
-	__u64 oldest_sequence;
-	const char *oldest_at;
+	__u64 cleared;		/* words are 0 from pos up to this position */
+	__u64 reserved;		/* bytes reserved from pos on and not yet committed */
+	__u64 first;		/* the first reserved record's length and discarded bit */
+	__u64 oldest;		/* in a ring that overwrites, the oldest whole record */
+	__u64 oldest_sequence;	/* its sequence number */
+	const char *oldest_at;	/* its word */
 };
 
-/* A consumer of records of any size. */
+/* A consumer of records. */
 struct spscring_record_consumer {
 	struct spscring_consumer_base base;
-	__u64 known_length;	/* lengths below this need no second look */
-	char *word;		/* of pos */
+	__u64 known_length;	/* a length below this needs no further check; 0: each does */
+	char *word;		/* the word at base.pos */
 	__u64 sequence;		/* of the next record */
 	__u32 phase;		/* of the words of this lap */
-	__u64 waited_sequence;	/* sequence when the last wait was over */
+	__u64 waited_sequence;	/* sequence when the previous wait ended */
 };
 
 /**
- * spscring_record_size() - what a record takes of the ring
- * @align: the ring's alignment
- * @length: of the record
+ * spscring_record_size() - how much of the ring a record uses, with its word
+ * @align: the ring's alignment, in bytes
+ * @length: of the record, in bytes
  *
  * Return: bytes, a multiple of @align.
  */
@@ -79,14 +79,14 @@ static inline __u32 spscring_phase(const struct spscring_geometry *g, __u64 pos)
 			(pos / g->data_bytes % 2 ? SPSCRING_WORD_LAP : 0)) >> 32);
 }
 
-/* The number whose low bits a word has, the nearest to another. */
+/* The sequence number nearest to @near whose low bits are those of @word. */
 static inline __u64 spscring_sequence_of(__u64 word, __u64 near)
 {
 	return near + (__u64)((__s64)(((word >> SPSCRING_WORD_SEQUENCE) - near) <<
 				      SPSCRING_WORD_SEQUENCE) >> SPSCRING_WORD_SEQUENCE);
 }
 
-/* All of a word but the length, of a record that is there. */
+/* The word of a published record, without its length. */
 static SPSCRING_INLINE __u64 spscring_word(__u64 sequence, __u32 phase)
 {
 	return (sequence << (SPSCRING_WORD_SEQUENCE - 32) | phase) << 32;
@@ -110,13 +110,13 @@ static SPSCRING_INLINE __u64 spscring_record_load(const struct spscring_record_c
 	return spscring_load_acquire((const __u64 *)c->word);
 }
 
-/* It has nothing else to say than "not yet". */
+/* Is this the word of a record that is not published yet: 0, or one of another lap? */
 static SPSCRING_INLINE int spscring_word_is_empty(__u64 word)
 {
 	return !word || word & SPSCRING_WORD_PUBLISHED;
 }
 
-/* Published, and in this lap. */
+/* Is this the word of a record that is published in this lap? */
 static SPSCRING_INLINE int spscring_word_is_there(const struct spscring_record_consumer *c,
 						  __u64 word)
 {
@@ -125,12 +125,12 @@ static SPSCRING_INLINE int spscring_word_is_there(const struct spscring_record_c
 	return (__u32)((word & bits) >> 32) == c->phase;
 }
 
-/* Past the data's end: where that is in the next lap. */
+/* @at is past the end of the data: its place in the next lap. */
 static SPSCRING_INLINE char *spscring_record_wrap(struct spscring_record_consumer *c, char *at)
 {
 	c->phase ^= SPSCRING_PHASE_LAP;
 	if (spscring_traced(pop))
-		c->known_length = 0;	/* so that the next takes another look */
+		c->known_length = 0;	/* the next pop leaves the hot path and is traced */
 	return at - (c->base.end - c->base.data);
 }
 
@@ -143,17 +143,18 @@ static SPSCRING_INLINE void spscring_record_skip(struct spscring_record_consumer
 }
 
 /*
- * Records came after a wait, see spscring_adapt_backoff(): counted by what the smallest take of
- * the ring, and none for more than a line's, or a round trip would look like a stream.
+ * Adapt the back-off when a wait ends, see spscring_adapt_backoff().  Records are counted in
+ * units of the smallest record's size.  One record counts for at most a line of them, or a
+ * round trip of large records would be taken for a stream.
  */
 void spscring_record_adapt_backoff(struct spscring_record_consumer *c);
 
-/* No word yet: empty, or ended. */
+/* No word yet: -EAGAIN, or the peer status, now and then or if the peer has just ended. */
 int spscring_record_empty_status(struct spscring_record_consumer *c) SPSCRING_COLD;
 
 /*
- * After a wait: the first record is there by its own word, not only by what comes after
- * it.  In a ring that overwrites it is wherever the oldest is.
+ * After a wait: is the next record published by its own word?  The cursor that ended the wait is
+ * a peer's, and may lie.  In a ring that overwrites, the next record is at the oldest position.
  */
 int spscring_record_first_is_there(const struct spscring_record_consumer *c);
 
