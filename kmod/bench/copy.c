@@ -93,12 +93,12 @@ static __always_inline bool copy_full(struct copy_end *end)
 {
 	if (likely(end->pos - end->known <= end->most))
 		return false;
-	/* pairs with copy_tell() */
+	/* pairs with copy_publish_head() */
 	end->known = smp_load_acquire(&end->copy->head);
 	return end->pos - end->known > end->most;
 }
 
-static __always_inline void copy_tell(struct copy_end *end)
+static __always_inline void copy_publish_head(struct copy_end *end)
 {
 	if (likely(end->pos < end->known))
 		return;
@@ -132,7 +132,7 @@ static __always_inline int copy_pop(void *queue, u64 *record)
 		return -EAGAIN;
 	__builtin_memcpy(record, end->at + COPY_LINE, end->bytes);
 	copy_step(end, 1, COPY_LINE + ALIGN(end->bytes, COPY_LINE));
-	copy_tell(end);
+	copy_publish_head(end);
 	return 0;
 }
 
@@ -208,7 +208,7 @@ static __always_inline long copy_pop_n(void *queue, u64 *v, u32 n)
 	n = min_t(u64, end->seen - end->pos, min_t(u32, n, COPY_WORDS - end->pos % COPY_WORDS));
 	copy_words(v, end->at, n, false);
 	copy_step(end, n, n * sizeof(u64));
-	copy_tell(end);
+	copy_publish_head(end);
 	return n;
 }
 

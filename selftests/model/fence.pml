@@ -226,7 +226,7 @@ inline wake(c)
 
 /* ------------------------------------------------------------------ arming */
 
-/* Under the lock, before the word is told: does this armer interrupt? */
+/* Under the lock, before the event index is published: does this armer interrupt? */
 inline arm_fence()
 {
 	atomic {

@@ -694,7 +694,7 @@ inline wake_peer(p, role)
 #define HAS_SLEPT	(want != slept)
 #endif
 
-/* spscring_refresh_head(): by the told head; now and then, and after a sleep, by the cursor */
+/* spscring_refresh_head(): by the published head; now and then, and after a sleep, by the cursor */
 inline refresh(p)
 {
 	atomic {

@@ -11,7 +11,7 @@
 
 #define LINES	64		/* pairs of them */
 #define WALK	256
-#define TOLD		3072		/* of the first page, past all lines */
+#define PUBLISHED_HEAD		3072		/* of the first page, past all lines */
 
 static void open_bare(struct run *run)
 {
@@ -137,12 +137,12 @@ static uint64_t *many_line(const struct run *run, uint64_t i)
 static void many_say(struct run *run)
 {
 	uint64_t total = run->warmup + run->count, n = run->queues, limit = n;
-	const uint64_t *told = (const uint64_t *)(run->memory + TOLD);
+	const uint64_t *published = (const uint64_t *)(run->memory + PUBLISHED_HEAD);
 
 	run_start(run);
 	for (uint64_t i = 0, k = 0; i < total; i++) {
 		/* pairs with many_hear() */
-		while (unlikely(i == limit && (limit = smp_load_acquire(told) + n) == i))
+		while (unlikely(i == limit && (limit = smp_load_acquire(published) + n) == i))
 			cpu_relax();
 		say(many_line(run, k), i + 1);
 		if (++k == n)
@@ -153,16 +153,17 @@ static void many_say(struct run *run)
 static void many_hear(struct run *run)
 {
 	uint64_t warmup = run->warmup, total = warmup + run->count, n = run->queues, began = 0;
-	uint64_t *told = (uint64_t *)(run->memory + TOLD), tell = n < 8 ? 1 : n / 8;
+	uint64_t *published = (uint64_t *)(run->memory + PUBLISHED_HEAD);
+	const uint64_t publish_batch = n < 8 ? 1 : n / 8;
 
 	run_start(run);
 	for (uint64_t i = 0, k = 0; i < total; i++) {
 		if (i == warmup)
 			began = ticks();
 		hear(many_line(run, k), i + 1, i < n ? 0 : i + 1 - n);
-		if ((i + 1) % tell == 0)
+		if ((i + 1) % publish_batch == 0)
 			/* pairs with many_say() */
-			smp_store_release(told, i + 1);
+			smp_store_release(published, i + 1);
 		if (++k == n)
 			k = 0;
 	}

@@ -18,7 +18,7 @@ struct side {
 	uint64_t limit;		/* producer: cached limit; consumer: next head to publish */
 	char *at;
 	char *data, *end;
-	uint64_t *told;
+	uint64_t *published;
 	uint64_t capacity, publish_batch;
 	uint32_t bytes;		/* of a record, or of a block */
 	uint32_t stride;
@@ -47,7 +47,7 @@ static void side_shape(const struct run *run, struct side *s)
 static void side_init(const struct run *run, struct side *s)
 {
 	side_shape(run, s);
-	s->told = (uint64_t *)run->memory;
+	s->published = (uint64_t *)run->memory;
 	s->data = run->memory + DATA;
 	s->at = s->data;
 	s->end = s->data + s->capacity * s->stride;
@@ -89,7 +89,7 @@ static __always_inline int try_push_sized(struct producer *p, const void *rec, u
 
 	if (unlikely(s->pos == s->limit)) {
 		/* pairs with try_pop_sized() */
-		s->limit = smp_load_acquire(s->told) + s->capacity;
+		s->limit = smp_load_acquire(s->published) + s->capacity;
 		if (s->pos == s->limit)
 			return 0;
 	}
@@ -111,7 +111,7 @@ static __always_inline int try_pop_sized(struct consumer *c, void *rec, uint32_t
 	side_step(s);
 	if (unlikely(s->pos == s->limit)) {
 		/* pairs with try_push_sized() */
-		smp_store_release(s->told, s->pos);
+		smp_store_release(s->published, s->pos);
 		s->limit += s->publish_batch;
 	}
 	return 1;
