@@ -171,6 +171,20 @@ void ring_poll_counts(struct spscring *ring, u32 role, u64 *failed, u64 *polled)
 	*polled = READ_ONCE(*(produces ? &p->waits[0] : &c->waits[0]));
 }
 
+/* How an end has slept; a ring that only polls has no counters. */
+static void ring_sleep_counters(struct ring_end *end, struct spscring_sleep_counters *count)
+{
+	struct ring_sleep *s = end->sleep;
+
+	if (!s) {
+		memset(count, 0, sizeof(*count));
+		return;
+	}
+	spin_lock_irq(&s->queue.lock);
+	*count = s->count;
+	spin_unlock_irq(&s->queue.lock);
+}
+
 /**
  * ring_info() - fill in what INFO reports of a ring
  * @ring: the ring
@@ -199,8 +213,8 @@ void ring_info(struct spscring *ring, struct spscring_info *info)
 	info->consumer_state = ring->consumer.state;
 	info->consumer_generation = ring->consumer.generation;
 	mutex_unlock(&ring->lock);
-	wait_count(&ring->producer, &info->producer_sleep);
-	wait_count(&ring->consumer, &info->consumer_sleep);
+	ring_sleep_counters(&ring->producer, &info->producer_sleep);
+	ring_sleep_counters(&ring->consumer, &info->consumer_sleep);
 	info->broken = atomic_read(&ring->broken);
 	info->loss.drops = READ_ONCE(p->drops);
 	info->loss.overruns = READ_ONCE(ring->blocks.consumer->overruns);

@@ -232,7 +232,6 @@ int wait_ready(struct spscring *ring, u32 role, u64 index);
 int wait_sleep(struct spscring *ring, u32 role, u64 index, s64 deadline);
 int wait_arm(struct spscring *ring, u32 role, u64 index);
 void wait_forget(struct ring_end *end);
-void wait_count(struct ring_end *end, struct spscring_sleep_counters *count);
 
 /* poll.c: poll, eventfd, SIGIO, watermarks */
 __poll_t wait_poll(struct spscring *ring, u32 role, struct file *file, poll_table *table);

@@ -548,24 +548,6 @@ void wait_forget(struct ring_end *end)
 }
 
 /**
- * wait_count() - read an end's sleep counters
- * @end: the end
- * @count: the result
- */
-void wait_count(struct ring_end *end, struct spscring_sleep_counters *count)
-{
-	struct ring_sleep *s = end->sleep;
-
-	if (!s) {
-		memset(count, 0, sizeof(*count));
-		return;
-	}
-	spin_lock_irq(&s->queue.lock);
-	*count = s->count;
-	spin_unlock_irq(&s->queue.lock);
-}
-
-/**
  * wait_init() - initialise what an end of a new ring sleeps by
  * @end: the end; its ring and role are set
  */
