@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A waiter has its peer's CPUs make a full fence before it sleeps.  The peer then needs no
- * fence of its own at each publish or release.
+ * In a ring where nobody has waited for a while, a publish or a release makes no full fence.
+ * The next waiter has its peer's CPUs make that fence instead, before it sleeps.
  *
  * For each end the kernel writes an event index, which carries the fence bit
  * (SPSCRING_EVENT_FENCE).  While the bit is set, the peer makes a full fence before it compares

@@ -89,8 +89,8 @@ static void wait_arm_poll(struct ring_end *end, u64 cursor, bool ready)
 	if (ready) {
 		/*
 		 * Keep an index that another poll armed and that is reached by now: its kick is
-		 * still to come.  And keep ->less, as the other poll, which was not ready, also
-		 * waits for its wake-up.
+		 * still to come.  And keep ->poll_early, as the other poll, which was not ready,
+		 * also waits for its wake-up.
 		 */
 		if (!s->poll_index || (s64)(seen - s->poll_index) < 0)
 			wait_arm_at(s, seen + 1, s->poll_early);

@@ -269,8 +269,8 @@ static ssize_t rw_write_frames(struct spscring *ring, struct iov_iter *from, boo
 #define RW_OVERWRITE	(1ULL << 20)
 
 /*
- * A long record may overwrite very many short ones.  Give up all but the last of them here, in
- * steps that a signal can interrupt; the push gives up the rest.
+ * A long record may overwrite very many short ones.  Give up old records here, in steps that a
+ * signal can interrupt, until at most RW_OVERWRITE bytes are left to give up; the push does that.
  */
 static int rw_overwrite(struct spscring_record_producer *p, u64 size, bool nonblock)
 {

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * spscring for kernel code.  A driver makes a ring, or gets the one behind a user's ring fd,
- * and claims an end.  Then it moves elements by the inlines of <spscring/element.h>, or
- * records of variable size by those of <spscring/record.h>.  Any context may call the
- * inlines; the functions here may sleep.  A push that finds the consumer asleep wakes it.  A
- * claim names the size of an element and the type tag that the caller expects, as a ring may
- * be a user's; if the ring's differ, the claim fails with -EPROTOTYPE.
+ * spscring for kernel code.  A driver makes a ring, or gets the one behind a user's ring fd, and
+ * claims an end.  Then it moves elements by the inlines of <spscring/element.h>, or records of
+ * variable size by those of <spscring/record.h>.  Any context may call the inlines, except under
+ * a lock that a wake-up takes (see spscring_kick()); the functions here may sleep.  A push that
+ * finds the consumer asleep wakes it.  A claim names the size of an element and the type tag that
+ * the caller expects, as a ring may be a user's; if the ring's differ, the claim fails with
+ * -EPROTOTYPE.
  *
  *	ring = spscring_create(&want);
- *	spscring_claim_producer(ring, &p, sizeof(record), TAG);
+ *	spscring_claim_producer(ring, &p, sizeof(element), TAG);
  *	spscring_export_device(ring, SPSCRING_CONSUMER, "mydata", 0660);
  *	...
- *	spscring_push(&p, &record);			(any context, one at a time)
+ *	spscring_push(&p, &element);			(one caller at a time)
  *	...
  *	spscring_destroy(ring);
  *

@@ -150,7 +150,7 @@ DEFINE_EVENT(spscring_records, spscring_pop,
  * "poll": a poll has checked whether its watermark, at index, is reached.  "arm": the poll has
  * set the index that wakes the pollers, and is about to publish the event index.
  */
-DECLARE_EVENT_CLASS(spscring_refresh_tail,
+DECLARE_EVENT_CLASS(spscring_check,
 		    TP_PROTO(const struct spscring *ring, u32 role, u64 index, bool ready),
 		    TP_ARGS(ring, role, index, ready),
 		    TP_STRUCT__entry(__field(u64, id)
@@ -165,12 +165,12 @@ DECLARE_EVENT_CLASS(spscring_refresh_tail,
 			      show_spscring_role(__entry->role), __entry->index, __entry->ready)
 );
 
-DEFINE_EVENT(spscring_refresh_tail, spscring_poll,
+DEFINE_EVENT(spscring_check, spscring_poll,
 	     TP_PROTO(const struct spscring *ring, u32 role, u64 index, bool ready),
 	     TP_ARGS(ring, role, index, ready)
 );
 
-DEFINE_EVENT(spscring_refresh_tail, spscring_arm,
+DEFINE_EVENT(spscring_check, spscring_arm,
 	     TP_PROTO(const struct spscring *ring, u32 role, u64 index, bool ready),
 	     TP_ARGS(ring, role, index, ready)
 );

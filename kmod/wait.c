@@ -7,9 +7,9 @@
  *
  * A waiter stores the event index, then fences, then checks the ring a last time.  The peer
  * publishes or releases, then fences, then loads the event index (end.h, L to O).
- * At least one of the two sees the other's store, and no wake-up is lost.  While nobody waits
- * the peer leaves its fence out; the first waiter then interrupts the peer's CPUs to have
- * them fence, see fence.c.
+ * At least one of the two sees the other's store, and no wake-up is lost.  Once nobody has waited
+ * for a while the peer leaves its fence out; the next waiter then interrupts the peer's CPUs
+ * to have them fence, see fence.c.
  *
  * poll always arms an index, even if the end is ready: an edge-triggered epoll does not poll
  * again before it sleeps.  Where the end is ready, poll arms the first index that is not
@@ -364,7 +364,7 @@ static int wait_check(struct spscring *ring, u32 role, u64 index)
 /*
  * Put a waiter on the list, and publish the event index.
  *
- * Never publish an index that is already reached: the peer may have kicked for that value,
+ * Do not publish an index that is already reached: the peer may have kicked for that value,
  * and ignores it from then on, together with every larger index that it hides.
  *
  * Return: 0, and @interrupt says whether the caller has to call wait_fence(); 1 the index is

@@ -154,7 +154,7 @@ inline unlock(p, role)
 #else
 #define FENCE_ARM(p)	FENCE(p)
 #endif
-#ifdef WITHOUT_POLL_FENCE		/* wait_poll() */
+#ifdef WITHOUT_POLL_FENCE		/* wait_arm_and_look() */
 #define FENCE_POLL(p)	skip
 #else
 #define FENCE_POLL(p)	FENCE(p)
@@ -555,7 +555,7 @@ inline arm_and_look(p, role, is_ready)
 	mask = LOOK(p, role, mark)
 }
 
-/* wait_poll(): mask says ready, or ended */
+/* wait_arm_and_look(): mask says ready, or ended */
 inline wait_poll(p, role)
 {
 	lock(p, role);

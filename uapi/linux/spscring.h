@@ -253,9 +253,10 @@ struct spscring_shutdown {
  * somebody sleeps.  Then the index carries the fence bit, SPSCRING_EVENT_FENCE.  An end that is
  * about to sleep has the kernel set the bit, and interrupt the CPUs on which the peer may be
  * running.  The kernel clears the bit once nobody has begun to sleep for a quiet time (the
- * module's parameter quiet_us, in microseconds).  So a busy ring executes no fence, and one on
- * which an end sleeps often interrupts nobody.  The module's parameter max_interrupts bounds how
- * often a second the bit is cleared, and so how often CPUs are interrupted.
+ * module's parameter quiet_us, in microseconds).  So a busy ring executes no fence.  Where an
+ * end keeps falling asleep the bit stays set, and no CPU is interrupted.  The module's parameter
+ * max_interrupts bounds how often a second the bit is cleared, and so how often CPUs are
+ * interrupted.
  *
  * A ring made with
  *
@@ -450,7 +451,7 @@ struct spscring_geometry {
 
 /**
  * struct spscring_sleep_counters - how an end has slept.
- * @sleeps:	how often a WAIT, a read() or a write() went to sleep.
+ * @sleeps:	how often a WAIT, a read(), a write() or a wait of kernel code went to sleep.
  * @polls:	polls that were not ready.
  * @kicks:	kicks of this end, by its peer's KICK or by kernel code.
  * @wakes:	wake-ups of sleepers; a kick that wakes none was needless.

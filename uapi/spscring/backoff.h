@@ -16,10 +16,10 @@ SPSCRING_BEGIN_DECLS
 #define SPSCRING_BACKOFF_MAX	256
 
 /*
- * Adapt the back-off when a wait ends.  @came: elements consumed since the previous wait ended;
- * c->waited: that wait's length in cpu_relax() calls.  Two or more elements a call: double the
- * back-off, so that fewer polls take the line from the producer.  One or fewer: halve it, as
- * each poll may find the next element.
+ * Adapt the back-off when a wait ends.  @came: what was consumed since the previous wait ended,
+ * in units of 16 bytes; c->waited: that wait's length in cpu_relax() calls.  Two units or more for
+ * each cpu_relax(): double the back-off, so that fewer polls take the line from the producer.  One
+ * or fewer: halve it, as each poll may find the next element.
  */
 static SPSCRING_INLINE void spscring_adapt_backoff(struct spscring_consumer_base *c, __u64 came)
 {

@@ -39,7 +39,7 @@ int spscring_empty_status(struct spscring_consumer *c)
 }
 EXPORT_SYMBOL_GPL(spscring_empty_status);
 
-int spscring_has_elements(const struct spscring_consumer *c, __u64 n)
+static inline int has_elements(const struct spscring_consumer *c, __u64 n)
 {
 	__u64 frames = (__u64)(c->base.end - c->base.data) / c->frame_size;
 	__u64 last = c->base.pos + n;
@@ -49,11 +49,16 @@ int spscring_has_elements(const struct spscring_consumer *c, __u64 n)
 	return n <= c->base.capacity &&
 		(__s64)(spscring_load_acquire((const __u64 *)frame) - last) >= 0;
 }
+
+int spscring_has_elements(const struct spscring_consumer *c, __u64 n)
+{
+	return has_elements(c, n);
+}
 EXPORT_SYMBOL_GPL(spscring_has_elements);
 
 static int spscring_end_has_elements(const void *c, __u64 n)
 {
-	return spscring_has_elements((const struct spscring_consumer *)c, n);
+	return has_elements((const struct spscring_consumer *)c, n);
 }
 
 int spscring_spin_elements(struct spscring_consumer *c, __u64 n)

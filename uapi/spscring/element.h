@@ -54,6 +54,12 @@ struct spscring_consumer {
 	__u32 frame_elements;
 };
 
+/* The handles are an ABI between these inlines and what the library or the module has of them. */
+SPSCRING_ASSERT(sizeof(struct spscring_producer) == 200);
+SPSCRING_ASSERT(__builtin_offsetof(struct spscring_producer, frame) == 160);
+SPSCRING_ASSERT(sizeof(struct spscring_consumer) == 208);
+SPSCRING_ASSERT(__builtin_offsetof(struct spscring_consumer, cached_tail) == 160);
+
 /* The frame after @frame; the first one after the last. */
 static SPSCRING_INLINE char *spscring_next_frame(char *frame, __u32 size, char *data,
 						 const char *end)
@@ -261,37 +267,37 @@ static SPSCRING_INLINE int spscring_push_next_run(struct spscring_producer *p)
 /**
  * spscring_push_fixed() - push one element, of a size that the compiler knows
  * @p: the producer
- * @rec: the element
+ * @element: the element
  * @size: the ring's element size
  *
  * Return: 0, or a negative errno, see end.h.
  */
 static SPSCRING_INLINE int spscring_push_fixed(struct spscring_producer *p,
-					       const void *rec, __u32 size)
+					       const void *element, __u32 size)
 {
 	__u64 pos = p->base.pos;
 
-	/* the call does not take @rec, so in a loop the element can stay in registers */
+	/* the call does not take @element, so in a loop the element can stay in registers */
 	if (spscring_unlikely(pos == p->base.run_end)) {
 		int err = spscring_push_next_run(p);
 
 		if (err)
 			return err;
 	}
-	__builtin_memcpy(spscring_slot(p, &p->frame, pos), rec, size);
+	__builtin_memcpy(spscring_slot(p, &p->frame, pos), element, size);
 	return spscring_publish(p, pos + 1);
 }
 
 /**
  * spscring_push() - push one element
  * @p: the producer
- * @rec: the element, of the ring's element size
+ * @element: the element, of the ring's element size
  *
  * Return: 0, or a negative errno, see end.h.
  */
-static inline int spscring_push(struct spscring_producer *p, const void *rec)
+static inline int spscring_push(struct spscring_producer *p, const void *element)
 {
-	return spscring_push_fixed(p, rec, p->element_size);
+	return spscring_push_fixed(p, element, p->element_size);
 }
 
 /* How many frames ahead a batch prefetches. */
@@ -342,7 +348,7 @@ static SPSCRING_INLINE __u32 spscring_batch(size_t n)
 /**
  * spscring_push_n_fixed() - push a batch, of an element size that the compiler knows
  * @p: the producer
- * @recs: the elements, an array without gaps
+ * @elements: the elements, an array without gaps
  * @n: how many
  * @size: the ring's element size
  *
@@ -350,9 +356,9 @@ static SPSCRING_INLINE __u32 spscring_batch(size_t n)
  * errno if none was, see end.h.
  */
 static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
-						  const void *recs, size_t n, __u32 size)
+						  const void *elements, size_t n, __u32 size)
 {
-	const char *from = (const char *)recs;
+	const char *from = (const char *)elements;
 	/* a local copy: a store to the handle would come between the stores to the ring's lines */
 	struct spscring_frame at = p->frame;
 	__u32 all = spscring_batch(n), todo = all, some;
@@ -406,14 +412,14 @@ static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
 /**
  * spscring_push_n() - push a batch
  * @p: the producer
- * @recs: the elements, an array without gaps
+ * @elements: the elements, an array without gaps
  * @n: how many
  *
  * Return: as spscring_push_n_fixed().
  */
-static inline long spscring_push_n(struct spscring_producer *p, const void *recs, size_t n)
+static inline long spscring_push_n(struct spscring_producer *p, const void *elements, size_t n)
 {
-	return spscring_push_n_fixed(p, recs, n, p->element_size);
+	return spscring_push_n_fixed(p, elements, n, p->element_size);
 }
 
 /**
@@ -512,7 +518,7 @@ static SPSCRING_INLINE void spscring_release_elements(struct spscring_consumer *
  * spscring_peek_n() - find the next elements, to read in place
  * @c: the consumer
  * @n: how many elements the caller wants, at least 1
- * @recs: set to the first one; each next one is a stride further
+ * @elements: set to the first one; each next one is a stride further
  *
  * The elements lie in one frame, so there may be fewer than @n even if more are published.  A
  * producer can write the memory at any time, so one that is not trusted may change an element
@@ -521,20 +527,20 @@ static SPSCRING_INLINE void spscring_release_elements(struct spscring_consumer *
  * Return: the number of elements, 1 to @n; or a negative errno, see end.h.
  */
 static SPSCRING_INLINE long spscring_peek_n(struct spscring_consumer *c, size_t n,
-					    const void **recs)
+					    const void **elements)
 {
 #ifdef __KERNEL__
 	if (c->base.peer_is_user)
 		return -EPERM;
 #endif
-	*recs = NULL;		/* some compilers warn that it may stay unset */
+	*elements = NULL;		/* some compilers warn that it may stay unset */
 	if (c->base.pos == c->cached_tail) {
 		int err = spscring_refresh_tail(c);
 
 		if (err)
 			return err;
 	}
-	*recs = spscring_next_element(c);
+	*elements = spscring_next_element(c);
 	return (long)(n < c->cached_tail - c->base.pos ? n : c->cached_tail - c->base.pos);
 }
 
@@ -555,13 +561,13 @@ static SPSCRING_INLINE void spscring_release_n(struct spscring_consumer *c, size
 /**
  * spscring_peek() - find the next element, to read in place
  * @c: the consumer
- * @rec: set to the element; see spscring_peek_n()
+ * @element: set to the element; see spscring_peek_n()
  *
  * Return: 0, or a negative errno, see end.h.
  */
-static SPSCRING_INLINE int spscring_peek(struct spscring_consumer *c, const void **rec)
+static SPSCRING_INLINE int spscring_peek(struct spscring_consumer *c, const void **element)
 {
-	long n = spscring_peek_n(c, 1, rec);
+	long n = spscring_peek_n(c, 1, element);
 
 	return n < 0 ? (int)n : 0;
 }
@@ -580,13 +586,13 @@ static SPSCRING_INLINE void spscring_release(struct spscring_consumer *c)
 /**
  * spscring_pop_fixed() - pop one element, of a size that the compiler knows
  * @c: the consumer
- * @rec: where to copy it
+ * @element: where to copy it
  * @size: the ring's element size
  *
  * Return: 0, or a negative errno, see end.h.
  */
 static SPSCRING_INLINE int spscring_pop_fixed(struct spscring_consumer *c,
-					      void *rec, __u32 size)
+					      void *element, __u32 size)
 {
 	if (c->base.pos == c->cached_tail) {
 		int err = spscring_refresh_tail(c);
@@ -598,7 +604,7 @@ static SPSCRING_INLINE int spscring_pop_fixed(struct spscring_consumer *c,
 			c->cached_tail = c->base.pos + 1;	/* the next pop is traced, too */
 		}
 	}
-	__builtin_memcpy(rec, spscring_next_element(c), size);
+	__builtin_memcpy(element, spscring_next_element(c), size);
 	spscring_release_elements(c, 1);
 	return 0;
 }
@@ -606,19 +612,19 @@ static SPSCRING_INLINE int spscring_pop_fixed(struct spscring_consumer *c,
 /**
  * spscring_pop() - pop one element
  * @c: the consumer
- * @rec: where to copy it, of the ring's element size
+ * @element: where to copy it, of the ring's element size
  *
  * Return: 0, or a negative errno, see end.h.
  */
-static inline int spscring_pop(struct spscring_consumer *c, void *rec)
+static inline int spscring_pop(struct spscring_consumer *c, void *element)
 {
-	return spscring_pop_fixed(c, rec, c->element_size);
+	return spscring_pop_fixed(c, element, c->element_size);
 }
 
 /**
  * spscring_pop_n_fixed() - pop a batch, of an element size that the compiler knows
  * @c: the consumer
- * @recs: where to copy the elements, an array without gaps
+ * @elements: where to copy the elements, an array without gaps
  * @n: how many
  * @size: the ring's element size
  *
@@ -626,10 +632,10 @@ static inline int spscring_pop(struct spscring_consumer *c, void *rec)
  * errno if none was, see end.h.
  */
 static SPSCRING_INLINE long spscring_pop_n_fixed(struct spscring_consumer *c,
-						 void *recs, size_t n, __u32 size)
+						 void *elements, size_t n, __u32 size)
 {
 	__u32 all = spscring_batch(n), todo = all;
-	char *to = (char *)recs;
+	char *to = (char *)elements;
 
 	while (todo) {
 		__u64 some = c->cached_tail - c->base.pos;
@@ -662,14 +668,14 @@ static SPSCRING_INLINE long spscring_pop_n_fixed(struct spscring_consumer *c,
 /**
  * spscring_pop_n() - pop a batch
  * @c: the consumer
- * @recs: where to copy the elements, an array without gaps
+ * @elements: where to copy the elements, an array without gaps
  * @n: how many
  *
  * Return: as spscring_pop_n_fixed().
  */
-static inline long spscring_pop_n(struct spscring_consumer *c, void *recs, size_t n)
+static inline long spscring_pop_n(struct spscring_consumer *c, void *elements, size_t n)
 {
-	return spscring_pop_n_fixed(c, recs, n, c->element_size);
+	return spscring_pop_n_fixed(c, elements, n, c->element_size);
 }
 
 /**

@@ -29,14 +29,22 @@
  *	cached limit, cached tail
  *			how far a handle may go without reading its peer's words again
  *	run		the slots up to the end of the frame, or to the cached limit
- *	event index	the position at which an end asks to be woken; the kernel stores it
- *	fence bit	set in an event index that is to be compared after a full fence only
- *	kick		the call that tells the kernel that a peer's event index is reached
+ *	event index	the peer's position at which an end is to be woken; the kernel stores it
+ *	fence bit	set in an event index that must be compared after a full fence
+ *	kick		the call by which an end has the kernel wake its peer
+ *	wake		what the kernel does with a waiter, which then runs
+ *	waiter		a task that sleeps on an end, or polls it by poll(2), epoll or eventfd
+ *	arm		have the event index wake pollers or an eventfd, without sleeping
  *	last kicked	the event index for which this end kicked its peer last
- *	poll, refresh	read a peer's word; read it again into the cached copy
+ *	poll, refresh	read a peer's word; read it again into the cached copy.  The system call
+ *			is written poll(2) or poll()
  *	spin		poll for a short time before sleeping
  *	back-off	cpu_relax() calls between two polls; it adapts to what arrives
  *	peer status	whether the peer may go on, has shut down, or has died
+ *	claim, holder	take an end; the file or the kernel code that has it since
+ *	publish		store what makes items visible to the consumer
+ *	release		store what makes room visible to the producer
+ *	lap		one pass of a position through all of the data
  *	recover		bring a dead end's words to where its next holder can go on
  *	broken		a ring in which an end found impossible words of its peer
  *	watermark	how many elements or bytes poll(2) waits for
@@ -61,7 +69,7 @@
  *	  LOAD	 consumer_event		  LOAD	 producer_event
  *	no room
  *	  STORE	 full_at
- *	  wake, as above
+ *	  if anybody waits: FENCE (L), LOAD consumer_event, kick
  *
  *	kernel
  *	------
@@ -94,11 +102,11 @@
  *	M-O	not both ends sleep, one for room and one for more elements: either the
  *		kernel sees, for the consumer, that the producer sleeps, or the reverse
  *
- * A push stores the element and the tail, both to the line that it fills, and its position in
- * the handle, and nothing else.  The CPU's store queue then covers several lines of the ring,
- * and fetches them from the consumer's cache all at once.  The position could be read back from
- * the tail, at the cost of a miss where the consumer has just read it.  The producer's cursor
- * changes once a frame, by these rules:
+ * A push stores the element and the tail, both to the line that it fills, and its position in the
+ * handle, and nothing else.  The CPU's store queue then holds stores to several lines of the ring,
+ * and the CPU fetches these lines from the consumer's cache all at once.  The position could be
+ * read back from the tail, at the cost of a miss where the consumer has just read it.  The
+ * producer's cursor changes once a frame, by these rules:
  *
  *	- between two calls, the cursor lies in the frame that the handle is in;
  *	- before the consumer's cursor is read, and at the end of a batch that entered another
@@ -110,13 +118,14 @@
  * from frame to frame.  The consumer's cursor is exact; the producer reads that line only when it
  * would otherwise report full.
  *
- * Nobody fences until somebody sleeps.  Only an event index that is reached, or that has the
- * fence bit, makes a publish or a release execute a full fence (L or N) and load the event index
- * again.  Before an end sleeps, the kernel sets the bit, then has the CPUs that may be within
- * a publish execute a fence, then polls a last time.  After some milliseconds without a sleeper
- * the kernel clears the bit.  A ring made with SPSCRING_CREATE_BUSY_POLL never has the bit, one
- * made with SPSCRING_CREATE_FENCE always.  That the rare side has the frequent one fence is the
- * idea of membarrier(2).
+ * Nobody fences in a ring where nobody waits.  Only an event index that is reached, or that has
+ * the fence bit, makes a publish or a release execute a full fence (L or N) and load the event
+ * index again.  Before an end sleeps, the kernel sets the bit, then has the CPUs that may be
+ * within a publish execute a fence, then polls a last time.  After some milliseconds in which no
+ * end has armed an index, the kernel clears the bit.  A new ring has it.  A ring made with
+ * SPSCRING_CREATE_BUSY_POLL never has the bit, one made with SPSCRING_CREATE_FENCE always.  That
+ * the sleeper, which is rare, makes the publisher, which is frequent, fence is the idea of
+ * membarrier(2).
  *
  * The peer is not trusted.  Geometry and the own position are private copies.  A peer's word is
  * read once and checked; one out of range breaks the ring for this end (-EPIPE).  Out of a word
@@ -130,13 +139,15 @@
  * ring, one that drops, or one that only polls (a wait is -EOPNOTSUPP).  A creator holds the ring
  * fd, so it can claim an end that falls free, and be the peer.
  *
- * Sources: a tail per frame, with an absolute position that makes a stale one harmless, widens
- * D. Vyukov's sequence number per slot.  The publish batch is MCRingBuffer's (Lee, Bu,
- * Chandranmenon, 2010), the names of the verbs are net/xdp/xsk_queue.h's, the event index is
- * virtio's.
+ * Sources: a tail for each frame, with an absolute position that makes a stale one harmless, where
+ * D.  Vyukov's bounded queue has a sequence number for each slot.  The publish batch is
+ * MCRingBuffer's (Lee, Bu, Chandranmenon, 2010), the names of the verbs are net/xdp/xsk_queue.h's,
+ * the event index is virtio's.
  *
- * Every verb of this folder: one caller at a time on each handle, any context (it neither sleeps
- * nor allocates nor takes a lock).  Errors, as negative errno:
+ * Every verb of this folder: one caller at a time on each handle.  It neither sleeps nor allocates,
+ * and takes no lock but those of a kick.  Context: any, NMI too, except under a lock that waking a
+ * task, starting a timer or sending a signal takes, see spscring_kick().  Errors, as negative
+ * errno:
  *
  *	-EAGAIN		full, or empty
  *	-ESHUTDOWN	full, or empty, and the peer has shut down; or this end has
@@ -306,17 +317,17 @@ static SPSCRING_INLINE void spscring_consumer_note_cpu(struct spscring_consumer_
 }
 
 /*
- * Has @pos reached the event index @wants, or is the fence bit set?  The bit is the sign, and
+ * Has @pos reached the event index @event, or is the fence bit set?  The bit is the sign, and
  * makes the index less than any position.
  */
-static SPSCRING_INLINE int spscring_event_reached(const __u64 *wants, __u64 pos)
+static SPSCRING_INLINE int spscring_event_reached(const __u64 *event, __u64 pos)
 {
-	return (__s64)pos >= (__s64)spscring_read_once(*wants);
+	return (__s64)pos >= (__s64)spscring_read_once(*event);
 }
 
 /*
- * The wake rule, the only one: kick the peer once it asks to be woken at @pos or before, unless
- * it was kicked for this very event index already.
+ * The rule of a kick, the only one: kick the peer once @pos has reached its event index, unless
+ * it was kicked for this very index already.
  */
 static SPSCRING_INLINE int spscring_need_kick(__u64 event, __u64 pos, __u64 last_kicked)
 {
@@ -369,8 +380,8 @@ int spscring_producer_fail(struct spscring_producer_base *p, int why);
 int spscring_producer_broken(struct spscring_producer_base *p);
 
 /*
- * Kick the consumer if @pos has reached its event index.  This does not ask whether one publish
- * crossed the index, so an index that the kernel stores late is found by the next publish.  An
+ * Kick the consumer if @pos is at its event index or beyond, not only if this publish crossed
+ * the index: the next publish finds an index that the kernel stores late.  An
  * index that was kicked for already still costs the fence: the kernel may be replacing it, and
  * either this load sees the new index or the consumer's last poll sees what was published.
  */

@@ -55,7 +55,7 @@ int spscring_producer_begin(struct spscring_producer *p, const struct spscring_g
 	first = frame * g->frame_elements;
 	p->frame = spscring_frame_of(p, p->base.data + frame % g->frames * g->frame_size, first);
 	tail = spscring_read_once(*p->frame.tail);
-	/* the cursor lags the tail of its frame */
+	/* the cursor may lag the tail of its frame */
 	if (tail - first <= g->frame_elements && tail - first > p->base.pos - first)
 		p->base.pos = tail;
 	p->base.cached_limit = p->base.pos;
@@ -110,7 +110,7 @@ int spscring_consumer_begin(struct spscring_consumer *c, const struct spscring_g
 }
 EXPORT_SYMBOL_GPL(spscring_consumer_begin);
 
-/* A position that is no multiple of the alignment has no word. */
+/* Is this a ring of records, and can @pos be the position of a word? */
 static int spscring_record_check(const struct spscring_geometry *g, __u64 pos)
 {
 	if (!(g->flags & SPSCRING_CREATE_RECORDS))
@@ -147,9 +147,9 @@ int spscring_record_producer_begin(struct spscring_record_producer *p,
 EXPORT_SYMBOL_GPL(spscring_record_producer_begin);
 
 /*
- * The sequence number of the record at the cursor.  An end that died within a call has stored its
- * number before its cursor, so that number may be ahead by the records of one call.  These records
- * are then still there, and the word of the first has its number.
+ * The sequence number of the record at the cursor.  A consumer that died within a call has stored
+ * its number before its cursor, so that number may be ahead by the records of one call.  These
+ * records are then still there, and the word of the first has the right number.
  */
 static __u64 spscring_record_first_sequence(const struct spscring_record_consumer *c)
 {
@@ -251,7 +251,7 @@ int spscring_geometry_init(struct spscring_geometry *g, const struct spscring_cr
 		if (frame < first + stride)
 			return -EINVAL;
 	} else {
-		/* the smallest that holds one element, and either all or with at most 13 % waste */
+		/* the smallest that holds an element, and holds all or wastes at most 13 % */
 		frame = SPSCRING_FRAME_MIN;
 		while (frame < first + stride ||
 		       ((elements = (frame - first) / stride) < want->capacity &&

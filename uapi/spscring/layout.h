@@ -2,7 +2,7 @@
 /*
  * spscring: where a ring's pages and control blocks are, and how a handle begins.
  *
- * Cold, all of it.  Context: any.
+ * No function here is hot.  Context: any.
  */
 #ifndef _SPSCRING_LAYOUT_H
 #define _SPSCRING_LAYOUT_H
@@ -232,7 +232,7 @@ static inline __u64 spscring_mapped_bytes(const struct spscring_geometry *g)
 
 /**
  * spscring_geometry_init() - lay a ring out
- * @g: the result; the caller adds the colour and the features of the memory
+ * @g: the result; the caller adds colour and features, and may shift the offsets
  * @want: the arguments of CREATE
  * @page: the page size, in bytes
  *

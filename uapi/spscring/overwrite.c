@@ -32,7 +32,7 @@ int spscring_record_overwrite(struct spscring_record_producer *p, __u64 end)
 	p->oldest_at = at;
 	p->base.cached_limit = oldest + p->base.capacity;
 	spscring_write_once(p->base.block->oldest_sequence, p->oldest_sequence);
-	/* (T) pairs with (U): the records before, then the position */
+	/* (T) pairs with (U): the records from there on, then the position */
 	spscring_store_release(&p->base.block->oldest, oldest);
 	/* (R) pairs with (S): then the bytes */
 	spscring_wmb();

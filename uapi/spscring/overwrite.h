@@ -19,7 +19,7 @@
  *
  * Pairs, and what each is for:
  *
- *	T-U	what lies behind the published oldest position was published before it
+ *	T-U	the records from the oldest position on were published before that position
  *	R-S	a consumer that has read a byte of what overwrites finds the oldest position
  *		beyond it
  *
@@ -33,18 +33,18 @@
 
 SPSCRING_BEGIN_DECLS
 
-/* How often one call tries again after the producer has overtaken it. */
+/* How many tries one call makes while the producer overtakes it. */
 #define SPSCRING_OVERTAKEN_MAX	16
 
 /*
  * Move the oldest position on, so that all before @end may be written.  It moves some further,
- * so that not each push has to publish it, but never beyond pos.
+ * so that not each push has to publish it, but never beyond pos.  Return: 0, or -EPIPE.
  */
 int spscring_record_overwrite(struct spscring_record_producer *p, __u64 end);
 
 /*
  * Go on at the producer's oldest position if that is beyond this end's own.  @sequence is set to
- * a number that is near that of the oldest record.
+ * a number that is near that of the oldest record.  Return: 0, or -EPIPE.
  */
 static SPSCRING_INLINE int spscring_record_resync(struct spscring_record_consumer *c,
 						  __u64 *sequence)
@@ -62,7 +62,7 @@ static SPSCRING_INLINE int spscring_record_resync(struct spscring_record_consume
 	c->word = c->base.data + oldest % data;
 	c->phase = SPSCRING_PHASE_PUBLISHED |
 		   (oldest / data % 2 ? SPSCRING_PHASE_LAP : 0);
-	/* waits are counted from the cursor */
+	/* the kernel counts the index of a wait from the cursor */
 	spscring_release_cursor(&c->base, c->base.pos);
 	return 0;
 }
@@ -75,7 +75,10 @@ static SPSCRING_INLINE int spscring_record_intact(const struct spscring_record_c
 	return (__s64)(spscring_read_once(c->base.peer->oldest) - c->base.pos) <= 0;
 }
 
-/* Load the word of the oldest record from pos on; @sequence as of spscring_record_resync(). */
+/*
+ * Load the word of the oldest record from pos on; @sequence as of spscring_record_resync().
+ * Return: 0; -EBUSY overtaken; or another error.
+ */
 static SPSCRING_INLINE int spscring_record_oldest_word(struct spscring_record_consumer *c,
 						       __u64 *word, __u64 *sequence)
 {
@@ -94,7 +97,10 @@ static SPSCRING_INLINE int spscring_record_oldest_word(struct spscring_record_co
 	return spscring_record_empty_status(c);
 }
 
-/* A record was copied: accept it unless it is torn, and count the records overrun before it. */
+/*
+ * A record was copied: accept it unless it is torn (-EBUSY), and count the records that were
+ * overrun before it.
+ */
 static SPSCRING_INLINE int spscring_record_accept(struct spscring_record_consumer *c, __u64 word,
 						  __u64 sequence)
 {
@@ -120,7 +126,10 @@ static SPSCRING_INLINE int spscring_record_accept(struct spscring_record_consume
 	return 0;
 }
 
-/* Copy the oldest record that is not torn; the caller steps past it and releases it. */
+/*
+ * Copy the oldest record, again if the copy was torn; the caller steps past it and releases it.
+ * Return: its length, or a negative errno.
+ */
 static SPSCRING_NOINLINE long spscring_record_copy_overwritten(struct spscring_record_consumer *c,
 							       void *to, size_t size,
 							       int (*copy)(void *to,

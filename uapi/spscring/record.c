@@ -23,12 +23,12 @@ void spscring_record_drop(struct spscring_record_producer *p, __u64 n)
 EXPORT_SYMBOL_GPL(spscring_record_drop);
 
 /*
- * Prefault lines for writing.  A line that the consumer has read must be fetched from the
+ * Fetch lines for writing.  A line that the consumer has read must be fetched from the
  * consumer's cache before it is written.  With stores to other lines between, a CPU fetches one
  * line at a time; with one store to each of several lines in a row, it fetches them at once.
  * A prefetch for writing does not do that.  All @bytes are free; a word at every @step is zeroed.
  */
-static void spscring_prefault_lines(char *at, __u64 bytes, __u32 step)
+static void spscring_fetch_lines(char *at, __u64 bytes, __u32 step)
 {
 	__u64 i;
 
@@ -39,8 +39,8 @@ static void spscring_prefault_lines(char *at, __u64 bytes, __u32 step)
 /*
  * Clear the word at @next; for small records also the words that may follow, as far as there is
  * room.  Beyond the room there is a word of the previous lap, which also means "not yet".  The
- * lines are fetched first, so that all are on their way while the first is cleared; for larger
- * records, fetching them is all that is done ahead.
+ * lines are fetched first, so that all are on their way while the first is cleared; for records of
+ * up to SPSCRING_CLEAR_LARGE, fetching them is all that is done ahead.
  */
 static void spscring_record_clear_ahead(struct spscring_record_producer *p, __u64 next, __u64 size)
 {
@@ -55,8 +55,8 @@ static void spscring_record_clear_ahead(struct spscring_record_producer *p, __u6
 		bytes = room & -(__u64)SPSCRING_WORD;
 	if (ahead > room)
 		ahead = bytes;
-	spscring_prefault_lines(at, ahead, step);
-	/* with one word a step, the prefault has cleared all of them */
+	spscring_fetch_lines(at, ahead, step);
+	/* with one word a step, all of them are 0 by now */
 	if (p->base.stride < step && bytes > SPSCRING_WORD)
 		memset(at, 0, bytes);
 	p->cleared = next + bytes;

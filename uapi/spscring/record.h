@@ -31,9 +31,9 @@
  * previous lap is there.  The producer clears some words ahead in a row, which also fetches their
  * lines, see record.c.
  *
- * The consumer reads a word once, checks that length before using it, and never writes the data.
- * No record is longer than the capacity, so a lying producer makes the consumer read the
- * consumer's own mapping of the data, no more.
+ * The consumer reads a word once, and checks its length before using it.  It accepts none beyond
+ * the capacity, so with a lying producer it still reads only its own mapping of the data.  It
+ * never writes the data.
  *
  * Words with lengths in the ring, and data that are mapped twice, are the BPF ring buffer's
  * (kernel/bpf/ringbuf.c).
@@ -43,8 +43,8 @@
  *	-EMSGSIZE	the record is longer than the ring can ever hold, or than the place to
  *			pop to
  *	-ENOBUFS	no room, in a ring that drops: the record is lost and counted.  There it
- *			is lost and counted with -ESHUTDOWN and -EPIPE as well, unless the ring
- *			is broken
+ *			is also lost and counted where the peer's end makes the error -ESHUTDOWN
+ *			or -EPIPE, but not once the ring is broken or this end is shut down
  *	-EBUSY		there is more, but this call has tried long enough: it was overtaken
  *			SPSCRING_OVERTAKEN_MAX times, or passed SPSCRING_DISCARDED_MAX discarded
  *			records
@@ -82,13 +82,14 @@ static inline __u64 spscring_record_needs(const struct spscring_record_producer 
 
 /*
  * Make @size bytes from pos on writable, where spscring_record_fits() says no: step to the next
- * lap, refresh the cached limit or overwrite, and clear words ahead.
+ * lap, refresh the cached limit or overwrite, and clear words ahead.  @length is that of the last
+ * record in them, which is checked first.
  */
 int spscring_record_make_room(struct spscring_record_producer *p, __u64 length, __u64 size);
 
 /*
  * Publish @records records in the next @size bytes.  All is written but the word of the first:
- * storing that word publishes all of them.
+ * storing that word publishes all of them.  @first: the first one's length and discarded bit.
  */
 static SPSCRING_INLINE void spscring_record_publish(struct spscring_record_producer *p, __u64 first,
 						    __u64 size, __u64 records)
@@ -177,9 +178,9 @@ static SPSCRING_INLINE int spscring_record_push(struct spscring_record_producer 
  * @recs: the records
  * @n: how many
  *
- * Return: how many were pushed, fewer than @n if the room was used up; or a negative errno if
- * not even the first could be, see the top.  In a ring that drops, this call loses only the first
- * record that finds no room.
+ * Return: how many were pushed, fewer than @n if the next one could not be pushed; or a negative
+ * errno if not even the first could be, see the top.  In a ring that drops, this call loses only
+ * the first record that finds no room.
  */
 static inline long spscring_record_push_n(struct spscring_record_producer *p,
 					  const struct spscring_record *recs, size_t n)
@@ -220,8 +221,9 @@ static SPSCRING_INLINE __u64 *spscring_record_word(void *rec)
  * @rec: set to where the record begins
  *
  * The room follows that of the records reserved before; a commit publishes all of them together.
- * In a ring that drops, a record that finds no room is numbered before the reserved ones; where
- * it would exceed the whole capacity together with those, the error is -EAGAIN.
+ * A record that with the reserved ones exceeds the capacity gets -EAGAIN in any ring, and is not
+ * counted as dropped.  In a ring that drops, one that finds no room is numbered before the
+ * reserved ones.
  *
  * Return: 0, or a negative errno, see the top.
  */
@@ -255,9 +257,9 @@ static SPSCRING_INLINE __u64 *spscring_record_reserved(struct spscring_record_pr
 }
 
 /*
- * Give back the end of a reserved record: @bytes from @end on.  For the last reservation, shrink
- * p->reserved and zero the bytes, or stale data could pass for a word.  Otherwise the bytes
- * become a discarded record.
+ * Give back the last @bytes of a reserved record, from @end on.  After the last reservation,
+ * shrink p->reserved and clear the words there, or only the first, as stale data could pass for a
+ * word.  Otherwise the bytes become a discarded record.
  */
 void spscring_record_trim(struct spscring_record_producer *p, char *end, __u64 bytes);
 
@@ -309,11 +311,11 @@ static SPSCRING_INLINE void spscring_record_after_commit(struct spscring_record_
 	spscring_wake_now(&p->base, flags);
 }
 
-/* Commit several records: the words of all others before that of the first, which publishes. */
+/* The general case: store the words of all but the first, then the first, which publishes all. */
 void spscring_record_commit_many(struct spscring_record_producer *p, __u32 flags);
 
 /**
- * spscring_record_commit_flags() - publish all that is reserved, with a say in the wake-up
+ * spscring_record_commit_flags() - publish all that is reserved, and choose when to kick
  * @p: the producer
  * @flags: 0, SPSCRING_NOWAKE or SPSCRING_WAKE, see spscring_commit_flags()
  *
@@ -483,7 +485,7 @@ long spscring_record_pop_finish(struct spscring_record_consumer *c, long length)
 static SPSCRING_INLINE long spscring_record_pop(struct spscring_record_consumer *c, void *rec,
 						size_t size)
 {
-	/* local copies, as the compiler must assume that @rec points to the handle */
+	/* local copies, as the compiler must assume that @rec may point to the handle */
 	__u64 pos = c->base.pos, sequence = c->sequence, *cursor = c->base.cursor;
 	char *at = c->word;
 	/* in a ring that overwrites, known_length is 0 */
@@ -592,7 +594,8 @@ static SPSCRING_INLINE void spscring_record_describe(const struct spscring_recor
  * @recs: set to where they are
  * @n: how many, at least 1
  *
- * They begin with the first that is not released.  The memory is the producer's: a producer that
+ * They begin with the first that is not released, and may be fewer than are there: they end before
+ * a gap and before a discarded record.  The memory is the producer's: a producer that
  * is not trusted may change it while it is read.
  *
  * Return: how many there are, 1 to @n; or a negative errno, see the top, and
@@ -615,7 +618,7 @@ static inline long spscring_record_peek_n(struct spscring_record_consumer *c,
 		spscring_record_advance(&at, (__u32)length);
 		if (++i >= n)
 			break;
-		/* the next one if it is plainly there, within the room that was given */
+		/* only if the word is exactly the expected one; a gap is left to the next call */
 		length = (long)(spscring_record_load(&at) ^
 				spscring_word(at.sequence, at.phase));
 		if ((__u64)length >= c->known_length ||
@@ -628,7 +631,7 @@ static inline long spscring_record_peek_n(struct spscring_record_consumer *c,
 }
 
 /**
- * spscring_record_release_n() - give records peeked back
+ * spscring_record_release_n() - release the first of the records peeked
  * @c: the consumer
  * @recs: from spscring_record_peek_n()
  * @n: how many of them, from the first on
@@ -650,9 +653,9 @@ static inline void spscring_record_release_n(struct spscring_record_consumer *c,
 }
 
 /**
- * spscring_record_peek() - one record to read in place
+ * spscring_record_peek() - find the next record, to read in place
  * @c: the consumer
- * @rec: where it is; see spscring_record_peek_n()
+ * @rec: set to where it is; see spscring_record_peek_n()
  *
  * Return: 0, or a negative errno.
  */
@@ -671,7 +674,7 @@ static SPSCRING_INLINE int spscring_record_peek(struct spscring_record_consumer 
 }
 
 /**
- * spscring_record_release() - give the record peeked back
+ * spscring_record_release() - release the record peeked
  * @c: the consumer
  * @rec: from spscring_record_peek()
  */
@@ -692,13 +695,14 @@ static inline void spscring_record_backoff(const struct spscring_record_consumer
 }
 
 /**
- * spscring_record_has_room() - whether there is room, exactly
+ * spscring_record_has_room() - are at least @bytes free?
  * @p: the producer
- * @bytes: of the ring, see spscring_record_needs(); never, if more than the capacity
+ * @bytes: of the ring, see spscring_record_needs(); more than the capacity are never free
  *
- * Reads the consumer's exact cursor: for a producer that waits, not for each push.
+ * This reads the consumer's exact cursor, whose line the consumer often writes.  It is meant for
+ * a producer that waits, not for each push.
  *
- * Return: 1 if there is room now, or 0.
+ * Return: 1 if there is room, or 0.
  */
 static inline int spscring_record_has_room(const struct spscring_record_producer *p, __u64 bytes)
 {
@@ -706,13 +710,13 @@ static inline int spscring_record_has_room(const struct spscring_record_producer
 }
 
 /**
- * spscring_record_has_bytes() - whether records are there
+ * spscring_record_has_bytes() - are at least @bytes of records published and not yet popped?
  * @c: the consumer
- * @bytes: of the ring, 1 for the next; never, if more than the capacity
+ * @bytes: of the ring, 1 for the next record; more than the capacity never are
  *
- * Reads the producer's cursor.
+ * This reads the producer's cursor.
  *
- * Return: 1 if they are there now, or 0.
+ * Return: 1 if they are, or 0.
  */
 static inline int spscring_record_has_bytes(const struct spscring_record_consumer *c, __u64 bytes)
 {
@@ -723,11 +727,11 @@ static inline int spscring_record_has_bytes(const struct spscring_record_consume
 }
 
 /**
- * spscring_record_spin_room() - look for a while whether there is room, before a sleep
+ * spscring_record_spin_room() - spin until there is room, for a short time before a sleep
  * @p: the producer
  * @bytes: of the ring, at most the capacity
  *
- * Return: whether there is.
+ * Return: 1 if there is, or 0.
  */
 static inline int spscring_record_spin_room(struct spscring_record_producer *p, __u64 bytes)
 {
@@ -735,11 +739,11 @@ static inline int spscring_record_spin_room(struct spscring_record_producer *p, 
 }
 
 /**
- * spscring_record_spin_bytes() - look for a while whether records are there, before a sleep
+ * spscring_record_spin_bytes() - spin until records are published, for a short time before a sleep
  * @c: the consumer
  * @bytes: of the ring, at most the capacity
  *
- * Return: whether they are.
+ * Return: 1 if they are, or 0.
  */
 int spscring_record_spin_bytes(struct spscring_record_consumer *c, __u64 bytes);
 

@@ -20,12 +20,12 @@ SPSCRING_BEGIN_DECLS
 
 #define SPSCRING_WORD		8	/* bytes of a word */
 
-/* The upper half of a word, without the sequence number: the phase of its lap. */
+/* The phase of a lap: the published bit and the lap's, as in a word's upper half. */
 #define SPSCRING_PHASE_PUBLISHED	((__u32)(SPSCRING_WORD_PUBLISHED >> 32))
 #define SPSCRING_PHASE_LAP		((__u32)(SPSCRING_WORD_LAP >> 32))
 
 /**
- * struct spscring_record - one record of many.
+ * struct spscring_record - a record, or the place for one, in calls that take several.
  * @data:	its bytes; for a pop, the place to copy them to.
  * @length:	in bytes; for a pop, of the place, then of the record.
  * @sequence:	its sequence number; a peek and a pop set it.
@@ -45,7 +45,7 @@ struct spscring_record_producer {
 	__u64 cleared;		/* words are 0 from pos up to this position */
 	__u64 reserved;		/* bytes reserved from pos on and not yet committed */
 	__u64 first;		/* the first reserved record's length and discarded bit */
-	__u64 oldest;		/* in a ring that overwrites, the oldest whole record */
+	__u64 oldest;		/* in a ring that overwrites, where the oldest whole record is */
 	__u64 oldest_sequence;	/* its sequence number */
 	const char *oldest_at;	/* its word */
 };
@@ -59,6 +59,12 @@ struct spscring_record_consumer {
 	__u32 phase;		/* of the words of this lap */
 	__u64 waited_sequence;	/* sequence when the previous wait ended */
 };
+
+/* As of the handles of element.h. */
+SPSCRING_ASSERT(sizeof(struct spscring_record_producer) == 232);
+SPSCRING_ASSERT(__builtin_offsetof(struct spscring_record_producer, word) == 160);
+SPSCRING_ASSERT(sizeof(struct spscring_record_consumer) == 200);
+SPSCRING_ASSERT(__builtin_offsetof(struct spscring_record_consumer, known_length) == 160);
 
 /**
  * spscring_record_size() - how much of the ring a record uses, with its word
@@ -102,7 +108,7 @@ static SPSCRING_INLINE __u64 spscring_word(__u64 sequence, __u32 phase)
 int spscring_record_consumer_fail(struct spscring_record_consumer *c, int why);
 
 /* The producer's words are impossible: break the ring for this end. */
-int spscring_record_consumer_broken(struct spscring_record_consumer *c);
+int spscring_record_consumer_broken(struct spscring_record_consumer *c) SPSCRING_COLD;
 
 static SPSCRING_INLINE __u64 spscring_record_load(const struct spscring_record_consumer *c)
 {
@@ -110,7 +116,10 @@ static SPSCRING_INLINE __u64 spscring_record_load(const struct spscring_record_c
 	return spscring_load_acquire((const __u64 *)c->word);
 }
 
-/* Is this the word of a record that is not published yet: 0, or one of another lap? */
+/*
+ * For a word that spscring_word_is_there() refused: does it mean "not yet", being 0, or published
+ * in another lap?  Any other word is impossible.
+ */
 static SPSCRING_INLINE int spscring_word_is_empty(__u64 word)
 {
 	return !word || word & SPSCRING_WORD_PUBLISHED;
@@ -125,7 +134,7 @@ static SPSCRING_INLINE int spscring_word_is_there(const struct spscring_record_c
 	return (__u32)((word & bits) >> 32) == c->phase;
 }
 
-/* @at is past the end of the data: its place in the next lap. */
+/* @at is at the end of the data or past it: step to the next lap. */
 static SPSCRING_INLINE char *spscring_record_wrap(struct spscring_record_consumer *c, char *at)
 {
 	c->phase ^= SPSCRING_PHASE_LAP;
@@ -144,17 +153,20 @@ static SPSCRING_INLINE void spscring_record_skip(struct spscring_record_consumer
 
 /*
  * Adapt the back-off when a wait ends, see spscring_adapt_backoff().  Records are counted in
- * units of the smallest record's size.  One record counts for at most a line of them, or a
- * round trip of large records would be taken for a stream.
+ * units of 16 bytes.  One record counts for at most SPSCRING_LINE bytes, or a round trip of large
+ * records would be taken for a stream.
  */
 void spscring_record_adapt_backoff(struct spscring_record_consumer *c);
 
-/* No word yet: -EAGAIN, or the peer status, now and then or if the peer has just ended. */
+/*
+ * The error to return where the next word is not published.  This reads the states of both ends
+ * at each SPSCRING_REFRESH_EVERY-th failure, and at each one after the producer has ended.
+ */
 int spscring_record_empty_status(struct spscring_record_consumer *c) SPSCRING_COLD;
 
 /*
- * After a wait: is the next record published by its own word?  The cursor that ended the wait is
- * a peer's, and may lie.  In a ring that overwrites, the next record is at the oldest position.
+ * Is the next record published by its own word, or, in a ring that overwrites, has the oldest
+ * position passed this end's?  A wait relies on the producer's cursor, which can be a lie.
  */
 int spscring_record_first_is_there(const struct spscring_record_consumer *c);
 
