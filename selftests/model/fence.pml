@@ -14,12 +14,12 @@
  *	index reached, not kicked:	  all; unlock
  *	  KICK				last look; sleep
  *
- *	kernel publisher, behind the tail: on another CPU than noted, note it, FENCE (W)
- *	kick, timer: lock; wake who is over; word = least index, FENCE as it is; FENCE; again
- *	a while after the last arming: nobody waits: FENCE cleared
+ *	kernel publisher, after the tail: if its CPU is not the noted one, note it, FENCE (W)
+ *	kick, timer: lock; wake all that may go on; word = least index, bit as it is; FENCE; again
+ *	a while after the last arming, if nobody waits: the bit is cleared
  *
- * One direction of a ring: the other has the consumer's cursor for the tail, and no other
- * difference.  The tail counts records, which have no content.
+ * One direction of a ring is modelled: the other differs only in that the consumer's cursor takes
+ * the place of the tail.  The tail counts elements, which have no content.
  *
  * Memory: a store buffer for each CPU, by words (PSO, weaker than x86's TSO): tails in order,
  * the word or the note at any time.  A full fence, an interrupt and a migration wait until
@@ -42,15 +42,15 @@
 #define CALL		3		/* write(), by a process that may map nothing */
 /* Sleepers. */
 #define WAIT		1		/* for each index from FROM to TO */
-#define LEAVES		2		/* likewise, and may leave: a signal */
-#define POLL		3		/* poll(): until MARK records are there */
-#define EDGE		4		/* edge-triggered epoll: takes what is there, TO records */
+#define LEAVES		2		/* the same, and a signal may end the wait */
+#define POLL		3		/* poll(): until MARK elements are there */
+#define EDGE		4		/* edge-triggered epoll: takes what is there, TO elements */
 #define ARM		5		/* WAIT_ARM and an eventfd, for each index from FROM to TO */
 
 #define NOBODY		15
 #define NONE		2		/* no CPU */
 
-/* CPUs: the publisher's two, one of each sleeper, and of the interrupts. */
+/* CPUs: two of the publisher, one of each sleeper, one of the interrupts. */
 #define CPU(me)		(2 + (me))
 #define CLEARER		5
 #define TIMER		6
@@ -59,7 +59,7 @@
 /* ---------------------------------------------------------------- memory */
 
 byte tail, pos;				/* in memory; as the publisher has stored it */
-#ifdef BUG_BEGINS_UNTOLD		/* as set, but the word does not say so */
+#ifdef BUG_BEGINS_UNTOLD		/* fence_set, but without the bit in the word */
 byte word = NOBODY * 2;
 #else
 byte word = NOBODY * 2 + BEGINS_SET;
@@ -143,10 +143,10 @@ inline tell(c, arms)
 		least = (waits[0] && index[0] < least -> index[0] : least);
 		least = (waits[1] && index[1] < least -> index[1] : least);
 		least = (waits[2] && index[2] < least -> index[2] : least);
-#ifdef BUG_RAISE_SETS			/* a raise sets FENCE, and interrupts nobody */
+#ifdef BUG_RAISE_SETS			/* raising the index sets the bit, and interrupts nobody */
 		fence_set = fence_set || !(arms);
 #endif
-#ifdef BUG_RAISE_CLEARS			/* only an arming caller stores FENCE */
+#ifdef BUG_RAISE_CLEARS			/* only a caller that arms stores the bit */
 		word_buf = 1 + least * 2 + (fence_set && arms);
 #else
 		word_buf = 1 + least * 2 + fence_set;
@@ -164,8 +164,8 @@ inline wake_pollers()
 }
 
 /*
- * wait_wake_pollers(): the pollers' index is reached; with a timeout they wait for the rest, then.
- * SIGIO: who gets it does not ask again, so it is armed anew here, in whatever context.
+ * wait_wake_pollers(): the pollers' index is reached; with a timeout, the watermark is armed then.
+ * With SIGIO, nobody polls the end again, so the kernel arms it anew here, in any context.
  */
 inline fire(c)
 {
@@ -183,7 +183,7 @@ inline fire(c)
 #endif
 }
 
-/* wait_reap(), as often as somebody is over */
+/* wait_reap(), repeated as long as some waiter may go on */
 inline reap(c)
 {
 	do
@@ -240,10 +240,10 @@ inline arm_fence()
 
 #define TARGET_NOTE	(note == NONE -> 0 : 1 << note)
 
-/* every mm that maps the pages, under their lock; and the note */
+/* the CPUs of every mm that maps the pages, read under their lock; and the noted CPU */
 inline read_targets()
 {
-#ifdef BUG_ONE_MM			/* the first one's alone */
+#ifdef BUG_ONE_MM			/* those of the first mm alone */
 	targets = mask[0];
 #else
 	targets = mask[0] | mask[1];
@@ -253,7 +253,7 @@ inline read_targets()
 #endif
 }
 
-/* interrupts, and waits for their handlers, each of which makes a full barrier */
+/* interrupt these CPUs and wait for the handlers, each of which makes a full barrier */
 inline interrupt()
 {
 #ifndef WITHOUT_HANDLER_FENCE
@@ -269,7 +269,7 @@ inline interrupt()
 	targets = 0
 }
 
-/* Behind the lock: the publisher sees the word from here on, or its tail is seen. */
+/* After the lock: from here on the publisher sees the word, or this end sees its tail. */
 inline fence(c)
 {
 	if
@@ -322,7 +322,7 @@ inline wait_for(c, i)
 			:: kind_of == LEAVES
 			fi
 		fi;
-		/* wait_remove(): a raise */
+		/* wait_remove(): raises the event index */
 		if
 		:: waits[me] ->
 			lock(c);
@@ -336,7 +336,7 @@ inline wait_for(c, i)
 	fi
 }
 
-/* wait_arm(), then a last look of its own and read() of the eventfd */
+/* wait_arm(), then a last check by the program, and read() of the eventfd */
 inline arm_for(c, i)
 {
 	lock(c);
@@ -366,8 +366,8 @@ inline arm_for(c, i)
 }
 
 /*
- * wait_poll(): always arms.  What it says is of the mark; what it is armed at may be less
- * (the first record, at which the timeout begins), and is looked at as well.
+ * wait_poll(): always arms.  Its result is for the watermark.  The armed index may be less (the
+ * first element, with which the timeout begins), and is checked as well.
  */
 inline poll(c)
 {
@@ -430,7 +430,7 @@ proctype sleeper(byte me; byte kind_of; byte from; byte to)
 		   fi
 		od
 	:: kind_of == EDGE ->
-		/* EPOLL_CTL_ADD asks once; after that it asks only when it was woken */
+		/* EPOLL_CTL_ADD polls the end once; after that epoll polls it only after a wake-up */
 		poll(CPU(me));
 		edge[me] = edge[me] || ready;
 		do
@@ -480,8 +480,8 @@ end:	do
 
 #if TIMES
 /*
- * The watermark's timer: what is there is enough, or another first record is waited for.
- * The pollers' index is another from now on, mostly less.
+ * The watermark's timer: what is there is enough, or the wait is for another first element.
+ * Either way the pollers' index changes, and mostly falls.
  */
 active proctype timer()
 {
@@ -514,8 +514,8 @@ end:	do
 /* -------------------------------------------------------------- publishers */
 
 /*
- * A full barrier on the CPU that is left.  mm_cpumask has the new one before the process runs
- * there; the old one may stay in it, or not.
+ * A migration makes a full barrier on the CPU that the publisher leaves.  mm_cpumask has the new
+ * CPU before the process runs there; the old one may stay in it, or not.
  */
 inline migrate()
 {
@@ -524,7 +524,7 @@ inline migrate()
 		moves && FENCE(pcpu) -> moves--;
 		if
 		:: kind == USER && holds ->
-#ifdef BUG_MASK_LATE			/* an architecture that does not keep it */
+#ifdef BUG_MASK_LATE			/* an architecture that sets mm_cpumask late */
 			skip
 #else
 			if
@@ -541,8 +541,8 @@ inline migrate()
 }
 
 /*
- * The end's note of the CPU, of a kernel publisher, whose handle remembers it; it may be
- * preempted anywhere.
+ * spscring_note_cpu(): a kernel publisher notes its CPU in the end, and its handle remembers what
+ * it noted.  The publisher may be preempted anywhere.
  */
 inline take_note()
 {
@@ -575,7 +575,7 @@ inline take_note()
 #define REACHED(w)	(INDEX(w) <= pos)
 #endif
 
-#ifdef FENCE_ALONE			/* what is reached says FENCE anyway */
+#ifdef FENCE_ALONE			/* an index that can be reached has the bit anyway */
 #define OR_REACHED(w)	false
 #else
 #define OR_REACHED(w)	REACHED(w)
@@ -639,7 +639,7 @@ proctype publisher(byte me; bit dies)
 {
 	byte w, kicked, moves = MOVES, here, least;
 	bit holds = 1;
-#ifdef BUG_NOTE_COPIED			/* the handle is one that noted it, of another's note since */
+#ifdef BUG_NOTE_COPIED			/* a handle that noted this CPU before another handle noted its own */
 	byte noted = pcpu;
 #else
 	byte noted = NONE;
@@ -653,14 +653,14 @@ proctype publisher(byte me; bit dies)
 	:: pos < N -> migrate(); publish()
 	od;
 	goto gone;
-died:	/* by then other tasks have run here */
+died:	/* other tasks have run on this CPU by then, so its buffer is empty */
 	FENCE(pcpu);
 	dead = 1;
 gone:	w = 0; kicked = 0; moves = 0
 }
 
 #if SUCCESSOR
-/* Maps the ring beside the first one, and takes over when that is dead, on another CPU. */
+/* Map the ring beside the first publisher, and take over on another CPU when that is dead. */
 active proctype successor()
 {
 #if SUCCESSOR == USER

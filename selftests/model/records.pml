@@ -32,7 +32,7 @@
 #define NEAR(w, n)	((n) + LOW(NUMBER(w) - (n) + NUMBERS / 2) - NUMBERS / 2)
 
 short data[D];
-byte cursor_p, number_p, oldest_told, oldest_number;	/* the producer's page */
+byte cursor_p, number_p, oldest_told, oldest_number;	/* the producer's control block */
 byte cursor_c, number_c, overruns;			/* the consumer's */
 bit ended;
 bit kill_p, kill_c;
@@ -91,7 +91,7 @@ inline clear()
 	size = 0
 }
 
-/* @all words from pos on, if they may be had */
+/* make room for @all words from pos on */
 inline room(all)
 {
 	next = pos + (all);
@@ -181,7 +181,7 @@ inline reserve(r)
 	fi
 }
 
-/* Shrunk, or given up. */
+/* Shrink or discard a reserved record. */
 inline settle(r)
 {
 	if
@@ -474,7 +474,7 @@ inline consume_records()
 	:: c_word = data[AT(c_pos)];
 		if
 		:: !THERE(c_word, c_pos) ->
-			/* nothing but "not yet" may be there */
+			/* only a word that means "not yet" may be there */
 			assert(KIND(c_word) == ZERO || KIND(c_word) == WORD);
 			if
 			:: c_pos != cursor_c -> release()
@@ -490,10 +490,10 @@ inline consume_records()
 			if
 			:: GONE(c_word)
 			:: else ->
-				/* by the low bits alone */
+				/* taken from the low bits alone */
 				c_sequence = c_sequence + LOW(NUMBER(c_word) - c_sequence);
 				assert(c_sequence == NUMBER(c_word));
-				/* none lost; doubled only what a dead one had not released */
+				/* none is lost; only what a dead consumer had not released comes twice */
 				assert(c_sequence <= taken);
 				copy();
 				assert(!torn);
@@ -522,7 +522,7 @@ inline consume_overwritten()
 		c_word = data[AT(c_pos)];
 		if
 		:: KIND(c_word) == BYTES || KIND(c_word) == UNPUBLISHED ->
-			/* bytes say anything */
+			/* bytes may pass for any word */
 			tainted = 1;
 			if
 			:: c_word = CELL(WORD, LAP_OF(c_pos), 0, 0, 0)

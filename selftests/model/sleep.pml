@@ -7,13 +7,13 @@
  * and in any order (PSO, weaker than x86's TSO), a release after the process's earlier
  * stores; a full fence waits for all of them.  Loads are in order, so acquires, and
  * what a release does for earlier loads, are herd7's to check, not this model's.
- * The full fences (L) and (N) are always made here, as if the publisher always saw FENCE in the
- * word; fence.pml shows that the publisher sees FENCE whenever a task is about to sleep.
+ * The full fences (L) and (N) are always made here, as if the event index always had the fence
+ * bit; fence.pml shows that the publisher sees the bit whenever a task is about to sleep.
  * Words under the kernel's lock, task states and the ends' states are sequentially consistent; a
  * task that takes the lock sees all stores of the last holder.
  *
  * tools/model gives the ring and the seeded bug by -D.  An end that sleeps for ever
- * is an invalid end state.  A record is its own index.
+ * is an invalid end state.  The value of an element is its position.
  */
 #define PRODUCER	0
 #define CONSUMER	1
@@ -26,10 +26,10 @@
 #define POLL_ONCE	4
 #define ARM_ONCE	5
 #define POLL		6
-/* How a producer does. */
-#define ROOM		7		/* sleeps until there is room for some */
-#define ROOM_POLL	8		/* by poll, and its watermark */
-#define PAIRS		9		/* does not sleep, but tries: two records or none */
+/* How a producer waits. */
+#define ROOM		7		/* sleeps until there is room for several */
+#define ROOM_POLL	8		/* the same by poll, with a watermark */
+#define PAIRS		9		/* does not sleep, but retries: two elements or none */
 
 #define NEVER		200		/* S64_MAX */
 
@@ -49,7 +49,7 @@
 #define TOLD		(FRAMES + 2)
 #define WANTS(role)	(FRAMES + 3 + (role))
 #define SLOT(i)		(FRAMES + 5 + (i) % SLOTS)
-#ifdef ENOUGH_RULE			/* of a full ring, see wait_enough() */
+#ifdef ENOUGH_RULE			/* a full ring is enough, see wait_enough() */
 #define FULL_AT		(FRAMES + 5 + SLOTS)
 #define WORDS		(FRAMES + 6 + SLOTS)
 #else
@@ -61,7 +61,7 @@ byte buf[PROCS * WORDS];		/* 0: nothing, else the value + 1 */
 short after[PROCS * WORDS];		/* a release: the words that drain before it */
 short pending[PROCS];			/* the words that are in a process's buffer */
 
-/* Locks, one an end: the last holder, and what it had in its buffer then. */
+/* One lock for each end: its last holder, and what that had in its buffer when it unlocked. */
 bit locked[2];
 byte holder[2];
 short held_back[2];
@@ -73,7 +73,7 @@ short held_back[2];
 #define RELEASE(p, w, v) atomic { !BUF(p, w) -> after[(p) * WORDS + (w)] = pending[p]; PUT(p, w, v) }
 #define FENCE(p)	!pending[p]
 
-/* Any word that may, to memory. */
+/* Drain any word that may drain. */
 active proctype drain()
 {
 	byte i, j;
@@ -128,7 +128,7 @@ inline unlock(p, role)
 	atomic { holder[role] = p; held_back[role] = pending[p]; locked[role] = 0 }
 }
 
-/* The fences and what else a mutant lacks. */
+/* The fences, each of which a mutant leaves out. */
 #ifdef WITHOUT_L
 #define FENCE_L(p)	skip
 #else
@@ -173,7 +173,7 @@ inline unlock(p, role)
 /* ------------------------------------------------- the kernel's, by role */
 
 bit ended[2];				/* SHUT_DOWN or DEAD */
-bit dead, second_done;			/* for the ring's other users */
+bit dead, second_done;			/* the producer is dead; the second thread is done */
 byte armed[2], asked[2];
 bit less[2];				/* a poll that was not ready has armed it */
 bit late[2], timer[2];
@@ -185,7 +185,7 @@ bit waits[PROCS];			/* on the list of waiters */
 byte index[PROCS];
 bit asleep[PROCS];			/* TASK_INTERRUPTIBLE, and not woken since */
 bit polls[PROCS];			/* on the wait queue: epoll, poll() or eventfd */
-bit edge[PROCS];			/* it was woken there */
+bit edge[PROCS];			/* a wake-up came since the last epoll_wait() */
 bit role_of[PROCS];
 
 #define REACHED(p, role, i) (role == CONSUMER -> LOAD(p, TAIL((i) - 1)) >= (i) : \
@@ -213,7 +213,7 @@ bit role_of[PROCS];
 #define CURSOR(p, role)	(role == CONSUMER -> LOAD(p, CURSOR_C) : LOAD(p, CURSOR_P))
 #define LATE(p, role)	(late[role] && late_at[role] == CURSOR(p, role))
 
-/* wait_publish_event(); its store to the shared word takes its time */
+/* wait_publish_event(); the store of the event index drains later */
 inline tell(p, role)
 {
 	atomic {
@@ -243,7 +243,7 @@ inline tell(p, role)
 	}
 }
 
-/* ring_seen(): of the consumer by the producer's cursor, and within a frame by its tail */
+/* ring_seen(): for the consumer, the producer's cursor, or the tail of the cursor's frame */
 #define FRAME_END(i)	(((i) / FR + 1) * FR)
 inline see(p, role)
 {
@@ -296,7 +296,7 @@ inline arm_poll(p, role, is_ready)
 	seen = 0
 }
 
-/* wait_wake_pollers(), of pollers whose index is reached */
+/* wait_wake_pollers(), where their index is reached */
 inline fire(p, role)
 {
 	armed[role] = 0;
@@ -330,7 +330,7 @@ inline anyone_over(p, role)
 	}
 }
 
-/* wait_reap(), the lock is held: each look for itself, as the peer goes on meanwhile */
+/* wait_reap(), under the lock: one step for each check, as the peer goes on meanwhile */
 inline reap(p, role)
 {
 	do
@@ -421,7 +421,7 @@ inline tell_consumer(p, role)
 #endif
 }
 
-/* wait_ready(): the ends first, then the index */
+/* wait_ready(): the states of the ends first, then the index */
 inline look(p, role, i)
 {
 	over = ENDED(role);
@@ -431,7 +431,7 @@ inline look(p, role, i)
 	}
 }
 
-/* wait_add(): refuses what is reached */
+/* wait_add(): refuses an index that is reached */
 inline wait_add(p, role, i)
 {
 	lock(p, role);
@@ -445,7 +445,7 @@ inline wait_add(p, role, i)
 	unlock(p, role)
 }
 
-/* wait_remove(): a raise; the peer that has not seen it kicks too early */
+/* wait_remove(): raises the event index; a peer that has not seen this kicks too early */
 inline wait_remove(p, role)
 {
 	lock(p, role);
@@ -458,7 +458,7 @@ inline wait_remove(p, role)
 	unlock(p, role)
 }
 
-/* wait_sleep(): reached says whether @i was.  @may_leave: by a signal, or its time is up. */
+/* wait_sleep(): sets reached if @i is.  @may_leave: a signal or the deadline may end the wait. */
 inline wait_sleep(p, role, i, may_leave)
 {
 	look(p, role, i);
@@ -509,7 +509,7 @@ inline wait_sleep(p, role, i, may_leave)
 inline wait_arm(p, role, i)
 {
 	lock(p, role);
-	/* its kick is on its way, and would take this one off with it */
+	/* the kick for an index that is reached already is on its way, and would disarm this one */
 	if
 	:: asked[role] && OVER(p, role, asked[role]) -> wake_locked(p, role)
 	:: else
@@ -555,7 +555,7 @@ inline arm_and_look(p, role, is_ready)
 	mask = LOOK(p, role, mark)
 }
 
-/* wait_arm_and_look(): mask says ready, or ended */
+/* wait_arm_and_look(): mask is set if the end is ready, or the peer has ended */
 inline wait_poll(p, role)
 {
 	lock(p, role);
@@ -585,7 +585,7 @@ inline wait_poll(p, role)
 	fi
 }
 
-/* epoll_wait(), poll(): asks only when it was woken; of an edge-triggered one that is all */
+/* epoll_wait(), poll(): polls the end after a wake-up only; edge-triggered epoll, just once */
 inline epoll_wait(p, role)
 {
 	mask = 0;
@@ -599,7 +599,7 @@ inline epoll_wait(p, role)
 	od
 }
 
-/* on the queue, and asked once: EPOLL_CTL_ADD, or poll() before it sleeps */
+/* join the queue and poll the end once: EPOLL_CTL_ADD, or poll() before it sleeps */
 inline epoll_add(p, role)
 {
 	polls[p] = 1;
@@ -662,13 +662,13 @@ end:	do
 
 #ifdef BUG_KICK_BEYOND			/* > instead of >= */
 #define COMES_TO(pos, want) (pos > want)
-#elif defined(BUG_KICK_CROSSED)		/* only if this very publish crossed it */
+#elif defined(BUG_KICK_CROSSED)		/* only if this publish crossed the index */
 #define COMES_TO(pos, want) (pos == want)
 #else
 #define COMES_TO(pos, want) (pos >= want)
 #endif
 
-/* spscring_after_publish(), spscring_after_release(), after one record */
+/* spscring_after_publish(), spscring_after_release(), after one element */
 inline wake_peer(p, role)
 {
 	atomic {
@@ -676,7 +676,7 @@ inline wake_peer(p, role)
 		if
 		:: want != kicked && COMES_TO(pos, want) -> kicked = want
 		:: else ->
-#ifdef BUG_NOTE_EARLY			/* noted when it is read */
+#ifdef BUG_NOTE_EARLY			/* last kicked is set before the kick is decided */
 			kicked = want;
 #endif
 			want = 0
@@ -735,8 +735,8 @@ inline push(p, may_die)
 
 #if P_HOW == PAIRS
 /*
- * spscring_publish_full(), where there is no room for two by the exact cursor, and again for
- * each cursor: NOW is what FULL_AT is at that
+ * spscring_publish_full(), where the exact cursor leaves no room for two elements; once for each
+ * cursor.
  */
 inline find_room(p)
 {
@@ -765,7 +765,7 @@ inline find_room(p)
 }
 #endif
 
-/* Pushes all that is left, and sleeps while there is no room. */
+/* Push all that is left, and sleep while there is no room. */
 inline produce(p, may_die)
 {
 	role_of[p] = PRODUCER;
@@ -811,7 +811,7 @@ inline produce(p, may_die)
 #endif
 }
 
-/* spscring_pop(), where there is a record */
+/* spscring_pop(), where there is an element */
 #define THERE(p)	(LOAD(p, TAIL(pos)) > pos)
 inline pop(p)
 {
@@ -840,7 +840,7 @@ active proctype producer()
 	wake(P, CONSUMER);
 #endif
 	goto gone;
-died:	/* what it stored is there once it is gone; ring_end(), DEAD */
+died:	/* its buffer drains before ring_close_end() stores DEAD */
 	FENCE(P);
 	polls[P] = 0;
 #ifndef BUG_FORGET_LATE
@@ -855,7 +855,7 @@ gone:	skip
 }
 
 #if DIES
-/* Takes the dead producer's end over: ring_recover_producer(), then a new handle. */
+/* Take the dead producer's end over: ring_recover_producer(), then a new handle. */
 active proctype successor()
 {
 	LOCALS;
@@ -888,7 +888,7 @@ active proctype consumer()
 	epoll_add(C, CONSUMER);
 #elif C_HOW == EVENTFD
 	polls[C] = 1;
-#elif C_HOW == POLL_ONCE		/* another thread sleeps, and comes first */
+#elif C_HOW == POLL_ONCE		/* another thread of the consumer sleeps, and starts first */
 	wait_poll(C, CONSUMER);
 	second_done;
 #elif C_HOW == ARM_ONCE
@@ -898,7 +898,7 @@ active proctype consumer()
 	do
 	:: pos == N -> break
 	:: else ->
-#if C_HOW == WATERMARK			/* by WAIT, some at a time */
+#if C_HOW == WATERMARK			/* by WAIT, for several at a time */
 		some = (pos + CAP < N -> pos + CAP : N);
 		wait_sleep(C, CONSUMER, some, false);
 		pop(C)
