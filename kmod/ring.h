@@ -252,7 +252,7 @@ void fence_idle(struct ring_end *end);
 void fence_begin(struct ring_end *end);
 void fence_end(struct ring_end *end);
 
-/* kapi.c: the kernel's handles, at the ends' cursors */
+/* handle.c: the kernel's handles, at the ends' cursors */
 int ring_producer_handle(struct spscring *ring, struct spscring_producer *p);
 int ring_consumer_handle(struct spscring *ring, struct spscring_consumer *c);
 int ring_record_producer_handle(struct spscring *ring, struct spscring_record_producer *p);
