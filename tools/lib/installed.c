@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A program of somebody who has installed the library: C11 and C++20, a ring of each shape in
+ * memory of its own, so that it runs without the module.  Exits with 1 where a message is wrong.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <spscring.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MESSAGES 10000
+
+struct ring {
+	struct spscring_geometry g;
+	char *pages;
+};
+
+/* The pages of a ring that is only polled, with the data mapped twice. */
+static int ring_init(struct ring *r, const struct spscring_create *want)
+{
+	const struct spscring_geometry *g = &r->g;
+	struct spscring_blocks blocks;
+	int err = spscring_geometry_init(&r->g, want, (__u32)sysconf(_SC_PAGESIZE));
+	int fd = memfd_create("installed", MFD_CLOEXEC);
+	char *pages;
+
+	if (err || fd < 0 || ftruncate(fd, (off_t)g->memory))
+		return -1;
+	pages = (char *)mmap(NULL, g->memory + g->data_bytes, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (pages == MAP_FAILED ||
+	    mmap(pages, g->memory, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+		    MAP_FAILED ||
+	    mmap(pages + g->memory, g->data_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		 fd, (off_t)g->data_offset) == MAP_FAILED)
+		return -1;
+	close(fd);
+	blocks = spscring_blocks(g, pages + g->consumer_offset, pages + g->info_offset,
+				 pages + g->producer_offset);
+	spscring_kernel_block_init(blocks.kernel, want->flags);
+	r->pages = pages;
+	return 0;
+}
+
+static int elements(void)
+{
+	struct spscring_create want;
+	struct spscring_producer p;
+	struct spscring_consumer c;
+	__u64 pushed = 0, popped = 0, v;
+	struct ring r;
+
+	memset(&want, 0, sizeof(want));
+	want.size = sizeof(want);
+	want.flags = SPSCRING_CREATE_BUSY_POLL;
+	want.capacity = 100;
+	want.element_size = sizeof(v);
+	if (ring_init(&r, &want) ||
+	    spscring_producer_init(&p, &r.g, r.pages + r.g.consumer_offset,
+				   r.pages + r.g.info_offset, r.pages + r.g.producer_offset,
+				   r.pages + r.g.data_offset) ||
+	    spscring_consumer_init(&c, &r.g, r.pages + r.g.consumer_offset,
+				   r.pages + r.g.info_offset, r.pages + r.g.data_offset))
+		return 1;
+	while (popped < MESSAGES) {
+		while (!spscring_push(&p, &pushed))
+			pushed++;
+		while (!spscring_pop(&c, &v))
+			if (v != popped++)
+				return 1;
+	}
+	return spscring_has_elements(&c, 1) || !spscring_has_room(&p, want.capacity);
+}
+
+static int records(void)
+{
+	struct spscring_record_producer p;
+	struct spscring_record_consumer c;
+	__u32 pushed = 0, popped = 0;
+	struct spscring_create want;
+	char out[300], in[300];
+	struct ring r;
+	long length;
+
+	memset(&want, 0, sizeof(want));
+	want.size = sizeof(want);
+	want.flags = SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_RECORDS;
+	want.capacity = 4096;
+	if (ring_init(&r, &want) ||
+	    spscring_record_producer_init(&p, &r.g, r.pages + r.g.consumer_offset,
+					  r.pages + r.g.info_offset, r.pages + r.g.producer_offset,
+					  r.pages + r.g.data_offset) ||
+	    spscring_record_consumer_init(&c, &r.g, r.pages + r.g.consumer_offset,
+					  r.pages + r.g.info_offset, r.pages + r.g.data_offset))
+		return 1;
+	while (popped < MESSAGES) {
+		memset(out, (int)(pushed & 0xff), sizeof(out));
+		while (!spscring_record_push(&p, out, pushed % sizeof(out))) {
+			pushed++;
+			memset(out, (int)(pushed & 0xff), sizeof(out));
+		}
+		while ((length = spscring_record_pop(&c, in, sizeof(in))) >= 0) {
+			memset(out, (int)(popped & 0xff), sizeof(out));
+			if ((size_t)length != popped % sizeof(out) ||
+			    memcmp(in, out, (size_t)length))
+				return 1;
+			popped++;
+		}
+	}
+	return spscring_record_sequence(&c) != popped - 1;
+}
+
+int main(void)
+{
+	if (elements() || records()) {
+		fprintf(stderr, "a message is wrong\n");
+		return 1;
+	}
+	printf("%d elements and as many records\n", MESSAGES);
+	return 0;
+}
