@@ -275,20 +275,20 @@ TEST_F(endpoint, sent_by_a_socket)
 	producer_up(_metadata, self);
 	push_from(_metadata, self, 0, 2);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-	ASSERT_EQ(1, send_fd(pair[0], self->producer));
+	ASSERT_EQ(0, spscring_send_fd(pair[0], self->producer));
 	spscring_unmap(&self->p_map);
 	close_fd(&self->producer);
 	sleep_ms(20);
 	EXPECT_EQ(SPSCRING_HELD, state_of(self->ring, SPSCRING_PRODUCER));
 
-	self->producer = recv_fd(pair[1]);
+	self->producer = spscring_recv_fd(pair[1]);
 	ASSERT_GE(self->producer, 0);
 	ASSERT_EQ(0, map_producer(self->producer, &self->p, &self->p_map));
 	push_from(_metadata, self, 2, 2);
 	pop_from(_metadata, self, 0, 4);
 
 	/* the kernel closes an fd that is in flight in a closed socket */
-	ASSERT_EQ(1, send_fd(pair[0], self->producer));
+	ASSERT_EQ(0, spscring_send_fd(pair[0], self->producer));
 	spscring_unmap(&self->p_map);
 	close_fd(&self->producer);
 	close(pair[0]);
@@ -310,13 +310,13 @@ TEST_F(endpoint, claimed_by_another)
 		int end;
 
 		close(self->ring);
-		end = claim_end(recv_fd(pair[1]), SPSCRING_PRODUCER, TAG);
+		end = claim_end(spscring_recv_fd(pair[1]), SPSCRING_PRODUCER, TAG);
 		if (end < 0 || map_producer(end, &self->p, NULL) ||
 		    spscring_push(&self->p, &v))
 			_exit(1);
 		_exit(0);
 	}
-	ASSERT_EQ(1, send_fd(pair[0], self->ring));
+	ASSERT_EQ(0, spscring_send_fd(pair[0], self->ring));
 	EXPECT_EQ(0, wait_child(pid));
 	pop_from(_metadata, self, 7, 1);
 	EXPECT_EQ(-EPIPE, pop_end(self));

@@ -221,7 +221,7 @@ TEST_F(pinned, by_an_fd_in_flight)
 	int pair[2];
 
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-	ASSERT_EQ(1, send_fd(pair[0], self->producer));
+	ASSERT_EQ(0, spscring_send_fd(pair[0], self->producer));
 	close_fd(&self->ring);
 	close_fd(&self->producer);
 	EXPECT_TRUE(stays());

@@ -87,56 +87,22 @@ static int accept_one(const char *path)
 	return fd;
 }
 
-/* A message with an fd, and the one byte of data that it must have. */
-struct fd_message {
-	struct msghdr head;
-	struct iovec iov;
-	char byte;
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-};
-
-static void fd_message_init(struct fd_message *m)
-{
-	*m = (struct fd_message){
-		.iov = { &m->byte, 1 },
-		.head = {
-			.msg_iov = &m->iov, .msg_iovlen = 1,
-			.msg_control = &m->control, .msg_controllen = sizeof(m->control),
-		},
-	};
-}
-
 static void send_fd(int socket, int fd)
 {
-	struct fd_message m;
+	int err = spscring_send_fd(socket, fd);
 
-	fd_message_init(&m);
-	m.control.head = (struct cmsghdr){
-		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
-		.cmsg_len = CMSG_LEN(sizeof(fd)),
-	};
-	memcpy(CMSG_DATA(&m.control.head), &fd, sizeof(fd));
-	if (sendmsg(socket, &m.head, MSG_NOSIGNAL) != 1)
-		die("the sender", -errno);
+	if (err)
+		die("the sender", err);
 }
 
 static int receive_fd(int socket)
 {
-	struct fd_message m;
-	struct cmsghdr *c;
-	int fd;
+	int fd = spscring_recv_fd(socket);
 
-	fd_message_init(&m);
-	if (recvmsg(socket, &m.head, MSG_CMSG_CLOEXEC) < 0)
-		die("the receiver", -errno);
-	c = CMSG_FIRSTHDR(&m.head);
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-	    c->cmsg_len != CMSG_LEN(sizeof(fd)))
+	if (fd == -EBADMSG || fd == -ENODATA)
 		die("the receiver sent no ring", 0);
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	if (fd < 0)
+		die("the receiver", fd);
 	return fd;
 }
 

@@ -6,10 +6,13 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <errno.h>
+#include <fcntl.h>
 #include <spscring.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define MESSAGES 10000
@@ -114,10 +117,56 @@ static int records(void)
 	return spscring_record_sequence(&c) != popped - 1;
 }
 
+/* An fd goes over a socket; a message without one, and the end of the stream, are told apart. */
+static int passing(void)
+{
+	int sockets[2], fd, sent = memfd_create("passed", MFD_CLOEXEC);
+	char byte = 0;
+	int on = 1;
+
+	if (sent < 0 || write(sent, "ring", 4) != 4 || socketpair(AF_UNIX, SOCK_STREAM, 0, sockets))
+		return 1;
+	if (spscring_send_fd(sockets[0], sent))
+		return 1;
+	fd = spscring_recv_fd(sockets[1]);
+	if (fd < 0 || fd == sent || pread(fd, &byte, 1, 3) != 1 || byte != 'g' ||
+	    fcntl(fd, F_GETFD) != FD_CLOEXEC)
+		return 1;
+	/* the sender's credentials come with it where the receiver asks for them */
+	if (setsockopt(sockets[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) ||
+	    spscring_send_fd(sockets[0], sent))
+		return 1;
+	fd = spscring_recv_fd(sockets[1]);
+	if (fd < 0 || pread(fd, &byte, 1, 0) != 1 || byte != 'r')
+		return 1;
+	if (write(sockets[0], "x", 1) != 1 || spscring_recv_fd(sockets[1]) != -EBADMSG)
+		return 1;
+	if (spscring_send_fd(sockets[0], -1) != -EBADF)
+		return 1;
+	close(sockets[0]);
+	if (spscring_recv_fd(sockets[1]) != -ENODATA)
+		return 1;
+	return spscring_send_fd(sockets[1], sent) != -EPIPE;
+}
+
+/* The same errno means another thing to each end, and one without a meaning is strerror()'s. */
+static int texts(void)
+{
+	const char *end = spscring_strerror(SPSCRING_CONSUMER, -ESHUTDOWN);
+
+	return !strstr(end, "producer ended the stream") ||
+		!strstr(spscring_strerror(SPSCRING_PRODUCER, -ESHUTDOWN), "consumer") ||
+		strcmp(spscring_strerror(SPSCRING_PRODUCER, -ENOMEM), strerror(ENOMEM)) != 0;
+}
+
 int main(void)
 {
 	if (elements() || records()) {
 		fprintf(stderr, "a message is wrong\n");
+		return 1;
+	}
+	if (passing() || texts()) {
+		fprintf(stderr, "an fd or a text is wrong\n");
 		return 1;
 	}
 	printf("%d elements and as many records\n", MESSAGES);

@@ -258,6 +258,39 @@ int spscring_record_arm_room(struct spscring_record_producer *p, uint64_t bytes)
  */
 int spscring_notify(int endpoint_fd, uint64_t watermark, uint64_t timeout, int eventfd);
 
+/**
+ * spscring_send_fd() - hand an fd to the process at the other end of a UNIX socket
+ * @socket: a connected UNIX socket, stream or seqpacket
+ * @fd: a ring fd, or an endpoint fd, which is the permission to be that end
+ *
+ * The receiver gets a copy.  Close the own one of an endpoint whose holder the receiver is to be:
+ * the end dies when its last copy is closed.  A signal does not interrupt the call.
+ *
+ * Return: 0, or a negative errno of sendmsg(): -EPIPE the socket's peer has closed, without a
+ * SIGPIPE.
+ */
+int spscring_send_fd(int socket, int fd);
+
+/**
+ * spscring_recv_fd() - receive an fd that spscring_send_fd() has sent
+ * @socket: as of spscring_send_fd()
+ *
+ * Return: the fd, close-on-exec; or a negative errno: -ENODATA the sender has closed; -EBADMSG a
+ * message without an fd, or with several, all of which are closed; or one of recvmsg().
+ */
+int spscring_recv_fd(int socket);
+
+/**
+ * spscring_strerror() - what an error means to an end
+ * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER: whose call returned the error
+ * @err: a negative errno of a verb, a wait, a claim or a mapping
+ *
+ * Return: a text for people, such as "the producer ended the stream"; strerror()'s for an errno
+ * that has no meaning of its own here.  Not to be freed.  Any thread may call it where strerror()
+ * is safe to call (glibc 2.32 and later).
+ */
+const char *spscring_strerror(uint32_t role, int err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+/* Hand an end, or a ring, to another process over a UNIX socket. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "spscring.h"
+
+/* The most fds of a message that are received, and closed but for the one that is wanted. */
+#define FDS_MAX	16
+
+/* A message with fds, and the one byte of data that it must have. */
+struct fd_message {
+	struct msghdr head;
+	struct iovec iov;
+	char byte;
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
+	} control;
+};
+
+static void fd_message_init(struct fd_message *m, size_t control)
+{
+	memset(m, 0, sizeof(*m));
+	m->iov.iov_base = &m->byte;
+	m->iov.iov_len = 1;
+	m->head.msg_iov = &m->iov;
+	m->head.msg_iovlen = 1;
+	m->head.msg_control = &m->control;
+	m->head.msg_controllen = control;
+}
+
+int spscring_send_fd(int socket, int fd)
+{
+	struct fd_message m;
+	ssize_t sent;
+
+	fd_message_init(&m, CMSG_SPACE(sizeof(fd)));
+	m.control.head.cmsg_level = SOL_SOCKET;
+	m.control.head.cmsg_type = SCM_RIGHTS;
+	m.control.head.cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(&m.control.head), &fd, sizeof(fd));
+	do
+		sent = sendmsg(socket, &m.head, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
+}
+
+int spscring_recv_fd(int socket)
+{
+	int fds[FDS_MAX], n = 0, i;
+	struct fd_message m;
+	struct cmsghdr *c;
+	ssize_t got;
+
+	fd_message_init(&m, sizeof(m.control));
+	do
+		got = recvmsg(socket, &m.head, MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	if (!got)
+		return -ENODATA;
+	/* a socket may have credentials, too, in a header of their own */
+	for (c = CMSG_FIRSTHDR(&m.head); c; c = CMSG_NXTHDR(&m.head, c)) {
+		size_t bytes = c->cmsg_len - CMSG_LEN(0);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		memcpy(fds + n, CMSG_DATA(c), bytes);
+		n += (int)(bytes / sizeof(int));
+	}
+	if (n == 1 && !(m.head.msg_flags & MSG_CTRUNC))
+		return fds[0];
+	for (i = 0; i < n; i++)
+		close(fds[i]);
+	return -EBADMSG;
+}
+
+const char *spscring_strerror(uint32_t role, int err)
+{
+	int produces = role == SPSCRING_PRODUCER;
+
+	switch (err) {
+	case -EAGAIN:
+		return produces ? "the ring is full" : "the ring is empty";
+	case -ESHUTDOWN:
+		return produces ? "the consumer takes no more, or this end was shut down" :
+			"the producer ended the stream, or this end was shut down";
+	case -EPIPE:
+		return produces ? "the consumer has died, or the ring is broken" :
+			"the producer has died, or the ring is broken";
+	case -EMSGSIZE:
+		return produces ? "the record is longer than the ring can hold" :
+			"the record is longer than the place for it";
+	case -ENOBUFS:
+		return "the ring is full, and the record is dropped";
+	case -EPROTOTYPE:
+		return "the ring has another element size or type tag";
+	case -EBADFD:
+		return "the ring has not been created yet";
+	default:
+		return strerror(-err);
+	}
+}
