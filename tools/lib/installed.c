@@ -19,19 +19,27 @@
 
 struct ring {
 	struct spscring_geometry g;
-	char *pages;
+	struct spscring_blocks blocks;
+	char *data;
 };
 
-/* The pages of a ring that is only polled, with the data mapped twice. */
-static int ring_init(struct ring *r, const struct spscring_create *want)
+/* The pages of a ring that is only polled, with the data mapped twice; @size 0: of records. */
+static int ring_init(struct ring *r, __u64 capacity, __u32 size)
 {
 	const struct spscring_geometry *g = &r->g;
-	struct spscring_blocks blocks;
-	int err = spscring_geometry_init(&r->g, want, (__u32)sysconf(_SC_PAGESIZE));
-	int fd = memfd_create("installed", MFD_CLOEXEC);
+	struct spscring_create want;
 	char *pages;
+	int fd;
 
-	if (err || fd < 0 || ftruncate(fd, (off_t)g->memory))
+	memset(&want, 0, sizeof(want));
+	want.size = sizeof(want);
+	want.flags = SPSCRING_CREATE_BUSY_POLL | (size ? 0 : SPSCRING_CREATE_RECORDS);
+	want.capacity = capacity;
+	want.element_size = size;
+	if (spscring_geometry_init(&r->g, &want, (__u32)sysconf(_SC_PAGESIZE)))
+		return -1;
+	fd = memfd_create("installed", MFD_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, (off_t)g->memory))
 		return -1;
 	pages = (char *)mmap(NULL, g->memory + g->data_bytes, PROT_NONE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -42,32 +50,24 @@ static int ring_init(struct ring *r, const struct spscring_create *want)
 		 fd, (off_t)g->data_offset) == MAP_FAILED)
 		return -1;
 	close(fd);
-	blocks = spscring_blocks(g, pages + g->consumer_offset, pages + g->info_offset,
-				 pages + g->producer_offset);
-	spscring_kernel_block_init(blocks.kernel, want->flags);
-	r->pages = pages;
+	r->data = pages + g->data_offset;
+	r->blocks = spscring_blocks(g, pages + g->consumer_offset, pages + g->info_offset,
+				    pages + g->producer_offset);
+	spscring_kernel_block_init(r->blocks.kernel, want.flags);
 	return 0;
 }
 
 static int elements(void)
 {
-	struct spscring_create want;
+	const __u64 capacity = 100;
 	struct spscring_producer p;
 	struct spscring_consumer c;
 	__u64 pushed = 0, popped = 0, v;
 	struct ring r;
 
-	memset(&want, 0, sizeof(want));
-	want.size = sizeof(want);
-	want.flags = SPSCRING_CREATE_BUSY_POLL;
-	want.capacity = 100;
-	want.element_size = sizeof(v);
-	if (ring_init(&r, &want) ||
-	    spscring_producer_init(&p, &r.g, r.pages + r.g.consumer_offset,
-				   r.pages + r.g.info_offset, r.pages + r.g.producer_offset,
-				   r.pages + r.g.data_offset) ||
-	    spscring_consumer_init(&c, &r.g, r.pages + r.g.consumer_offset,
-				   r.pages + r.g.info_offset, r.pages + r.g.data_offset))
+	if (ring_init(&r, capacity, sizeof(v)) ||
+	    spscring_producer_begin(&p, &r.g, &r.blocks, r.data) ||
+	    spscring_consumer_begin(&c, &r.g, &r.blocks, r.data))
 		return 1;
 	while (popped < MESSAGES) {
 		while (!spscring_push(&p, &pushed))
@@ -76,7 +76,7 @@ static int elements(void)
 			if (v != popped++)
 				return 1;
 	}
-	return spscring_has_elements(&c, 1) || !spscring_has_room(&p, want.capacity);
+	return spscring_has_elements(&c, 1) || !spscring_has_room(&p, capacity);
 }
 
 static int records(void)
@@ -84,21 +84,13 @@ static int records(void)
 	struct spscring_record_producer p;
 	struct spscring_record_consumer c;
 	__u32 pushed = 0, popped = 0;
-	struct spscring_create want;
 	char out[300], in[300];
 	struct ring r;
 	long length;
 
-	memset(&want, 0, sizeof(want));
-	want.size = sizeof(want);
-	want.flags = SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_RECORDS;
-	want.capacity = 4096;
-	if (ring_init(&r, &want) ||
-	    spscring_record_producer_init(&p, &r.g, r.pages + r.g.consumer_offset,
-					  r.pages + r.g.info_offset, r.pages + r.g.producer_offset,
-					  r.pages + r.g.data_offset) ||
-	    spscring_record_consumer_init(&c, &r.g, r.pages + r.g.consumer_offset,
-					  r.pages + r.g.info_offset, r.pages + r.g.data_offset))
+	if (ring_init(&r, 4096, 0) ||
+	    spscring_record_producer_begin(&p, &r.g, &r.blocks, r.data) ||
+	    spscring_record_consumer_begin(&c, &r.g, &r.blocks, r.data))
 		return 1;
 	while (popped < MESSAGES) {
 		memset(out, (int)(pushed & 0xff), sizeof(out));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -419,4 +420,31 @@ int spscring_notify(int endpoint_fd, uint64_t watermark, uint64_t timeout, int e
 	if (watermark > UINT32_MAX)
 		return -EINVAL;
 	return ioctl(endpoint_fd, SPSCRING_NOTIFY, &want) ? -errno : 0;
+}
+
+const char *spscring_strerror(uint32_t role, int err)
+{
+	int produces = role == SPSCRING_PRODUCER;
+
+	switch (err) {
+	case -EAGAIN:
+		return produces ? "the ring is full" : "the ring is empty";
+	case -ESHUTDOWN:
+		return produces ? "the consumer takes no more, or this end was shut down" :
+			"the producer ended the stream, or this end was shut down";
+	case -EPIPE:
+		return produces ? "the consumer has died, or the ring is broken" :
+			"the producer has died, or the ring is broken";
+	case -EMSGSIZE:
+		return produces ? "the record is longer than the ring can hold" :
+			"the record is longer than the place for it";
+	case -ENOBUFS:
+		return "the ring is full, and the record is dropped";
+	case -EPROTOTYPE:
+		return "the ring has another element size or type tag";
+	case -EBADFD:
+		return "the ring has not been created yet";
+	default:
+		return strerror(-err);
+	}
 }

@@ -14,9 +14,7 @@ EXPORT_SYMBOL_GPL(spscring_consumer_fail);
 
 int spscring_consumer_broken(struct spscring_consumer *c)
 {
-#ifdef __KERNEL__
-	spscring_broken(c->base.ring, SPSCRING_CONSUMER);
-#endif
+	spscring_break(&c->base, SPSCRING_CONSUMER);
 	return spscring_consumer_fail(c, -EPIPE);
 }
 EXPORT_SYMBOL_GPL(spscring_consumer_broken);
@@ -39,6 +37,7 @@ int spscring_empty_status(struct spscring_consumer *c)
 }
 EXPORT_SYMBOL_GPL(spscring_empty_status);
 
+/* Inlined into the spin, which polls by it. */
 static inline int has_elements(const struct spscring_consumer *c, __u64 n)
 {
 	__u64 frames = (__u64)(c->base.end - c->base.data) / c->frame_size;

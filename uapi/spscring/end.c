@@ -27,9 +27,7 @@ EXPORT_SYMBOL_GPL(spscring_producer_fail);
 
 int spscring_producer_broken(struct spscring_producer_base *p)
 {
-#ifdef __KERNEL__
-	spscring_broken(p->ring, SPSCRING_PRODUCER);
-#endif
+	spscring_break(p, SPSCRING_PRODUCER);
 	return spscring_producer_fail(p, -EPIPE);
 }
 EXPORT_SYMBOL_GPL(spscring_producer_broken);

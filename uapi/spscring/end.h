@@ -283,9 +283,12 @@ struct spscring_consumer_base {
 /* Tell the kernel that the event index of the peer, whose role is @role, is reached. */
 #ifdef __KERNEL__
 #define spscring_kick_peer(end, role, flags)	spscring_kick((end)->ring, role, flags)
+/* Break the ring: the kernel says so to all; a user's handle only fails. */
+#define spscring_break(end, role)		spscring_broken((end)->ring, role)
 #else
 void spscring_kick_fd(__s64 fd, unsigned long flags) SPSCRING_COLD;
 #define spscring_kick_peer(end, role, flags)	((void)(role), spscring_kick_fd((end)->fd, flags))
+#define spscring_break(end, role)		((void)(end), (void)(role))
 #endif
 
 /*

@@ -164,9 +164,7 @@ EXPORT_SYMBOL_GPL(spscring_record_consumer_fail);
 
 int spscring_record_consumer_broken(struct spscring_record_consumer *c)
 {
-#ifdef __KERNEL__
-	spscring_broken(c->base.ring, SPSCRING_CONSUMER);
-#endif
+	spscring_break(&c->base, SPSCRING_CONSUMER);
 	return spscring_record_consumer_fail(c, -EPIPE);
 }
 EXPORT_SYMBOL_GPL(spscring_record_consumer_broken);
