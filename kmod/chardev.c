@@ -20,8 +20,9 @@
 #include "compat.h"
 #include "ring.h"
 
-/* The size of the first version of struct spscring_info. */
+/* The sizes of the first versions of structs that have grown. */
 #define INFO_SIZE_1	offsetof(struct spscring_info, producer_sleep)
+#define CREATE_SIZE_1	offsetof(struct spscring_create, why)
 
 /* An endpoint file; ring is NULL until the end is claimed. */
 struct endpoint {
@@ -436,19 +437,14 @@ static int ring_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static long ioctl_create(struct file *file, void __user *arg)
+static int create_ring(struct ring_file *f, const struct spscring_create *want, u32 *why)
 {
-	struct ring_file *f = file->private_data;
-	struct spscring_create want;
 	struct spscring *ring;
-	int err;
 
-	err = copy_from_caller(&want, sizeof(want), sizeof(want), arg);
-	if (err)
-		return err;
-	if (file_ring(file))
+	*why = 0;
+	if (READ_ONCE(f->ring))
 		return -EEXIST;
-	ring = ring_create(&want, RING_OF_USER);
+	ring = ring_create(want, RING_OF_USER, why);
 	if (IS_ERR(ring))
 		return PTR_ERR(ring);
 	/* two CREATEs may race: one wins; cmpxchg() is fully ordered, so its ring is complete */
@@ -459,6 +455,22 @@ static long ioctl_create(struct file *file, void __user *arg)
 	add_wait_queue(&ring->ends, &f->relay);
 	wake_up_all(&f->pollers);
 	return 0;
+}
+
+static long ioctl_create(struct file *file, struct spscring_create __user *arg)
+{
+	struct spscring_create want;
+	u32 why;
+	int err;
+
+	err = copy_from_caller(&want, sizeof(want), CREATE_SIZE_1, arg);
+	if (err)
+		return err;
+	err = create_ring(file->private_data, &want, &why);
+	/* only what differs, as the struct may be in read-only memory; and err tells without it */
+	if (want.size >= offsetofend(struct spscring_create, why) && why != want.why)
+		put_user(why, &arg->why);
+	return err;
 }
 
 /* Claim with SPSCRING_ENDPOINT_WAIT.  It reserves no fd number while it sleeps. */
@@ -499,7 +511,7 @@ static long ring_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	switch (cmd) {
 	case SPSCRING_CREATE:
-		return ioctl_create(file, (void __user *)arg);
+		return ioctl_create(file, (struct spscring_create __user *)arg);
 	case SPSCRING_ENDPOINT:
 		return ring ? ioctl_endpoint(ring, (void __user *)arg) : -EBADFD;
 	case SPSCRING_INFO:

@@ -22,7 +22,9 @@
  */
 struct spscring *spscring_create(const struct spscring_create *want)
 {
-	return ring_create(want, RING_OF_DRIVER);
+	u32 why;
+
+	return ring_create(want, RING_OF_DRIVER, &why);
 }
 EXPORT_SYMBOL_GPL(spscring_create);
 
@@ -40,7 +42,9 @@ EXPORT_SYMBOL_GPL(spscring_create);
  */
 struct spscring *spscring_create_private(const struct spscring_create *want)
 {
-	return ring_create(want, RING_PRIVATE);
+	u32 why;
+
+	return ring_create(want, RING_PRIVATE, &why);
 }
 EXPORT_SYMBOL_GPL(spscring_create_private);
 

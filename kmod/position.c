@@ -220,6 +220,7 @@ void ring_info(struct spscring *ring, struct spscring_info *info)
 	info->loss.overruns = READ_ONCE(ring->blocks.consumer->overruns);
 	info->loss.high_water = READ_ONCE(p->high_water);
 	info->loss.sequence = READ_ONCE(p->sequence);
+	info->id = ring->id;
 }
 
 /*

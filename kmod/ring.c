@@ -5,7 +5,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/atomic.h>
-#include <linux/ctype.h>
 #include <linux/export.h>
 #include <linux/nodemask.h>
 #include <linux/ratelimit.h>
@@ -19,30 +18,16 @@ static atomic64_t ring_ids;
 
 /* ------------------------------------------------------------------ life */
 
-static int ring_check(const struct spscring_create *want, bool for_user, int *node)
+/* Find the memory node.  Return: 0, or SPSCRING_WHY_*. */
+static u32 ring_node(const struct spscring_create *want, bool for_user, int *node)
 {
-	const u32 wakes = SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_FENCE;
-	const u32 fulls = SPSCRING_CREATE_DROP | SPSCRING_CREATE_OVERWRITE;
-	size_t i = 0;
-
-	if (want->flags & ~(SPSCRING_CREATE_NUMA_NODE | SPSCRING_CREATE_RECORDS | wakes | fulls) ||
-	    (want->flags & wakes) == wakes || (want->flags & fulls) == fulls ||
-	    (want->flags & fulls && !(want->flags & SPSCRING_CREATE_RECORDS)))
-		return -EINVAL;
 	*node = NUMA_NO_NODE;
-	if (want->flags & SPSCRING_CREATE_NUMA_NODE) {
-		*node = want->numa_node;
-		if (*node < 0 || *node >= MAX_NUMNODES || !node_online(*node))
-			return -EINVAL;
-		if (for_user && !memory_node_allowed(*node))
-			return -EINVAL;
-	} else if (want->numa_node) {
-		return -EINVAL;
-	}
-	/* logs print the name: only printable characters, and nothing hidden after its end */
-	while (i < SPSCRING_NAME_MAX && isascii(want->name[i]) && isprint(want->name[i]))
-		i++;
-	return memchr_inv(want->name + i, 0, SPSCRING_NAME_MAX - i) ? -EINVAL : 0;
+	if (!(want->flags & SPSCRING_CREATE_NUMA_NODE))
+		return 0;
+	*node = want->numa_node;
+	if (*node < 0 || *node >= MAX_NUMNODES || !node_online(*node))
+		return SPSCRING_WHY_NODE;
+	return for_user && !memory_node_allowed(*node) ? SPSCRING_WHY_NODE_CPUSET : 0;
 }
 
 /* The module's default frame size applies only to rings of at least so many such frames. */
@@ -127,19 +112,22 @@ static int ring_add_pages(struct spscring *ring, int node)
  * ring_create() - make a ring
  * @want: its shape and flags
  * @owner: who may use it; a user's ring is charged to the calling user and its memory cgroup
+ * @why: which rule @want breaks, SPSCRING_WHY_*; 0 if it breaks none
  *
  * Return: the ring, with one reference; or an ERR_PTR, see struct
  * spscring_create.
  */
-struct spscring *ring_create(const struct spscring_create *want, enum ring_owner owner)
+struct spscring *ring_create(const struct spscring_create *want, enum ring_owner owner, u32 *why)
 {
 	struct spscring_geometry geometry;
 	struct spscring *ring;
 	int node, err;
 	u64 id;
 
-	err = ring_check(want, owner == RING_OF_USER, &node) ?:
-		ring_lay_out(&geometry, want);
+	*why = spscring_create_why(want) ?: ring_node(want, owner == RING_OF_USER, &node);
+	if (*why)
+		return ERR_PTR(*why == SPSCRING_WHY_TOO_LARGE ? -E2BIG : -EINVAL);
+	err = ring_lay_out(&geometry, want);
 	if (err)
 		return ERR_PTR(err);
 	id = atomic64_inc_return(&ring_ids);

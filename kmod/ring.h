@@ -185,7 +185,7 @@ enum ring_owner {
 	RING_PRIVATE,		/* kernel code only */
 };
 
-struct spscring *ring_create(const struct spscring_create *want, enum ring_owner owner);
+struct spscring *ring_create(const struct spscring_create *want, enum ring_owner owner, u32 *why);
 struct spscring *ring_get(struct spscring *ring);
 void ring_put(struct spscring *ring);
 

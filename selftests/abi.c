@@ -19,6 +19,8 @@ static const struct { const char *name; size_t is, was; } places[] = {
 	AT(spscring_create, numa_node, 28),
 	AT(spscring_create, type_tag, 32),
 	AT(spscring_create, name, 40),
+	AT(spscring_create, why, 72),
+	AT(spscring_create, reserved, 76),
 	AT(spscring_endpoint, size, 0),
 	AT(spscring_endpoint, flags, 4),
 	AT(spscring_endpoint, role, 8),
@@ -65,6 +67,7 @@ static const struct { const char *name; size_t is, was; } places[] = {
 	AT(spscring_info, producer_sleep, 224),
 	AT(spscring_info, consumer_sleep, 288),
 	AT(spscring_info, loss, 352),
+	AT(spscring_info, id, 416),
 	AT(spscring_loss, drops, 0),
 	AT(spscring_loss, overruns, 8),
 	AT(spscring_loss, high_water, 16),
@@ -122,11 +125,11 @@ TEST(numbers)
 			TH_LOG("%s", places[i].name);
 	}
 
-	EXPECT_EQ(72, sizeof(struct spscring_create));
+	EXPECT_EQ(80, sizeof(struct spscring_create));
 	EXPECT_EQ(24, sizeof(struct spscring_endpoint));
 	EXPECT_EQ(8, sizeof(struct spscring_shutdown));
 	EXPECT_EQ(128, sizeof(struct spscring_geometry));
-	EXPECT_EQ(416, sizeof(struct spscring_info));
+	EXPECT_EQ(424, sizeof(struct spscring_info));
 	EXPECT_EQ(64, sizeof(struct spscring_loss));
 	EXPECT_EQ(24, sizeof(struct spscring_record));
 	EXPECT_EQ(24, sizeof(struct spscring_wait));
@@ -145,6 +148,7 @@ TEST(numbers)
 	EXPECT_EQ(8, SPSCRING_CREATE_RECORDS);
 	EXPECT_EQ(16, SPSCRING_CREATE_DROP);
 	EXPECT_EQ(32, SPSCRING_CREATE_OVERWRITE);
+	EXPECT_EQ(64, SPSCRING_CREATE_CLOSE_ENDS);
 	EXPECT_EQ(0xffffffff, SPSCRING_WORD_LENGTH);
 	EXPECT_EQ(1ULL << 32, SPSCRING_WORD_PUBLISHED);
 	EXPECT_EQ(1ULL << 33, SPSCRING_WORD_DISCARDED);
@@ -452,9 +456,9 @@ FIXTURE_VARIANT(grow)
 
 FIXTURE_VARIANT_ADD(grow, create)
 {
-	.cmd = SPSCRING_CREATE, .size = sizeof(struct spscring_create),
+	.cmd = SPSCRING_CREATE, .size = sizeof(struct spscring_create), .first = 72,
 	.flags = SPSCRING_CREATE_NUMA_NODE | SPSCRING_CREATE_BUSY_POLL |
-		 SPSCRING_CREATE_FENCE,
+		 SPSCRING_CREATE_FENCE | SPSCRING_CREATE_CLOSE_ENDS,
 	.good.create = { .capacity = 1, .element_size = 1 },
 };
 

@@ -29,81 +29,91 @@ FIXTURE_TEARDOWN(create)
 
 #define RECORDS		SPSCRING_CREATE_RECORDS
 
+#define WHY(rule)	SPSCRING_WHY_##rule
+
 static const struct bad {
 	int err;
+	__u32 why;
 	struct spscring_create want;
 } bad[] = {
-	{ -EINVAL, { .capacity = 0, .element_size = 8 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 0 } },
-	{ -EINVAL, { .capacity = 1, .element_size = SPSCRING_ELEMENT_MAX + 1 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 1U << 31 } },
-	{ -EINVAL, { .capacity = 1, .element_size = ~0U } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .align = 3 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .align = 65 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .align = 128 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .align = 1U << 31 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .align = ~0U } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .frame_size = 1 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .frame_size = 32 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .frame_size = 96 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .frame_size = 2 * SPSCRING_FRAME_MAX } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .frame_size = 1U << 31 } },
+	{ -EINVAL, WHY(CAPACITY), { .capacity = 0, .element_size = 8 } },
+	{ -EINVAL, WHY(ELEMENT_SIZE), { .capacity = 1, .element_size = 0 } },
+	{ -EINVAL, WHY(ELEMENT_SIZE), { .capacity = 1, .element_size = SPSCRING_ELEMENT_MAX + 1 } },
+	{ -EINVAL, WHY(ELEMENT_SIZE), { .capacity = 1, .element_size = 1U << 31 } },
+	{ -EINVAL, WHY(ELEMENT_SIZE), { .capacity = 1, .element_size = ~0U } },
+	{ -EINVAL, WHY(ALIGN), { .capacity = 1, .element_size = 8, .align = 3 } },
+	{ -EINVAL, WHY(ALIGN), { .capacity = 1, .element_size = 8, .align = 65 } },
+	{ -EINVAL, WHY(ALIGN), { .capacity = 1, .element_size = 8, .align = 128 } },
+	{ -EINVAL, WHY(ALIGN), { .capacity = 1, .element_size = 8, .align = 1U << 31 } },
+	{ -EINVAL, WHY(ALIGN), { .capacity = 1, .element_size = 8, .align = ~0U } },
+	{ -EINVAL, WHY(FRAME_SIZE), { .capacity = 1, .element_size = 8, .frame_size = 1 } },
+	{ -EINVAL, WHY(FRAME_SIZE), { .capacity = 1, .element_size = 8, .frame_size = 32 } },
+	{ -EINVAL, WHY(FRAME_SIZE), { .capacity = 1, .element_size = 8, .frame_size = 96 } },
+	{ -EINVAL, WHY(FRAME_SIZE), { .capacity = 1, .element_size = 8,
+		.frame_size = 2 * SPSCRING_FRAME_MAX } },
+	{ -EINVAL, WHY(FRAME_SIZE), { .capacity = 1, .element_size = 8, .frame_size = 1U << 31 } },
 	/* no room for the tail and one record */
-	{ -EINVAL, { .capacity = 1, .element_size = 57, .frame_size = 64 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 64, .frame_size = 64 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .align = 64, .frame_size = 64 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 65536, .frame_size = 65536 } },
-	{ -E2BIG, { .capacity = ~0ULL, .element_size = 1 } },
-	{ -E2BIG, { .capacity = 1ULL << 63, .element_size = 1 } },
-	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX + 1, .element_size = 1 } },
-	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX, .element_size = 1 } },
-	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX / 8, .element_size = 8 } },
-	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX / 65536, .element_size = 65536 } },
-	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX / 64 * 7 + 1, .element_size = 8 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .flags = 6 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .flags = 8 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .flags = 1U << 31 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .numa_node = 1 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .numa_node = -1 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8,
+	{ -EINVAL, WHY(FRAME_ROOM), { .capacity = 1, .element_size = 57, .frame_size = 64 } },
+	{ -EINVAL, WHY(FRAME_ROOM), { .capacity = 1, .element_size = 64, .frame_size = 64 } },
+	{ -EINVAL, WHY(FRAME_ROOM), { .capacity = 1, .element_size = 8, .align = 64,
+		.frame_size = 64 } },
+	{ -EINVAL, WHY(FRAME_ROOM), { .capacity = 1, .element_size = 65536, .frame_size = 65536 } },
+	{ -E2BIG, WHY(TOO_LARGE), { .capacity = ~0ULL, .element_size = 1 } },
+	{ -E2BIG, WHY(TOO_LARGE), { .capacity = 1ULL << 63, .element_size = 1 } },
+	{ -E2BIG, WHY(TOO_LARGE), { .capacity = SPSCRING_DATA_MAX + 1, .element_size = 1 } },
+	{ -E2BIG, WHY(TOO_LARGE), { .capacity = SPSCRING_DATA_MAX, .element_size = 1 } },
+	{ -E2BIG, WHY(TOO_LARGE), { .capacity = SPSCRING_DATA_MAX / 8, .element_size = 8 } },
+	{ -E2BIG, WHY(TOO_LARGE), { .capacity = SPSCRING_DATA_MAX / 65536,
+		.element_size = 65536 } },
+	{ -E2BIG, WHY(TOO_LARGE), { .capacity = SPSCRING_DATA_MAX / 64 * 7 + 1,
+		.element_size = 8 } },
+	{ -EINVAL, WHY(WAKES), { .capacity = 1, .element_size = 8, .flags = 6 } },
+	{ -EINVAL, WHY(RECORDS_SIZE), { .capacity = 1, .element_size = 8, .flags = 8 } },
+	{ -EINVAL, WHY(FLAGS), { .capacity = 1, .element_size = 8, .flags = 1U << 31 } },
+	{ -EINVAL, WHY(NODE_UNASKED), { .capacity = 1, .element_size = 8, .numa_node = 1 } },
+	{ -EINVAL, WHY(NODE_UNASKED), { .capacity = 1, .element_size = 8, .numa_node = -1 } },
+	{ -EINVAL, WHY(NODE), { .capacity = 1, .element_size = 8,
 		     .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = -1 } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8,
+	{ -EINVAL, WHY(NODE), { .capacity = 1, .element_size = 8,
 		     .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = -(1 << 30) } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8,
+	{ -EINVAL, WHY(NODE), { .capacity = 1, .element_size = 8,
 		     .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = 1 << 30 } },
 	/* records of variable size */
-	{ -EINVAL, { .capacity = 0, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 8, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 20, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 4095, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 4096, .element_size = 8, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 4096, .frame_size = 64, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 4096, .align = 1, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 4096, .align = 4, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 4096, .align = 24, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 1 << 20, .align = 8192, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 4096, .align = 1U << 31, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 64, .align = 64, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 160, .align = 64, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 4096, .align = 4096, .flags = RECORDS } },
-	{ -E2BIG, { .capacity = SPSCRING_DATA_MAX + 8, .flags = RECORDS } },
-	{ -E2BIG, { .capacity = 1ULL << 63, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = ~0ULL, .flags = RECORDS } },
-	{ -EINVAL, { .capacity = 4096, .flags = RECORDS | SPSCRING_CREATE_DROP |
+	{ -EINVAL, WHY(RECORDS_CAPACITY), { .capacity = 0, .flags = RECORDS } },
+	{ -EINVAL, WHY(RECORDS_CAPACITY), { .capacity = 8, .flags = RECORDS } },
+	{ -EINVAL, WHY(RECORDS_MULTIPLE), { .capacity = 20, .flags = RECORDS } },
+	{ -EINVAL, WHY(RECORDS_MULTIPLE), { .capacity = 4095, .flags = RECORDS } },
+	{ -EINVAL, WHY(RECORDS_SIZE), { .capacity = 4096, .element_size = 8, .flags = RECORDS } },
+	{ -EINVAL, WHY(RECORDS_FRAME), { .capacity = 4096, .frame_size = 64, .flags = RECORDS } },
+	{ -EINVAL, WHY(RECORDS_ALIGN), { .capacity = 4096, .align = 1, .flags = RECORDS } },
+	{ -EINVAL, WHY(RECORDS_ALIGN), { .capacity = 4096, .align = 4, .flags = RECORDS } },
+	{ -EINVAL, WHY(RECORDS_ALIGN), { .capacity = 4096, .align = 24, .flags = RECORDS } },
+	{ -EINVAL, WHY(RECORDS_ALIGN), { .capacity = 1 << 20, .align = 8192, .flags = RECORDS } },
+	{ -EINVAL, WHY(RECORDS_ALIGN), { .capacity = 4096, .align = 1U << 31, .flags = RECORDS } },
+	{ -EINVAL, WHY(RECORDS_CAPACITY), { .capacity = 64, .align = 64, .flags = RECORDS } },
+	{ -EINVAL, WHY(RECORDS_MULTIPLE), { .capacity = 160, .align = 64, .flags = RECORDS } },
+	{ -EINVAL, WHY(RECORDS_CAPACITY), { .capacity = 4096, .align = 4096, .flags = RECORDS } },
+	{ -E2BIG, WHY(TOO_LARGE), { .capacity = SPSCRING_DATA_MAX + 8, .flags = RECORDS } },
+	{ -E2BIG, WHY(TOO_LARGE), { .capacity = 1ULL << 63, .flags = RECORDS } },
+	{ -EINVAL, WHY(RECORDS_MULTIPLE), { .capacity = ~0ULL, .flags = RECORDS } },
+	{ -EINVAL, WHY(LOSSES), { .capacity = 4096, .flags = RECORDS | SPSCRING_CREATE_DROP |
 		     SPSCRING_CREATE_OVERWRITE } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .flags = SPSCRING_CREATE_DROP } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .flags = SPSCRING_CREATE_OVERWRITE } },
-	{ -EINVAL, { .capacity = 4096, .flags = SPSCRING_CREATE_DROP } },
-	{ -EINVAL, { .capacity = 4096, .flags = RECORDS | SPSCRING_CREATE_BUSY_POLL |
+	{ -EINVAL, WHY(NEEDS_RECORDS), { .capacity = 1, .element_size = 8,
+		.flags = SPSCRING_CREATE_DROP } },
+	{ -EINVAL, WHY(NEEDS_RECORDS), { .capacity = 1, .element_size = 8,
+		.flags = SPSCRING_CREATE_OVERWRITE } },
+	{ -EINVAL, WHY(NEEDS_RECORDS), { .capacity = 4096, .flags = SPSCRING_CREATE_DROP } },
+	{ -EINVAL, WHY(WAKES), { .capacity = 4096, .flags = RECORDS | SPSCRING_CREATE_BUSY_POLL |
 		     SPSCRING_CREATE_FENCE } },
-	{ -EINVAL, { .capacity = 4096, .flags = RECORDS | 64 } },
+	{ -EINVAL, WHY(FLAGS), { .capacity = 4096, .flags = RECORDS | 128 } },
+	{ -EINVAL, WHY(RESERVED), { .capacity = 1, .element_size = 8, .reserved = 1 } },
 	/* names: printable ASCII, and only zeros after the first zero */
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .name = "a\nb" } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .name = "\x1b[1m" } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .name = "\x7f" } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .name = "gr\xc3\xbcn" } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .name = "a\0b" } },
-	{ -EINVAL, { .capacity = 1, .element_size = 8, .name = { [31] = 'x' } } },
+	{ -EINVAL, WHY(NAME), { .capacity = 1, .element_size = 8, .name = "a\nb" } },
+	{ -EINVAL, WHY(NAME), { .capacity = 1, .element_size = 8, .name = "\x1b[1m" } },
+	{ -EINVAL, WHY(NAME), { .capacity = 1, .element_size = 8, .name = "\x7f" } },
+	{ -EINVAL, WHY(NAME), { .capacity = 1, .element_size = 8, .name = "gr\xc3\xbcn" } },
+	{ -EINVAL, WHY(NAME), { .capacity = 1, .element_size = 8, .name = "a\0b" } },
+	{ -EINVAL, WHY(NAME), { .capacity = 1, .element_size = 8, .name = { [31] = 'x' } } },
 };
 
 TEST_F(create, bad)
@@ -114,11 +124,72 @@ TEST_F(create, bad)
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		want = bad[i].want;
 		want.size = sizeof(want);
+		want.why = ~0U;		/* ignored */
 		EXPECT_EQ(do_ioctl(self->fd, SPSCRING_CREATE, &want), bad[i].err)
+			TH_LOG("line %zu of the table", i);
+		EXPECT_EQ(want.why, bad[i].why)
 			TH_LOG("line %zu of the table", i);
 	}
 	/* the failed calls have not changed the fd */
 	EXPECT_EQ(CREATE(.capacity = 1, .element_size = 1), 0);
+}
+
+/* Each rule is broken by some line, and the library finds all but those on nodes by itself. */
+TEST(why)
+{
+	__u64 seen = 1ULL << SPSCRING_WHY_NODE_CPUSET;	/* see cpuset.numa_node */
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		seen |= 1ULL << bad[i].why;
+		EXPECT_EQ(spscring_create_why(&bad[i].want),
+			  bad[i].why == SPSCRING_WHY_NODE ? 0 : bad[i].why)
+			TH_LOG("line %zu of the table", i);
+	}
+	EXPECT_EQ(seen, (2ULL << SPSCRING_WHY_TOO_LARGE) - 2);
+}
+
+/* The kernel stores why where the size includes it, and there alone. */
+TEST_F(create, why_is_stored)
+{
+	const long page = sysconf(_SC_PAGESIZE);
+	struct spscring_create *want, bad_name = {
+		.size = sizeof(bad_name), .capacity = 1, .element_size = 1, .name = "\n",
+		.why = 77,
+	};
+
+	bad_name.size = offsetof(struct spscring_create, why);
+	EXPECT_EQ(do_ioctl(self->fd, SPSCRING_CREATE, &bad_name), -EINVAL);
+	EXPECT_EQ(bad_name.why, 77);
+	bad_name.size = offsetof(struct spscring_create, why) + 3;
+	EXPECT_EQ(do_ioctl(self->fd, SPSCRING_CREATE, &bad_name), -EINVAL);
+	EXPECT_EQ(bad_name.why, 77);
+	bad_name.size = offsetof(struct spscring_create, reserved);
+	EXPECT_EQ(do_ioctl(self->fd, SPSCRING_CREATE, &bad_name), -EINVAL);
+	EXPECT_EQ(bad_name.why, SPSCRING_WHY_NAME);
+
+	/* in read-only memory the errno stays, and a ring is made as elsewhere */
+	want = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(want, MAP_FAILED);
+	*want = *RING(.capacity = 1, .element_size = 1, .align = 3);
+	ASSERT_EQ(mprotect(want, page, PROT_READ), 0);
+	EXPECT_EQ(do_ioctl(self->fd, SPSCRING_CREATE, want), -EINVAL);
+	ASSERT_EQ(mprotect(want, page, PROT_READ | PROT_WRITE), 0);
+	want->align = 0;
+	ASSERT_EQ(mprotect(want, page, PROT_READ), 0);
+	EXPECT_EQ(do_ioctl(self->fd, SPSCRING_CREATE, want), 0);
+	ASSERT_EQ(mprotect(want, page, PROT_READ | PROT_WRITE), 0);
+
+	/* an error that is no bad value, and a success, clear what was there */
+	want->why = SPSCRING_WHY_NAME;
+	EXPECT_EQ(do_ioctl(self->fd, SPSCRING_CREATE, want), -EEXIST);
+	EXPECT_EQ(want->why, 0);
+	close_fd(&self->fd);
+	self->fd = device_open();
+	want->why = SPSCRING_WHY_NAME;
+	EXPECT_EQ(do_ioctl(self->fd, SPSCRING_CREATE, want), 0);
+	EXPECT_EQ(want->why, 0);
+	munmap(want, page);
 }
 
 /* INFO, and the info page with it, describe a ring of records of variable size. */
@@ -249,13 +320,15 @@ static pid_t fork_on(const char *dir, const char *node)
 
 static int create_on(int node)
 {
+	struct spscring_create want = {
+		.size = sizeof(want), .capacity = 1000, .element_size = 8,
+		.flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = node,
+	};
 	int fd = device_open(), err;
 
-	err = do_ioctl(fd, SPSCRING_CREATE,
-		       RING(.capacity = 1000, .element_size = 8,
-			    .flags = SPSCRING_CREATE_NUMA_NODE, .numa_node = node));
+	err = do_ioctl(fd, SPSCRING_CREATE, &want);
 	close(fd);
-	return err;
+	return want.why == SPSCRING_WHY_NODE_CPUSET ? -EXDEV : err;
 }
 
 /* CREATE refuses a node that exists but is not in the caller's cpuset. */
@@ -268,7 +341,7 @@ TEST_F(cpuset, numa_node)
 	if (!pid) {
 		if (create_on(0))
 			_exit(1);
-		_exit(create_on(1) == -EINVAL ? 0 : 2);
+		_exit(create_on(1) == -EXDEV ? 0 : 2);
 	}
 	EXPECT_EQ(wait_child(pid), 0);
 }

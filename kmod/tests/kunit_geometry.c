@@ -35,7 +35,7 @@ static const struct bad_case bad_geometries[] = {
 };
 
 static const struct bad_case bad_creates[] = {
-	{ "an unknown flag", { .capacity = 1, .element_size = 8, .flags = 64 }, -EINVAL },
+	{ "an unknown flag", { .capacity = 1, .element_size = 8, .flags = 128 }, -EINVAL },
 	{ "a node without its flag", { .capacity = 1, .element_size = 8,
 				       .numa_node = 1 }, -EINVAL },
 	{ "a node below 0", { .capacity = 1, .element_size = 8, .numa_node = -1,

@@ -48,7 +48,7 @@
 /* The states of an end. */
 #define SPSCRING_UNCLAIMED	0	/* nobody has held it yet */
 #define SPSCRING_HELD		1
-#define SPSCRING_SHUT_DOWN	2	/* by SHUTDOWN */
+#define SPSCRING_SHUT_DOWN	2	/* by SHUTDOWN, or as SPSCRING_CREATE_CLOSE_ENDS says */
 #define SPSCRING_DEAD		3	/* its holder let go without SHUTDOWN */
 
 /*
@@ -73,6 +73,35 @@
 #define SPSCRING_CREATE_RECORDS		(1U << 3)	/* records of variable size */
 #define SPSCRING_CREATE_DROP		(1U << 4)	/* with RECORDS: one without room is lost */
 #define SPSCRING_CREATE_OVERWRITE	(1U << 5)	/* with RECORDS: the oldest make room */
+#define SPSCRING_CREATE_CLOSE_ENDS	(1U << 6)	/* a producer's close ends the stream */
+
+/*
+ * Which rule of struct spscring_create a request breaks: @why, after EINVAL, and after E2BIG for
+ * too much data.  If it breaks several, one of them.  Later versions may add numbers.
+ */
+#define SPSCRING_WHY_FLAGS		1	/* flags has an unknown bit */
+#define SPSCRING_WHY_RESERVED		2	/* reserved is not 0 */
+#define SPSCRING_WHY_WAKES		3	/* BUSY_POLL and FENCE exclude each other */
+#define SPSCRING_WHY_LOSSES		4	/* DROP and OVERWRITE exclude each other */
+#define SPSCRING_WHY_NEEDS_RECORDS	5	/* DROP or OVERWRITE without RECORDS */
+#define SPSCRING_WHY_NODE_UNASKED	6	/* numa_node is not 0, but NUMA_NODE is not set */
+#define SPSCRING_WHY_NODE		7	/* numa_node is no online memory node */
+#define SPSCRING_WHY_NODE_CPUSET	8	/* numa_node is not in the caller's cpuset */
+#define SPSCRING_WHY_NAME		9	/* not printable, or text after the first zero */
+/* A ring of elements: */
+#define SPSCRING_WHY_ELEMENT_SIZE	10	/* element_size: 1 to SPSCRING_ELEMENT_MAX */
+#define SPSCRING_WHY_CAPACITY		11	/* capacity is 0 */
+#define SPSCRING_WHY_ALIGN		12	/* align: a power of two to SPSCRING_ALIGN_MAX */
+#define SPSCRING_WHY_FRAME_SIZE		13	/* frame_size: a power of two in its limits */
+#define SPSCRING_WHY_FRAME_ROOM		14	/* frame_size has no room for one element */
+/* A ring of records: */
+#define SPSCRING_WHY_RECORDS_SIZE	15	/* element_size is not 0 */
+#define SPSCRING_WHY_RECORDS_FRAME	16	/* frame_size is not 0 */
+#define SPSCRING_WHY_RECORDS_ALIGN	17	/* align: a power of two in its limits */
+#define SPSCRING_WHY_RECORDS_MULTIPLE	18	/* capacity is no multiple of align */
+#define SPSCRING_WHY_RECORDS_CAPACITY	19	/* capacity is less than twice align */
+/* Both (E2BIG): */
+#define SPSCRING_WHY_TOO_LARGE		20	/* more data than SPSCRING_DATA_MAX */
 
 /**
  * struct spscring_create - SPSCRING_CREATE: make the ring of a ring fd that has none.
@@ -93,6 +122,11 @@
  * @type_tag:	 identifies the type of the data, by a number that the user chooses.  A claim
  *		 that names another tag is refused.
  * @name:	 for people and tools; printable ASCII, padded with zeros.
+ * @why:	 stored by the kernel: SPSCRING_WHY_* after EINVAL or E2BIG for a bad value, 0 after
+ *		 anything else.  It stays as it was after EFAULT, and after E2BIG or EINVAL for
+ *		 @size.  Only if @size includes it.  What the caller passes is ignored; an older
+ *		 kernel, which does not know it, takes only 0.
+ * @reserved:	 0.
  *
  * With SPSCRING_CREATE_RECORDS @capacity is in bytes, a multiple of @align and at least twice
  * @align.  @align is then a power of two from SPSCRING_RECORD_ALIGN_MIN to
@@ -105,6 +139,13 @@
  *				the oldest records make room, even if they were not read
  *
  * DROP and OVERWRITE exclude each other and need RECORDS; BUSY_POLL and FENCE exclude each other.
+ *
+ * With SPSCRING_CREATE_CLOSE_ENDS the last close of the producer's end ends the stream, as with a
+ * pipe, whether its holder closed it, exited, or was killed: the kernel does what SHUTDOWN does.
+ * The consumer reads all that was published, then finds the end of the stream (ESHUTDOWN, a
+ * read() of 0), and nobody can claim the producer's end again, unless the ring is a driver's that
+ * lets users follow each other.  What a killed producer had not published is lost without notice.
+ * The consumer's end dies as it does without the flag.
  *
  * The ring's pages are charged to the user who made the ring until the pages are free.  An fd, a
  * mapping or a driver keeps all of them; after that, I/O in flight or a pipe (vmsplice()) may
@@ -129,6 +170,8 @@ struct spscring_create {
 	__s32 numa_node;
 	__u64 type_tag;
 	__u8  name[SPSCRING_NAME_MAX];
+	__u32 why;
+	__u32 reserved;
 };
 
 #define SPSCRING_ENDPOINT_WAIT	(1U << 0)	/* sleep where EBUSY would be returned */
@@ -510,6 +553,8 @@ struct spscring_loss {
  * @producer_sleep: how the producer has slept.
  * @consumer_sleep: how the consumer has slept.
  * @loss:	what was lost.
+ * @id:		the ring's number: the one by which tracepoints, fdinfo, the log and the list of
+ *		rings name it.  1 or more; no other ring has it until the module is unloaded.
  *
  * Returns 0.  The kernel reads the two positions one after the other while the ring runs.
  * Errors: EBADFD CREATE has not been called; EINVAL, E2BIG, EFAULT, EOPNOTSUPP.
@@ -532,6 +577,7 @@ struct spscring_info {
 	struct spscring_sleep_counters producer_sleep;
 	struct spscring_sleep_counters consumer_sleep;
 	struct spscring_loss loss;
+	__u64 id;
 };
 
 /* Two cache lines: the adjacent-line prefetcher pairs them. */
@@ -655,7 +701,7 @@ struct spscring_info_page {
 #else
 #define SPSCRING_ASSERT(x)	_Static_assert(x, #x)
 #endif
-SPSCRING_ASSERT(sizeof(struct spscring_create) == 72);
+SPSCRING_ASSERT(sizeof(struct spscring_create) == 80);
 SPSCRING_ASSERT(__builtin_offsetof(struct spscring_create, type_tag) == 32);
 SPSCRING_ASSERT(sizeof(struct spscring_endpoint) == 24);
 SPSCRING_ASSERT(sizeof(struct spscring_shutdown) == 8);
@@ -664,7 +710,7 @@ SPSCRING_ASSERT(__builtin_offsetof(struct spscring_geometry, element_size) == 72
 SPSCRING_ASSERT(__builtin_offsetof(struct spscring_geometry, colour) == 100);
 SPSCRING_ASSERT(sizeof(struct spscring_wait) == 24);
 SPSCRING_ASSERT(sizeof(struct spscring_notify) == 24);
-SPSCRING_ASSERT(sizeof(struct spscring_info) == 416);
+SPSCRING_ASSERT(sizeof(struct spscring_info) == 424);
 SPSCRING_ASSERT(__builtin_offsetof(struct spscring_info, head) == 168);
 SPSCRING_ASSERT(sizeof(struct spscring_consumer_block) == 192);
 SPSCRING_ASSERT(sizeof(struct spscring_producer_block) == 192);

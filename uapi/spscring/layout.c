@@ -203,18 +203,89 @@ static void spscring_geometry_pages(struct spscring_geometry *g,
 	g->flags = want->flags;
 }
 
-/* A ring of records: the data are one run of bytes. */
-static int spscring_geometry_records(struct spscring_geometry *g,
-				     const struct spscring_create *want, __u32 page)
+/* Which rule do the flags break, or the reserved field? */
+static __u32 spscring_why_flags(const struct spscring_create *want)
 {
-	__u32 align = want->align ? want->align : SPSCRING_RECORD_ALIGN_MIN;
+	const __u32 wakes = SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_FENCE;
+	const __u32 losses = SPSCRING_CREATE_DROP | SPSCRING_CREATE_OVERWRITE;
+	const __u32 others = SPSCRING_CREATE_NUMA_NODE | SPSCRING_CREATE_RECORDS |
+		SPSCRING_CREATE_CLOSE_ENDS;
 
-	if (want->element_size || want->frame_size || align & (align - 1) ||
-	    align < SPSCRING_RECORD_ALIGN_MIN || align > SPSCRING_RECORD_ALIGN_MAX ||
-	    want->capacity & (align - 1) || want->capacity < 2ULL * align)
-		return -EINVAL;
-	if (want->capacity > SPSCRING_DATA_MAX)
-		return -E2BIG;
+	if (want->flags & ~(wakes | losses | others))
+		return SPSCRING_WHY_FLAGS;
+	if (want->reserved)
+		return SPSCRING_WHY_RESERVED;
+	if ((want->flags & wakes) == wakes)
+		return SPSCRING_WHY_WAKES;
+	if ((want->flags & losses) == losses)
+		return SPSCRING_WHY_LOSSES;
+	if (want->flags & losses && !(want->flags & SPSCRING_CREATE_RECORDS))
+		return SPSCRING_WHY_NEEDS_RECORDS;
+	if (want->numa_node && !(want->flags & SPSCRING_CREATE_NUMA_NODE))
+		return SPSCRING_WHY_NODE_UNASKED;
+	return 0;
+}
+
+/* Logs print the name: only printable ASCII, and nothing hidden after its end. */
+static __u32 spscring_why_name(const __u8 *name)
+{
+	int i = 0;
+
+	while (i < SPSCRING_NAME_MAX && name[i] >= ' ' && name[i] <= '~')
+		i++;
+	while (i < SPSCRING_NAME_MAX && !name[i])
+		i++;
+	return i < SPSCRING_NAME_MAX ? SPSCRING_WHY_NAME : 0;
+}
+
+static __u32 spscring_record_align(const struct spscring_create *want)
+{
+	return want->align ? want->align : SPSCRING_RECORD_ALIGN_MIN;
+}
+
+static __u32 spscring_why_records(const struct spscring_create *want)
+{
+	__u32 align = spscring_record_align(want);
+
+	if (want->element_size)
+		return SPSCRING_WHY_RECORDS_SIZE;
+	if (want->frame_size)
+		return SPSCRING_WHY_RECORDS_FRAME;
+	if (align & (align - 1) || align < SPSCRING_RECORD_ALIGN_MIN ||
+	    align > SPSCRING_RECORD_ALIGN_MAX)
+		return SPSCRING_WHY_RECORDS_ALIGN;
+	if (want->capacity & (align - 1))
+		return SPSCRING_WHY_RECORDS_MULTIPLE;
+	if (want->capacity < 2ULL * align)
+		return SPSCRING_WHY_RECORDS_CAPACITY;
+	return want->capacity > SPSCRING_DATA_MAX ? SPSCRING_WHY_TOO_LARGE : 0;
+}
+
+static __u32 spscring_why_elements(const struct spscring_create *want)
+{
+	__u32 size = want->element_size, align = want->align, frame = want->frame_size;
+
+	if (!size || size > SPSCRING_ELEMENT_MAX)
+		return SPSCRING_WHY_ELEMENT_SIZE;
+	if (!want->capacity)
+		return SPSCRING_WHY_CAPACITY;
+	if (align & (align - 1) || align > SPSCRING_ALIGN_MAX)
+		return SPSCRING_WHY_ALIGN;
+	if (frame & (frame - 1) || frame > SPSCRING_FRAME_MAX ||
+	    (frame && frame < SPSCRING_FRAME_MIN))
+		return SPSCRING_WHY_FRAME_SIZE;
+	return want->capacity > SPSCRING_DATA_MAX ? SPSCRING_WHY_TOO_LARGE : 0;
+}
+
+/* A ring of records: the data are one run of bytes. */
+static __u32 spscring_lay_out_records(struct spscring_geometry *g,
+				      const struct spscring_create *want, __u32 page)
+{
+	__u32 align = spscring_record_align(want);
+	__u32 why = spscring_why_records(want);
+
+	if (why)
+		return why;
 	spscring_geometry_pages(g, want, want->capacity, page);
 	g->stride = align;
 	g->publish_batch = want->capacity / 8 & -(__u64)align;
@@ -223,23 +294,17 @@ static int spscring_geometry_records(struct spscring_geometry *g,
 	return 0;
 }
 
-int spscring_geometry_init(struct spscring_geometry *g, const struct spscring_create *want,
-			   __u32 page)
+/* A ring of elements: the data are frames. */
+static __u32 spscring_lay_out_elements(struct spscring_geometry *g,
+				       const struct spscring_create *want, __u32 page)
 {
 	__u32 size = want->element_size, align = want->align, frame = want->frame_size;
+	__u32 why = spscring_why_elements(want);
 	__u32 stride, first, elements;
 	__u64 frames;
 
-	if (want->flags & SPSCRING_CREATE_RECORDS)
-		return spscring_geometry_records(g, want, page);
-	if (!size || size > SPSCRING_ELEMENT_MAX || !want->capacity ||
-	    align & (align - 1) || align > SPSCRING_ALIGN_MAX ||
-	    frame & (frame - 1) || frame > SPSCRING_FRAME_MAX ||
-	    (frame && frame < SPSCRING_FRAME_MIN))
-		return -EINVAL;
-	if (want->capacity > SPSCRING_DATA_MAX)
-		return -E2BIG;
-
+	if (why)
+		return why;
 	if (!align) {
 		align = size & -size;
 		if (align > SPSCRING_ALIGN_MAX)
@@ -249,7 +314,7 @@ int spscring_geometry_init(struct spscring_geometry *g, const struct spscring_cr
 	first = align < 8 ? 8 : align;
 	if (frame) {
 		if (frame < first + stride)
-			return -EINVAL;
+			return SPSCRING_WHY_FRAME_ROOM;
 	} else {
 		/* the smallest that holds an element, and holds all or wastes at most 13 % */
 		frame = SPSCRING_FRAME_MIN;
@@ -262,7 +327,7 @@ int spscring_geometry_init(struct spscring_geometry *g, const struct spscring_cr
 
 	frames = (want->capacity + elements - 1) / elements;
 	if (frames > SPSCRING_DATA_MAX / frame)
-		return -E2BIG;
+		return SPSCRING_WHY_TOO_LARGE;
 	spscring_geometry_pages(g, want, frames * frame, page);
 	g->frames = frames;
 	g->element_size = size;
@@ -273,4 +338,33 @@ int spscring_geometry_init(struct spscring_geometry *g, const struct spscring_cr
 	g->publish_batch = want->capacity < 8 ? 1 : want->capacity / 8;
 	return 0;
 }
+
+static __u32 spscring_lay_out(struct spscring_geometry *g, const struct spscring_create *want,
+			      __u32 page)
+{
+	return want->flags & SPSCRING_CREATE_RECORDS ? spscring_lay_out_records(g, want, page) :
+		spscring_lay_out_elements(g, want, page);
+}
+
+int spscring_geometry_init(struct spscring_geometry *g, const struct spscring_create *want,
+			   __u32 page)
+{
+	__u32 why = spscring_lay_out(g, want, page);
+
+	if (why)
+		return why == SPSCRING_WHY_TOO_LARGE ? -E2BIG : -EINVAL;
+	return 0;
+}
 EXPORT_SYMBOL_GPL(spscring_geometry_init);
+
+__u32 spscring_create_why(const struct spscring_create *want)
+{
+	struct spscring_geometry g;
+	__u32 why = spscring_why_flags(want);
+
+	if (!why)
+		why = spscring_why_name(want->name);
+	/* no rule depends on the size of a page */
+	return why ? why : spscring_lay_out(&g, want, 4096);
+}
+EXPORT_SYMBOL_GPL(spscring_create_why);

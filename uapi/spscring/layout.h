@@ -241,6 +241,17 @@ static inline __u64 spscring_mapped_bytes(const struct spscring_geometry *g)
 int spscring_geometry_init(struct spscring_geometry *g, const struct spscring_create *want,
 			   __u32 page);
 
+/**
+ * spscring_create_why() - which rule of struct spscring_create does a request break?
+ * @want: the arguments of CREATE
+ *
+ * It knows all rules but those on memory nodes, which only the kernel can check.
+ *
+ * Return: 0 none; otherwise SPSCRING_WHY_*, for which CREATE returns E2BIG if it is
+ * SPSCRING_WHY_TOO_LARGE, and EINVAL otherwise.
+ */
+__u32 spscring_create_why(const struct spscring_create *want);
+
 SPSCRING_END_DECLS
 
 #endif /* _SPSCRING_LAYOUT_H */
