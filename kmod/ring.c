@@ -428,6 +428,12 @@ void ring_begin_shutdown(struct spscring *ring, u32 role)
 	wait_wake(end, false);
 }
 
+/* Does an end that its holder lets go of end the stream, as if it had been shut down? */
+static bool ring_closes(const struct spscring *ring, u32 role)
+{
+	return role == SPSCRING_PRODUCER && ring_has_flag(ring, SPSCRING_CREATE_CLOSE_ENDS);
+}
+
 /**
  * ring_close_end() - an end shuts down or dies: publish it to the peer
  * @ring: the ring
@@ -435,7 +441,8 @@ void ring_begin_shutdown(struct spscring *ring, u32 role)
  * @state: SPSCRING_SHUT_DOWN or SPSCRING_DEAD
  *
  * An end that has shut down stays so when its holder lets go.  The same holds for one whose
- * shutdown has only begun (ring_begin_shutdown()).
+ * shutdown has only begun (ring_begin_shutdown()).  With SPSCRING_CREATE_CLOSE_ENDS the producer's
+ * end does not die, but shuts down.
  *
  * Return: the end's state from here on, until somebody claims it.
  */
@@ -455,7 +462,7 @@ u32 ring_close_end(struct spscring *ring, u32 role, u32 state)
 		wait_forget(end);
 		end->left = true;
 	}
-	if (end->shutting_down)
+	if (end->shutting_down || ring_closes(ring, role))
 		state = SPSCRING_SHUT_DOWN;
 	if (held) {
 		ring_set_state(ring, role, state);

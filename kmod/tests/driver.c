@@ -26,6 +26,10 @@ static bool again;
 module_param(again, bool, 0444);
 MODULE_PARM_DESC(again, "A user's SHUTDOWN does not keep the next user from claiming the end");
 
+static unsigned int flags;
+module_param(flags, uint, 0444);
+MODULE_PARM_DESC(flags, "SPSCRING_CREATE_* of the rings");
+
 static bool mends;
 module_param(mends, bool, 0444);
 MODULE_PARM_DESC(mends, "Reset the ring when it is broken");
@@ -143,7 +147,7 @@ static void user_refused(void *unused)
 static struct spscring *make_ring(void)
 {
 	return spscring_create(&(struct spscring_create) {
-		.capacity = 256, .element_size = sizeof(u64), .name = "driver",
+		.capacity = 256, .element_size = sizeof(u64), .name = "driver", .flags = flags,
 	});
 }
 
