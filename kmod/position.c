@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The positions of a ring's ends, read from their control blocks, the tails and the words.
- * Users write these.  A value that a user wrote goes into sums and moduli only: no address is
- * computed from it unchecked.
+ * What an end without a kernel needs of this, too, is in <spscring/view.h>.  Users write these.  A
+ * value that a user wrote goes into sums and moduli only: no address is computed from it unchecked.
  */
 #include <linux/atomic.h>
-#include <spscring/record.h>
+#include <spscring/view.h>
 
 #include "ring.h"
 
@@ -16,16 +16,12 @@ bool ring_has_flag(const struct spscring *ring, u32 flag)
 
 u64 *ring_tail(struct spscring *ring, u64 frame)
 {
-	return ring->data +
-		frame % ring->geometry.frames * ring->geometry.frame_size;
+	return spscring_view_tail(&ring->view, frame);
 }
 
 u64 *ring_word(struct spscring *ring, u64 pos)
 {
-	const struct spscring_geometry *g = &ring->geometry;
-
-	/* the data are mapped twice, back to back: the sum may lie in the second mapping */
-	return ring->data + pos % g->data_bytes + g->stride - SPSCRING_WORD;
+	return spscring_view_word(&ring->view, pos);
 }
 
 /* ------------------------------------------------------------- for sleep */
@@ -44,34 +40,16 @@ u64 *ring_event(struct spscring *ring, u32 role)
 		&kernel->consumer_event;
 }
 
-/*
- * How many elements are published from @pos to the end of the frame that holds it.  A tail of
- * a later lap means all of them.
- */
+/* How many elements are published from @pos to the end of the frame that holds it. */
 u64 ring_frame_published(struct spscring *ring, u64 pos)
 {
-	const struct spscring_geometry *g = &ring->geometry;
-	u64 frame = pos / g->frame_elements;
-	u64 end = (frame + 1) * g->frame_elements - pos;
-	/* (B) pairs with (A) */
-	s64 n = smp_load_acquire(ring_tail(ring, frame)) - pos;
-
-	return n > 0 ? min_t(u64, n, end) : 0;
+	return spscring_view_frame_published(&ring->view, pos);
 }
 
-/*
- * The producer's position, by its cursor, a word that a user may write.  In a ring of elements
- * the cursor leads to the frame, and the frame's tail to the exact position.  Within a batch
- * the producer may have published further frames.
- */
+/* The producer's position, by its cursor, a word that a user may write. */
 u64 ring_producer_position(struct spscring *ring)
 {
-	/* (H) pairs with (G) */
-	u64 pos = smp_load_acquire(&ring->blocks.producer->cursor);
-
-	if (ring_has_flag(ring, SPSCRING_CREATE_RECORDS))
-		return pos;
-	return pos + ring_frame_published(ring, pos);
+	return spscring_view_producer(&ring->view);
 }
 
 /* An end's own position, as its holder wrote it. */
@@ -87,43 +65,16 @@ u64 ring_full_at(struct spscring *ring)
 	return READ_ONCE(ring->blocks.producer->full_at);
 }
 
-/*
- * How far the end can go from @cursor.  The result is at least the position that the peer had
- * when it last kicked: the peer ignores an index that it has kicked for, so no caller may arm
- * one that is lower.
- */
+/* How far the end can go from @cursor. */
 u64 ring_seen(struct spscring *ring, u32 role, u64 cursor)
 {
-	const struct spscring_geometry *g = &ring->geometry;
-	u64 tail, seen;
-
-	/* a producer that overwrites always finds room */
-	if (role == SPSCRING_PRODUCER && ring_has_flag(ring, SPSCRING_CREATE_OVERWRITE))
-		return ring_cursor(ring, role) + g->capacity;
-	if (role == SPSCRING_PRODUCER)
-		/* (D) pairs with (C) */
-		return smp_load_acquire(&ring->blocks.consumer->cursor) + g->capacity;
-	seen = ring_producer_position(ring);
-	/* within a batch the tails are ahead of the producer's cursor */
-	tail = ring_has_flag(ring, SPSCRING_CREATE_RECORDS) ? cursor :
-		cursor + ring_frame_published(ring, cursor);
-	return (s64)(seen - tail) < 0 ? tail : seen;
+	return spscring_view_seen(&ring->view, role, cursor);
 }
 
 /* Can the end go as far as @index? */
 bool ring_reached(struct spscring *ring, u32 role, u64 index)
 {
-	u64 frame;
-
-	if (role == SPSCRING_PRODUCER)
-		return (s64)(ring_seen(ring, role, 0) - index) >= 0;
-	if (ring_has_flag(ring, SPSCRING_CREATE_RECORDS))
-		/* (H) pairs with (G): only the cursor says how many bytes are published */
-		return (s64)(smp_load_acquire(&ring->blocks.producer->cursor) -
-			     index) >= 0;
-	frame = (index - 1) / ring->geometry.frame_elements;
-	/* (B) pairs with (A): the tail of the frame that holds the last element before @index */
-	return (s64)(smp_load_acquire(ring_tail(ring, frame)) - index) >= 0;
+	return spscring_view_reached(&ring->view, role, index);
 }
 
 /*
@@ -145,18 +96,13 @@ int ring_peer_ended(struct spscring *ring, u32 role)
 /* The oldest position that still belongs to the consumer: the producer may not overwrite it. */
 u64 ring_oldest(struct spscring *ring)
 {
-	if (ring_has_flag(ring, SPSCRING_CREATE_OVERWRITE))
-		/* (U) pairs with (T) */
-		return smp_load_acquire(&ring->blocks.producer->oldest);
-	/* (D) pairs with (C) */
-	return smp_load_acquire(&ring->blocks.consumer->cursor);
+	return spscring_view_oldest(&ring->view);
 }
 
 /* Both positions as the ends wrote them; the ring may run on between the two loads. */
 void ring_cursors(struct spscring *ring, u64 *head, u64 *tail)
 {
-	/* (D) pairs with (C) */
-	*head = smp_load_acquire(&ring->blocks.consumer->cursor);
+	*head = spscring_view_head(&ring->view);
 	*tail = ring_producer_position(ring);
 }
 
@@ -192,21 +138,8 @@ static void ring_sleep_counters(struct ring_end *end, struct spscring_sleep_coun
  */
 void ring_info(struct spscring *ring, struct spscring_info *info)
 {
-	const struct spscring_producer_block *p = ring->blocks.producer;
-	u64 length, oldest;
-
-	info->geometry = ring->geometry;
+	spscring_view_info(&ring->view, info);
 	memcpy(info->name, ring->name, sizeof(info->name));
-	ring_cursors(ring, &info->head, &info->tail);
-	length = info->tail - info->head;
-	if (ring_has_flag(ring, SPSCRING_CREATE_OVERWRITE)) {
-		oldest = ring_oldest(ring);
-		length = min_t(s64, length, info->tail - oldest);
-	}
-	if ((s64)length < 0)
-		length = 0;
-	info->length = min(length, ring->geometry.capacity);
-	info->free = ring->geometry.capacity - info->length;
 	mutex_lock(&ring->lock);
 	info->producer_state = ring->producer.state;
 	info->producer_generation = ring->producer.generation;
@@ -216,10 +149,6 @@ void ring_info(struct spscring *ring, struct spscring_info *info)
 	ring_sleep_counters(&ring->producer, &info->producer_sleep);
 	ring_sleep_counters(&ring->consumer, &info->consumer_sleep);
 	info->broken = atomic_read(&ring->broken);
-	info->loss.drops = READ_ONCE(p->drops);
-	info->loss.overruns = READ_ONCE(ring->blocks.consumer->overruns);
-	info->loss.high_water = READ_ONCE(p->high_water);
-	info->loss.sequence = READ_ONCE(p->sequence);
 	info->id = ring->id;
 }
 

@@ -1,237 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Recovery: bring the words of a dead end to a state from which its next holder continues.
+ * Recovery, by <spscring/view.h>, of a dead end, for its next holder.
  * Reset: a driver empties its own ring.
  */
 #include <linux/sched.h>
-#include <spscring/record.h>
+#include <spscring/view.h>
 
 #include "ring.h"
 #include "trace.h"
 
+static struct spscring *ring_of_view(const struct spscring_view *v)
+{
+	return container_of(v, struct spscring, view);
+}
+
 /* A walk over a large ring takes seconds: stop it if the caller is killed. */
-static int ring_walk_on(const struct spscring *ring)
+static int ring_walk_on(const struct spscring_view *v)
 {
 	cond_resched();
-	return ring_killed(ring) ? -EINTR : 0;
+	return ring_killed(ring_of_view(v)) ? -EINTR : 0;
 }
 
-/*
- * A producer stores the tails before its cursor.  If it was killed in between, it has
- * published more than its cursor says.  Move @pos on from the cursor, frame by frame, as far
- * as the tails say, but at most to @bound.  Return: 0, or -EINTR.
- */
-static int ring_published(struct spscring *ring, u64 *pos, u64 bound)
+static void ring_looked(const struct spscring_view *v, u64 head, u64 tail)
 {
-	const struct spscring_geometry *g = &ring->geometry;
-	int err = 0;
-
-	while (!err && *pos != bound) {
-		u64 frame = *pos / g->frame_elements;
-		u64 end = min((frame + 1) * g->frame_elements - *pos, bound - *pos);
-		/* (B) pairs with (A) */
-		u64 n = smp_load_acquire(ring_tail(ring, frame)) - *pos;
-
-		if ((s64)n <= 0 || n > g->capacity)
-			break;
-		*pos += min(n, end);
-		if (n < end)
-			break;
-		err = ring_walk_on(ring);
-	}
-	return err;
+	trace_spscring_recover(ring_of_view(v), head, tail);
 }
 
-/*
- * As ring_published(), for records of variable size: their words are stored before the
- * cursor.  @sequence, if given, is the producer's stored number of the next record; advance it
- * past the records found, as the producer stores it after the word.
- */
-static int ring_published_records(struct spscring *ring, u64 *pos, u64 bound, u64 *sequence)
-{
-	const struct spscring_geometry *g = &ring->geometry;
-	const u64 bits = SPSCRING_WORD_PUBLISHED | SPSCRING_WORD_LAP;
-	int err = 0;
-
-	while (!err && *pos != bound) {
-		/* (Q) pairs with (P) */
-		u64 word = smp_load_acquire(ring_word(ring, *pos));
-		u64 size = spscring_record_size(g->stride, (u32)word);
-
-		if ((word & bits) >> 32 != spscring_phase(g, *pos) || size > bound - *pos)
-			break;
-		*pos += size;
-		/* never back: records dropped after these have taken larger numbers */
-		if (sequence && !(word & SPSCRING_WORD_DISCARDED) &&
-		    (s64)(spscring_sequence_of(word, *sequence) - *sequence) >= 0)
-			*sequence = spscring_sequence_of(word, *sequence) + 1;
-		err = ring_walk_on(ring);
-	}
-	return err;
-}
-
-/* How often a claim reads the producer's cursor, see ring_positions(). */
-#define RING_LOOKS	2
-
-/*
- * Find the ends' positions by their cursors and the tails.  Return: 0, -EPIPE the words are
- * impossible, or -EINTR.
- *
- * If the consumer is dead, the producer may live and publish meanwhile.  Between the loads of
- * its cursor and of a tail it can advance by a lap.  The walk then ends at once, at a position
- * before that of the consumer, which may have popped elements of a batch.  Before such a lap
- * the producer stores its cursor exactly, and by then it is beyond all that the dead consumer
- * popped.  A second read of the cursor finds that value.
- */
-static int ring_positions(struct spscring *ring, u64 *head, u64 *tail, u64 *sequence)
-{
-	bool records = ring_has_flag(ring, SPSCRING_CREATE_RECORDS);
-	u64 capacity = ring->geometry.capacity;
-	int looks, err;
-
-	*head = ring_oldest(ring);
-	for (looks = 0; looks < RING_LOOKS; looks++) {
-		*tail = ring_producer_position(ring);
-		trace_spscring_recover(ring, *head, *tail);
-		/* no honest cursor comes near 2^64, where frame numbers would not be consecutive */
-		if ((s64)*head < 0 || (s64)*tail < 0)
-			break;
-		if (records && (*head | *tail) & (ring->geometry.stride - 1))
-			break;
-		/* within a batch the consumer may be ahead of the cursor */
-		if (*tail - *head + capacity > 2 * capacity)
-			break;
-		err = records ?
-			ring_published_records(ring, tail, *head + capacity, sequence) :
-			ring_published(ring, tail, *head + capacity);
-		if (err)
-			return err;
-		if ((s64)(*tail - *head) >= 0)
-			return 0;
-	}
-	return -EPIPE;
-}
-
-/*
- * Bring a dead producer's cursor and words into agreement: the cursor after the last published
- * record, and no record at the cursor.  The producer stored the sequence numbers before the
- * cursor and before the oldest position.
- */
-static int ring_recover_records(struct spscring *ring)
-{
-	struct spscring_producer_block *block = ring->blocks.producer;
-	u64 sequence = READ_ONCE(block->sequence);
-	u64 head, tail, *word, behind;
-	int err;
-
-	err = ring_positions(ring, &head, &tail, &sequence);
-	if (err)
-		return err;
-	/* in a ring that is full to the last byte the word at tail is that of the oldest record */
-	if (tail - head != ring->geometry.data_bytes)
-		WRITE_ONCE(*ring_word(ring, tail), 0);
-	if (ring_has_flag(ring, SPSCRING_CREATE_OVERWRITE)) {
-		word = ring_word(ring, head);
-		behind = head == tail ? 0 : (sequence - (*word >> SPSCRING_WORD_SEQUENCE)) &
-			 SPSCRING_WORD_SEQUENCE_MASK;
-		WRITE_ONCE(block->oldest_sequence, sequence - behind);
-	}
-	WRITE_ONCE(block->sequence, sequence);
-	/* (G) */
-	smp_store_release(&block->cursor, tail);
-	return 0;
-}
-
-/* Bring a dead producer's cursor and tails into agreement. */
-static int ring_recover_producer(struct spscring *ring)
-{
-	const struct spscring_geometry *g = &ring->geometry;
-	u64 head, tail, last, first, frame;
-	int err;
-
-	if (ring_has_flag(ring, SPSCRING_CREATE_RECORDS))
-		return ring_recover_records(ring);
-	err = ring_positions(ring, &head, &tail, NULL);
-	if (err)
-		return err;
-	/*
-	 * Store what each frame's tail has to be.  A frame before the last one is complete, the
-	 * last one ends at tail, and the others keep the tail of the lap before: no tail may be
-	 * from a lap to come.
-	 */
-	last = tail / g->frame_elements;
-	first = last < g->frames ? 0 : last - g->frames + 1;
-	for (frame = first; frame < first + g->frames; frame++) {
-		u64 want = 0;
-
-		if (frame < last)
-			want = (frame + 1) * g->frame_elements;
-		else if (frame == last && tail != last * g->frame_elements)
-			want = tail;
-		else if (frame >= g->frames)
-			want = (frame - g->frames + 1) * g->frame_elements;
-		if (READ_ONCE(*ring_tail(ring, frame)) != want)
-			/* (A): the elements were stored before */
-			smp_store_release(ring_tail(ring, frame), want);
-		err = ring_walk_on(ring);
-		if (err)
-			return err;
-	}
-	/* (G) */
-	smp_store_release(&ring->blocks.producer->cursor, tail);
-	return 0;
-}
-
-/*
- * Recover the consumer of a ring that overwrites.  The producer does not wait for it, so its
- * cursor may be any distance behind: the next pop continues at the oldest record.  A living
- * producer may advance by laps meanwhile, hence a second read as in ring_positions().
- */
-static int ring_recover_late(struct spscring *ring)
-{
-	/* (D) pairs with (C) */
-	u64 head = smp_load_acquire(&ring->blocks.consumer->cursor), tail;
-	int looks, err;
-
-	if ((s64)head < 0 || head & (ring->geometry.stride - 1))
-		return -EPIPE;
-	for (looks = 0; looks < RING_LOOKS; looks++) {
-		/* (H) pairs with (G) */
-		tail = smp_load_acquire(&ring->blocks.producer->cursor);
-		if ((s64)tail < 0 || tail & (ring->geometry.stride - 1))
-			break;
-		/* the consumer may have popped records beyond the producer's cursor */
-		err = ring_published_records(ring, &tail, tail + ring->geometry.capacity, NULL);
-		if (err)
-			return err;
-		if (head <= tail)
-			return 0;
-	}
-	return -EPIPE;
-}
-
-/* A dead consumer's cursor is exact: make the published head agree with it. */
-static int ring_recover_consumer(struct spscring *ring)
-{
-	u64 head, tail;
-	int err;
-
-	if (ring_has_flag(ring, SPSCRING_CREATE_OVERWRITE))
-		return ring_recover_late(ring);
-	err = ring_positions(ring, &head, &tail, NULL);
-	if (err)
-		return err;
-	/* (E) */
-	smp_store_release(&ring->blocks.consumer->published_head, head);
-	return 0;
-}
+static const struct spscring_recover_ops ring_recover_ops = {
+	.walk_on = ring_walk_on,
+	.looked = ring_looked,
+};
 
 /*
  * Recover a dead end.  Return: 0; -EBUSY somebody has pinned pages that its dead holder could
  * write; -EPIPE the ring is broken; -EINTR killed.
- *
- * The stores repeat what the walk found, and the cursor comes last.  A walk that was
- * interrupted before that can be done again from the same cursor, with the same result.
  */
 int ring_recover(struct spscring *ring, u32 role)
 {
@@ -241,7 +43,7 @@ int ring_recover(struct spscring *ring, u32 role)
 	err = memmap_pinned(ring, role);
 	if (err)
 		return err;
-	err = role == SPSCRING_PRODUCER ? ring_recover_producer(ring) : ring_recover_consumer(ring);
+	err = spscring_recover(&ring->view, role, &ring_recover_ops);
 	/* role 0: the words contradict each other, and either end may have written the bad one */
 	if (err == -EPIPE)
 		spscring_broken(ring, 0);
@@ -341,7 +143,7 @@ static int ring_empty(struct spscring *ring, u64 pos)
 	WRITE_ONCE(consumer->published_head, pos);
 	WRITE_ONCE(producer->oldest, pos);
 	WRITE_ONCE(producer->cursor, pos);
-	return ring_recover_producer(ring);
+	return spscring_recover(&ring->view, SPSCRING_PRODUCER, &ring_recover_ops);
 }
 
 /*

@@ -11,7 +11,7 @@
 #include <linux/pgtable.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
-#include <spscring/layout.h>
+#include <spscring/view.h>
 #include <linux/wait.h>
 
 struct fence_budget;
@@ -112,7 +112,15 @@ struct spscring {
 	struct mutex claiming;	/* one claim or reset at a time, with its recovery */
 	bool resetting;		/* a reset holds claiming */
 	struct mutex lock;	/* ends; held briefly, and never across a user memory access */
-	struct spscring_geometry geometry;
+	/* blocks and data: the kernel's addresses, in the pages or in home */
+	union {
+		struct {
+			struct spscring_geometry geometry;
+			struct spscring_blocks blocks;
+			void *data;
+		};
+		struct spscring_view view;
+	};
 	u8 name[SPSCRING_NAME_MAX];
 	u64 id;
 	atomic_t broken;
@@ -132,9 +140,6 @@ struct spscring {
 	unsigned long pgoff;		/* offset of the first page in an fd, in pages */
 	void *base;
 
-	/* The kernel's addresses of the control blocks and the data, in the pages or in home. */
-	struct spscring_blocks blocks;
-	void *data;
 	void *home;			/* slab memory that holds this struct, see memory.c */
 
 	struct memory_account *account;	/* who pays; NULL: a driver's ring */
