@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * /dev/spscring: an open makes a ring fd; SPSCRING_ENDPOINT on that makes an endpoint fd, which
- * is one end of the ring.
+ * is one end of the ring, see endpoint.c.
  */
-#include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -11,25 +10,15 @@
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <linux/splice.h>
-#include <spscring/element.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
-#include <asm/ioctls.h>
 
-#include "compat.h"
 #include "ring.h"
+#include "spscring_kapi.h"
 
 /* The sizes of the first versions of structs that have grown. */
 #define INFO_SIZE_1	offsetof(struct spscring_info, producer_sleep)
 #define CREATE_SIZE_1	offsetof(struct spscring_create, why)
-
-/* An endpoint file; ring is NULL until the end is claimed. */
-struct endpoint {
-	struct spscring *ring;
-	u32 role;
-	struct mutex io;	/* serialises read() and write() */
-};
 
 /* A ring file; ring is NULL until CREATE. */
 struct ring_file {
@@ -43,7 +32,7 @@ struct ring_file {
  * struct's first version, and at most a page.  A longer or shorter struct than the kernel knows
  * is handled as clone3() does.
  */
-static int copy_from_caller(void *to, size_t known, size_t least, void __user *from)
+int copy_from_caller(void *to, size_t known, size_t least, void __user *from)
 {
 	u32 size;
 
@@ -56,7 +45,7 @@ static int copy_from_caller(void *to, size_t known, size_t least, void __user *f
 	return copy_struct_from_user(to, known, from, size);
 }
 
-static int show_info(struct spscring *ring, void __user *arg)
+int show_info(struct spscring *ring, void __user *arg)
 {
 	struct spscring_info info;
 	u32 size;
@@ -78,322 +67,23 @@ static int show_info(struct spscring *ring, void __user *arg)
  * All files are streams, as a pipe is.  From a file that can seek sendfile() would drop what it
  * has read and cannot write, and other code would seek back to unread data.
  */
-static void make_stream(struct file *file)
+void make_stream(struct file *file)
 {
 	stream_open(file_inode(file), file);
 }
 
-/*
- * msync() succeeds, as there is no storage to write to; its range never ends at LLONG_MAX.
- * fsync(), whose range does, is refused as on a pipe.
- */
-static int stream_fsync(struct file *file, loff_t start, loff_t end, int datasync)
-{
-	return end == LLONG_MAX ? -EINVAL : 0;
-}
-
-static int stream_fadvise(struct file *file, loff_t offset, loff_t len, int advice)
-{
-	return -ESPIPE;
-}
-
 /* A file lock is on the inode, and all anonymous files of the kernel share one inode. */
-static int stream_lock(struct file *file, int cmd, struct file_lock *lock)
+int stream_lock(struct file *file, int cmd, struct file_lock *lock)
 {
 	return -ENOLCK;
 }
 
 #ifdef CONFIG_COMPAT
-static long no_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+long no_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	return -EOPNOTSUPP;
 }
-#else
-#define no_compat_ioctl NULL
 #endif
-
-/* -------------------------------------------------------------- endpoint */
-
-static long ioctl_shutdown(struct endpoint *end, void __user *arg)
-{
-	struct spscring_shutdown down;
-	int err;
-
-	err = copy_from_caller(&down, sizeof(down), sizeof(down), arg);
-	if (err)
-		return err;
-	if (down.flags & ~SPSCRING_SHUTDOWN_BROKEN)
-		return -EINVAL;
-	if (down.flags & SPSCRING_SHUTDOWN_BROKEN)
-		spscring_broken(end->ring, end->role);
-	/* no record after the end of the stream: a write() in progress finishes its record first */
-	ring_begin_shutdown(end->ring, end->role);
-	if (mutex_lock_interruptible(&end->io))
-		return -ERESTARTSYS;
-	ring_close_end(end->ring, end->role, SPSCRING_SHUT_DOWN);
-	mutex_unlock(&end->io);
-	return 0;
-}
-
-static long ioctl_wait(struct endpoint *end, void __user *arg)
-{
-	struct spscring_wait want;
-	int err;
-
-	err = copy_from_caller(&want, sizeof(want), sizeof(want), arg);
-	if (err)
-		return err;
-	if (want.flags & ~SPSCRING_WAIT_ARM)
-		return -EINVAL;
-	if (want.flags & SPSCRING_WAIT_ARM && want.deadline != -1)
-		return -EINVAL;
-	if (want.flags & SPSCRING_WAIT_ARM)
-		return wait_arm(end->ring, end->role, want.index);
-	return wait_sleep(end->ring, end->role, want.index, want.deadline);
-}
-
-static long ioctl_notify(struct endpoint *end, void __user *arg)
-{
-	struct spscring_notify want;
-	int err;
-
-	err = copy_from_caller(&want, sizeof(want), sizeof(want), arg);
-	if (err)
-		return err;
-	return wait_notify(end->ring, end->role, &want);
-}
-
-static long ioctl_readable(struct endpoint *end, int __user *arg)
-{
-	return put_user((int)min_t(u64, ring_next_bytes(end->ring), INT_MAX), arg);
-}
-
-static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	struct endpoint *end = file->private_data;
-
-	switch (cmd) {
-	case SPSCRING_KICK:
-		if (arg & ~(unsigned long)SPSCRING_KICK_NOW)
-			return -EINVAL;
-		wait_wake(ring_end_of(end->ring, ring_peer(end->role)), arg & SPSCRING_KICK_NOW);
-		return 0;
-	case SPSCRING_WAIT:
-		return ioctl_wait(end, (void __user *)arg);
-	case SPSCRING_NOTIFY:
-		return ioctl_notify(end, (void __user *)arg);
-	case SPSCRING_INFO:
-		return show_info(end->ring, (void __user *)arg);
-	case SPSCRING_SHUTDOWN:
-		return ioctl_shutdown(end, (void __user *)arg);
-	case FIONREAD:
-		return ioctl_readable(end, (int __user *)arg);
-	case SPSCRING_CREATE:
-	case SPSCRING_ENDPOINT:
-		return -EPERM;
-	default:
-		return -ENOTTY;
-	}
-}
-
-static ssize_t endpoint_read(struct kiocb *iocb, struct iov_iter *to)
-{
-	struct endpoint *end = iocb->ki_filp->private_data;
-
-	if (end->role != SPSCRING_CONSUMER)
-		return -EBADF;
-	return rw_read(end->ring, &end->io, iocb, to);
-}
-
-static ssize_t endpoint_write(struct kiocb *iocb, struct iov_iter *from)
-{
-	struct endpoint *end = iocb->ki_filp->private_data;
-
-	if (end->role != SPSCRING_PRODUCER)
-		return -EBADF;
-	return rw_write(end->ring, &end->io, iocb, from);
-}
-
-static __poll_t endpoint_poll(struct file *file, poll_table *table)
-{
-	struct endpoint *end = file->private_data;
-
-	return wait_poll(end->ring, end->role, file, table);
-}
-
-static int endpoint_fasync(int fd, struct file *file, int on)
-{
-	struct endpoint *end = file->private_data;
-
-	return wait_fasync(end->ring, end->role, fd, file, on);
-}
-
-static int endpoint_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	struct endpoint *end = file->private_data;
-
-	return memmap_mmap(end->ring, end->role, vma);
-}
-
-static void endpoint_fdinfo(struct seq_file *m, struct file *file)
-{
-	struct endpoint *end = file->private_data;
-
-	fdinfo_show(m, end->ring, end->role);
-}
-
-static int endpoint_release(struct inode *inode, struct file *file)
-{
-	struct endpoint *end = file->private_data;
-
-	if (end->ring) {
-		watch_end(end->ring, end->role);
-		ring_put(end->ring);
-	}
-	kfree(end);
-	return 0;
-}
-
-/*
- * splice() and sendfile() copy, by read() and write().  With records of variable size a call
- * moves one record into a pipe; from a pipe, all bytes that it holds, or as many as were asked
- * for, become one record.  The pages of the ring itself must not go into a pipe: the producer
- * would overwrite them after their release, before the pipe is read.
- */
-static const struct file_operations endpoint_fops = {
-	.owner		= THIS_MODULE,
-	.unlocked_ioctl	= endpoint_ioctl,
-	.compat_ioctl	= no_compat_ioctl,
-	.read_iter	= endpoint_read,
-	.write_iter	= endpoint_write,
-	.splice_read	= copy_splice_read,
-	.splice_write	= iter_file_splice_write,
-	.poll		= endpoint_poll,
-	.fasync		= endpoint_fasync,
-	.mmap		= endpoint_mmap,
-	.get_unmapped_area = thp_get_unmapped_area,
-	.fsync		= stream_fsync,
-	.fadvise	= stream_fadvise,
-	.lock		= stream_lock,
-	.flock		= stream_lock,
-	.show_fdinfo	= endpoint_fdinfo,
-	.release	= endpoint_release,
-};
-
-static int endpoint_claim(struct endpoint *end, struct spscring *ring, u32 role)
-{
-	int err;
-
-	if (!ring_role_valid(role))
-		return -EINVAL;
-	err = watch_claim(ring, role);
-	if (err)
-		return err;
-	end->role = role;
-	end->ring = ring_get(ring);
-	return 0;
-}
-
-static struct endpoint *endpoint_alloc(void)
-{
-	struct endpoint *end = kzalloc(sizeof(*end), GFP_KERNEL_ACCOUNT);
-
-	if (end)
-		mutex_init(&end->io);
-	return end;
-}
-
-/**
- * endpoint_file() - claim an end for a new file
- * @ring: the ring
- * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
- *
- * Return: the file; or an ERR_PTR as watch_claim(), -EINVAL, -ENOMEM, -ENFILE.
- */
-struct file *endpoint_file(struct spscring *ring, u32 role)
-{
-	struct endpoint *end = endpoint_alloc();
-	struct file *file;
-	int err;
-
-	if (!end)
-		return ERR_PTR(-ENOMEM);
-	file = anon_inode_getfile(role == SPSCRING_PRODUCER ? "[spscring-producer]" :
-				  "[spscring-consumer]", &endpoint_fops, end, O_RDWR);
-	if (IS_ERR(file)) {
-		kfree(end);
-		return file;
-	}
-	make_stream(file);
-	file->f_mode |= FMODE_NOWAIT;
-	/* the claim comes last: it could not be undone without the peer and watchers noticing */
-	err = endpoint_claim(end, ring, role);
-	if (err) {
-		fput(file);
-		return ERR_PTR(err);
-	}
-	return file;
-}
-
-/**
- * endpoint_fd() - claim an end for a new close-on-exec fd
- * @ring: the ring
- * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
- *
- * Return: the fd; or a negative errno as endpoint_file(), -EMFILE.
- */
-int endpoint_fd(struct spscring *ring, u32 role)
-{
-	int fd = get_unused_fd_flags(O_CLOEXEC);
-	struct file *file;
-
-	if (fd < 0)
-		return fd;
-	file = endpoint_file(ring, role);
-	if (IS_ERR(file)) {
-		put_unused_fd(fd);
-		return PTR_ERR(file);
-	}
-	fd_install(fd, file);
-	return fd;
-}
-
-/**
- * endpoint_open() - claim an end for a device node's file
- * @file: the file that is being opened
- * @ring: the ring
- * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER
- *
- * Return: 0; or a negative errno as watch_claim(), -ENOMEM, -EINVAL O_DIRECT, -EACCES the
- * consumer's not opened for reading, or the producer's not for writing.
- */
-int endpoint_open(struct file *file, struct spscring *ring, u32 role)
-{
-	const fmode_t needs = role == SPSCRING_PRODUCER ? FMODE_WRITE : FMODE_READ;
-	struct endpoint *end;
-	int err;
-
-	if (!(file->f_mode & needs))
-		return -EACCES;
-	/* the kernel refuses O_DIRECT once this returns, and a claimed end would die of that */
-	if (file->f_flags & O_DIRECT)
-		return -EINVAL;
-	end = endpoint_alloc();
-	if (!end)
-		return -ENOMEM;
-	err = endpoint_claim(end, ring, role);
-	if (err) {
-		kfree(end);
-		return err;
-	}
-	file->private_data = end;
-	make_stream(file);
-	file->f_mode |= FMODE_NOWAIT;
-	file->f_op = &endpoint_fops;	/* same owner: the reference that open took stays valid */
-	return 0;
-}
-
-/* --------------------------------------------------------------- ring fd */
 
 /*
  * The ring of a ring file.  CREATE sets the pointer once; all accesses depend on the pointer, so
@@ -559,8 +249,8 @@ static const struct file_operations ring_fops = {
 	.mmap		= ring_mmap,
 	.get_unmapped_area = thp_get_unmapped_area,
 	.poll		= ring_poll,
-	.fsync		= stream_fsync,
-	.fadvise	= stream_fadvise,
+	.fsync		= spscring_end_fsync,
+	.fadvise	= spscring_end_fadvise,
 	.lock		= stream_lock,
 	.flock		= stream_lock,
 	.show_fdinfo	= ring_fdinfo,

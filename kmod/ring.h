@@ -16,6 +16,7 @@
 
 struct fence_budget;
 struct file;
+struct file_lock;
 struct iov_iter;
 struct kiocb;
 struct memory_account;
@@ -297,10 +298,21 @@ int memmap_pinned(struct spscring *ring, u32 role);
 /* fdinfo.c: /proc/PID/fdinfo */
 void fdinfo_show(struct seq_file *m, struct spscring *ring, u32 role);
 
-/* chardev.c: one end of one ring, held by a file */
+/* endpoint.c: one end of one ring, held by a file */
 struct file *endpoint_file(struct spscring *ring, u32 role);
 int endpoint_fd(struct spscring *ring, u32 role);
 int endpoint_open(struct file *file, struct spscring *ring, u32 role);
+
+/* chardev.c: /dev/spscring, and what its files share with those of the ends */
+int copy_from_caller(void *to, size_t known, size_t least, void __user *from);
+int show_info(struct spscring *ring, void __user *arg);
+void make_stream(struct file *file);
+int stream_lock(struct file *file, int cmd, struct file_lock *lock);
+#ifdef CONFIG_COMPAT
+long no_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+#else
+#define no_compat_ioctl NULL
+#endif
 struct spscring *ring_from_file(struct file *file);
 int chardev_init(void);
 void chardev_exit(void);

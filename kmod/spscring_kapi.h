@@ -34,7 +34,12 @@
 
 struct file;
 struct iov_iter;
+struct kiocb;
+struct pipe_inode_info;
+struct poll_table_struct;
+struct seq_file;
 struct sg_table;
+struct vm_area_struct;
 
 struct spscring *spscring_create(const struct spscring_create *want);
 struct spscring *spscring_create_private(const struct spscring_create *want);
@@ -125,6 +130,50 @@ void spscring_get_info(struct spscring *ring, struct spscring_info *info);
 struct file *spscring_export_file(struct spscring *ring, u32 role);
 int spscring_export_fd(struct spscring *ring, u32 role);
 int spscring_export_device(struct spscring *ring, u32 role, const char *name, umode_t mode);
+
+/*
+ * An end in a node of the driver's own.  f_op->open binds the file to an end; the other operations
+ * pass the end to the functions here, which do all that a node of spscring_export_device() does:
+ *
+ *	static long my_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+ *	{
+ *		struct my_file *my = file->private_data;
+ *
+ *		if (cmd == MY_START)
+ *			return my_start(my);
+ *		return spscring_end_ioctl(my->end, cmd, arg);
+ *	}
+ */
+struct spscring_end;
+
+struct spscring_end *spscring_end_open(struct spscring *ring, u32 role, struct file *file);
+void spscring_end_close(struct spscring_end *end);
+ssize_t spscring_end_read_iter(struct spscring_end *end, struct kiocb *iocb, struct iov_iter *to);
+ssize_t spscring_end_write_iter(struct spscring_end *end, struct kiocb *iocb,
+				struct iov_iter *from);
+__poll_t spscring_end_poll(struct spscring_end *end, struct file *file,
+			   struct poll_table_struct *table);
+long spscring_end_ioctl(struct spscring_end *end, unsigned int cmd, unsigned long arg);
+int spscring_end_fasync(struct spscring_end *end, int fd, struct file *file, int on);
+int spscring_end_mmap(struct spscring_end *end, struct vm_area_struct *vma);
+u64 spscring_end_bytes(const struct spscring_end *end);
+void spscring_end_show_fdinfo(struct seq_file *m, struct spscring_end *end);
+
+int spscring_end_fsync(struct file *file, loff_t start, loff_t end, int datasync);
+int spscring_end_fadvise(struct file *file, loff_t offset, loff_t len, int advice);
+ssize_t spscring_end_splice_read(struct file *file, loff_t *pos, struct pipe_inode_info *pipe,
+				 size_t len, unsigned int flags);
+
+/*
+ * The members of struct file_operations that an end has, and that need no end: a part of its
+ * initialiser.  The file that uses it includes <linux/fs.h> and <linux/mm.h>.
+ */
+#define SPSCRING_END_FILE_OPERATIONS				\
+	.splice_read	= spscring_end_splice_read,		\
+	.splice_write	= iter_file_splice_write,		\
+	.get_unmapped_area = thp_get_unmapped_area,		\
+	.fsync		= spscring_end_fsync,			\
+	.fadvise	= spscring_end_fadvise
 
 int spscring_data_sg_table(struct spscring *ring, struct sg_table *sgt);
 
