@@ -230,7 +230,7 @@ static int memmap_insert(struct vm_area_struct *vma, struct page **pages, unsign
  * @vma: the mapping that is asked for
  *
  * Return: 0; -EINVAL a private mapping; -EACCES rights that the role does not have;
- * -ENXIO before the first page or past the end; -ENOMEM; -EINTR killed.
+ * -ENXIO before the first page or past the end; -ENOMEM; -EINTR killed; or as watch_map().
  */
 int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma)
 {
@@ -247,6 +247,9 @@ int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma)
 	if (vma->vm_flags & VM_EXEC || (vma->vm_flags & VM_WRITE && !writable))
 		return -EACCES;
 
+	err = watch_map(ring, role);
+	if (err)
+		return err;
 	vm_flags_clear(vma, VM_MAYEXEC | (writable ? 0 : VM_MAYWRITE));
 	/* DONTCOPY: a forked child must not be able to write after the end's holder has died */
 	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);

@@ -95,6 +95,7 @@ struct ring_end {
 	bool kernel;		/* held by kernel code */
 	bool left;		/* the last user has closed it */
 	bool again;		/* SPSCRING_WATCH_REOPEN */
+	bool maps;		/* the watch is told of the holder's first mmap(), which is to come */
 	bool shutting_down;	/* the holder has asked for SHUTDOWN: its verbs are refused */
 	u32 role;
 	struct spscring *ring;
@@ -266,6 +267,7 @@ int ring_record_consumer_handle(struct spscring *ring, struct spscring_record_co
 
 /* watch.c: users' claims and closes, and a driver's callbacks for them */
 int watch_claim(struct spscring *ring, u32 role);
+int watch_map(struct spscring *ring, u32 role);
 void watch_end(struct spscring *ring, u32 role);
 
 /* export.c: ends as device nodes */

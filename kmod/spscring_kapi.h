@@ -54,6 +54,11 @@ void spscring_destroy(struct spscring *ring);
  * @flags:	SPSCRING_WATCH_*; other bits are refused.
  * @claimed:	a user has claimed the end.  The user cannot use it yet, as the call that
  *		claims has not returned.
+ * @mapped:	the user is about to map pages of the end for the first time since @claimed; any
+ *		page counts.  After a 0 it does not run again until another user claims the end.
+ *		A negative errno refuses: mmap() returns it, and the next mmap() asks again.  A
+ *		mapping that was not refused may still fail for want of memory.  A user of
+ *		read() and write() never maps.  The last mapping is gone before @ended.
  * @ended:	the user has let go of the end, and has no fd and no mapping of it any more.
  *		@how is SPSCRING_SHUT_DOWN, or SPSCRING_DEAD without a shutdown.  A user may
  *		still hold pages by other means (a pipe after vmsplice()), and could read or
@@ -77,14 +82,19 @@ void spscring_destroy(struct spscring *ring);
  *			@ended and @broken may call it.
  *
  * Any callback may be NULL.  The callbacks of a ring run one at a time, in the order of what
- * they report, and in process context, in whatever task claims or closes: it may be exiting,
- * have a signal pending, or be a kernel thread.  No lock is held that pushes, pops,
- * spscring_reset_*(), _shutdown_*(), _claim_*(), _get_info() or _export_device() take.  A
- * callback may sleep, but the user's call waits for it, and so does each other call that
- * claims or closes an end of the ring.  A callback must not wait for such a call, nor make one:
- * spscring_export_file() and _fd() return -EDEADLK there.  If the driver itself calls one of
- * these two, @claimed runs before the call returns.  If the callbacks of one ring destroy or
- * unwatch a second ring, the callbacks of the second must not do so to the first.
+ * they report, and in process context, in whatever task claims, maps or closes: it may be
+ * exiting, have a signal pending, or be a kernel thread.  No lock is held that pushes, pops,
+ * spscring_reset_*(), _shutdown_*(), _claim_*(), _get_info() or _export_device() take, but for
+ * what is said of @mapped below.  A callback may sleep, but the user's call waits for it, and so
+ * does each other call that claims or closes an end of the ring.  A callback must not wait for
+ * such a call, nor make one: spscring_export_file(), _fd() and spscring_end_open() return
+ * -EDEADLK there.  If the driver itself calls one of these three, @claimed runs before the call
+ * returns.  If the callbacks of one ring destroy or unwatch a second ring, the callbacks of the
+ * second must not do so to the first.
+ *
+ * @mapped runs with the lock of the user's address space (mmap_lock) held.  Where it is set, no
+ * callback of the ring may access user memory, nor wait for what does, as
+ * spscring_export_device() can.
  *
  * A callback that resets uses the driver's handle.  The driver must not use that handle at the
  * same time: no push or pop, and no shutdown before spscring_unwatch().
@@ -92,6 +102,7 @@ void spscring_destroy(struct spscring *ring);
 struct spscring_watch {
 	u32 flags;
 	void (*claimed)(void *data);
+	int (*mapped)(void *data);
 	void (*ended)(void *data, u32 how);
 	void (*broken)(void *data);
 	void *data;

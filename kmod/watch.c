@@ -53,6 +53,14 @@ static bool watch_broken(struct spscring *ring, const struct spscring_watch *w)
 	return true;
 }
 
+/* Is the next mmap() of the end one that the driver is told of? */
+static void watch_maps(struct spscring *ring, u32 role, bool maps)
+{
+	const struct spscring_watch *w = watch_of(ring, role);
+
+	WRITE_ONCE(ring_end_of(ring, role)->maps, maps && w && w->mapped);
+}
+
 /**
  * watch_claim() - claim an end for a user
  * @ring: the ring
@@ -78,10 +86,44 @@ int watch_claim(struct spscring *ring, u32 role)
 	err = ring_claim(ring, role, false);
 	if (err == -EPIPE && watch_broken(ring, w))
 		err = ring_claim(ring, role, false);
+	if (!err)
+		watch_maps(ring, role, true);
 	if (!err && w && w->claimed) {
 		watch_begin(ring);
 		w->claimed(w->data);
 		watch_done(ring);
+	}
+	mutex_unlock(&ring->watch_lock);
+	return err;
+}
+
+/**
+ * watch_map() - a user maps pages of an end
+ * @ring: the ring
+ * @role: which end; 0: a ring fd
+ *
+ * Context: process, with mmap_lock held.  It takes watch_lock only if there is a callback to run:
+ * the callbacks of other rings may access user memory.
+ *
+ * Return: 0; -EINTR killed while another claim or a callback is in progress; or as the callback.
+ */
+int watch_map(struct spscring *ring, u32 role)
+{
+	int err = 0;
+
+	if (!role || !READ_ONCE(ring_end_of(ring, role)->maps))
+		return 0;
+	if (mutex_lock_killable(&ring->watch_lock))
+		return -EINTR;
+	/* another thread's mmap() may have been first */
+	if (ring_end_of(ring, role)->maps) {
+		const struct spscring_watch *w = watch_of(ring, role);
+
+		watch_begin(ring);
+		err = w->mapped(w->data);
+		watch_done(ring);
+		if (!err)
+			watch_maps(ring, role, false);
 	}
 	mutex_unlock(&ring->watch_lock);
 	return err;
@@ -119,6 +161,7 @@ static const struct spscring_watch *watch_set(struct spscring *ring, u32 role,
 	const struct spscring_watch *before = watch_of(ring, role);
 
 	ring_end_of(ring, role)->watch = watch;
+	watch_maps(ring, role, false);
 	ring_set_reopen(ring, role, watch && watch->flags & SPSCRING_WATCH_REOPEN);
 	return before;
 }
@@ -130,7 +173,8 @@ static const struct spscring_watch *watch_set(struct spscring *ring, u32 role,
  * @watch: the callbacks; copied
  *
  * The callbacks run for all users who claim the end from here on, by spscring_export_device(),
- * _file() and _fd(), and for the last close of a user who holds the end already.  They last
+ * _file(), _fd() and spscring_end_open(), and for the last close of a user who holds the end
+ * already, but not for that user's mmap().  They last
  * until spscring_unwatch() or spscring_destroy().  No callback runs for kernel code.
  *
  * Context: process, may sleep; not from a callback of the same ring, and with no lock held that
