@@ -353,6 +353,68 @@ int spscring_record_reset_consumer(struct spscring_record_consumer *c)
 EXPORT_SYMBOL_GPL(spscring_record_reset_consumer);
 
 /**
+ * spscring_length() - how much is in a ring
+ * @ring: the ring
+ *
+ * It counts the elements, or the bytes of records, that are published and not released; in a ring
+ * that overwrites, those that are not overwritten.  It reads the consumer's position first, then
+ * the producer's, so what moves meanwhile makes it larger, but never smaller:
+ *
+ *	- to the consumer, so much is there to be popped;
+ *	- to the producer, the room is at least the capacity less this;
+ *	- to others, it is at least what was there when the call began and when it ended, and more
+ *	  by at most what was released, or overwritten, in between.
+ *
+ * A batch of elements that is being pushed may count in part until the call that pushes it
+ * returns.  A user can make the count of its ring wrong, but not larger than the capacity.
+ *
+ * Context: any, NMI too; it takes no lock, and the ends may push and pop at the same time.
+ *
+ * Return: the number of elements; bytes, in a ring of records of variable size.
+ */
+u64 spscring_length(struct spscring *ring)
+{
+	/* (D) pairs with (C) */
+	u64 head = smp_load_acquire(&ring->blocks.consumer->cursor);
+
+	if (ring_has_flag(ring, SPSCRING_CREATE_OVERWRITE))
+		head = max_t(s64, head, ring_oldest(ring));
+	return clamp_t(s64, ring_seen(ring, SPSCRING_CONSUMER, head) - head, 0,
+		       ring->geometry.capacity);
+}
+EXPORT_SYMBOL_GPL(spscring_length);
+
+/* How many elements are published from @pos to the end of its frame. */
+static u64 frame_published(const struct spscring_consumer *c, u64 pos)
+{
+	u64 frames = (c->base.end - c->base.data) / c->frame_size, frame = pos / c->frame_elements;
+	const u64 *tail = (const u64 *)(c->base.data + frame % frames * c->frame_size);
+	/* (B) pairs with (A) */
+	s64 n = smp_load_acquire(tail) - pos;
+
+	return n > 0 ? min_t(u64, n, (frame + 1) * c->frame_elements - pos) : 0;
+}
+
+/**
+ * spscring_consumer_length() - how much is in a ring of elements, by the consumer's handle
+ * @c: the consumer
+ *
+ * As spscring_length(), for a ring of DEFINE_SPSCRING(), too.  Context: any, NMI too; another
+ * context may push, and pop by this very handle, at the same time.
+ *
+ * Return: the number of elements.
+ */
+u64 spscring_consumer_length(const struct spscring_consumer *c)
+{
+	/* (D) pairs with (C), (H) pairs with (G) */
+	u64 head = smp_load_acquire(c->base.cursor), tail = smp_load_acquire(&c->base.peer->cursor);
+
+	tail = max_t(s64, tail + frame_published(c, tail), head + frame_published(c, head));
+	return clamp_t(s64, tail - head, 0, c->base.capacity);
+}
+EXPORT_SYMBOL_GPL(spscring_consumer_length);
+
+/**
  * spscring_get_info() - read a ring's geometry, positions and counters
  * @ring: the ring
  * @info: the result

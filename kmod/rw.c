@@ -126,40 +126,15 @@ static int rw_refused(struct spscring *ring)
 	return ended == -EAGAIN ? 0 : ended;
 }
 
-static int rw_pop(struct spscring_consumer *c, struct iov_iter *to, size_t size)
+/* One element: between any two a shutdown has to be seen. */
+static int rw_pop(struct spscring_consumer *c, struct iov_iter *to)
 {
-	const void *rec;
-	size_t copied;
-	int err;
-
-	err = spscring_peek(c, &rec);
-	if (err)
-		return err;
-	copied = copy_to_iter(rec, size, to);
-	if (copied != size) {
-		iov_iter_revert(to, copied);
-		return -EFAULT;
-	}
-	spscring_release(c);
-	return 0;
+	return min(spscring_pop_iter(c, to, 1), 0L);
 }
 
-static int rw_push(struct spscring_producer *p, struct iov_iter *from, size_t size)
+static int rw_push(struct spscring_producer *p, struct iov_iter *from)
 {
-	size_t copied;
-	void *slot;
-	int err;
-
-	err = spscring_reserve(p, &slot);
-	if (err)
-		return err;
-	copied = copy_from_iter(slot, size, from);
-	if (copied != size) {
-		iov_iter_revert(from, copied);
-		return -EFAULT;
-	}
-	spscring_commit(p);
-	return 0;
+	return min(spscring_push_iter(p, from, 1), 0L);
 }
 
 static ssize_t rw_read_frames(struct spscring *ring, struct iov_iter *to, bool nonblock)
@@ -173,7 +148,7 @@ static ssize_t rw_read_frames(struct spscring *ring, struct iov_iter *to, bool n
 	err = ring_consumer_handle(ring, &c);
 	rw_consumer_fences(&c.base);
 	while (!err && iov_iter_count(to) >= size) {
-		err = rw_shutting_down(ring, SPSCRING_CONSUMER) ?: rw_pop(&c, to, size);
+		err = rw_shutting_down(ring, SPSCRING_CONSUMER) ?: rw_pop(&c, to);
 		if (!err)
 			done += size;
 		else if (err == -EAGAIN && !done)
@@ -252,7 +227,7 @@ static ssize_t rw_write_frames(struct spscring *ring, struct iov_iter *from, boo
 	err = ring_producer_handle(ring, &p);
 	rw_producer_fences(&p.base);
 	while (!err && iov_iter_count(from) >= size) {
-		err = rw_refused(ring) ?: rw_push(&p, from, size);
+		err = rw_refused(ring) ?: rw_push(&p, from);
 		if (!err)
 			done += size;
 		if (err == -EAGAIN) {

@@ -119,6 +119,8 @@ int spscring_reset_producer(struct spscring_producer *p);
 int spscring_reset_consumer(struct spscring_consumer *c);
 int spscring_wait_room(struct spscring_producer *p, u64 n, s64 deadline);
 int spscring_wait_elements(struct spscring_consumer *c, u64 n, s64 deadline);
+long spscring_push_iter(struct spscring_producer *p, struct iov_iter *from, size_t n);
+long spscring_pop_iter(struct spscring_consumer *c, struct iov_iter *to, size_t n);
 void spscring_shutdown_producer(struct spscring_producer *p);
 void spscring_shutdown_consumer(struct spscring_consumer *c);
 
@@ -136,6 +138,8 @@ long spscring_record_pop_iter(struct spscring_record_consumer *c, struct iov_ite
 void spscring_record_shutdown_producer(struct spscring_record_producer *p);
 void spscring_record_shutdown_consumer(struct spscring_record_consumer *c);
 
+u64 spscring_length(struct spscring *ring);
+u64 spscring_consumer_length(const struct spscring_consumer *c);
 void spscring_get_info(struct spscring *ring, struct spscring_info *info);
 
 struct file *spscring_export_file(struct spscring *ring, u32 role);
