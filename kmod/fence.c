@@ -217,7 +217,7 @@ void fence_unmap(struct ring_end *end, struct mm_struct *mm)
 
 /**
  * spscring_note_cpu() - kernel code publishes or releases on another CPU than before
- * @ring: the ring
+ * @ring: the ring; NULL: one of DEFINE_SPSCRING()
  * @role: the end that publishes or releases
  * @cpu: where the end's handle keeps its CPU; updated
  *
@@ -227,9 +227,12 @@ void fence_unmap(struct ring_end *end, struct mm_struct *mm)
  */
 void spscring_note_cpu(struct spscring *ring, int role, u32 *cpu)
 {
-	struct ring_end *end = ring_end_of(ring, role);
+	struct ring_end *end;
 
 	*cpu = raw_smp_processor_id();
+	if (!ring)
+		return;
+	end = ring_end_of(ring, role);
 	if (!end->sleep)
 		return;
 	WRITE_ONCE(end->sleep->writers.cpu, *cpu);

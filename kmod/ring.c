@@ -205,7 +205,7 @@ static void ring_set_state(struct spscring *ring, u32 role, u32 state)
 
 /**
  * spscring_broken() - break a ring: an end found impossible words of its peer
- * @ring: the ring
+ * @ring: the ring; NULL: one of DEFINE_SPSCRING(), where only the end's handle fails
  * @role: the end that found them; 0: a claim did
  *
  * The inlines of end.h call it.  The first call logs one rate-limited line; further
@@ -213,7 +213,7 @@ static void ring_set_state(struct spscring *ring, u32 role, u32 state)
  */
 void spscring_broken(struct spscring *ring, int role)
 {
-	if (atomic_xchg(&ring->broken, 1))
+	if (!ring || atomic_xchg(&ring->broken, 1))
 		return;
 	WRITE_ONCE(ring->blocks.kernel->broken, 1);
 	trace_spscring_broken(ring, role);

@@ -32,6 +32,8 @@
 #include <spscring/record.h>
 #include <linux/types.h>
 
+#include "spscring_static.h"
+
 struct file;
 struct iov_iter;
 struct kiocb;

@@ -2,7 +2,8 @@
 /*
  * The tracepoints, and the functions that the inlines of end.h call while a
  * tracepoint is on.  The inlines test the tracepoint's key themselves, in the module that they
- * are compiled into.  Context of all functions: any.
+ * are compiled into.  A ring of DEFINE_SPSCRING() has no number to be told apart by, and is not
+ * traced.  Context of all functions: any.
  */
 #include <linux/export.h>
 #include <spscring/element.h>
@@ -25,7 +26,8 @@ EXPORT_TRACEPOINT_SYMBOL_GPL(spscring_wake);
  */
 void spscring_trace_full(const struct spscring_producer_base *p)
 {
-	trace_spscring_full(p->ring, p->pos);
+	if (p->ring)
+		trace_spscring_full(p->ring, p->pos);
 }
 EXPORT_SYMBOL_GPL(spscring_trace_full);
 
@@ -36,7 +38,8 @@ EXPORT_SYMBOL_GPL(spscring_trace_full);
  */
 void spscring_trace_push(const struct spscring_producer_base *p, u32 n)
 {
-	trace_spscring_push(p->ring, p->pos, n);
+	if (p->ring)
+		trace_spscring_push(p->ring, p->pos, n);
 }
 EXPORT_SYMBOL_GPL(spscring_trace_push);
 
@@ -85,7 +88,8 @@ EXPORT_SYMBOL_GPL(spscring_trace_push_n);
  */
 void spscring_trace_pop(const struct spscring_consumer_base *c, u32 n)
 {
-	trace_spscring_pop(c->ring, c->pos, n);
+	if (c->ring)
+		trace_spscring_pop(c->ring, c->pos, n);
 }
 EXPORT_SYMBOL_GPL(spscring_trace_pop);
 
@@ -96,7 +100,7 @@ EXPORT_SYMBOL_GPL(spscring_trace_pop);
  */
 void spscring_trace_pop_n(const struct spscring_consumer_base *c, u32 n)
 {
-	if (n)
+	if (n && c->ring)
 		trace_spscring_pop(c->ring, c->pos - n, n);
 }
 EXPORT_SYMBOL_GPL(spscring_trace_pop_n);

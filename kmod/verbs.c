@@ -15,6 +15,8 @@
  */
 static int wait_refused(const struct spscring *ring, u32 role, int over, u64 n)
 {
+	if (!ring)			/* DEFINE_SPSCRING() */
+		return -EOPNOTSUPP;
 	if (!n || n > ring->geometry.capacity)
 		return -EINVAL;
 	if (ring->geometry.flags & SPSCRING_CREATE_BUSY_POLL)
