@@ -62,4 +62,4 @@ module_exit(spscring_exit);
 MODULE_DESCRIPTION("Single-producer single-consumer rings between processes and the kernel");
 MODULE_AUTHOR("The spscring authors");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("1");
+MODULE_VERSION(__stringify(SPSCRING_VERSION));	/* the layout */
