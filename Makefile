@@ -13,6 +13,7 @@
 # make model		check sleep and wake in every interleaving of small rings
 # make mutate		weaken each ordering in turn; some check must find each
 # make check		checkpatch --strict, kernel-doc, codespell, sparse, clang, the headers in programs
+# make man		the manual pages: out/man
 # make clean		remove what was built here, but not the cache of machines
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
@@ -69,8 +70,11 @@ mutate:
 check:
 	@tools/test static
 
+man:
+	$(MAKE) -C tools/man
+
 clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(kbuild) clean)
 	rm -rf out
 
-.PHONY: all modules install uninstall run bench rivals profile trace test soak litmus model mutate check clean
+.PHONY: all modules install uninstall run bench rivals profile trace test soak litmus model mutate check man clean
