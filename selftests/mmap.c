@@ -93,6 +93,32 @@ TEST_F(mmap, one_memory)
 	EXPECT_STREQ("seen by all", all + self->g.data_offset + self->page);
 }
 
+/* A new ring has nothing of what its memory held before, here of earlier rings. */
+TEST_F(mmap, zeroed)
+{
+	struct spscring_create want = variant->want;
+	const size_t size = self->g.data_bytes;
+	int ring, in, out, round;
+	size_t i;
+
+	want.size = sizeof(want);
+	want.capacity *= sysconf(_SC_PAGESIZE) / 4096;
+	for (round = 0; round < 20; round++) {
+		unsigned char *at;
+
+		ASSERT_EQ(0, open_ends(&want, &ring, &in, &out));
+		at = mmap(NULL, size, WRITE, MAP_SHARED, in, self->g.data_offset);
+		ASSERT_NE(MAP_FAILED, at);
+		for (i = 0; i < size; i++) {
+			ASSERT_EQ(0, at[i])
+				TH_LOG("byte %zu of ring %d", i, round);
+		}
+		memset(at, 0xa5, size);
+		munmap(at, size);
+		close_ends(&ring, &in, &out);
+	}
+}
+
 /* A page that madvise() has dropped comes back with its contents. */
 TEST_F(mmap, madv_dontneed)
 {

@@ -1,0 +1,619 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Each allocation and each copy from or to user memory, of each call, fails once: the call returns
+ * an errno that its description lists, changes nothing, and succeeds when it is made again.
+ *
+ * The kernel fails the Nth of them in a task that has written N to /proc/thread-self/fail-nth
+ * (CONFIG_FAULT_INJECTION; Documentation/fault-injection).  A test makes its call with N = 1, 2,
+ * and so on, until nothing failed.  The machine's last checks find what was leaked (kmemleak), and
+ * a warning in the log.
+ */
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+
+#include "selftest.h"
+
+#define FAIL_NTH	"/proc/thread-self/fail-nth"
+#define TRIES_MAX	2000
+#define ELEMENTS	4
+
+/* What a call works on.  Before each try everything is made anew. */
+struct env {
+	int ring, in, out;
+	int got;		/* an fd that the call returned */
+	int other;		/* an fd that the call needs */
+	int pipe[2];
+	void *map;
+	size_t size;
+	struct spscring_mapping p_map, c_map;
+	struct spscring_producer p;
+	struct spscring_consumer c;
+	__u64 numbers[ELEMENTS];
+};
+
+FIXTURE(faults)
+{
+	int fail_nth;
+};
+
+FIXTURE_VARIANT(faults)
+{
+	int (*prepare)(struct env *e);
+	long (*call)(struct env *e);
+	/* checks what a call left that returned @ret */
+	bool (*holds)(struct env *e, long ret);
+	int least;		/* faults that the call meets at least */
+	int errors[6];		/* documented, negative; 0 ends them */
+};
+
+/* --------------------------------------------------------------- before a call */
+
+static int no_ring(struct env *e)
+{
+	e->ring = device_open();
+	return e->ring < 0 ? e->ring : 0;
+}
+
+static int nothing(struct env *e)
+{
+	(void)e;
+	return 0;
+}
+
+static int a_ring(struct env *e)
+{
+	e->ring = spscring_open(RING(.capacity = 64, .element_size = 8));
+	return e->ring < 0 ? e->ring : 0;
+}
+
+static int ends_of(struct env *e, __u32 flags)
+{
+	struct spscring_create want = { .size = sizeof(want), .flags = flags };
+
+	if (flags & SPSCRING_CREATE_RECORDS) {
+		want.capacity = 4096;
+	} else {
+		want.capacity = 64;
+		want.element_size = 8;
+	}
+	return open_ends(&want, &e->ring, &e->in, &e->out);
+}
+
+static int ends(struct env *e)
+{
+	return ends_of(e, 0);
+}
+
+static int records(struct env *e)
+{
+	return ends_of(e, SPSCRING_CREATE_RECORDS);
+}
+
+/* Both ends, and ELEMENTS numbers in the ring. */
+static int filled(struct env *e)
+{
+	int err = ends(e);
+
+	if (err)
+		return err;
+	return write(e->in, e->numbers, sizeof(e->numbers)) == sizeof(e->numbers) ? 0 : -errno;
+}
+
+static int record_filled(struct env *e)
+{
+	int err = records(e);
+
+	if (err)
+		return err;
+	return write(e->in, e->numbers, sizeof(e->numbers)) == sizeof(e->numbers) ? 0 : -errno;
+}
+
+/* A producer that died in a ring which has numbers. */
+static int a_death(struct env *e)
+{
+	int err = filled(e);
+
+	if (err)
+		return err;
+	close_fd(&e->in);
+	return wait_state(e->ring, SPSCRING_PRODUCER, SPSCRING_DEAD) ? 0 : -ETIME;
+}
+
+static int with_pipe(struct env *e)
+{
+	int err = filled(e);
+
+	if (err)
+		return err;
+	return negative_errno(pipe2(e->pipe, O_CLOEXEC | O_NONBLOCK));
+}
+
+static int pipe_filled(struct env *e)
+{
+	int err = ends(e);
+
+	if (err)
+		return err;
+	if (pipe2(e->pipe, O_CLOEXEC | O_NONBLOCK))
+		return -errno;
+	return write(e->pipe[1], e->numbers, sizeof(e->numbers)) == sizeof(e->numbers) ? 0 : -errno;
+}
+
+static int with_eventfd(struct env *e)
+{
+	int err = ends(e);
+
+	if (err)
+		return err;
+	e->other = eventfd(0, EFD_CLOEXEC);
+	return e->other < 0 ? -errno : 0;
+}
+
+static int with_epoll(struct env *e)
+{
+	int err = ends(e);
+
+	if (err)
+		return err;
+	e->other = epoll_create1(EPOLL_CLOEXEC);
+	return e->other < 0 ? -errno : 0;
+}
+
+static int mapped(struct env *e)
+{
+	int err = ends(e);
+
+	if (!err)
+		err = map_producer(e->in, &e->p, &e->p_map);
+	if (!err)
+		err = map_consumer(e->out, &e->c, &e->c_map);
+	return err;
+}
+
+static int with_fdinfo(struct env *e)
+{
+	char path[64];
+	int err = ends(e);
+
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", e->in);
+	e->other = open(path, O_RDONLY | O_CLOEXEC);
+	return e->other < 0 ? -errno : 0;
+}
+
+/* ------------------------------------------------------------------ the calls */
+
+static long open_device(struct env *e)
+{
+	e->got = device_open();
+	return e->got;
+}
+
+static long create(struct env *e)
+{
+	return do_ioctl(e->ring, SPSCRING_CREATE, RING(.capacity = 64, .element_size = 8));
+}
+
+static long create_large(struct env *e)
+{
+	return do_ioctl(e->ring, SPSCRING_CREATE, RING(.capacity = 1 << 19, .element_size = 8));
+}
+
+static long create_records(struct env *e)
+{
+	return do_ioctl(e->ring, SPSCRING_CREATE,
+			RING(.capacity = 1 << 16, .flags = SPSCRING_CREATE_RECORDS));
+}
+
+static long create_polled(struct env *e)
+{
+	return do_ioctl(e->ring, SPSCRING_CREATE, RING(.capacity = 64, .element_size = 8,
+						       .flags = SPSCRING_CREATE_BUSY_POLL));
+}
+
+static long claim_producer(struct env *e)
+{
+	e->got = spscring_claim(e->ring, SPSCRING_PRODUCER, 8, 0);
+	return e->got;
+}
+
+static long claim_consumer(struct env *e)
+{
+	e->got = spscring_claim(e->ring, SPSCRING_CONSUMER, 8, 0);
+	return e->got;
+}
+
+static long map(struct env *e, int fd, int prot, __u64 from, __u64 to)
+{
+	void *at;
+
+	e->size = to - from;
+	at = mmap(NULL, e->size, prot, MAP_SHARED, fd, from);
+	if (at == MAP_FAILED)
+		return -errno;
+	e->map = at;
+	return 0;
+}
+
+/* INFO is not part of the call that is to fail. */
+static struct spscring_geometry geometry;
+
+static int ends_to_map(struct env *e)
+{
+	int err = ends(e);
+
+	if (!err)
+		geometry = info_of(e->ring).geometry;
+	return err;
+}
+
+static int records_to_map(struct env *e)
+{
+	int err = records(e);
+
+	if (!err)
+		geometry = info_of(e->ring).geometry;
+	return err;
+}
+
+static long map_own(struct env *e)
+{
+	return map(e, e->in, PROT_READ | PROT_WRITE, geometry.producer_offset,
+		   geometry.consumer_offset + spscring_mapped_bytes(&geometry));
+}
+
+static long map_peers(struct env *e)
+{
+	return map(e, e->in, PROT_READ, geometry.consumer_offset, geometry.producer_offset);
+}
+
+static long map_ring(struct env *e)
+{
+	return map(e, e->ring, PROT_READ, geometry.consumer_offset,
+		   geometry.consumer_offset + spscring_mapped_bytes(&geometry));
+}
+
+static long get_info(struct env *e)
+{
+	struct spscring_info info;
+
+	return spscring_get_info(e->ring, &info);
+}
+
+static long notify(struct env *e)
+{
+	return spscring_notify(e->out, 2, 0, e->other);
+}
+
+static long arm(struct env *e)
+{
+	struct spscring_wait want = {
+		.size = sizeof(want), .flags = SPSCRING_WAIT_ARM, .index = 1, .deadline = -1,
+	};
+
+	return do_ioctl(e->out, SPSCRING_WAIT, &want);
+}
+
+/* A deadline in the past: the call sleeps for no time. */
+static long wait_late(struct env *e)
+{
+	struct spscring_wait want = { .size = sizeof(want), .index = 1 };
+	int ret = do_ioctl(e->out, SPSCRING_WAIT, &want);
+
+	return ret == -ETIMEDOUT ? 0 : ret;
+}
+
+static long kick(struct env *e)
+{
+	return negative_errno(ioctl(e->in, SPSCRING_KICK, SPSCRING_KICK_NOW));
+}
+
+static long shut_down(struct env *e)
+{
+	return spscring_shutdown(e->in, 0);
+}
+
+static long read_some(struct env *e)
+{
+	__u64 to[ELEMENTS];
+
+	return negative_errno(read(e->out, to, sizeof(to)));
+}
+
+static long readv_some(struct env *e)
+{
+	__u64 to[ELEMENTS];
+	struct iovec iov[2] = { { to, 12 }, { (char *)to + 12, 20 } };
+
+	return negative_errno(readv(e->out, iov, 2));
+}
+
+static long write_some(struct env *e)
+{
+	return negative_errno(write(e->in, e->numbers, sizeof(e->numbers)));
+}
+
+static long writev_some(struct env *e)
+{
+	struct iovec iov[2] = { { e->numbers, 12 }, { (char *)e->numbers + 12, 20 } };
+
+	return negative_errno(writev(e->in, iov, 2));
+}
+
+static long splice_out(struct env *e)
+{
+	return negative_errno(splice(e->out, NULL, e->pipe[1], NULL, 4096, SPLICE_F_NONBLOCK));
+}
+
+static long splice_in(struct env *e)
+{
+	return negative_errno(splice(e->pipe[0], NULL, e->in, NULL, 4096, SPLICE_F_NONBLOCK));
+}
+
+static long poll_it(struct env *e)
+{
+	struct pollfd fd = { .fd = e->out, .events = POLLIN };
+
+	return negative_errno(poll(&fd, 1, 0));
+}
+
+static long epoll_add(struct env *e)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+
+	return negative_errno(epoll_ctl(e->other, EPOLL_CTL_ADD, e->out, &event));
+}
+
+static long set_async(struct env *e)
+{
+	return negative_errno(fcntl(e->out, F_SETFL, O_ASYNC));
+}
+
+static long read_fdinfo(struct env *e)
+{
+	char text[4096];
+
+	return negative_errno(pread(e->other, text, sizeof(text), 0));
+}
+
+/* ------------------------------------------------------------- after a call */
+
+/* A write that failed has published nothing; what it has reported is there. */
+static bool written(struct env *e, long ret)
+{
+	return info_of(e->ring).length == (ret > 0 ? ret / 8 : 0);
+}
+
+/* A read that failed has released nothing. */
+static bool taken(struct env *e, long ret)
+{
+	return info_of(e->ring).length == ELEMENTS - (ret > 0 ? ret / 8 : 0);
+}
+
+static bool record_written(struct env *e, long ret)
+{
+	return (info_of(e->ring).length != 0) == (ret > 0);
+}
+
+static bool record_taken(struct env *e, long ret)
+{
+	return (info_of(e->ring).length == 0) == (ret > 0);
+}
+
+static bool unclaimed(struct env *e, long ret)
+{
+	return state_of(e->ring, SPSCRING_PRODUCER) ==
+		(ret < 0 ? SPSCRING_UNCLAIMED : SPSCRING_HELD);
+}
+
+static bool still_dead(struct env *e, long ret)
+{
+	return state_of(e->ring, SPSCRING_PRODUCER) == (ret < 0 ? SPSCRING_DEAD : SPSCRING_HELD) &&
+		info_of(e->ring).length == ELEMENTS;
+}
+
+static bool not_created(struct env *e, long ret)
+{
+	struct spscring_info info;
+
+	return spscring_get_info(e->ring, &info) == (ret < 0 ? -EBADFD : 0);
+}
+
+static bool not_shut(struct env *e, long ret)
+{
+	return state_of(e->ring, SPSCRING_PRODUCER) ==
+		(ret < 0 ? SPSCRING_HELD : SPSCRING_SHUT_DOWN);
+}
+
+/* The ring still moves an element, by read() and write(). */
+static bool works(struct env *e, long ret)
+{
+	__u64 v = 0x1234, got = 0;
+
+	(void)ret;
+	return write(e->in, &v, sizeof(v)) == sizeof(v) &&
+		read(e->out, &got, sizeof(got)) == sizeof(got) && got == v;
+}
+
+/* ---------------------------------------------------------------- the table */
+
+#define CALL(name, ...)	FIXTURE_VARIANT_ADD(faults, name) { __VA_ARGS__ }
+
+CALL(open, .prepare = nothing, .call = open_device, .least = 2,
+     .errors = { -ENOMEM, -EFAULT, -ENFILE });
+CALL(create, .prepare = no_ring, .call = create, .holds = not_created, .least = 4,
+     .errors = { -ENOMEM, -EFAULT });
+CALL(create_large, .prepare = no_ring, .call = create_large, .holds = not_created, .least = 4,
+     .errors = { -ENOMEM, -EFAULT });
+CALL(create_records, .prepare = no_ring, .call = create_records, .holds = not_created, .least = 4,
+     .errors = { -ENOMEM, -EFAULT });
+CALL(create_polled, .prepare = no_ring, .call = create_polled, .holds = not_created, .least = 4,
+     .errors = { -ENOMEM, -EFAULT });
+CALL(claim, .prepare = a_ring, .call = claim_producer, .holds = unclaimed, .least = 2,
+     .errors = { -ENOMEM, -EFAULT, -ENFILE });
+CALL(claim_consumer, .prepare = a_ring, .call = claim_consumer, .least = 2,
+     .errors = { -ENOMEM, -EFAULT, -ENFILE });
+CALL(claim_dead, .prepare = a_death, .call = claim_producer, .holds = still_dead, .least = 2,
+     .errors = { -ENOMEM, -EFAULT, -ENFILE });
+CALL(map_own, .prepare = ends_to_map, .call = map_own, .holds = works, .least = 2,
+     .errors = { -ENOMEM });
+CALL(map_records, .prepare = records_to_map, .call = map_own, .least = 2, .errors = { -ENOMEM });
+CALL(map_peers, .prepare = ends_to_map, .call = map_peers, .holds = works, .least = 2,
+     .errors = { -ENOMEM });
+CALL(map_ring, .prepare = ends_to_map, .call = map_ring, .holds = works, .least = 2,
+     .errors = { -ENOMEM });
+CALL(info, .prepare = a_ring, .call = get_info, .least = 2, .errors = { -EFAULT });
+CALL(notify, .prepare = with_eventfd, .call = notify, .holds = works, .least = 1,
+     .errors = { -ENOMEM, -EFAULT });
+CALL(arm, .prepare = ends, .call = arm, .holds = works, .least = 1, .errors = { -EFAULT });
+CALL(wait, .prepare = ends, .call = wait_late, .holds = works, .least = 1, .errors = { -EFAULT });
+CALL(kick, .prepare = mapped, .call = kick, .least = 0);
+CALL(shutdown, .prepare = ends, .call = shut_down, .holds = not_shut, .least = 1,
+     .errors = { -EFAULT });
+CALL(read, .prepare = filled, .call = read_some, .holds = taken, .least = 1,
+     .errors = { -EFAULT, -ENOMEM });
+CALL(readv, .prepare = filled, .call = readv_some, .holds = taken, .least = 1,
+     .errors = { -EFAULT, -ENOMEM });
+CALL(read_record, .prepare = record_filled, .call = read_some, .holds = record_taken, .least = 1,
+     .errors = { -EFAULT, -ENOMEM });
+CALL(write, .prepare = ends, .call = write_some, .holds = written, .least = 1,
+     .errors = { -EFAULT, -ENOMEM });
+CALL(writev, .prepare = ends, .call = writev_some, .holds = written, .least = 1,
+     .errors = { -EFAULT, -ENOMEM });
+CALL(write_record, .prepare = records, .call = write_some, .holds = record_written, .least = 1,
+     .errors = { -EFAULT, -ENOMEM });
+CALL(splice_out, .prepare = with_pipe, .call = splice_out, .holds = taken, .least = 1,
+     .errors = { -EFAULT, -ENOMEM, -EAGAIN });
+CALL(splice_in, .prepare = pipe_filled, .call = splice_in, .holds = written, .least = 0,
+     .errors = { -EFAULT, -ENOMEM });
+CALL(poll, .prepare = ends, .call = poll_it, .holds = works, .least = 1,
+     .errors = { -EFAULT, -ENOMEM });
+CALL(epoll, .prepare = with_epoll, .call = epoll_add, .holds = works, .least = 1,
+     .errors = { -EFAULT, -ENOMEM });
+CALL(async, .prepare = ends, .call = set_async, .holds = works, .least = 1,
+     .errors = { -ENOMEM });
+CALL(fdinfo, .prepare = with_fdinfo, .call = read_fdinfo, .holds = works, .least = 1,
+     .errors = { -EFAULT, -ENOMEM });
+
+/* ------------------------------------------------------------------ the test */
+
+/* Have allocations fail that may sleep and those of one page, too, and keep the log silent. */
+static int inject_all(void)
+{
+	static const char * const settings[][2] = {
+		{ "failslab/ignore-gfp-wait", "N" },
+		{ "failslab/verbose", "0" },
+		{ "fail_page_alloc/ignore-gfp-wait", "N" },
+		{ "fail_page_alloc/ignore-gfp-highmem", "N" },
+		{ "fail_page_alloc/min-order", "0" },
+		{ "fail_page_alloc/verbose", "0" },
+		{ "fail_usercopy/verbose", "0" },
+	};
+	char path[80];
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", settings[i][0]);
+		err = write_text(path, settings[i][1]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+FIXTURE_SETUP(faults)
+{
+	SKIP_WITHOUT_DEVICE();
+	self->fail_nth = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+	if (self->fail_nth < 0)
+		SKIP(return, "%s: this kernel injects no faults", strerror(errno));
+	ASSERT_EQ(0, inject_all());
+}
+
+FIXTURE_TEARDOWN(faults)
+{
+	close_fd(&self->fail_nth);
+}
+
+static void forget(struct env *e)
+{
+	if (e->map)
+		munmap(e->map, e->size);
+	if (e->p_map.read_only)
+		spscring_unmap(&e->p_map);
+	if (e->c_map.read_only)
+		spscring_unmap(&e->c_map);
+	close_fd(&e->got);
+	close_fd(&e->other);
+	close_fd(&e->pipe[0]);
+	close_fd(&e->pipe[1]);
+	close_ends(&e->ring, &e->in, &e->out);
+}
+
+/* Make the call; its @nth allocation or copy fails.  *@met: there was an @nth. */
+static long call_with_fault(int fail_nth, long (*call)(struct env *e), struct env *e, int nth,
+			    bool *met)
+{
+	char text[16];
+	long ret;
+	int n;
+
+	n = snprintf(text, sizeof(text), "%d", nth);
+	if (pwrite(fail_nth, text, n, 0) != n)
+		return -ECANCELED;
+	ret = call(e);
+	/* the read's own copy fails if the call has left the last fault to it */
+	n = pread(fail_nth, text, sizeof(text) - 1, 0);
+	*met = n > 0 && text[0] == '0';
+	/* so may the first write's */
+	if (pwrite(fail_nth, "0", 1, 0) != 1 && pwrite(fail_nth, "0", 1, 0) != 1)
+		return -ECANCELED;
+	return ret;
+}
+
+static bool documented(const int *errors, long ret)
+{
+	for (; *errors; errors++)
+		if (ret == *errors)
+			return true;
+	return false;
+}
+
+TEST_F(faults, each)
+{
+	long long used = read_number("/sys/module/spscring/parameters/used_bytes");
+	int nth, failed = 0;
+	bool met = true;
+
+	for (nth = 1; met; nth++) {
+		struct env e = { .numbers = { 1, 2, 3, 4 } };
+		long ret;
+
+		ASSERT_GT(TRIES_MAX, nth);
+		ASSERT_EQ(0, variant->prepare(&e));
+		ret = call_with_fault(self->fail_nth, variant->call, &e, nth, &met);
+		if (ret < 0) {
+			failed++;
+			EXPECT_TRUE(met && documented(variant->errors, ret))
+				TH_LOG("fault %d: %s", nth, strerror(-ret));
+		}
+		if (variant->holds) {
+			EXPECT_TRUE(variant->holds(&e, ret))
+				TH_LOG("fault %d: returned %ld", nth, ret);
+		}
+		if (ret < 0) {
+			EXPECT_LE(0, variant->call(&e))
+				TH_LOG("fault %d: the call fails again: %s", nth, strerror(errno));
+		}
+		forget(&e);
+	}
+	TH_LOG("%d faults, %d of them made the call fail", nth - 2, failed);
+	EXPECT_LE(variant->least, failed);
+	EXPECT_EQ(used, read_number("/sys/module/spscring/parameters/used_bytes"));
+}
+
+TEST_HARNESS_MAIN
