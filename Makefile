@@ -12,6 +12,7 @@
 # make litmus		check the orderings in the kernel's memory model
 # make model		check sleep and wake in every interleaving of small rings
 # make mutate		weaken each ordering in turn; some check must find each
+# make coverage		which lines of the module the suites run: out/coverage/index.html
 # make check		checkpatch --strict, kernel-doc, codespell, sparse, clang, the headers in programs
 # make man		the manual pages: out/man
 # make clean		remove what was built here, but not the cache of machines
@@ -67,6 +68,9 @@ model:
 mutate:
 	@tools/mutate
 
+coverage:
+	@tools/coverage
+
 check:
 	@tools/test static
 
@@ -77,4 +81,4 @@ clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(kbuild) clean)
 	rm -rf out
 
-.PHONY: all modules install uninstall run bench rivals profile trace test soak litmus model mutate check man clean
+.PHONY: all modules install uninstall run bench rivals profile trace test soak litmus model mutate coverage check man clean

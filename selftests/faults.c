@@ -384,13 +384,13 @@ static long read_fdinfo(struct env *e)
 /* A write that failed has published nothing; what it has reported is there. */
 static bool written(struct env *e, long ret)
 {
-	return info_of(e->ring).length == (ret > 0 ? ret / 8 : 0);
+	return info_of(e->ring).length == (ret > 0 ? (__u64)ret / 8 : 0);
 }
 
 /* A read that failed has released nothing. */
 static bool taken(struct env *e, long ret)
 {
-	return info_of(e->ring).length == ELEMENTS - (ret > 0 ? ret / 8 : 0);
+	return info_of(e->ring).length == ELEMENTS - (ret > 0 ? (__u64)ret / 8 : 0);
 }
 
 static bool record_written(struct env *e, long ret)
