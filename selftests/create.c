@@ -638,7 +638,7 @@ FIXTURE_TEARDOWN(frame)
 }
 
 /* Make a ring and move its capacity of u64s through it.  Return: its frame size, or an errno. */
-static long frame_size_of(const struct spscring_create *want)
+static long frame_size_of(struct spscring_create *want)
 {
 	struct spscring_geometry g;
 	struct spscring_producer p;

@@ -45,7 +45,7 @@ FIXTURE_TEARDOWN(record)
 	pair_free(self);
 }
 
-static int pair_make(struct _test_data_record *self, const struct spscring_create *want)
+static int pair_make(struct _test_data_record *self, struct spscring_create *want)
 {
 	pair_free(self);
 	self->ring = spscring_open(want);
@@ -608,7 +608,7 @@ FIXTURE_TEARDOWN(stream)
 }
 
 /* Move @n records through one ring.  Return: 0, or the line of the failed check. */
-static int stream(struct spscring_record_run *runs, const struct spscring_create *want,
+static int stream(struct spscring_record_run *runs, struct spscring_create *want,
 		  __u32 most, enum how in, enum how out, __u64 n)
 {
 	const struct record_mover *put = &runs[0].mover, *take = &runs[1].mover;

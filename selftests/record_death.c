@@ -152,7 +152,7 @@ static void after_store(void)
  * Push @before records and pop some; then save every state of the ring during one call.
  * Return: the number of states, or a negative number.
  */
-static int step_through(struct snapshot *to, const struct spscring_create *want, __u64 before,
+static int step_through(struct snapshot *to, struct spscring_create *want, __u64 before,
 			__u32 way, bool full)
 {
 	struct record_mover put = mover(RECORD_PUSH), take = mover(RECORD_POP);
@@ -255,7 +255,7 @@ static __u64 lap_records(void)
 
 TEST_F(stepped, stores)
 {
-	const struct spscring_create *want = RING(.capacity = CAPACITY, .flags = variant->mode);
+	struct spscring_create *want = RING(.capacity = CAPACITY, .flags = variant->mode);
 	struct record_mover put = mover(RECORD_PUSH), take = mover(RECORD_COPY_WAYS);
 	/* a batch that fills the ring; and some places where a record crosses the data's end */
 	const __u64 lap = lap_records(), places[] = { 3, 15, lap - 17, lap - 13, lap - 9, lap - 5 };

@@ -39,7 +39,7 @@ FIXTURE_TEARDOWN(ring)
 	pair_free(&self->pair);
 }
 
-static int pair_make(struct pair *pair, const struct spscring_create *want)
+static int pair_make(struct pair *pair, struct spscring_create *want)
 {
 	int err;
 
@@ -111,7 +111,7 @@ static bool odd_pieces(struct movers *m, __u64 capacity, __u64 n)
 }
 
 /* Each way to push with each way to pop, in a new ring.  Return: 0, or the line that failed. */
-static int all_ways(struct pair *pair, const struct spscring_create *want)
+static int all_ways(struct pair *pair, struct spscring_create *want)
 {
 	int way, other, bad = 0;
 	struct movers m;
@@ -263,7 +263,7 @@ FIXTURE_TEARDOWN(processes)
 }
 
 /* @n elements from one process to another; returns 0, or how each of them failed. */
-static int two_processes(enum way in, enum way out, const struct spscring_create *want,
+static int two_processes(enum way in, enum way out, struct spscring_create *want,
 			 __u64 n)
 {
 	int ring, p, c, err = open_ends(want, &ring, &p, &c);

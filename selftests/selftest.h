@@ -135,7 +135,7 @@ static inline int claim_end(int ring_fd, __u32 role, __u64 type_tag)
 }
 
 /* A ring, and both its ends. */
-static inline int open_ends(const struct spscring_create *want, int *ring, int *in, int *out)
+static inline int open_ends(struct spscring_create *want, int *ring, int *in, int *out)
 {
 	*ring = spscring_open(want);
 	if (*ring < 0)

@@ -7,9 +7,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "spscring.h"
+#include "memfd.h"
 
-int spscring_open(const struct spscring_create *want)
+int spscring_open(struct spscring_create *want)
 {
 	int fd = open("/dev/spscring", O_RDWR | O_CLOEXEC);
 
@@ -32,20 +32,26 @@ int spscring_claim(int ring_fd, uint32_t role, uint32_t element_size, uint64_t t
 	};
 	int fd = ioctl(ring_fd, SPSCRING_ENDPOINT, &want);
 
-	return fd < 0 ? -errno : fd;
+	if (fd >= 0)
+		return fd;
+	return errno == ENOTTY ? spscring_memfd_claim(ring_fd, role, element_size, type_tag) : -errno;
 }
 
 int spscring_get_info(int fd, struct spscring_info *info)
 {
 	*info = (struct spscring_info){ .size = sizeof(*info) };
-	return ioctl(fd, SPSCRING_INFO, info) ? -errno : 0;
+	if (!ioctl(fd, SPSCRING_INFO, info))
+		return 0;
+	return errno == ENOTTY ? spscring_memfd_info(fd, info) : -errno;
 }
 
 int spscring_shutdown(int endpoint_fd, uint32_t flags)
 {
 	struct spscring_shutdown down = { .size = sizeof(down), .flags = flags };
 
-	return ioctl(endpoint_fd, SPSCRING_SHUTDOWN, &down) ? -errno : 0;
+	if (!ioctl(endpoint_fd, SPSCRING_SHUTDOWN, &down))
+		return 0;
+	return errno == ENOTTY ? spscring_memfd_shutdown(endpoint_fd, flags) : -errno;
 }
 
 int spscring_shutdown_producer(struct spscring_producer *p)
@@ -128,6 +134,26 @@ struct end_pages {
 	char *consumer, *info, *producer, *data;
 };
 
+static int map_memfd(int fd, uint32_t role, struct end_pages *e)
+{
+	struct memfd_ring r;
+	char *base;
+	int err = spscring_memfd_ring_of(fd, &r);
+
+	if (err)
+		return err;
+	if (r.role != role)
+		return -EACCES;
+	err = spscring_memfd_map(&r, role, &e->map, &base);
+	if (err)
+		return err;
+	e->consumer = base + e->g.consumer_offset;
+	e->info = base + e->g.info_offset;
+	e->producer = base + e->g.producer_offset;
+	e->data = base + e->g.data_offset;
+	return 0;
+}
+
 static int map_pages(int fd, uint32_t role, uint32_t element_size, uint64_t type_tag,
 		     struct end_pages *e)
 {
@@ -139,6 +165,8 @@ static int map_pages(int fd, uint32_t role, uint32_t element_size, uint64_t type
 	err = geometry_of(fd, g, element_size, type_tag);
 	if (err)
 		return err;
+	if (g->features & SPSCRING_FEATURE_MEMFD)
+		return map_memfd(fd, role, e);
 	end = g->consumer_offset + spscring_mapped_bytes(g);
 	if (role == SPSCRING_PRODUCER)
 		err = map_end(&e->map, fd, g, g->consumer_offset, g->producer_offset,
@@ -306,109 +334,7 @@ long spscring_record_popv(struct spscring_record_consumer *c, const struct iovec
 				      scatter);
 }
 
-/* ------------------------------------------------------------------ sleep */
-
-static int wait_ioctl(int fd, uint32_t flags, uint64_t index, int64_t deadline)
-{
-	struct spscring_wait want = {
-		.size = sizeof(want), .flags = flags, .index = index, .deadline = deadline,
-	};
-
-	return ioctl(fd, SPSCRING_WAIT, &want) ? -errno : 0;
-}
-
-/* Wait for index @pos + @n; -EINVAL if @n is more than @capacity. */
-static int sleep_for(int fd, uint32_t flags, uint64_t pos, uint64_t n, uint64_t capacity,
-		     int64_t deadline)
-{
-	if (!n || n > capacity)
-		return -EINVAL;
-	return wait_ioctl(fd, flags, pos + n, deadline);
-}
-
-int spscring_wait_elements(struct spscring_consumer *c, uint64_t n, int64_t deadline)
-{
-	const struct spscring_consumer_base *b = &c->base;
-	int err;
-
-	if (b->error)
-		return b->error;
-	if (n && spscring_spin_elements(c, n))
-		err = 0;
-	else
-		err = sleep_for(b->fd, 0, b->pos, n, b->capacity, deadline);
-	/*
-	 * The producer stores tails in order.  The kernel may have read a later frame's tail
-	 * from a lying producer; without this check the caller would wait again for ever.
-	 */
-	return err || spscring_has_elements(c, 1) ? err : -EPIPE;
-}
-
-int spscring_record_wait_bytes(struct spscring_record_consumer *c, uint64_t bytes,
-			       int64_t deadline)
-{
-	const struct spscring_consumer_base *b = &c->base;
-	int err;
-
-	if (b->error)
-		return b->error;
-	if (bytes && spscring_record_spin_bytes(c, bytes))
-		err = 0;
-	else
-		err = sleep_for(b->fd, 0, b->pos, bytes, b->capacity, deadline);
-	return err || spscring_record_first_is_there(c) ? err : -EPIPE;
-}
-
-static int wait_room(struct spscring_producer_base *p, uint64_t n, int64_t deadline)
-{
-	if (p->error)
-		return p->error;
-	if (n && spscring_base_spin_room(p, n))
-		return 0;
-	return sleep_for(p->fd, 0, p->pos, n, p->capacity, deadline);
-}
-
-int spscring_wait_room(struct spscring_producer *p, uint64_t n, int64_t deadline)
-{
-	return wait_room(&p->base, n, deadline);
-}
-
-int spscring_record_wait_room(struct spscring_record_producer *p, uint64_t bytes, int64_t deadline)
-{
-	return wait_room(&p->base, bytes, deadline);
-}
-
-static int arm_data(const struct spscring_consumer_base *c, uint64_t n)
-{
-	return c->error ? c->error :
-		sleep_for(c->fd, SPSCRING_WAIT_ARM, c->pos, n, c->capacity, -1);
-}
-
-int spscring_arm_elements(struct spscring_consumer *c, uint64_t n)
-{
-	return arm_data(&c->base, n);
-}
-
-int spscring_record_arm_bytes(struct spscring_record_consumer *c, uint64_t bytes)
-{
-	return arm_data(&c->base, bytes);
-}
-
-static int arm_room(const struct spscring_producer_base *p, uint64_t n)
-{
-	return p->error ? p->error :
-		sleep_for(p->fd, SPSCRING_WAIT_ARM, p->pos, n, p->capacity, -1);
-}
-
-int spscring_arm_room(struct spscring_producer *p, uint64_t n)
-{
-	return arm_room(&p->base, n);
-}
-
-int spscring_record_arm_room(struct spscring_record_producer *p, uint64_t bytes)
-{
-	return arm_room(&p->base, bytes);
-}
+/* ------------------------------------------------------------------ notify */
 
 int spscring_notify(int endpoint_fd, uint64_t watermark, uint64_t timeout, int eventfd)
 {
@@ -416,35 +342,12 @@ int spscring_notify(int endpoint_fd, uint64_t watermark, uint64_t timeout, int e
 		.size = sizeof(want), .watermark = watermark,
 		.eventfd = eventfd, .timeout = timeout,
 	};
+	struct memfd_ring memfd;
 
 	if (watermark > UINT32_MAX)
 		return -EINVAL;
-	return ioctl(endpoint_fd, SPSCRING_NOTIFY, &want) ? -errno : 0;
+	if (!ioctl(endpoint_fd, SPSCRING_NOTIFY, &want))
+		return 0;
+	return errno == ENOTTY && !spscring_memfd_ring_of(endpoint_fd, &memfd) ? -EOPNOTSUPP : -errno;
 }
 
-const char *spscring_strerror(uint32_t role, int err)
-{
-	int produces = role == SPSCRING_PRODUCER;
-
-	switch (err) {
-	case -EAGAIN:
-		return produces ? "the ring is full" : "the ring is empty";
-	case -ESHUTDOWN:
-		return produces ? "the consumer takes no more, or this end was shut down" :
-			"the producer ended the stream, or this end was shut down";
-	case -EPIPE:
-		return produces ? "the consumer has died, or the ring is broken" :
-			"the producer has died, or the ring is broken";
-	case -EMSGSIZE:
-		return produces ? "the record is longer than the ring can hold" :
-			"the record is longer than the place for it";
-	case -ENOBUFS:
-		return "the ring is full, and the record is dropped";
-	case -EPROTOTYPE:
-		return "the ring has another element size or type tag";
-	case -EBADFD:
-		return "the ring has not been created yet";
-	default:
-		return strerror(-err);
-	}
-}

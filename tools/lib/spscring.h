@@ -55,7 +55,32 @@ struct spscring_mapping {
  *
  * Return: a close-on-exec ring fd, or a negative errno.
  */
-int spscring_open(const struct spscring_create *want);
+int spscring_open(struct spscring_create *want);
+
+/**
+ * spscring_open_memfd() - make a ring without the module
+ * @want: its shape and flags, see struct spscring_create; @want->why is set as by CREATE.
+ *	SPSCRING_CREATE_NUMA_NODE is -EOPNOTSUPP
+ *
+ * The ring is in a memfd, with the layout of the module's rings, so any user may make one
+ * anywhere.  Its fds take the calls of this header that the fds of the module's rings take, but
+ * for spscring_notify() and the arm calls (-EOPNOTSUPP).  They cannot be polled by poll(2) or
+ * epoll, read or written, and no end can be kernel code.  Keep the endpoint fd open while a handle
+ * is in use, even in a BUSY_POLL ring.
+ *
+ * The ends must trust each other: each can write what the kernel writes in other rings, and no
+ * one judges what it stores.  Therefore only a program of the user who has made the ring can
+ * claim or map an end (-EPERM).  A claim opens the file anew through /proc/self/fd.
+ *
+ * An end waits by a futex.  Its publishes make a full fence (SPSCRING_CREATE_FENCE is set), unless
+ * the ring is a BUSY_POLL one.  It learns within some 10 ms that its peer has died, while it waits
+ * or finds nothing.  A wait returns -EINTR after each signal that has a handler, with or without
+ * SA_RESTART.
+ *
+ * Return: a close-on-exec ring fd, or a negative errno: those of CREATE, and of memfd_create() and
+ * mmap().
+ */
+int spscring_open_memfd(struct spscring_create *want);
 
 /**
  * spscring_claim() - claim one end of a ring

@@ -401,6 +401,7 @@ struct spscring_notify {
 };
 
 #define SPSCRING_FEATURE_HUGE	(1U << 0)	/* the data are chunks of PMD size */
+#define SPSCRING_FEATURE_MEMFD	(1U << 1)	/* the library's, without the module */
 
 /*
  * The pages.  These sections are in the fd, in this order; each is a whole number of pages:

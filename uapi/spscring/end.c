@@ -5,16 +5,6 @@
 #include <linux/export.h>
 #include <spscring/end.h>
 
-#ifndef __KERNEL__
-void spscring_kick_fd(__s64 fd, unsigned long flags)
-{
-	int before = errno;
-
-	ioctl((int)fd, SPSCRING_KICK, flags);
-	errno = before;
-}
-#endif
-
 int spscring_producer_fail(struct spscring_producer_base *p, int why)
 {
 	/* so that each push comes by here */
@@ -116,6 +106,7 @@ int spscring_refresh_head(struct spscring_producer_base *p, __u64 n)
 		   (p->fails == 1 ? 1 : every));
 	if (spscring_unlikely(spscring_is_shut_down(&p->kernel->producer)))
 		return spscring_producer_fail(p, -ESHUTDOWN);
+	spscring_look(p, SPSCRING_CONSUMER);
 	status = spscring_peer_status(&p->kernel->consumer);
 	/* (D) pairs with (C) */
 	head = spscring_load_acquire(p->peer_cursor);

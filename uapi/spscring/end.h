@@ -227,7 +227,7 @@ struct spscring_producer_base {
 	__u32 spin;		/* polls before a sleep; adapts to what they find */
 	__u32 spin_max;		/* upper bound of spin; 0: never spin */
 	__u32 flags;		/* the ring's SPSCRING_CREATE_* */
-	__u32 reserved;
+	__u32 features;		/* the ring's SPSCRING_FEATURE_* */
 	/* tools/hotpath runs kernel code on user handles, so both fields have one size */
 #ifdef __KERNEL__
 	struct spscring *ring;
@@ -270,7 +270,8 @@ struct spscring_consumer_base {
 	__u32 waited;		/* cpu_relax() calls of the last wait */
 	__u32 waited_fails;	/* fails when that wait ended */
 	__u64 waited_at;	/* pos when that wait ended */
-	__u64 reserved;
+	__u32 features;		/* the ring's SPSCRING_FEATURE_* */
+	__u32 reserved;
 	/* used by each call, in one cache line with what follows the base */
 	__u64 pos;		/* of the next element or record */
 	__u64 *cursor;		/* this end's, in its control block */
@@ -285,10 +286,20 @@ struct spscring_consumer_base {
 #define spscring_kick_peer(end, role, flags)	spscring_kick((end)->ring, role, flags)
 /* Break the ring: the kernel says so to all; a user's handle only fails. */
 #define spscring_break(end, role)		spscring_broken((end)->ring, role)
+#define spscring_look(end, role)		((void)(end), (void)(role))
 #else
-void spscring_kick_fd(__s64 fd, unsigned long flags) SPSCRING_COLD;
-#define spscring_kick_peer(end, role, flags)	((void)(role), spscring_kick_fd((end)->fd, flags))
+void spscring_kick_end(const struct spscring_kernel_block *kernel, __s64 fd, __u32 features,
+		       __u32 role, unsigned long flags) SPSCRING_COLD;
+#define spscring_kick_peer(end, role, flags) \
+	spscring_kick_end((end)->kernel, (end)->fd, (end)->features, role, flags)
 #define spscring_break(end, role)		((void)(end), (void)(role))
+/* In a ring without a kernel nobody says that the peer has died: find out, from time to time. */
+void spscring_look_at(const struct spscring_kernel_block *kernel, __s64 fd,
+		      __u32 role) SPSCRING_COLD;
+#define spscring_look(end, role) do {						\
+	if (spscring_unlikely((end)->features & SPSCRING_FEATURE_MEMFD))	\
+		spscring_look_at((end)->kernel, (end)->fd, role);		\
+} while (0)
 #endif
 
 /*

@@ -33,6 +33,7 @@ static void spscring_producer_base_init(struct spscring_producer_base *p,
 	p->cpu = -1;
 	p->stride = g->stride;
 	p->flags = g->flags;
+	p->features = g->features;
 }
 
 int spscring_producer_begin(struct spscring_producer *p, const struct spscring_geometry *g,
@@ -82,6 +83,7 @@ static void spscring_consumer_base_init(struct spscring_consumer_base *c,
 	c->capacity = g->capacity;
 	c->stride = g->stride;
 	c->flags = g->flags;
+	c->features = g->features;
 }
 
 int spscring_consumer_begin(struct spscring_consumer *c, const struct spscring_geometry *g,
