@@ -2,6 +2,7 @@
 /*
  * Rings for kernel code, see spscring_kapi.h.
  */
+#include <linux/err.h>
 #include <linux/export.h>
 #include <linux/file.h>
 #include <linux/module.h>
@@ -94,7 +95,7 @@ EXPORT_SYMBOL_GPL(spscring_put);
 
 /**
  * spscring_destroy() - let go of a ring, and remove its device nodes
- * @ring: the ring; the caller must not use it afterwards
+ * @ring: the ring; the caller must not use it afterwards; an ERR_PTR or NULL is ignored
  *
  * For a ring of spscring_create().  It lets go of both ends as spscring_put() does, removes the
  * ring's device nodes, and unwatches both ends: no callback runs once it returns.  Files and
@@ -107,6 +108,8 @@ EXPORT_SYMBOL_GPL(spscring_put);
  */
 void spscring_destroy(struct spscring *ring)
 {
+	if (IS_ERR_OR_NULL(ring))
+		return;
 	export_remove(ring);
 	spscring_unwatch(ring, SPSCRING_PRODUCER);
 	spscring_unwatch(ring, SPSCRING_CONSUMER);
