@@ -70,6 +70,7 @@ static void source_push(struct source *s)
 
 	if (s->value == records)
 		return;
+	WARN_ON_ONCE(spscring_length(s->ring) > RING_CAPACITY);
 	while (room-- && s->value < records) {
 		if (spscring_push_fixed(&s->producer, &s->value, sizeof(s->value)))
 			return;
