@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # make			spscring.ko for KDIR (the running kernel's headers)
-# make install		modules_install and depmod; make uninstall undoes it
+# make install		modules_install and depmod, and what drivers elsewhere are built with: headers and
+#			the symbols' versions, in HEADERSDIR; make uninstall undoes it.  DESTDIR stages
+#			all of it, INSTALL_MOD_PATH only the module
+# make install-headers	the headers alone, which need no kernel
 # make run		the benchmark's short form: out/bench.json, out/bench-*.svg, a table
 # make bench		the whole benchmark, half an hour: out/bench-full.json; ONLY=rtt,... for some tests
 # make rivals		the user-space contenders beside the ring, on this machine
@@ -30,13 +33,30 @@ $(KDIR)/Makefile:
 	@echo 'On Debian: apt-get install linux-headers-$(shell uname -r); or name them: make KDIR=...' >&2
 	@exit 1
 
-install: modules
-	$(kbuild) modules_install
-
+HEADERSDIR ?= /usr/src/spscring-headers
+INSTALL_MOD_PATH ?= $(DESTDIR)
+headers = $(DESTDIR)$(HEADERSDIR)
 release = $(shell cat $(KDIR)/include/config/kernel.release)
+
+# a staged tree gets its modules.dep on the machine that it is for
+install: modules install-headers
+	$(kbuild) INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) $(if $(DESTDIR),DEPMOD=true) modules_install
+	install -d $(headers)/$(release)
+	awk -F '\t' -v OFS='\t' '$$3 ~ /(^|\/)spscring$$/ { $$3 = "spscring"; print }' Module.symvers \
+		>$(headers)/$(release)/Module.symvers
+
+install-headers:
+	install -d $(headers)/include/linux $(headers)/include/spscring
+	install -m 644 kmod/spscring.mk $(headers)
+	install -m 644 uapi/linux/*.h kmod/spscring_*.h $(headers)/include/linux
+	install -m 644 uapi/spscring/*.h $(headers)/include/spscring
+
+# the headers stay while another kernel's module is installed
 uninstall: $(KDIR)/Makefile
-	find $(INSTALL_MOD_PATH)/lib/modules/$(release) -name 'spscring*.ko*' -print -delete
-	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(release)
+	find $(INSTALL_MOD_PATH)/lib/modules/$(release) -name 'spscring.ko*' -print -delete
+	rm -rf $(headers)/$(release)
+	ls $(headers)/*/Module.symvers >/dev/null 2>&1 || rm -rf $(headers)
+	$(if $(DESTDIR),,depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(release))
 
 run:
 	@tools/bench/run
@@ -81,4 +101,6 @@ clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(kbuild) clean)
 	rm -rf out
 
-.PHONY: all modules install uninstall run bench rivals profile trace test soak litmus model mutate coverage check man clean
+.PHONY: all modules install install-headers uninstall man clean
+.PHONY: run bench rivals profile trace
+.PHONY: test soak litmus model mutate coverage check
