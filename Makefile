@@ -18,6 +18,7 @@
 # make coverage		which lines of the module the suites run: out/coverage/index.html
 # make check		checkpatch --strict, kernel-doc, codespell, sparse, clang, the headers in programs
 # make man		the manual pages: out/man
+# make deb		Debian packages: out/deb
 # make clean		remove what was built here, but not the cache of machines
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
@@ -97,10 +98,13 @@ check:
 man:
 	$(MAKE) -C tools/man
 
+deb:
+	@tools/packages/build
+
 clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(kbuild) clean)
 	rm -rf out
 
-.PHONY: all modules install install-headers uninstall man clean
+.PHONY: all modules install install-headers uninstall man deb clean
 .PHONY: run bench rivals profile trace
 .PHONY: test soak litmus model mutate coverage check
