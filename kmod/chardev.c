@@ -13,6 +13,7 @@
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 
+#include "list.h"
 #include "ring.h"
 #include "spscring_kapi.h"
 

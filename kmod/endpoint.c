@@ -18,6 +18,7 @@
 #include <asm/ioctls.h>
 
 #include "compat.h"
+#include "list.h"
 #include "ring.h"
 #include "spscring_kapi.h"
 

@@ -2,6 +2,7 @@
 #include <linux/log2.h>
 #include <linux/module.h>
 
+#include "list.h"
 #include "ring.h"
 
 unsigned long ring_max_bytes;
@@ -11,6 +12,23 @@ module_param_named(quiet_us, fence_quiet_us, uint, 0644);
 MODULE_PARM_DESC(quiet_us, "Time without a new sleeper after which a ring's publishes and releases need no fence, in microseconds");
 module_param_named(max_interrupts, fence_max_interrupts, uint, 0644);
 MODULE_PARM_DESC(max_interrupts, "How often a second the rings of one user, or of all drivers together, may interrupt a peer's CPUs in place of its fences; 0: never");
+
+static int used_bytes_set(const char *value, const struct kernel_param *param)
+{
+	return -EPERM;
+}
+
+static int used_bytes_get(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%lu\n", memory_used());
+}
+
+static const struct kernel_param_ops used_bytes_ops = {
+	.set = used_bytes_set,
+	.get = used_bytes_get,
+};
+module_param_cb(used_bytes, &used_bytes_ops, NULL, 0444);
+MODULE_PARM_DESC(used_bytes, "Memory of all rings that users have made, in bytes, as max_bytes limits it; to be read only");
 
 static int frame_size_set(const char *value, const struct kernel_param *param)
 {
@@ -44,14 +62,18 @@ static int __init spscring_init(void)
 	if (err)
 		return err;
 	err = chardev_init();
-	if (err)
+	if (err) {
 		export_exit();
-	return err;
+		return err;
+	}
+	list_init();
+	return 0;
 }
 module_init(spscring_init);
 
 static void __exit spscring_exit(void)
 {
+	list_exit();
 	chardev_exit();
 	export_exit();
 	memory_exit();

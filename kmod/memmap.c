@@ -10,6 +10,7 @@
 #include <linux/sched/signal.h>
 
 #include "compat.h"
+#include "list.h"
 #include "ring.h"
 
 #define RING_HUGE_PAGES	(1UL << RING_HUGE_ORDER)
@@ -255,6 +256,8 @@ int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma)
 	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = ring;
 	memmap_open(vma);
+	if (memmap_writes(vma))
+		list_held(memmap_writes(vma));
 	if (ring->geometry.features & SPSCRING_FEATURE_HUGE && n >= RING_HUGE_PAGES) {
 		/* as if by madvise(): the chunks are there already */
 		vm_flags_set(vma, VM_HUGEPAGE);

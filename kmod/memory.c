@@ -59,8 +59,10 @@ static DEFINE_MUTEX(memory_sweeping);	/* one sweep at a time; it empties the lis
  * Charge locked memory to the user, as io_uring does.  Hold the credentials, which hold the user:
  * some kernels do not export free_uid().
  */
-static int memory_charge_user(struct memory_account *account, unsigned long pages, bool say)
+static int memory_charge_user(struct memory_account *account, const struct spscring *ring,
+			      bool say)
 {
+	unsigned long pages = ring->nr_pages;
 	const struct cred *cred;
 	long limit, now, then;
 
@@ -74,7 +76,8 @@ static int memory_charge_user(struct memory_account *account, unsigned long page
 		then = now + pages;
 		if (then > limit) {
 			if (say)
-				pr_info_ratelimited("a ring of %llu bytes refused: user %u has %llu of them locked, and RLIMIT_MEMLOCK is %lu\n",
+				pr_info_ratelimited("ring %llu \"%.*s\" of %llu bytes refused: user %u has locked %llu, and RLIMIT_MEMLOCK is %lu\n",
+						    ring->id, SPSCRING_NAME_MAX, ring->name,
 						    (u64)pages << PAGE_SHIFT,
 						    from_kuid(&init_user_ns, cred->uid),
 						    (u64)now << PAGE_SHIFT, rlimit(RLIMIT_MEMLOCK));
@@ -86,22 +89,24 @@ static int memory_charge_user(struct memory_account *account, unsigned long page
 	return 0;
 }
 
-static int memory_try_charge(struct memory_account *account, unsigned long pages, bool say)
+static int memory_try_charge(struct memory_account *account, const struct spscring *ring,
+			     bool say)
 {
 	unsigned long max = READ_ONCE(ring_max_bytes);
 	long bytes = atomic_long_read(&memory_bytes);
-	u64 more = (u64)pages << PAGE_SHIFT;
+	u64 more = (u64)ring->nr_pages << PAGE_SHIFT;
 	int err;
 
 	do {
 		if (max && bytes + more > max) {
 			if (say)
-				pr_info_ratelimited("a ring of %llu bytes refused: users' rings have %ld, and max_bytes is %lu\n",
-						    more, bytes, max);
+				pr_info_ratelimited("ring %llu \"%.*s\" of %llu bytes refused: users' rings have %ld, and max_bytes is %lu\n",
+						    ring->id, SPSCRING_NAME_MAX, ring->name, more,
+						    bytes, max);
 			return -ENOSPC;
 		}
 	} while (!atomic_long_try_cmpxchg(&memory_bytes, &bytes, bytes + more));
-	err = memory_charge_user(account, pages, say);
+	err = memory_charge_user(account, ring, say);
 	if (err)
 		atomic_long_sub(more, &memory_bytes);
 	return err;
@@ -211,6 +216,16 @@ void memory_exit(void)
 }
 
 /**
+ * memory_used() - how much counts against max_bytes
+ *
+ * Return: bytes of all users' rings, and of the remains of those that are gone.
+ */
+unsigned long memory_used(void)
+{
+	return atomic_long_read(&memory_bytes);
+}
+
+/**
  * memory_charge() - charge a ring to the calling user and to max_bytes
  * @ring: the ring, which has no pages yet
  *
@@ -227,13 +242,13 @@ int memory_charge(struct spscring *ring)
 	if (!account)
 		return -ENOMEM;
 	INIT_LIST_HEAD(&account->chunks);
-	err = memory_try_charge(account, ring->nr_pages, false);
+	err = memory_try_charge(account, ring, false);
 	if (err) {
 		err = mutex_lock_killable(&memory_sweeping);
 		if (!err) {
 			memory_sweep();
 			mutex_unlock(&memory_sweeping);
-			err = memory_try_charge(account, ring->nr_pages, true);
+			err = memory_try_charge(account, ring, true);
 		}
 	}
 	if (err) {

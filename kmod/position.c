@@ -135,17 +135,22 @@ static void ring_sleep_counters(struct ring_end *end, struct spscring_sleep_coun
  * ring_info() - fill in what INFO reports of a ring
  * @ring: the ring
  * @info: the result; size is the caller's
+ *
+ * It waits for no claim and for no user.  Context: process, spinlocks may be held.
  */
 void ring_info(struct spscring *ring, struct spscring_info *info)
 {
+	u64 word;
+
 	spscring_view_info(&ring->view, info);
 	memcpy(info->name, ring->name, sizeof(info->name));
-	mutex_lock(&ring->lock);
-	info->producer_state = ring->producer.state;
-	info->producer_generation = ring->producer.generation;
-	info->consumer_state = ring->consumer.state;
-	info->consumer_generation = ring->consumer.generation;
-	mutex_unlock(&ring->lock);
+	/* state and generation change together: read the word that has both */
+	word = READ_ONCE(ring->blocks.kernel->producer);
+	info->producer_state = SPSCRING_END_STATE(word);
+	info->producer_generation = SPSCRING_END_GENERATION(word);
+	word = READ_ONCE(ring->blocks.kernel->consumer);
+	info->consumer_state = SPSCRING_END_STATE(word);
+	info->consumer_generation = SPSCRING_END_GENERATION(word);
 	ring_sleep_counters(&ring->producer, &info->producer_sleep);
 	ring_sleep_counters(&ring->consumer, &info->consumer_sleep);
 	info->broken = atomic_read(&ring->broken);

@@ -5,12 +5,14 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/atomic.h>
+#include <linux/cred.h>
 #include <linux/export.h>
 #include <linux/nodemask.h>
 #include <linux/ratelimit.h>
 #include <linux/slab.h>
 #include <spscring/record.h>
 
+#include "list.h"
 #include "ring.h"
 #include "trace.h"
 
@@ -72,6 +74,7 @@ static void ring_init(struct spscring *ring, const struct spscring_create *want,
 	init_waitqueue_head(&ring->ends);
 	init_irq_work(&ring->broken_work, ring_broken_work);
 	ring->id = id;
+	ring->uid = ring->of_user ? current_uid() : INVALID_UID;
 	memcpy(ring->name, want->name, sizeof(ring->name));
 }
 
@@ -147,9 +150,14 @@ struct spscring *ring_create(const struct spscring_create *want, enum ring_owner
 			goto err_budget;
 	}
 	spscring_kernel_block_init(ring->blocks.kernel, ring->geometry.flags);
+	err = list_insert(ring);
+	if (err)
+		goto err_pages;
 	trace_spscring_create(ring);
 	return ring;
 
+err_pages:
+	memory_free(ring);
 err_budget:
 	fence_budget_put(ring->budget);
 err_free:
@@ -167,6 +175,7 @@ static void ring_free(struct kref *ref)
 {
 	struct spscring *ring = container_of(ref, struct spscring, ref);
 
+	list_remove(ring);
 	/* takes an RCU grace period on machines where irq_work has no interrupt of its own */
 	if (ring->broken_worked)
 		irq_work_sync(&ring->broken_work);
@@ -325,6 +334,8 @@ int ring_claim(struct spscring *ring, u32 role, bool kernel)
 		end->kernel = kernel;
 		end->left = false;
 		WRITE_ONCE(end->shutting_down, false);
+		if (!kernel)
+			list_held(end);
 		ring_set_state(ring, role, SPSCRING_HELD);
 		trace_spscring_endpoint(ring, role, end);
 		mutex_unlock(&ring->lock);
@@ -460,6 +471,7 @@ u32 ring_close_end(struct spscring *ring, u32 role, u32 state)
 	/* the holder lets go, maybe after a shutdown: forget what it armed before the next claim */
 	if (state == SPSCRING_DEAD) {
 		wait_forget(end);
+		list_let_go(end);
 		end->left = true;
 	}
 	if (end->shutting_down || ring_closes(ring, role))

@@ -11,6 +11,7 @@
 #include <linux/pgtable.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
+#include <linux/uidgid.h>
 #include <spscring/view.h>
 #include <linux/wait.h>
 
@@ -21,7 +22,7 @@ struct iov_iter;
 struct kiocb;
 struct memory_account;
 struct mm_struct;
-struct seq_file;
+struct pid;
 struct spscring_consumer;
 struct spscring_producer;
 struct spscring_record_consumer;
@@ -98,6 +99,7 @@ struct ring_end {
 	bool maps;		/* the watch is told of the holder's first mmap(), which is to come */
 	bool shutting_down;	/* the holder has asked for SHUTDOWN: its verbs are refused */
 	u32 role;
+	struct pid *pid;	/* the process that holds it, see list.c; NULL: kernel code, none */
 	struct spscring *ring;
 	const struct spscring_watch *watch;	/* under watch_lock */
 	struct ring_sleep *sleep;	/* NULL in a BUSY_POLL ring */
@@ -125,6 +127,7 @@ struct spscring {
 	};
 	u8 name[SPSCRING_NAME_MAX];
 	u64 id;
+	kuid_t uid;		/* of a user's ring: who made it */
 	atomic_t broken;
 	struct ring_end producer;
 	struct ring_end consumer;
@@ -289,6 +292,7 @@ struct spscring *memory_alloc_ring(const struct spscring_geometry *g, enum ring_
 void memory_free_ring(struct spscring *ring);
 int memory_alloc(struct spscring *ring, int node);
 void memory_free(struct spscring *ring);
+unsigned long memory_used(void);
 void memory_exit(void);
 
 /* memmap.c: which pages each role may map, and write */
@@ -296,9 +300,6 @@ bool memmap_writable(u32 role, unsigned long first, unsigned long n);
 void memmap_lay_out(struct spscring *ring);
 int memmap_mmap(struct spscring *ring, u32 role, struct vm_area_struct *vma);
 int memmap_pinned(struct spscring *ring, u32 role);
-
-/* fdinfo.c: /proc/PID/fdinfo */
-void fdinfo_show(struct seq_file *m, struct spscring *ring, u32 role);
 
 /* endpoint.c: one end of one ring, held by a file */
 struct file *endpoint_file(struct spscring *ring, u32 role);

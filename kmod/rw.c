@@ -12,6 +12,7 @@
 #include <linux/smp.h>
 #include <linux/uio.h>
 
+#include "list.h"
 #include "ring.h"
 #include "spscring_kapi.h"
 
@@ -207,6 +208,7 @@ ssize_t rw_read(struct spscring *ring, struct mutex *lock, struct kiocb *iocb, s
 	ret = rw_lock(lock, nonblock);
 	if (ret)
 		return ret;
+	list_held(&ring->consumer);
 	if (ring->geometry.flags & SPSCRING_CREATE_RECORDS)
 		ret = rw_read_record(ring, to, nonblock);
 	else
@@ -315,6 +317,7 @@ ssize_t rw_write(struct spscring *ring, struct mutex *lock, struct kiocb *iocb,
 	ret = rw_lock(lock, nonblock);
 	if (ret)
 		return ret;
+	list_held(&ring->producer);
 	if (ring->geometry.flags & SPSCRING_CREATE_RECORDS)
 		ret = rw_write_record(ring, from, nonblock);
 	else

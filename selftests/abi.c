@@ -682,7 +682,7 @@ TEST_F(fds, fdinfo)
 {
 	const int fds[] = { self->ring, self->producer, self->consumer };
 	const char * const roles[] = { "none", "producer", "consumer" };
-	char path[64], text[2048], role[64];
+	char path[64], text[4096], role[64];
 	size_t i, n;
 	FILE *f;
 
@@ -697,12 +697,14 @@ TEST_F(fds, fdinfo)
 		EXPECT_NE(NULL, strstr(text, role));
 		EXPECT_NE(NULL, strstr(text, "\nspscring-id:\t"));
 		EXPECT_NE(NULL, strstr(text, "\nspscring-name:\tfds\n"));
-		EXPECT_NE(NULL, strstr(text, "\nrecord-size:\t3\n"));
-		EXPECT_NE(NULL, strstr(text, "\ncapacity:\t10\n"));
-		EXPECT_NE(NULL, strstr(text, "\nlength:\t0\n"));
-		EXPECT_NE(NULL, strstr(text, "\nproducer:\theld 1\n"));
-		EXPECT_NE(NULL, strstr(text, "\nconsumer:\theld 1\n"));
-		EXPECT_NE(NULL, strstr(text, "\nbroken:\t0\n"));
+		EXPECT_NE(NULL, strstr(text, "\nspscring-kind:\telements\n"));
+		EXPECT_NE(NULL, strstr(text, "\nspscring-element-size:\t3\n"));
+		EXPECT_NE(NULL, strstr(text, "\nspscring-capacity:\t10\n"));
+		EXPECT_NE(NULL, strstr(text, "\nspscring-length:\t0\n"));
+		EXPECT_NE(NULL, strstr(text, "\nspscring-producer:\theld\n"));
+		EXPECT_NE(NULL, strstr(text, "\nspscring-producer-generation:\t1\n"));
+		EXPECT_NE(NULL, strstr(text, "\nspscring-consumer:\theld\n"));
+		EXPECT_NE(NULL, strstr(text, "\nspscring-broken:\t0\n"));
 	}
 }
 

@@ -310,9 +310,9 @@ TEST_F(record, drops)
 			EXPECT_EQ(info.loss.sequence, next);
 			EXPECT_EQ(info.loss.overruns, 0);
 			EXPECT_EQ(info.loss.high_water, 160);
-			EXPECT_EQ(fdinfo_of(self->ring, "drops"), lost);
-			EXPECT_EQ(fdinfo_of(self->ring, "sequence"), next);
-			EXPECT_EQ(fdinfo_of(self->ring, "high-water"), 160);
+			EXPECT_EQ(fdinfo_of(self->ring, "spscring-drops"), lost);
+			EXPECT_EQ(fdinfo_of(self->ring, "spscring-sequence"), next);
+			EXPECT_EQ(fdinfo_of(self->ring, "spscring-high-water"), 160);
 			for (i = 0; i < 10; i++)
 				ASSERT_EQ(pop(self->c, 8), 8);
 			EXPECT_EQ(spscring_record_sequence(self->c), next - 1);
@@ -349,7 +349,7 @@ TEST_F(record, overwrites)
 		info = info_of(self->ring);
 		EXPECT_EQ(info.loss.overruns, missed);
 		EXPECT_EQ(info.loss.sequence, next);
-		EXPECT_EQ(fdinfo_of(self->ring, "overruns"), missed);
+		EXPECT_EQ(fdinfo_of(self->ring, "spscring-overruns"), missed);
 	}
 	/* push records that are overwritten before the consumer pops them */
 	for (i = 0; i < 10; i++)

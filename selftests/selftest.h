@@ -187,21 +187,10 @@ static inline int record_map_consumer(int fd, struct spscring_record_consumer *c
 	return spscring_record_map_consumer(fd, c, info_of(fd).geometry.type_tag, map);
 }
 
-/* The id by which the log and the events name a ring; 0 if it cannot be read. */
+/* The id by which the log, the events and the list name a ring; 0 if it cannot be read. */
 static inline unsigned long long ring_id(int fd)
 {
-	unsigned long long id = 0;
-	char path[64], line[128];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	f = fopen(path, "r");
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f) && sscanf(line, "spscring-id: %llu", &id) != 1)
-		;
-	fclose(f);
-	return id;
+	return info_of(fd).id;
 }
 
 static inline __u32 state_of(int fd, __u32 role)
