@@ -179,10 +179,8 @@ TEST_F(node, is_a_stream)
 	EXPECT_EQ(ESPIPE, posix_fadvise(self->end, 0, 0, POSIX_FADV_NORMAL));
 	EXPECT_EQ(-EINVAL, negative_errno(fsync(self->end)));
 	EXPECT_EQ(-EINVAL, negative_errno(fcntl(self->end, F_SETFL, O_DIRECT)));
-	if (variant->role == SPSCRING_CONSUMER)
-		EXPECT_EQ(-EBADF, negative_errno(write(self->end, &byte, 1)));
-	else
-		EXPECT_EQ(-EBADF, negative_errno(read(self->end, &byte, 1)));
+	EXPECT_EQ(-EBADF, negative_errno(variant->role == SPSCRING_CONSUMER ?
+					 write(self->end, &byte, 1) : read(self->end, &byte, 1)));
 }
 
 /* poll, epoll, O_NONBLOCK and RWF_NOWAIT. */
