@@ -198,11 +198,11 @@ TEST_F_TIMEOUT(stream, moves_all, 600)
 	EXPECT_EQ(0, info.broken);
 	TH_LOG("%llu of %llu, sleeps %llu and %llu", n, messages(), info.producer_sleep.sleeps,
 	       info.consumer_sleep.sleeps);
-	if (!variant->sleeps)
+	/* where the producer waits for nobody, it may be done before the consumer looks */
+	if (!variant->sleeps || variant->flags & ~RECORDS)
 		return;
 	EXPECT_GT(info.consumer_sleep.sleeps, 0);
-	if (!(variant->flags & ~RECORDS))
-		EXPECT_GT(info.producer_sleep.sleeps, 0);
+	EXPECT_GT(info.producer_sleep.sleeps, 0);
 }
 
 /* ---------------------------------------------------------------- the ends */

@@ -217,12 +217,14 @@ static int begin_consumer(struct spscring_consumer_base *c, int fd, const struct
 	return 0;
 }
 
-int spscring_map_producer(int endpoint_fd, struct spscring_producer *p, uint32_t element_size,
-			  uint64_t type_tag, struct spscring_mapping *map)
+int spscring_map_producer_as(int endpoint_fd, struct spscring_producer *p, uint32_t element_size,
+			     uint64_t type_tag, struct spscring_mapping *map, uint64_t handle)
 {
 	struct end_pages e;
 	int err;
 
+	if (handle != SPSCRING_HANDLE(*p))
+		return -EPROTONOSUPPORT;
 	if (element_size == SPSCRING_VARIABLE_SIZE)
 		return -EINVAL;
 	err = map_pages(endpoint_fd, SPSCRING_PRODUCER, element_size, type_tag, &e);
@@ -232,12 +234,14 @@ int spscring_map_producer(int endpoint_fd, struct spscring_producer *p, uint32_t
 	return begin_producer(&p->base, endpoint_fd, &e, err, map);
 }
 
-int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c, uint32_t element_size,
-			  uint64_t type_tag, struct spscring_mapping *map)
+int spscring_map_consumer_as(int endpoint_fd, struct spscring_consumer *c, uint32_t element_size,
+			     uint64_t type_tag, struct spscring_mapping *map, uint64_t handle)
 {
 	struct end_pages e;
 	int err;
 
+	if (handle != SPSCRING_HANDLE(*c))
+		return -EPROTONOSUPPORT;
 	if (element_size == SPSCRING_VARIABLE_SIZE)
 		return -EINVAL;
 	err = map_pages(endpoint_fd, SPSCRING_CONSUMER, element_size, type_tag, &e);
@@ -247,12 +251,15 @@ int spscring_map_consumer(int endpoint_fd, struct spscring_consumer *c, uint32_t
 	return begin_consumer(&c->base, endpoint_fd, &e, err, map);
 }
 
-int spscring_record_map_producer(int endpoint_fd, struct spscring_record_producer *p,
-				 uint64_t type_tag, struct spscring_mapping *map)
+int spscring_record_map_producer_as(int endpoint_fd, struct spscring_record_producer *p,
+				    uint64_t type_tag, struct spscring_mapping *map,
+				    uint64_t handle)
 {
 	struct end_pages e;
 	int err;
 
+	if (handle != SPSCRING_HANDLE(*p))
+		return -EPROTONOSUPPORT;
 	err = map_pages(endpoint_fd, SPSCRING_PRODUCER, SPSCRING_VARIABLE_SIZE, type_tag, &e);
 	if (err)
 		return err;
@@ -260,17 +267,45 @@ int spscring_record_map_producer(int endpoint_fd, struct spscring_record_produce
 	return begin_producer(&p->base, endpoint_fd, &e, err, map);
 }
 
-int spscring_record_map_consumer(int endpoint_fd, struct spscring_record_consumer *c,
-				 uint64_t type_tag, struct spscring_mapping *map)
+int spscring_record_map_consumer_as(int endpoint_fd, struct spscring_record_consumer *c,
+				    uint64_t type_tag, struct spscring_mapping *map,
+				    uint64_t handle)
 {
 	struct end_pages e;
 	int err;
 
+	if (handle != SPSCRING_HANDLE(*c))
+		return -EPROTONOSUPPORT;
 	err = map_pages(endpoint_fd, SPSCRING_CONSUMER, SPSCRING_VARIABLE_SIZE, type_tag, &e);
 	if (err)
 		return err;
 	err = spscring_record_consumer_init(c, &e.g, e.consumer, e.info, e.data);
 	return begin_consumer(&c->base, endpoint_fd, &e, err, map);
+}
+
+/* The functions, for languages that have no macros; the parentheses keep the macros away. */
+int (spscring_map_producer)(int endpoint_fd, struct spscring_producer *p, uint32_t element_size,
+			    uint64_t type_tag, struct spscring_mapping *map)
+{
+	return spscring_map_producer(endpoint_fd, p, element_size, type_tag, map);
+}
+
+int (spscring_map_consumer)(int endpoint_fd, struct spscring_consumer *c, uint32_t element_size,
+			    uint64_t type_tag, struct spscring_mapping *map)
+{
+	return spscring_map_consumer(endpoint_fd, c, element_size, type_tag, map);
+}
+
+int (spscring_record_map_producer)(int endpoint_fd, struct spscring_record_producer *p,
+				   uint64_t type_tag, struct spscring_mapping *map)
+{
+	return spscring_record_map_producer(endpoint_fd, p, type_tag, map);
+}
+
+int (spscring_record_map_consumer)(int endpoint_fd, struct spscring_record_consumer *c,
+				   uint64_t type_tag, struct spscring_mapping *map)
+{
+	return spscring_record_map_consumer(endpoint_fd, c, type_tag, map);
 }
 
 void spscring_unmap(const struct spscring_mapping *map)

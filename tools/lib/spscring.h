@@ -41,6 +41,12 @@ extern "C" {
 
 struct iovec;
 
+/*
+ * A handle as the program's headers have it: its size, and the number of its layout.  The map calls
+ * pass it on, so that a library with other handles refuses to fill it in.
+ */
+#define SPSCRING_HANDLE(handle)	((uint64_t)SPSCRING_HANDLES << 32 | sizeof(handle))
+
 /* What an end has mapped: its peer's pages and its own.  Sizes in bytes. */
 struct spscring_mapping {
 	void *read_only;
@@ -51,9 +57,10 @@ struct spscring_mapping {
 
 /**
  * spscring_open() - open /dev/spscring and make a ring
- * @want: its shape and flags, see struct spscring_create
+ * @want: its shape and flags, see struct spscring_create.  After -EINVAL, @want->why says which
+ *	rule it breaks, for spscring_why()
  *
- * Return: a close-on-exec ring fd, or a negative errno.
+ * Return: a close-on-exec ring fd, or a negative errno: those of open() and of CREATE.
  */
 int spscring_open(struct spscring_create *want);
 
@@ -195,6 +202,43 @@ int spscring_record_map_consumer(int endpoint_fd, struct spscring_record_consume
 				 uint64_t type_tag, struct spscring_mapping *map);
 
 /**
+ * spscring_map_producer_as() - as spscring_map_producer(), for a handle as the caller knows it
+ * @endpoint_fd: as for spscring_map_producer()
+ * @p: the handle
+ * @element_size: the size of an element that the caller expects, in bytes
+ * @type_tag: the type tag that the caller expects
+ * @map: for spscring_unmap(), or NULL to keep the mapping until exit
+ * @handle: SPSCRING_HANDLE() of the handle, by the headers that the caller was compiled with
+ *
+ * C and C++ call it, and the next three, by macros that have the names of the functions above.
+ * The functions themselves are for languages without these headers.
+ *
+ * Return: as spscring_map_producer(); -EPROTONOSUPPORT the library has another handle, and has not
+ * touched this one.
+ */
+int spscring_map_producer_as(int endpoint_fd, struct spscring_producer *p, uint32_t element_size,
+			     uint64_t type_tag, struct spscring_mapping *map, uint64_t handle);
+int spscring_map_consumer_as(int endpoint_fd, struct spscring_consumer *c, uint32_t element_size,
+			     uint64_t type_tag, struct spscring_mapping *map, uint64_t handle);
+int spscring_record_map_producer_as(int endpoint_fd, struct spscring_record_producer *p,
+				    uint64_t type_tag, struct spscring_mapping *map,
+				    uint64_t handle);
+int spscring_record_map_consumer_as(int endpoint_fd, struct spscring_record_consumer *c,
+				    uint64_t type_tag, struct spscring_mapping *map,
+				    uint64_t handle);
+
+#define spscring_map_producer(endpoint_fd, p, element_size, type_tag, map)		\
+	spscring_map_producer_as(endpoint_fd, p, element_size, type_tag, map,		\
+				 SPSCRING_HANDLE(*(p)))
+#define spscring_map_consumer(endpoint_fd, c, element_size, type_tag, map)		\
+	spscring_map_consumer_as(endpoint_fd, c, element_size, type_tag, map,		\
+				 SPSCRING_HANDLE(*(c)))
+#define spscring_record_map_producer(endpoint_fd, p, type_tag, map)			\
+	spscring_record_map_producer_as(endpoint_fd, p, type_tag, map, SPSCRING_HANDLE(*(p)))
+#define spscring_record_map_consumer(endpoint_fd, c, type_tag, map)			\
+	spscring_record_map_consumer_as(endpoint_fd, c, type_tag, map, SPSCRING_HANDLE(*(c)))
+
+/**
  * spscring_unmap() - undo a mapping; the handle must not be used afterwards
  * @map: from spscring_map_producer() or spscring_map_consumer()
  */
@@ -315,6 +359,15 @@ int spscring_recv_fd(int socket);
  * is safe to call (glibc 2.32 and later).
  */
 const char *spscring_strerror(uint32_t role, int err);
+
+/**
+ * spscring_why() - which rule of struct spscring_create a request breaks
+ * @why: what spscring_open() or spscring_open_memfd() has stored in @why of that struct
+ *
+ * Return: a text for people that names the field, and its limits.  Not to be freed.  Context: any
+ * thread.
+ */
+const char *spscring_why(uint32_t why);
 
 #ifdef __cplusplus
 }

@@ -211,6 +211,8 @@ void spscring_trace_pop_n(const struct spscring_consumer_base *c, __u32 n);
  * On the hot path one comparison detects all that is uncommon.  The call that fills a frame
  * leaves the step to the next frame to the call after it.
  */
+#define SPSCRING_HANDLES	1	/* the number of their layout */
+
 struct spscring_producer_base {
 	/* used once a frame, or when the ring is full */
 	const struct spscring_kernel_block *kernel;
