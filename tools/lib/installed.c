@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * A program of somebody who has installed the library: C11 and C++20, a ring of each shape in
- * memory of its own, so that it runs without the module.  Exits with 1 where a message is wrong.
+ * A program of somebody who has installed the library: C11 and C++20, a ring of each shape.
+ *
+ *	installed		rings without the module
+ *	installed device	rings of /dev/spscring
+ *
+ * Exits with 1 where a message is wrong.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -17,44 +21,27 @@
 
 #define MESSAGES 10000
 
-struct ring {
-	struct spscring_geometry g;
-	struct spscring_blocks blocks;
-	char *data;
-};
+static int (*open_ring)(struct spscring_create *want) = spscring_open_memfd;
 
-/* The pages of a ring that is only polled, with the data mapped twice; @size 0: of records. */
-static int ring_init(struct ring *r, __u64 capacity, __u32 size)
+/* The ends of a new ring; @size 0: of records. */
+static int open_ends(__u64 capacity, __u32 size, int *in, int *out)
 {
-	const struct spscring_geometry *g = &r->g;
 	struct spscring_create want;
-	char *pages;
-	int fd;
+	int ring;
 
 	memset(&want, 0, sizeof(want));
 	want.size = sizeof(want);
-	want.flags = SPSCRING_CREATE_BUSY_POLL | (size ? 0 : SPSCRING_CREATE_RECORDS);
+	want.flags = size ? 0 : SPSCRING_CREATE_RECORDS;
 	want.capacity = capacity;
 	want.element_size = size;
-	if (spscring_geometry_init(&r->g, &want, (__u32)sysconf(_SC_PAGESIZE)))
+	ring = open_ring(&want);
+	if (ring < 0) {
+		fprintf(stderr, "open: %s\n", spscring_strerror(SPSCRING_PRODUCER, ring));
 		return -1;
-	fd = memfd_create("installed", MFD_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, (off_t)g->memory))
-		return -1;
-	pages = (char *)mmap(NULL, g->memory + g->data_bytes, PROT_NONE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (pages == MAP_FAILED ||
-	    mmap(pages, g->memory, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
-		    MAP_FAILED ||
-	    mmap(pages + g->memory, g->data_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-		 fd, (off_t)g->data_offset) == MAP_FAILED)
-		return -1;
-	close(fd);
-	r->data = pages + g->data_offset;
-	r->blocks = spscring_blocks(g, pages + g->consumer_offset, pages + g->info_offset,
-				    pages + g->producer_offset);
-	spscring_kernel_block_init(r->blocks.kernel, want.flags);
-	return 0;
+	}
+	*in = spscring_claim(ring, SPSCRING_PRODUCER, size, 0);
+	*out = spscring_claim(ring, SPSCRING_CONSUMER, size, 0);
+	return *in < 0 || *out < 0 ? -1 : 0;
 }
 
 static int elements(void)
@@ -63,11 +50,11 @@ static int elements(void)
 	struct spscring_producer p;
 	struct spscring_consumer c;
 	__u64 pushed = 0, popped = 0, v;
-	struct ring r;
+	int in, out;
 
-	if (ring_init(&r, capacity, sizeof(v)) ||
-	    spscring_producer_begin(&p, &r.g, &r.blocks, r.data) ||
-	    spscring_consumer_begin(&c, &r.g, &r.blocks, r.data))
+	if (open_ends(capacity, sizeof(v), &in, &out) ||
+	    spscring_map_producer(in, &p, sizeof(v), 0, NULL) ||
+	    spscring_map_consumer(out, &c, sizeof(v), 0, NULL))
 		return 1;
 	while (popped < MESSAGES) {
 		while (!spscring_push(&p, &pushed))
@@ -85,12 +72,12 @@ static int records(void)
 	struct spscring_record_consumer c;
 	__u32 pushed = 0, popped = 0;
 	char out[300], in[300];
-	struct ring r;
+	int end_in, end_out;
 	long length;
 
-	if (ring_init(&r, 4096, 0) ||
-	    spscring_record_producer_begin(&p, &r.g, &r.blocks, r.data) ||
-	    spscring_record_consumer_begin(&c, &r.g, &r.blocks, r.data))
+	if (open_ends(4096, SPSCRING_VARIABLE_SIZE, &end_in, &end_out) ||
+	    spscring_record_map_producer(end_in, &p, 0, NULL) ||
+	    spscring_record_map_consumer(end_out, &c, 0, NULL))
 		return 1;
 	while (popped < MESSAGES) {
 		memset(out, (int)(pushed & 0xff), sizeof(out));
@@ -141,6 +128,24 @@ static int passing(void)
 	return spscring_send_fd(sockets[1], sent) != -EPIPE;
 }
 
+/* A broken rule is named with its field, and no number is without a text. */
+static int rules(void)
+{
+	struct spscring_create want;
+	__u32 why;
+
+	memset(&want, 0, sizeof(want));
+	want.size = sizeof(want);
+	want.element_size = 8;
+	if (open_ring(&want) != -EINVAL || want.why != SPSCRING_WHY_CAPACITY ||
+	    strncmp(spscring_why(want.why), "capacity: ", 10) != 0)
+		return 1;
+	for (why = 1; why <= SPSCRING_WHY_TOO_LARGE; why++)
+		if (!strchr(spscring_why(why), ':'))
+			return 1;
+	return strchr(spscring_why(SPSCRING_WHY_TOO_LARGE + 1), ':') != NULL;
+}
+
 /* The same errno means another thing to each end, and one without a meaning is strerror()'s. */
 static int texts(void)
 {
@@ -151,14 +156,16 @@ static int texts(void)
 		strcmp(spscring_strerror(SPSCRING_PRODUCER, -ENOMEM), strerror(ENOMEM)) != 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1 && !strcmp(argv[1], "device"))
+		open_ring = spscring_open;
 	if (elements() || records()) {
 		fprintf(stderr, "a message is wrong\n");
 		return 1;
 	}
-	if (passing() || texts()) {
-		fprintf(stderr, "an fd or a text is wrong\n");
+	if (passing() || rules() || texts()) {
+		fprintf(stderr, "an fd, a rule or a text is wrong\n");
 		return 1;
 	}
 	printf("%d elements and as many records\n", MESSAGES);
