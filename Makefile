@@ -7,6 +7,7 @@
 # make install-headers	the headers alone, which need no kernel
 # make run		the benchmark's short form: out/bench.json, out/bench-*.svg, a table
 # make bench		the whole benchmark, half an hour: out/bench-full.json; ONLY=rtt,... for some tests
+# make report		the last run's figures, plots and comparison as a page: out/report.html
 # make rivals		the user-space contenders beside the ring, on this machine
 # make trace		how long elements stay in a ring, measured by its tracepoints
 # make test		run every suite in every machine
@@ -62,6 +63,9 @@ uninstall: $(KDIR)/Makefile
 run:
 	@tools/bench/run
 
+report:
+	@tools/report/report
+
 rivals:
 	@tools/bench/rivals/run
 
@@ -106,5 +110,5 @@ clean:
 	rm -rf out
 
 .PHONY: all modules install install-headers uninstall man deb clean
-.PHONY: run bench rivals profile trace
+.PHONY: run bench report rivals profile trace
 .PHONY: test soak litmus model mutate coverage check
