@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* How cat and send get their end: make a ring and offer its other end, or take an end. */
+#ifndef _SPSCRING_CONNECT_H
+#define _SPSCRING_CONNECT_H
+
+#include <argp.h>
+#include <spscring.h>
+
+#include "command.h"
+
+struct connection {
+	/* what the options say */
+	const char *path;		/* where an end is: a socket, a device node, fd:N */
+	bool listen;			/* make a ring, and offer its other end at @path */
+	bool memfd;
+	uint64_t element_size, capacity;
+	struct spscring_create want;
+	/* what comes of them */
+	int listener;			/* a socket that nobody has connected to yet, or -1 */
+	int peer;			/* the fd of the other end, for whoever connects */
+};
+
+/* The options, for a child of cat's and send's own; the input is the struct connection. */
+extern const struct argp connection_argp;
+
+/* The fd of the end @role.  Dies with advice. */
+int connection_open(struct connection *c, uint32_t role);
+
+/* Hand the other end to the process that connects: wait for it, unless one has connected. */
+void connection_accept(struct connection *c);
+
+#endif

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/* spscring send: from the standard input to a ring. */
+#include <argp.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "connect.h"
+#include "framing.h"
+
+static struct {
+	struct connection connection;
+	enum framing how;
+	bool verbose;
+} options;
+
+static const struct argp_option argp_options[] = {
+	{ "framing", 'f', "HOW", 0, framing_help, 0 },
+	{ "verbose", 'v', NULL, 0, "Report at the end how much was sent", 0 },
+	{ 0 }
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options.connection;
+		return 0;
+	case 'f':
+		options.how = framing_parse(arg, state);
+		return 0;
+	case 'v':
+		options.verbose = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child children[] = { { &connection_argp, 0, NULL, 0 }, { 0 } };
+
+static const struct argp argp = {
+	.options = argp_options,
+	.parser = parse,
+	.args_doc = "PATH\n--listen PATH [OPTION...]",
+	.doc = "Send the standard input through a ring, and end the stream at its end."
+		"\vPATH is a socket at which spscring cat --listen waits, a node by which a driver "
+		"exports "
+		"the producer's end, or fd:N, an fd of an end that this process has inherited.  "
+		"With --listen "
+		"this command makes the ring, and spscring cat PATH connects to it.\n\n"
+		"The command ends once the consumer has read all.  The exit status is 0 if it has, "
+		"1 after an "
+		"error, 3 if the consumer died or stopped before, and 4 if records were lost.",
+	.children = children,
+};
+
+static bool loses(const struct stream *s)
+{
+	return s->geometry.flags & (SPSCRING_CREATE_DROP | SPSCRING_CREATE_OVERWRITE);
+}
+
+/* Before this end waits for the other one, there must be one. */
+static int need_peer(void)
+{
+	if (options.connection.listener >= 0)
+		connection_accept(&options.connection);
+	return stream_signal() ? -EINTR : 0;
+}
+
+static int push(struct stream *s, const struct message *m)
+{
+	int err;
+
+	for (;;) {
+		err = stream_push(s, m->data, m->length);
+		/* dropped, and counted in the ring */
+		if (err == -ENOBUFS)
+			return 0;
+		if (err != -EAGAIN)
+			return err;
+		err = need_peer() ?: stream_wait(s, m->length, -1);
+		if (err)
+			return err;
+	}
+}
+
+/*
+ * Read more input, and hand the other end on meanwhile.  Returns -EINTR after a signal, and 0
+ * otherwise: that the consumer has gone, the next push says.
+ */
+static int read_more(struct stream *s, struct input *in)
+{
+	struct pollfd ready[3] = {
+		{ .fd = STDIN_FILENO, .events = POLLIN },
+		{ .fd = options.connection.listener, .events = POLLIN },
+		/* the end of the other side; a ring on which nobody can wait reports errors only */
+		{ .fd = s->polls ? -1 : s->fd, .events = POLLRDHUP },
+	};
+
+	if (ppoll(ready, 3, NULL, &stream_signals_within) < 0) {
+		if (errno != EINTR)
+			die("cannot wait for input: %s", strerror(errno));
+		return stream_signal() ? -EINTR : 0;
+	}
+	if (ready[1].revents)
+		connection_accept(&options.connection);
+	if (ready[2].revents & (POLLHUP | POLLERR))
+		return -EPIPE;
+	if (ready[2].revents & POLLRDHUP)
+		return -ESHUTDOWN;
+	if (ready[0].revents)
+		input_read(in, STDIN_FILENO);
+	return 0;
+}
+
+static int send_all(struct stream *s, struct input *in)
+{
+	struct message m;
+	int err = 0;
+
+	while (!err && !in->over) {
+		err = read_more(s, in);
+		while (!err && input_next(in, &m))
+			err = push(s, &m);
+	}
+	/* in a ring that keeps all, the consumer is to have all */
+	if (!err)
+		err = need_peer();
+	if (!err && !loses(s))
+		err = stream_drain(s);
+	return err;
+}
+
+static int report(const struct stream *s, int err)
+{
+	uint64_t lost = stream_lost(s);
+
+	if (options.verbose)
+		warn("%llu messages, %llu bytes", (unsigned long long)s->messages,
+		     (unsigned long long)s->bytes);
+	if (lost)
+		warn("%llu records were dropped: the ring was full", (unsigned long long)lost);
+	if (err) {
+		warn("%s", stream_error(s, err));
+		return err == -EPIPE || err == -ESHUTDOWN ? STATUS_PEER_GONE : STATUS_ERROR;
+	}
+	return lost ? STATUS_LOST : STATUS_OK;
+}
+
+int send_main(int argc, char **argv)
+{
+	struct input in;
+	struct stream s;
+	int err;
+
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	stream_open(&s, SPSCRING_PRODUCER, connection_open(&options.connection, SPSCRING_PRODUCER));
+	stream_catch_signals(&s);
+	input_init(&in, framing_of(options.how, &s), &s);
+	err = send_all(&s, &in);
+	stream_shutdown(&s);
+	if (err == -EINTR && stream_signal())
+		stream_die_of_signal();
+	return report(&s, err);
+}
