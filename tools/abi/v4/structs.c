@@ -27,6 +27,8 @@
 
 #define TAG		0x1122334455667788ULL
 
+#define old_t FIXTURE_DATA(old)
+
 FIXTURE(old)
 {
 	char *edge;		/* the memory ends here */
@@ -40,14 +42,14 @@ static long answer(long ret)
 }
 
 /* Put a struct right before the edge: nobody may touch a byte behind it. */
-static void *at_edge(FIXTURE_DATA(old) *self, const void *what, size_t size)
+static void *at_edge(old_t *self, const void *what, size_t size)
 {
 	memset(self->edge - self->page, 0xa5, (size_t)self->page);
 	return memcpy(self->edge - size, what, size);
 }
 
 /* Has only the struct changed? */
-static int only(const FIXTURE_DATA(old) *self, size_t size)
+static int only(const old_t *self, size_t size)
 {
 	const unsigned char *at = (const unsigned char *)self->edge - self->page;
 	size_t i;
@@ -58,7 +60,7 @@ static int only(const FIXTURE_DATA(old) *self, size_t size)
 	return 1;
 }
 
-static long call(FIXTURE_DATA(old) *self, int fd, unsigned long cmd, const void *what, size_t size)
+static long call(old_t *self, int fd, unsigned long cmd, const void *what, size_t size)
 {
 	long ret = answer(ioctl(fd, cmd, at_edge(self, what, size)));
 
@@ -73,7 +75,7 @@ static struct spscring_create create_of(__u32 flags, __u64 capacity, __u32 eleme
 	};
 }
 
-static long create(FIXTURE_DATA(old) *self, __u32 flags, __u64 capacity, __u32 element_size)
+static long create(old_t *self, __u32 flags, __u64 capacity, __u32 element_size)
 {
 	struct spscring_create want = create_of(flags, capacity, element_size);
 	int fd = open("/dev/spscring", O_RDWR | O_CLOEXEC);
@@ -85,7 +87,7 @@ static long create(FIXTURE_DATA(old) *self, __u32 flags, __u64 capacity, __u32 e
 	return ret;
 }
 
-static long claim(FIXTURE_DATA(old) *self, __u32 role, __u32 element_size, __u64 tag)
+static long claim(old_t *self, __u32 role, __u32 element_size, __u64 tag)
 {
 	struct spscring_endpoint want = {
 		.size = ENDPOINT_SIZE, .role = role, .element_size = element_size, .type_tag = tag,
@@ -145,7 +147,7 @@ TEST_F(old, create)
 	};
 	size_t i;
 
-	for (i = 0; i < sizeof(rings) / sizeof(rings[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(rings); i++) {
 		long fd = create(self, rings[i].flags, rings[i].capacity, rings[i].element_size);
 
 		EXPECT_GE(fd, 0)
@@ -178,7 +180,7 @@ TEST_F(old, info)
 	static const __u32 sizes[] = { INFO_FIRST_SIZE, INFO_SIZE };
 	size_t i;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct spscring_info info = { .size = sizes[i] };
 		const struct spscring_geometry *g = &info.geometry;
 

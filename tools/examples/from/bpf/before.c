@@ -50,7 +50,7 @@ static int load(int map)
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
 
 	return bpf_prog_load(BPF_PROG_TYPE_SYSCALL, "send", "GPL", program,
-			     sizeof(program) / sizeof(program[0]), &opts);
+			     sizeof(program) / sizeof(*program), &opts);
 }
 
 int main(void)

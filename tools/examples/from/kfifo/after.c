@@ -19,6 +19,7 @@ static int send_set(const char *value, const struct kernel_param *param)
 		err = spscring_push(&producer, &i);	/* it wakes the reader, too */
 	return err == -EAGAIN ? -ENOBUFS : err;
 }
+
 static const struct kernel_param_ops send_ops = { .set = send_set };
 module_param_cb(send, &send_ops, NULL, 0200);
 

@@ -21,6 +21,7 @@ static int send_set(const char *value, const struct kernel_param *param)
 	wake_up_interruptible(&more);
 	return err;
 }
+
 static const struct kernel_param_ops send_ops = { .set = send_set };
 module_param_cb(send, &send_ops, NULL, 0200);
 

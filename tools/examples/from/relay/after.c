@@ -21,6 +21,7 @@ static int log_set(const char *value, const struct kernel_param *param)
 								"line %u of %u\n", i, n));
 	return err;
 }
+
 static const struct kernel_param_ops log_ops = { .set = log_set };
 module_param_cb(log, &log_ops, NULL, 0200);
 

@@ -35,6 +35,7 @@ static int log_set(const char *value, const struct kernel_param *param)
 		relay_write(channel, line, scnprintf(line, sizeof(line), "line %u of %u\n", i, n));
 	return err;
 }
+
 static const struct kernel_param_ops log_ops = { .set = log_set };
 module_param_cb(log, &log_ops, NULL, 0200);
 
