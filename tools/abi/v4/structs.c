@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The structs of layout 4, as old callers pass them: of the first size of each, right before memory
- * that is not there, so that a module that reads or writes more fails.  The header beside this file
+ * The structs of layout 4, as old callers pass them: of the first size of each, where a module that
+ * reads or writes more is found out.  The header beside this file
  * is a copy from the release, and the kernel's own is not used.
  */
 #include <errno.h>
@@ -28,6 +28,7 @@
 #define TAG		0x1122334455667788ULL
 
 #define old_t FIXTURE_DATA(old)
+#define where_t FIXTURE_VARIANT(old)
 
 FIXTURE(old)
 {
@@ -36,35 +37,54 @@ FIXTURE(old)
 	int ring, producer, consumer;
 };
 
+FIXTURE_VARIANT(old)
+{
+	long gap;		/* from the end of a struct to the edge, in bytes */
+};
+
+/* What reads too much fails, */
+FIXTURE_VARIANT_ADD(old, edge)
+{
+	.gap = 0,
+};
+
+/* and what writes too much shows. */
+FIXTURE_VARIANT_ADD(old, middle)
+{
+	.gap = 256,
+};
+
 static long answer(long ret)
 {
 	return ret < 0 ? -errno : ret;
 }
 
-/* Put a struct right before the edge: nobody may touch a byte behind it. */
-static void *at_edge(old_t *self, const void *what, size_t size)
+/* Put a struct before the edge: nobody may touch a byte around it. */
+static void *place(old_t *self, const where_t *where, const void *what, size_t size)
 {
 	memset(self->edge - self->page, 0xa5, (size_t)self->page);
-	return memcpy(self->edge - size, what, size);
+	return memcpy(self->edge - where->gap - size, what, size);
 }
 
 /* Has only the struct changed? */
-static int only(const old_t *self, size_t size)
+static int only(const old_t *self, const where_t *where, size_t size)
 {
 	const unsigned char *at = (const unsigned char *)self->edge - self->page;
+	const size_t end = (size_t)(self->page - where->gap);
 	size_t i;
 
-	for (i = 0; i < (size_t)self->page - size; i++)
-		if (at[i] != 0xa5)
+	for (i = 0; i < (size_t)self->page; i++)
+		if (at[i] != 0xa5 && (i < end - size || i >= end))
 			return 0;
 	return 1;
 }
 
-static long call(old_t *self, int fd, unsigned long cmd, const void *what, size_t size)
+static long call(old_t *self, const where_t *where, int fd, unsigned long cmd, const void *what,
+		 size_t size)
 {
-	long ret = answer(ioctl(fd, cmd, at_edge(self, what, size)));
+	long ret = answer(ioctl(fd, cmd, place(self, where, what, size)));
 
-	return only(self, size) ? ret : -EOVERFLOW;
+	return only(self, where, size) ? ret : -EOVERFLOW;
 }
 
 static struct spscring_create create_of(__u32 flags, __u64 capacity, __u32 element_size)
@@ -75,11 +95,12 @@ static struct spscring_create create_of(__u32 flags, __u64 capacity, __u32 eleme
 	};
 }
 
-static long create(old_t *self, __u32 flags, __u64 capacity, __u32 element_size)
+static long create(old_t *self, const where_t *where, __u32 flags, __u64 capacity,
+		   __u32 element_size)
 {
 	struct spscring_create want = create_of(flags, capacity, element_size);
 	int fd = open("/dev/spscring", O_RDWR | O_CLOEXEC);
-	long ret = call(self, fd, SPSCRING_CREATE, &want, CREATE_SIZE);
+	long ret = call(self, where, fd, SPSCRING_CREATE, &want, CREATE_SIZE);
 
 	if (!ret)
 		return fd;
@@ -87,13 +108,14 @@ static long create(old_t *self, __u32 flags, __u64 capacity, __u32 element_size)
 	return ret;
 }
 
-static long claim(old_t *self, __u32 role, __u32 element_size, __u64 tag)
+static long claim(old_t *self, const where_t *where, __u32 role, __u32 element_size,
+		  __u64 tag)
 {
 	struct spscring_endpoint want = {
 		.size = ENDPOINT_SIZE, .role = role, .element_size = element_size, .type_tag = tag,
 	};
 
-	return call(self, self->ring, SPSCRING_ENDPOINT, &want, ENDPOINT_SIZE);
+	return call(self, where, self->ring, SPSCRING_ENDPOINT, &want, ENDPOINT_SIZE);
 }
 
 FIXTURE_SETUP(old)
@@ -106,11 +128,11 @@ FIXTURE_SETUP(old)
 	ASSERT_NE(MAP_FAILED, (void *)self->edge);
 	self->edge += self->page;
 	ASSERT_EQ(0, munmap(self->edge, (size_t)self->page));
-	self->ring = (int)create(self, 0, 100, 16);
+	self->ring = (int)create(self, variant, 0, 100, 16);
 	ASSERT_GE(self->ring, 0);
-	self->producer = (int)claim(self, SPSCRING_PRODUCER, 16, TAG);
+	self->producer = (int)claim(self, variant, SPSCRING_PRODUCER, 16, TAG);
 	ASSERT_GE(self->producer, 0);
-	self->consumer = (int)claim(self, SPSCRING_CONSUMER, 16, TAG);
+	self->consumer = (int)claim(self, variant, SPSCRING_CONSUMER, 16, TAG);
 	ASSERT_GE(self->consumer, 0);
 }
 
@@ -148,7 +170,8 @@ TEST_F(old, create)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rings); i++) {
-		long fd = create(self, rings[i].flags, rings[i].capacity, rings[i].element_size);
+		long fd = create(self, variant, rings[i].flags, rings[i].capacity,
+				 rings[i].element_size);
 
 		EXPECT_GE(fd, 0)
 			TH_LOG("ring %zu: %ld", i, fd);
@@ -159,20 +182,21 @@ TEST_F(old, create)
 /* The kernel reports nothing behind the struct of a caller that has no room for it. */
 TEST_F(old, create_refused)
 {
-	EXPECT_EQ(-EINVAL, create(self, 0, 0, 8));
-	EXPECT_EQ(-EINVAL, create(self, 0, 1, SPSCRING_ELEMENT_MAX + 1));
-	EXPECT_EQ(-EINVAL, create(self, 1U << 31, 1, 1));
-	EXPECT_EQ(-EINVAL, create(self, SPSCRING_CREATE_DROP, 64, 8));
-	EXPECT_EQ(-EINVAL, create(self, SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_FENCE, 1, 1));
-	EXPECT_EQ(-E2BIG, create(self, 0, SPSCRING_DATA_MAX, 8));
+	EXPECT_EQ(-EINVAL, create(self, variant, 0, 0, 8));
+	EXPECT_EQ(-EINVAL, create(self, variant, 0, 1, SPSCRING_ELEMENT_MAX + 1));
+	EXPECT_EQ(-EINVAL, create(self, variant, 1U << 31, 1, 1));
+	EXPECT_EQ(-EINVAL, create(self, variant, SPSCRING_CREATE_DROP, 64, 8));
+	EXPECT_EQ(-EINVAL, create(self, variant,
+				  SPSCRING_CREATE_BUSY_POLL | SPSCRING_CREATE_FENCE, 1, 1));
+	EXPECT_EQ(-E2BIG, create(self, variant, 0, SPSCRING_DATA_MAX, 8));
 }
 
 TEST_F(old, claim_refused)
 {
-	EXPECT_EQ(-EBUSY, claim(self, SPSCRING_PRODUCER, 16, TAG));
-	EXPECT_EQ(-EPROTOTYPE, claim(self, SPSCRING_PRODUCER, 8, TAG));
-	EXPECT_EQ(-EPROTOTYPE, claim(self, SPSCRING_PRODUCER, 16, TAG + 1));
-	EXPECT_EQ(-EINVAL, claim(self, 3, 16, TAG));
+	EXPECT_EQ(-EBUSY, claim(self, variant, SPSCRING_PRODUCER, 16, TAG));
+	EXPECT_EQ(-EPROTOTYPE, claim(self, variant, SPSCRING_PRODUCER, 8, TAG));
+	EXPECT_EQ(-EPROTOTYPE, claim(self, variant, SPSCRING_PRODUCER, 16, TAG + 1));
+	EXPECT_EQ(-EINVAL, claim(self, variant, 3, 16, TAG));
 }
 
 TEST_F(old, info)
@@ -184,9 +208,9 @@ TEST_F(old, info)
 		struct spscring_info info = { .size = sizes[i] };
 		const struct spscring_geometry *g = &info.geometry;
 
-		ASSERT_EQ(0, call(self, self->ring, SPSCRING_INFO, &info, sizes[i]));
+		ASSERT_EQ(0, call(self, variant, self->ring, SPSCRING_INFO, &info, sizes[i]));
 		memset(&info, 0, sizeof(info));
-		memcpy(&info, self->edge - sizes[i], sizes[i]);
+		memcpy(&info, self->edge - variant->gap - sizes[i], sizes[i]);
 		EXPECT_EQ(sizes[i], info.size);
 		EXPECT_EQ(0, info.flags);
 		EXPECT_EQ(100, g->capacity);
@@ -215,20 +239,20 @@ TEST_F(old, wait_notify_kick_shutdown)
 	struct spscring_wait wait = { .size = WAIT_SIZE, .index = 1, .deadline = 0 };
 	struct spscring_shutdown down = { .size = SHUTDOWN_SIZE };
 
-	EXPECT_EQ(-ETIMEDOUT, call(self, self->consumer, SPSCRING_WAIT, &wait, WAIT_SIZE));
+	EXPECT_EQ(-ETIMEDOUT, call(self, variant, self->consumer, SPSCRING_WAIT, &wait, WAIT_SIZE));
 	wait.index = 100;
-	EXPECT_EQ(0, call(self, self->producer, SPSCRING_WAIT, &wait, WAIT_SIZE));
+	EXPECT_EQ(0, call(self, variant, self->producer, SPSCRING_WAIT, &wait, WAIT_SIZE));
 	wait.flags = SPSCRING_WAIT_ARM;
 	wait.deadline = -1;
-	EXPECT_EQ(0, call(self, self->consumer, SPSCRING_WAIT, &wait, WAIT_SIZE));
+	EXPECT_EQ(0, call(self, variant, self->consumer, SPSCRING_WAIT, &wait, WAIT_SIZE));
 	notify.eventfd = eventfd(0, EFD_CLOEXEC);
 	ASSERT_GE(notify.eventfd, 0);
-	EXPECT_EQ(0, call(self, self->consumer, SPSCRING_NOTIFY, &notify, NOTIFY_SIZE));
+	EXPECT_EQ(0, call(self, variant, self->consumer, SPSCRING_NOTIFY, &notify, NOTIFY_SIZE));
 	EXPECT_EQ(0, answer(ioctl(self->producer, SPSCRING_KICK, 0)));
 	EXPECT_EQ(0, answer(ioctl(self->producer, SPSCRING_KICK, SPSCRING_KICK_NOW)));
-	EXPECT_EQ(0, call(self, self->producer, SPSCRING_SHUTDOWN, &down, SHUTDOWN_SIZE));
+	EXPECT_EQ(0, call(self, variant, self->producer, SPSCRING_SHUTDOWN, &down, SHUTDOWN_SIZE));
 	wait.flags = 0;
-	EXPECT_EQ(-ESHUTDOWN, call(self, self->consumer, SPSCRING_WAIT, &wait, WAIT_SIZE));
+	EXPECT_EQ(-ESHUTDOWN, call(self, variant, self->consumer, SPSCRING_WAIT, &wait, WAIT_SIZE));
 	close(notify.eventfd);
 }
 
