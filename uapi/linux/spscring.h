@@ -554,8 +554,9 @@ struct spscring_loss {
  * @producer_sleep: how the producer has slept.
  * @consumer_sleep: how the consumer has slept.
  * @loss:	what was lost.
- * @id:		the ring's number: the one by which tracepoints, fdinfo, the log and the list of
- *		rings name it.  1 or more; no other ring has it until the module is unloaded.
+ * @id:		the ring's number, by which tracepoints, fdinfo, the kernel's log and the list of
+ *		all rings (spscring/rings in debugfs) name it.  1 or more; no other ring has it
+ *		until the module is unloaded.
  *
  * Returns 0.  The kernel reads the two positions one after the other while the ring runs.
  * Errors: EBADFD CREATE has not been called; EINVAL, E2BIG, EFAULT, EOPNOTSUPP.
