@@ -272,7 +272,7 @@ TEST_F(node, spliced)
 	__u64 v[3] = { 0, 1, 2 }, got[3] = {};
 	int pipe_fd[2];
 
-	ASSERT_EQ(0, pipe(pipe_fd));
+	ASSERT_EQ(0, pipe2(pipe_fd, O_NONBLOCK));
 	if (variant->role == SPSCRING_CONSUMER) {
 		ASSERT_EQ(0, move(variant->path, self->end, 3));
 		EXPECT_EQ(sizeof(v), splice(self->end, NULL, pipe_fd[1], NULL, 4096, 0));
