@@ -5,16 +5,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "spscring.h"
+#include "fd.h"
 
 /* The most fds of a message that are received, and closed but for the one that is wanted. */
 #define FDS_MAX	16
 
-/* A message with fds, and the one byte of data that it must have. */
+/* A message with fds, and the byte of data that it must have; or two bytes, see fd.h. */
 struct fd_message {
 	struct msghdr head;
 	struct iovec iov;
-	char byte;
+	unsigned char bytes[2];
 	union {
 		struct cmsghdr head;
 		char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
@@ -24,8 +24,8 @@ struct fd_message {
 static void fd_message_init(struct fd_message *m, size_t control)
 {
 	memset(m, 0, sizeof(*m));
-	m->iov.iov_base = &m->byte;
-	m->iov.iov_len = 1;
+	m->iov.iov_base = m->bytes;
+	m->iov.iov_len = sizeof(m->bytes);
 	m->head.msg_iov = &m->iov;
 	m->head.msg_iovlen = 1;
 	m->head.msg_control = &m->control;
@@ -38,6 +38,7 @@ int spscring_send_fd(int socket, int fd)
 	ssize_t sent;
 
 	fd_message_init(&m, CMSG_SPACE(sizeof(fd)));
+	m.iov.iov_len = 1;
 	m.control.head.cmsg_level = SOL_SOCKET;
 	m.control.head.cmsg_type = SCM_RIGHTS;
 	m.control.head.cmsg_len = CMSG_LEN(sizeof(fd));
@@ -76,5 +77,7 @@ int spscring_recv_fd(int socket)
 		return fds[0];
 	for (i = 0; i < n; i++)
 		close(fds[i]);
+	if (!n && got == 2 && m.bytes[0] == FD_REFUSED && m.bytes[1])
+		return -m.bytes[1];
 	return -EBADMSG;
 }

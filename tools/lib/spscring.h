@@ -344,10 +344,187 @@ int spscring_send_fd(int socket, int fd);
  * spscring_recv_fd() - receive an fd that spscring_send_fd() has sent
  * @socket: as of spscring_send_fd()
  *
- * Return: the fd, close-on-exec; or a negative errno: -ENODATA the sender has closed; -EBADMSG a
- * message without an fd, or with several, all of which are closed; or one of recvmsg().
+ * Return: the fd, close-on-exec; or a negative errno: -ENODATA the sender has closed; what
+ * spscring_refuse() has sent; -EBADMSG a message without an fd, or with several, all of which are
+ * closed; or one of recvmsg().
  */
 int spscring_recv_fd(int socket);
+
+/*
+ * A server hands ends to programs that connect to its path:
+ *
+ *	server = spscring_serve("/run/mine", 0600);
+ *	connection = spscring_accept(server, &peer);	when poll(2) says that one is there
+ *	if (peer.uid == mine)
+ *		spscring_send_fd(connection, end);	then close(end)
+ *	else
+ *		spscring_refuse(connection, -EACCES);
+ *	close(connection);
+ *
+ * and the program calls spscring_connect("/run/mine").  Any threads may call these functions.
+ */
+
+/**
+ * struct spscring_peer - who has connected, as the kernel says
+ * @pid: the process that called connect(), in this process's PID namespace; 0 it is in none
+ * @uid: its effective user id
+ * @gid: its effective group id
+ */
+struct spscring_peer {
+	int32_t pid;
+	uint32_t uid;
+	uint32_t gid;
+};
+
+/**
+ * spscring_serve() - listen on a UNIX socket at a path
+ * @path: where; at most 107 bytes.  The file of a server that has gone is removed first
+ * @mode: who may connect: the file's permissions, such as 0600, less the umask
+ *
+ * The file stays when the socket is closed; the next server removes it.
+ *
+ * Return: a close-on-exec socket, for spscring_accept(); or a negative errno: -EADDRINUSE a server
+ * listens there, or the file is no socket; -ENAMETOOLONG; or one of open() of the folder, socket()
+ * or bind().
+ */
+int spscring_serve(const char *path, uint32_t mode);
+
+/**
+ * spscring_accept() - accept one connection
+ * @server: from spscring_serve()
+ * @peer: set to who has connected; or NULL
+ *
+ * It waits for one, unless the socket has O_NONBLOCK.
+ *
+ * Return: a close-on-exec socket, for spscring_send_fd() or spscring_refuse(); or a negative errno
+ * of accept(): -EAGAIN none is there.
+ */
+int spscring_accept(int server, struct spscring_peer *peer);
+
+/**
+ * spscring_refuse() - tell a program that it gets no fd, and why
+ * @connection: from spscring_accept(), or any UNIX socket
+ * @err: a negative errno, not below -255; spscring_connect() or spscring_recv_fd() returns it
+ *
+ * Return: 0, or a negative errno of send(); -EINVAL @err is none.
+ */
+int spscring_refuse(int connection, int err);
+
+/**
+ * spscring_connect() - get an fd from the server at a path
+ * @path: as of spscring_serve()
+ *
+ * It waits until the server answers.
+ *
+ * Return: the fd, close-on-exec, of an end or of a ring, as the server chooses; or a negative
+ * errno: -ECONNREFUSED, -ENOENT no server is there; or as spscring_recv_fd().
+ */
+int spscring_connect(const char *path);
+
+/*
+ * A set of consumers' ends, whose messages go to callbacks, as of libbpf's ring buffers:
+ *
+ *	set = spscring_set_new(0);
+ *	err = spscring_set_add(set, end, sizeof(struct event), TAG, on_event, on_end, ctx);
+ *	while (n >= 0 || n == -EINTR)
+ *		n = spscring_set_poll(set, 100);
+ *
+ * One thread at a time uses a set.  A callback may add and remove ends, its own, too, but neither
+ * poll, consume nor free.
+ */
+struct spscring_set;
+
+/**
+ * typedef spscring_set_fn - a message has come
+ * @ctx: of spscring_set_add()
+ * @data: the element or record, which stays there until the callback returns.  In a ring of the
+ *	module a producer that lies can change it meanwhile: copy it, then check it
+ * @size: in bytes
+ *
+ * Return: 0 or more to go on.  A negative number ends the call of the set, which returns it; the
+ * message counts as consumed.
+ */
+typedef int (*spscring_set_fn)(void *ctx, const void *data, size_t size);
+
+/**
+ * typedef spscring_set_end_fn - no more will come
+ * @ctx: of spscring_set_add()
+ * @why: -ESHUTDOWN the producer has ended the stream; -EPIPE it has died, or the ring is broken; or
+ *	another error of a pop
+ *
+ * All that was published has been consumed.  The set does not poll this end any more.  To go on
+ * after a death, once the producer's end was claimed again, remove the end and add it.
+ */
+typedef void (*spscring_set_end_fn)(void *ctx, int why);
+
+/**
+ * spscring_set_new() - make a set without ends
+ * @budget: the most messages of one end that a call consumes before it turns to the next; 0: 256
+ *
+ * Return: the set; or NULL, with errno.
+ */
+struct spscring_set *spscring_set_new(size_t budget);
+
+/**
+ * spscring_set_add() - add a consumer's end
+ * @set: the set
+ * @endpoint_fd: the end, which the set maps.  Keep it open until spscring_set_remove()
+ * @element_size: the size of an element that the caller expects, in bytes, or
+ *	SPSCRING_VARIABLE_SIZE
+ * @type_tag: the type tag that the caller expects
+ * @fn: called for each message
+ * @end: called once, when no more will come; or NULL
+ * @ctx: for the callbacks
+ *
+ * Return: 0, or a negative errno: as of spscring_map_consumer(); -EEXIST it is in the set;
+ * -EOPNOTSUPP a BUSY_POLL ring; -ENOMEM, or one of epoll_ctl().
+ */
+int spscring_set_add(struct spscring_set *set, int endpoint_fd, uint32_t element_size,
+		     uint64_t type_tag, spscring_set_fn fn, spscring_set_end_fn end, void *ctx);
+
+/**
+ * spscring_set_remove() - take an end out of a set
+ * @set: the set
+ * @endpoint_fd: the end; what is in its ring stays there
+ *
+ * Return: 0, or -ENOENT it is not in the set.
+ */
+int spscring_set_remove(struct spscring_set *set, int endpoint_fd);
+
+/**
+ * spscring_set_poll() - wait for messages, and consume them
+ * @set: the set
+ * @timeout: how long to wait for the first one, in ms; -1: for ever
+ *
+ * It sleeps by epoll.  A ring without the module cannot be polled by that, so a set that has one
+ * looks at it once a millisecond.
+ *
+ * Return: how many messages were consumed, 0 after the timeout or if an end was all that came; or a
+ * negative number: -EINTR a signal came; or what a callback returned.
+ */
+long spscring_set_poll(struct spscring_set *set, int timeout);
+
+/**
+ * spscring_set_consume() - consume what is there, without waiting
+ * @set: the set
+ *
+ * Return: as spscring_set_poll().
+ */
+long spscring_set_consume(struct spscring_set *set);
+
+/**
+ * spscring_set_fd() - an fd that is readable when messages are there
+ * @set: the set; its rings without the module do not count
+ *
+ * Return: the set's epoll fd, for a program that has a poll loop of its own.
+ */
+int spscring_set_fd(const struct spscring_set *set);
+
+/**
+ * spscring_set_free() - remove all ends, and free the set
+ * @set: the set, or NULL
+ */
+void spscring_set_free(struct spscring_set *set);
 
 /**
  * spscring_strerror() - what an error means to an end

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+/* Ends of rings for programs that connect to a UNIX socket at a path. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fd.h"
+
+/* How many connections may wait for spscring_accept(). */
+#define BACKLOG	64
+
+static int address_of(const char *path, struct sockaddr_un *address)
+{
+	memset(address, 0, sizeof(*address));
+	address->sun_family = AF_UNIX;
+	if (!*path)
+		return -ENOENT;
+	if (strlen(path) >= sizeof(address->sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address->sun_path, path);
+	return 0;
+}
+
+static int new_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int connect_to(int fd, const struct sockaddr_un *address)
+{
+	int err;
+
+	do
+		err = connect(fd, (const struct sockaddr *)address, sizeof(*address));
+	while (err && errno == EINTR);
+	return err ? -errno : 0;
+}
+
+/* Remove a socket file whose server has gone.  Return: -EADDRINUSE it is there, or no socket. */
+static int remove_stale(const struct sockaddr_un *address)
+{
+	struct stat file;
+	int fd, err;
+
+	if (lstat(address->sun_path, &file))
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(file.st_mode))
+		return -EADDRINUSE;
+	fd = new_socket();
+	if (fd < 0)
+		return fd;
+	err = connect_to(fd, address);
+	close(fd);
+	if (err != -ECONNREFUSED)
+		return !err || err == -EAGAIN ? -EADDRINUSE : err;
+	return unlink(address->sun_path) ? -errno : 0;
+}
+
+/*
+ * Bind a socket to its path.  The lock on the folder keeps a second server from removing, as stale,
+ * the file that the first one has just made.
+ */
+static int bind_to(int fd, const struct sockaddr_un *address, mode_t mode)
+{
+	char copy[sizeof(address->sun_path)];
+	int folder, err;
+
+	strcpy(copy, address->sun_path);
+	folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return -errno;
+	do
+		err = flock(folder, LOCK_EX) ? -errno : 0;
+	while (err == -EINTR);
+	if (!err)
+		err = remove_stale(address);
+	/* the file gets the socket's mode, so there is no time in which others may connect */
+	if (!err && (fchmod(fd, mode) ||
+		     bind(fd, (const struct sockaddr *)address, sizeof(*address)) ||
+		     listen(fd, BACKLOG)))
+		err = -errno;
+	close(folder);
+	return err;
+}
+
+int spscring_serve(const char *path, uint32_t mode)
+{
+	struct sockaddr_un address;
+	int fd, err = address_of(path, &address);
+
+	if (err)
+		return err;
+	fd = new_socket();
+	if (fd < 0)
+		return fd;
+	err = bind_to(fd, &address, mode);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int spscring_accept(int server, struct spscring_peer *peer)
+{
+	struct ucred credentials;
+	socklen_t size = sizeof(credentials);
+	int fd;
+
+	do
+		fd = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+	while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+	if (fd < 0)
+		return -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size)) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	if (peer) {
+		peer->pid = credentials.pid;
+		peer->uid = credentials.uid;
+		peer->gid = credentials.gid;
+	}
+	return fd;
+}
+
+int spscring_refuse(int connection, int err)
+{
+	const unsigned char message[2] = { FD_REFUSED, (unsigned char)-err };
+	ssize_t sent;
+
+	if (err >= 0 || err < -UINT8_MAX)
+		return -EINVAL;
+	do
+		sent = send(connection, message, sizeof(message), MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
+}
+
+int spscring_connect(const char *path)
+{
+	struct sockaddr_un address;
+	int fd, err = address_of(path, &address);
+
+	if (err)
+		return err;
+	fd = new_socket();
+	if (fd < 0)
+		return fd;
+	err = connect_to(fd, &address);
+	if (!err)
+		err = spscring_recv_fd(fd);
+	close(fd);
+	return err;
+}
