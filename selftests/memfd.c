@@ -5,7 +5,10 @@
  *
  * SPSCRING_MESSAGES	how many in the long runs
  */
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <linux/futex.h>
+#include <stdarg.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -27,6 +30,28 @@ static int memfd_ends(struct spscring_create *want, int *ring, int *in, int *out
 }
 
 /* ---------------------------------------------------------------- streams */
+
+/* Sleeps last until a kick: a wake-up that is lost hangs the test, where a timeout would hide it. */
+static bool sleeps_are_endless;
+
+/* In the place of the C library's, for the library's calls as well. */
+long syscall(long number, ...)
+{
+	static long (*next)(long number, ...);
+	long a[6];
+	va_list list;
+	int i;
+
+	if (!next)
+		next = dlsym(RTLD_NEXT, "syscall");
+	va_start(list, number);
+	for (i = 0; i < 6; i++)
+		a[i] = va_arg(list, long);
+	va_end(list);
+	if (number == SYS_futex && a[1] == FUTEX_WAIT_BITSET && sleeps_are_endless)
+		a[3] = 0;
+	return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
 
 FIXTURE(stream)
 {
@@ -181,6 +206,7 @@ TEST_F_TIMEOUT(stream, moves_all, 600)
 	long long n;
 	pid_t child;
 
+	sleeps_are_endless = true;
 	child = fork_child();
 	if (!child) {
 		close_fd(&self->out);
