@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! What both consumers share: the back-off, the producer's end, the published head.
 
-use crate::element::{cold, event_reached};
+use crate::element::event_reached;
 use crate::sys;
 use core::sync::atomic::Ordering::{Relaxed, Release};
 
@@ -50,19 +50,30 @@ pub(crate) fn peer_ended(c: &sys::ConsumerBase) -> bool {
         && unsafe { (*c.kernel).producer.load(Relaxed) } as u32 > sys::HELD
 }
 
-/// After each store of the cursor: publish the head once a batch, kick a producer that waits.
+/// Must more be done after a store of the cursor, which is `pos` now?
 ///
 /// # Safety
 /// The handle's pages are mapped.
 #[inline(always)]
-pub(crate) unsafe fn after_release(c: &mut sys::ConsumerBase, pos: u64) {
+pub(crate) unsafe fn has_more_to_do(c: &sys::ConsumerBase, pos: u64) -> bool {
+    pos.wrapping_sub(c.publish_at) as i64 >= 0 || event_reached(c.event, pos)
+}
+
+/// What is left to do after a store of the cursor: publish the head once a batch, kick a producer
+/// that waits.  It is out of line, and returns `value`, so that the hot path saves no registers.
+///
+/// # Safety
+/// The handle's pages are mapped.
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn after_release<T>(c: &mut sys::ConsumerBase, pos: u64, value: T) -> T {
     if pos.wrapping_sub(c.publish_at) as i64 >= 0 {
         c.publish_at = pos.wrapping_add(u64::from(c.publish_batch));
         // (E) pairs with (F)
         (*c.block).published_head.store(pos, Release);
     }
     if event_reached(c.event, pos) {
-        cold();
         sys::spscring_wake_producer(c);
     }
+    value
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //! The consumer of elements.
 
-use crate::element::{check_layout, check_type, cold, copy, copy_out, end_error};
+use crate::element::{check_layout, check_type, copy, copy_out, end_error};
 use crate::error::{check, Error, PopError};
 use crate::fd::{impl_as_fd, Fd};
 use crate::info::Info;
 use crate::mapping::{place, Mapping};
-use crate::time::{deadline, is_past};
+use crate::time::{deadline, is_past, yield_now};
 use crate::{backoff, sys, Plain};
 use core::fmt;
 use core::marker::PhantomData;
@@ -45,12 +45,13 @@ impl<T: Plain> Consumer<T> {
     pub(crate) unsafe fn map(fd: Fd) -> Result<Self, Error> {
         check_type::<T>();
         let (mut handle, mut map) = (place::<sys::Consumer>(), place());
-        check(sys::spscring_map_consumer(
+        check(sys::spscring_map_consumer_as(
             fd.raw(),
             handle.as_mut_ptr(),
             size_of::<T>() as u32,
             T::TYPE_TAG,
             map.as_mut_ptr(),
+            sys::handle::<sys::Consumer>(),
         ))?;
         // the library has filled both in
         let (handle, map) = (handle.assume_init(), Mapping::new(map.assume_init()));
@@ -142,7 +143,6 @@ impl<T: Plain> Consumer<T> {
         if pos == h.frame_end {
             let mut frame = h.tail.cast::<u8>().wrapping_add(h.frame_size as usize);
             if frame == h.base.end {
-                cold();
                 frame = h.base.data;
             }
             h.tail = frame.cast();
@@ -153,7 +153,6 @@ impl<T: Plain> Consumer<T> {
         // (B) pairs with (A)
         let n = (*h.tail).load(Acquire).wrapping_sub(pos);
         if n.wrapping_sub(1) >= h.base.capacity {
-            cold();
             return self.nothing(n);
         }
         if h.base.fails != h.base.waited_fails {
@@ -189,14 +188,17 @@ impl<T: Plain> Consumer<T> {
         self.handle.slots.wrapping_add(offset as usize) as *const T
     }
 
-    /// The caller has read all before `pos`.
+    /// The caller has read all before `pos`.  Returns `value`.
     #[inline(always)]
-    unsafe fn release_to(&mut self, pos: u64) {
+    unsafe fn release_to<R>(&mut self, pos: u64, value: R) -> R {
         let base = &mut self.handle.base;
         base.pos = pos;
         // (C) pairs with (D): first read the elements, then store the cursor
         (*base.cursor).store(pos, Release);
-        backoff::after_release(base, pos);
+        if backoff::has_more_to_do(base, pos) {
+            return backoff::after_release(base, pos, value);
+        }
+        value
     }
 
     /// Pop one element.
@@ -204,8 +206,7 @@ impl<T: Plain> Consumer<T> {
     /// It does not wait: see [`pop_wait`](Self::pop_wait).
     #[inline(always)]
     pub fn pop(&mut self) -> Result<T, PopError> {
-        // SAFETY: an element before the cached tail is in this end's mapping, and any bytes are
-        // a value of T
+        // SAFETY: an element before the cached tail is in this end's mapping
         unsafe {
             if self.handle.base.pos == self.handle.cached_tail {
                 let err = self.refresh_tail();
@@ -213,10 +214,14 @@ impl<T: Plain> Consumer<T> {
                     return Err(self.pop_error(err));
                 }
             }
-            let value = copy_out(self.next_element());
-            self.release_to(self.handle.base.pos + 1);
-            Ok(value)
+            Ok(self.take())
         }
+    }
+
+    #[inline(always)]
+    unsafe fn take(&mut self) -> T {
+        let value = copy_out(self.next_element());
+        self.release_to(self.handle.base.pos + 1, value)
     }
 
     #[inline(always)]
@@ -252,7 +257,7 @@ impl<T: Plain> Consumer<T> {
                 self.handle.base.pos += some as u64;
                 done += some;
             }
-            self.release_to(self.handle.base.pos);
+            self.release_to(self.handle.base.pos, ());
         }
         Ok(done)
     }
@@ -330,8 +335,7 @@ impl<T: Plain> Consumer<T> {
                     return Err(PopError::new(e))
                 }
                 Err(_) if is_past(deadline) => return Err(PopError::Empty),
-                // SAFETY: a call without arguments
-                Err(_) => drop(unsafe { sys::sched_yield() }),
+                Err(_) => yield_now(),
             }
             match self.pop() {
                 Err(PopError::Empty) => {}
@@ -451,7 +455,7 @@ impl<T: Plain> ReadChunk<'_, T> {
         if n > 0 {
             let pos = self.consumer.handle.base.pos + n as u64;
             // SAFETY: all before pos is in the chunk
-            unsafe { self.consumer.release_to(pos) };
+            unsafe { self.consumer.release_to(pos, ()) };
         }
     }
 

@@ -42,11 +42,6 @@ pub(crate) unsafe fn event_reached(event: *const AtomicU64, pos: u64) -> bool {
     pos as i64 >= (*event).load(Ordering::Relaxed) as i64
 }
 
-/// What goes here is uncommon.
-#[cold]
-#[inline(never)]
-pub(crate) fn cold() {}
-
 /// Ask for a line that will be written, as `spscring_prefetchw()`.
 #[inline(always)]
 pub(crate) fn prefetch_for_write(at: *const u8) {

@@ -95,9 +95,18 @@ impl fmt::Display for Error {
             Error::TimedOut => "the time is up",
             Error::Unsupported => "the ring does not support this",
             Error::Mismatch => "the ring has another element size, alignment or type tag",
-            Error::Invalid(why) => return write!(f, "a bad value (rule {why})"),
+            Error::Invalid(why) => why_text(*why),
             Error::Os(errno) => return os_text(*errno, f),
         })
+    }
+}
+
+/// The library's text for a number of `SPSCRING_WHY_*`.
+fn why_text(why: u32) -> &'static str {
+    // SAFETY: the library returns a constant text for each number
+    unsafe {
+        let text = sys::spscring_why(why);
+        core::str::from_utf8(core::slice::from_raw_parts(text, sys::strlen(text))).unwrap_or("")
     }
 }
 

@@ -5,11 +5,11 @@
 //! a memfd.  A push or a pop is a few instructions of Rust on the shared memory, without a system
 //! call.  An end that has nothing to do can sleep, and the other one wakes it.
 //!
-//! ```no_run
+//! ```
 //! use spscring::Ring;
 //!
 //! # fn main() -> Result<(), spscring::Error> {
-//! let ring = Ring::<u64>::new(4096)?; // or Ring::memfd(4096), where there is no module
+//! let ring = Ring::<u64>::memfd(4096)?; // or Ring::new(4096), where there is the module
 //! let (mut producer, mut consumer) = ring.split()?;
 //! std::thread::spawn(move || {
 //!     for value in 1..=1_000_000 {

@@ -2,12 +2,12 @@
 //! The producer of elements.
 
 use crate::element::prefetch_for_write;
-use crate::element::{check_layout, check_type, cold, copy, end_error, event_reached};
+use crate::element::{check_layout, check_type, copy, end_error, event_reached};
 use crate::error::{check, Error, PushError};
 use crate::fd::{impl_as_fd, Fd};
 use crate::info::Info;
 use crate::mapping::{place, Mapping};
-use crate::time::{deadline, is_past};
+use crate::time::{deadline, is_past, yield_now};
 use crate::{sys, Plain};
 use core::fmt;
 use core::marker::PhantomData;
@@ -46,12 +46,13 @@ impl<T: Plain> Producer<T> {
     pub(crate) unsafe fn map(fd: Fd) -> Result<Self, Error> {
         check_type::<T>();
         let (mut handle, mut map) = (place::<sys::Producer>(), place());
-        check(sys::spscring_map_producer(
+        check(sys::spscring_map_producer_as(
             fd.raw(),
             handle.as_mut_ptr(),
             size_of::<T>() as u32,
             T::TYPE_TAG,
             map.as_mut_ptr(),
+            sys::handle::<sys::Producer>(),
         ))?;
         // the library has filled both in
         let (handle, map) = (handle.assume_init(), Mapping::new(map.assume_init()));
@@ -128,7 +129,6 @@ impl<T: Plain> Producer<T> {
         let h = &self.handle;
         let mut frame = tail.cast::<u8>().wrapping_add(h.frame_size as usize);
         if frame == h.base.end {
-            cold();
             frame = h.base.data;
         }
         let slots = (frame as usize + h.frame_first as usize)
@@ -149,7 +149,7 @@ impl<T: Plain> Producer<T> {
     }
 
     /// The run is used up: go on in the next frame, or refresh the head, or both.
-    #[inline(never)]
+    #[inline]
     unsafe fn next_run(&mut self) -> i32 {
         let pos = self.handle.base.pos;
         // (G) pairs with (H): every tail, then the cursor
@@ -190,9 +190,15 @@ impl<T: Plain> Producer<T> {
     #[inline(always)]
     unsafe fn after_publish(&mut self, pos: u64) {
         if event_reached(self.handle.base.event, pos) {
-            cold();
-            sys::spscring_wake_consumer((&mut self.handle as *mut sys::Producer).cast(), pos);
+            self.wake(pos);
         }
+    }
+
+    /// Out of line, so that the hot path of a push saves no registers.
+    #[cold]
+    #[inline(never)]
+    unsafe fn wake(&mut self, pos: u64) {
+        sys::spscring_wake_consumer((&mut self.handle as *mut sys::Producer).cast(), pos);
     }
 
     /// Push one element.
@@ -200,19 +206,32 @@ impl<T: Plain> Producer<T> {
     /// It does not wait: see [`push_wait`](Self::push_wait).
     #[inline(always)]
     pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
-        let pos = self.handle.base.pos;
+        if self.handle.base.pos == self.handle.base.run_end {
+            return self.push_slow(value);
+        }
         // SAFETY: a slot before run_end is free, and in this end's writable mapping
+        unsafe { self.put(value) };
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn push_slow(&mut self, value: T) -> Result<(), PushError<T>> {
+        // SAFETY: as above, once next_run() succeeds
         unsafe {
-            if pos == self.handle.base.run_end {
-                let err = self.next_run();
-                if err != 0 {
-                    return Err(PushError::new(self.error(err), value));
-                }
+            let err = self.next_run();
+            if err != 0 {
+                return Err(PushError::new(self.error(err), value));
             }
-            Self::slot(self.handle.frame, pos).write(value);
-            self.publish(pos + 1);
+            self.put(value);
         }
         Ok(())
+    }
+
+    #[inline(always)]
+    unsafe fn put(&mut self, value: T) {
+        let pos = self.handle.base.pos;
+        Self::slot(self.handle.frame, pos).write(value);
+        self.publish(pos + 1);
     }
 
     /// Push as many elements as there is room for.
@@ -340,8 +359,7 @@ impl<T: Plain> Producer<T> {
                     return Err(PushError::new(e, value))
                 }
                 Err(_) if is_past(deadline) => return Err(PushError::Full(value)),
-                // SAFETY: a call without arguments
-                Err(_) => drop(unsafe { sys::sched_yield() }),
+                Err(_) => yield_now(),
             }
             match self.push(value) {
                 Err(PushError::Full(_)) => {}

@@ -2,14 +2,14 @@
 //! The consumer of records of variable size.
 
 use crate::backoff;
-use crate::element::{cold, end_error, event_reached};
+use crate::element::{end_error, event_reached};
 use crate::error::{check, Error};
 use crate::fd::{impl_as_fd, Fd};
 use crate::info::Info;
 use crate::mapping::{place, Mapping};
 use crate::record_producer::{record_size, word};
 use crate::sys;
-use crate::time::{deadline, is_past};
+use crate::time::{deadline, is_past, yield_now};
 use core::fmt;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::time::Duration;
@@ -41,11 +41,12 @@ impl RecordConsumer {
     /// As of [`from_fd`](Self::from_fd).
     pub(crate) unsafe fn map(fd: Fd, type_tag: u64) -> Result<Self, Error> {
         let (mut handle, mut map) = (place::<sys::RecordConsumer>(), place());
-        check(sys::spscring_record_map_consumer(
+        check(sys::spscring_record_map_consumer_as(
             fd.raw(),
             handle.as_mut_ptr(),
             type_tag,
             map.as_mut_ptr(),
+            sys::handle::<sys::RecordConsumer>(),
         ))?;
         // the library has filled both in
         let (handle, map) = (handle.assume_init(), Mapping::new(map.assume_init()));
@@ -143,33 +144,32 @@ impl RecordConsumer {
     unsafe fn next_length(&mut self) -> i64 {
         let found = self.load_word();
         let h = &mut self.handle;
-        // of the expected word nothing but the length is left
         let length = found ^ word(h.sequence, h.phase);
         if length >= h.known_length {
-            cold();
             return sys::spscring_record_refresh(h, found);
         }
         if h.base.fails != h.base.waited_fails {
-            cold();
             sys::spscring_record_adapt_backoff(h);
         }
         length as i64
     }
 
-    /// Step past a record; `release()` follows.
+    /// Step past a record; a release follows.  Returns the position and the sequence number that
+    /// it stores, and where.
     #[inline(always)]
-    unsafe fn advance(&mut self, length: u32) {
+    unsafe fn advance(&mut self, length: u32) -> (u64, u64, *mut sys::Word) {
         let h = &mut self.handle;
         let size = record_size(h.base.stride, u64::from(length));
         let mut at = h.word.wrapping_add(size as usize);
         if at >= h.base.end {
-            cold();
             h.phase ^= sys::PHASE_LAP;
             at = at.wrapping_sub(h.base.end as usize - h.base.data as usize);
         }
-        h.base.pos = h.base.pos.wrapping_add(size);
+        let (pos, sequence) = (h.base.pos.wrapping_add(size), h.sequence.wrapping_add(1));
+        h.base.pos = pos;
         h.word = at;
-        h.sequence = h.sequence.wrapping_add(1);
+        h.sequence = sequence;
+        (pos, sequence, h.base.cursor)
     }
 
     #[inline(always)]
@@ -179,7 +179,9 @@ impl RecordConsumer {
         // (C) pairs with (D)
         (*h.base.cursor).store(h.base.pos, Release);
         let pos = h.base.pos;
-        backoff::after_release(&mut h.base, pos);
+        if backoff::has_more_to_do(&h.base, pos) {
+            backoff::after_release(&mut h.base, pos, ());
+        }
     }
 
     #[cold]
@@ -202,33 +204,64 @@ impl RecordConsumer {
     /// [`Error::Ended`] and [`Error::PeerDied`] once there is no more; [`Error::Broken`].
     #[inline]
     pub fn pop(&mut self, to: &mut [u8]) -> Result<usize, Error> {
-        // SAFETY: a length that is below known_length is within this end's mapping, and the
-        // release orders the copy before its use
+        // SAFETY: a length that is below known_length is within this end's mapping
         unsafe {
-            let found = self.load_word();
-            let h = &mut self.handle;
-            // in a ring that overwrites, known_length is 0
-            let length = found ^ word(h.sequence, h.phase);
-            if length >= h.known_length || length > to.len() as u64 {
+            let length = self.expected_length();
+            if length >= self.handle.known_length || length > to.len() as u64 {
                 return self.pop_slow(to);
             }
-            let from = h.word.wrapping_add(sys::WORD as usize);
-            core::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), length as usize);
-            self.advance(length as u32);
-            let h = &mut self.handle;
-            let pos = h.base.pos;
-            (*h.base.cursor.add(1)).store(h.sequence, Relaxed);
-            // (C) pairs with (D)
-            (*h.base.cursor).store(pos, Release);
-            if pos.wrapping_sub(h.base.publish_at) as i64 >= 0
-                || h.base.fails != h.base.waited_fails
-                || event_reached(h.base.event, pos)
-            {
-                cold();
-                sys::spscring_record_pop_finish(h, length as i64);
-            }
-            Ok(length as usize)
+            Ok(self.take(to.as_mut_ptr(), length as usize))
         }
+    }
+
+    /// As [`pop`](Self::pop), for records most of which have `N` bytes: these are copied without a
+    /// call.
+    #[inline]
+    pub fn pop_array<const N: usize>(&mut self, to: &mut [u8; N]) -> Result<usize, Error> {
+        // SAFETY: as above
+        unsafe {
+            let length = self.expected_length();
+            if length >= self.handle.known_length || length != N as u64 {
+                return self.pop_slow(to);
+            }
+            // the peer's word does not steer what follows
+            Ok(self.take(to.as_mut_ptr(), N))
+        }
+    }
+
+    /// Of the expected word nothing but the length is left; any other word is more than any
+    /// length.  In a ring that overwrites, known_length is 0.
+    #[inline(always)]
+    unsafe fn expected_length(&self) -> u64 {
+        let h = &self.handle;
+        self.load_word() ^ word(h.sequence, h.phase)
+    }
+
+    /// Copy the next record, of `length` bytes, and release it; the release orders the copy before
+    /// its use.  Returns `length`.
+    #[inline(always)]
+    unsafe fn take(&mut self, to: *mut u8, length: usize) -> usize {
+        let from = self.handle.word.wrapping_add(sys::WORD as usize);
+        core::ptr::copy_nonoverlapping(from, to, length);
+        let (pos, sequence, cursor) = self.advance(length as u32);
+        (*cursor.add(1)).store(sequence, Relaxed);
+        // (C) pairs with (D)
+        (*cursor).store(pos, Release);
+        let h = &self.handle;
+        if pos.wrapping_sub(h.base.publish_at) as i64 >= 0
+            || h.base.fails != h.base.waited_fails
+            || event_reached(h.base.event, pos)
+        {
+            return self.finish(length);
+        }
+        length
+    }
+
+    /// Out of line, so that the hot path of a pop saves no registers.
+    #[cold]
+    #[inline(never)]
+    unsafe fn finish(&mut self, length: usize) -> usize {
+        sys::spscring_record_pop_finish(&mut self.handle, length as i64) as usize
     }
 
     /// Pop up to `max` records, each copied to `buffer` and handed to `each` with its sequence
@@ -352,8 +385,7 @@ impl RecordConsumer {
             Err(e @ (Error::Ended | Error::PeerDied | Error::Broken)) => Err(e),
             Err(_) if is_past(deadline) => Err(Error::Empty),
             Err(_) => {
-                // SAFETY: a call without arguments
-                unsafe { sys::sched_yield() };
+                yield_now();
                 Ok(())
             }
         }

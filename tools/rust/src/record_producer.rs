@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //! The producer of records of variable size.
 
-use crate::element::{cold, end_error, event_reached};
+use crate::element::{end_error, event_reached};
 use crate::error::{check, Error};
 use crate::fd::{impl_as_fd, Fd};
 use crate::info::Info;
 use crate::mapping::{place, Mapping};
 use crate::sys;
-use crate::time::{deadline, is_past};
+use crate::time::{deadline, is_past, yield_now};
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -44,7 +44,7 @@ pub(crate) fn record_size(align: u32, length: u64) -> u64 {
 /// The word of a published record, without its length.
 #[inline(always)]
 pub(crate) fn word(sequence: u64, phase: u32) -> u64 {
-    (sequence << (sys::WORD_SEQUENCE - 32) | u64::from(phase)) << 32
+    ((sequence << (sys::WORD_SEQUENCE - 32)) | u64::from(phase)) << 32
 }
 
 impl RecordProducer {
@@ -52,11 +52,12 @@ impl RecordProducer {
     /// As of [`from_fd`](Self::from_fd).
     pub(crate) unsafe fn map(fd: Fd, type_tag: u64) -> Result<Self, Error> {
         let (mut handle, mut map) = (place::<sys::RecordProducer>(), place());
-        check(sys::spscring_record_map_producer(
+        check(sys::spscring_record_map_producer_as(
             fd.raw(),
             handle.as_mut_ptr(),
             type_tag,
             map.as_mut_ptr(),
+            sys::handle::<sys::RecordProducer>(),
         ))?;
         // the library has filled both in
         let (handle, map) = (handle.assume_init(), Mapping::new(map.assume_init()));
@@ -136,42 +137,49 @@ impl RecordProducer {
     }
 
     /// Publish `records` records in the next `size` bytes.  All is written but the word of the
-    /// first: storing that word publishes all of them.
+    /// first: storing that word publishes all of them.  Returns the position and the sequence
+    /// number after them.
     #[inline(always)]
-    unsafe fn publish(&mut self, first: u64, size: u64, records: u64) {
+    unsafe fn publish(&mut self, first: u64, size: u64, records: u64) -> (u64, u64) {
         let h = &mut self.handle;
-        let at = h.word;
-        let sequence = h.sequence;
-        h.base.pos = h.base.pos.wrapping_add(size);
+        let (at, was) = (h.word, h.sequence);
+        let (pos, sequence) = (h.base.pos.wrapping_add(size), was.wrapping_add(records));
+        h.base.pos = pos;
         h.word = at.wrapping_add(size as usize);
-        h.sequence = sequence.wrapping_add(records);
+        h.sequence = sequence;
         // (P) pairs with (Q)
-        (*at.cast::<sys::Word>()).store(word(sequence, h.phase) | first, Release);
+        (*at.cast::<sys::Word>()).store(word(was, h.phase) | first, Release);
+        (pos, sequence)
     }
 
     #[inline(always)]
-    unsafe fn publish_cursor(&mut self) {
-        let h = &mut self.handle;
-        (*h.base.cursor.add(1)).store(h.sequence, Relaxed);
+    unsafe fn publish_cursor(&self, pos: u64, sequence: u64) {
+        let cursor = self.handle.base.cursor;
+        (*cursor.add(1)).store(sequence, Relaxed);
         // (G) pairs with (H)
-        (*h.base.cursor).store(h.base.pos, Release);
+        (*cursor).store(pos, Release);
     }
 
     #[inline(always)]
-    unsafe fn after_publish(&mut self) {
-        self.publish_cursor();
-        let pos = self.handle.base.pos;
+    unsafe fn after_publish(&mut self, (pos, sequence): (u64, u64)) {
+        self.publish_cursor(pos, sequence);
         if event_reached(self.handle.base.event, pos) {
-            cold();
-            sys::spscring_wake_consumer((&mut self.handle as *mut sys::RecordProducer).cast(), pos);
+            self.wake(pos);
         }
     }
 
+    /// Out of line, so that the hot path of a push saves no registers.
+    #[cold]
+    #[inline(never)]
+    unsafe fn wake(&mut self, pos: u64) {
+        sys::spscring_wake_consumer((&mut self.handle as *mut sys::RecordProducer).cast(), pos);
+    }
+
     #[inline(always)]
-    unsafe fn write(&mut self, record: &[u8], size: u64) {
+    unsafe fn write(&mut self, record: &[u8], size: u64) -> (u64, u64) {
         let to = self.handle.word.add(sys::WORD as usize);
         core::ptr::copy_nonoverlapping(record.as_ptr(), to, record.len());
-        self.publish(record.len() as u64, size, 1);
+        self.publish(record.len() as u64, size, 1)
     }
 
     /// A reservation that was leaked has left bytes where words may come: have the next call clear
@@ -215,8 +223,8 @@ impl RecordProducer {
         }
         // SAFETY: the bytes before run_end are free, and in this end's writable mapping
         unsafe {
-            self.write(record, size);
-            self.after_publish();
+            let at = self.write(record, size);
+            self.after_publish(at);
         }
         Ok(())
     }
@@ -249,7 +257,7 @@ impl RecordProducer {
             unsafe {
                 if !self.fits(length, size) {
                     // a claim relies on words leading the cursor by at most the capacity
-                    self.publish_cursor();
+                    self.publish_cursor(self.handle.base.pos, self.handle.sequence);
                     self.forget_leaked();
                     let handle = &mut self.handle;
                     let err = sys::spscring_record_make_room(handle, length, size);
@@ -266,7 +274,7 @@ impl RecordProducer {
         }
         if done > 0 {
             // SAFETY: the handle is this end's
-            unsafe { self.after_publish() };
+            unsafe { self.after_publish((self.handle.base.pos, self.handle.sequence)) };
         }
         Ok(done)
     }
@@ -343,8 +351,8 @@ impl RecordProducer {
                 return sys::spscring_record_commit_many(&mut self.handle, 0);
             }
             self.handle.reserved = 0;
-            self.publish(first, size, 1);
-            self.after_publish();
+            let at = self.publish(first, size, 1);
+            self.after_publish(at);
         }
     }
 
@@ -397,8 +405,7 @@ impl RecordProducer {
                 Err(Error::TimedOut) => return Err(Error::Full),
                 Err(e @ (Error::Ended | Error::PeerDied | Error::Broken)) => return Err(e),
                 Err(_) if is_past(deadline) => return Err(Error::Full),
-                // SAFETY: a call without arguments
-                Err(_) => drop(unsafe { sys::sched_yield() }),
+                Err(_) => yield_now(),
             }
             match self.push(record) {
                 Err(Error::Full) => {}

@@ -27,9 +27,10 @@ impl Role {
 
 /// The shape of a ring to make.
 ///
-/// ```no_run
+/// ```
 /// # fn main() -> Result<(), spscring::Error> {
-/// let ring = spscring::RingBuilder::new(4096).name("ticks").build::<u64>()?;
+/// let ring = spscring::RingBuilder::new(4096).name("ticks").memfd().build::<u64>()?;
+/// assert_eq!(ring.info()?.name(), "ticks");
 /// # Ok(()) }
 /// ```
 pub struct RingBuilder {

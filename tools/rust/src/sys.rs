@@ -84,6 +84,7 @@ c_consts! {
     CREATE_DROP = "SPSCRING_CREATE_DROP": u32 = 1 << 4,
     CREATE_OVERWRITE = "SPSCRING_CREATE_OVERWRITE": u32 = 1 << 5,
     CREATE_CLOSE_ENDS = "SPSCRING_CREATE_CLOSE_ENDS": u32 = 1 << 6,
+    HANDLES = "SPSCRING_HANDLES": u64 = 1,
     REFRESH_EVERY = "SPSCRING_REFRESH_EVERY": u32 = 64,
     BACKOFF_MAX = "SPSCRING_BACKOFF_MAX": u32 = 256,
     PREFETCH_FRAMES = "SPSCRING_PREFETCH_FRAMES": usize = 16,
@@ -338,43 +339,54 @@ c_struct! { Timespec = "struct timespec" {
 
 pub const CLOCK_MONOTONIC: i32 = 1;
 
+/// `SPSCRING_HANDLE()`: the layout and size of a handle, by which the library refuses another's.
+pub const fn handle<H>() -> u64 {
+    (HANDLES << 32) | core::mem::size_of::<H>() as u64
+}
+
 extern "C" {
     pub fn clock_gettime(clock: i32, time: *mut Timespec) -> i32;
     pub fn close(fd: i32) -> i32;
     pub fn sched_yield() -> i32;
+    pub fn strlen(text: *const u8) -> usize;
 
     pub fn spscring_open(want: *mut Create) -> i32;
     pub fn spscring_open_memfd(want: *mut Create) -> i32;
+    pub fn spscring_why(why: u32) -> *const u8;
     pub fn spscring_claim(fd: i32, role: u32, element_size: u32, type_tag: u64) -> i32;
     pub fn spscring_get_info(fd: i32, info: *mut Info) -> i32;
     pub fn spscring_notify(fd: i32, watermark: u64, timeout: u64, eventfd: i32) -> i32;
     pub fn spscring_unmap(map: *const Mapping);
 
-    pub fn spscring_map_producer(
+    pub fn spscring_map_producer_as(
         fd: i32,
         p: *mut Producer,
         element_size: u32,
         type_tag: u64,
         map: *mut Mapping,
+        handle: u64,
     ) -> i32;
-    pub fn spscring_map_consumer(
+    pub fn spscring_map_consumer_as(
         fd: i32,
         c: *mut Consumer,
         element_size: u32,
         type_tag: u64,
         map: *mut Mapping,
+        handle: u64,
     ) -> i32;
-    pub fn spscring_record_map_producer(
+    pub fn spscring_record_map_producer_as(
         fd: i32,
         p: *mut RecordProducer,
         type_tag: u64,
         map: *mut Mapping,
+        handle: u64,
     ) -> i32;
-    pub fn spscring_record_map_consumer(
+    pub fn spscring_record_map_consumer_as(
         fd: i32,
         c: *mut RecordConsumer,
         type_tag: u64,
         map: *mut Mapping,
+        handle: u64,
     ) -> i32;
 
     pub fn spscring_shutdown_producer(p: *mut Producer) -> i32;

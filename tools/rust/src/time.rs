@@ -21,3 +21,9 @@ pub(crate) fn deadline(timeout: Option<Duration>) -> i64 {
 pub(crate) fn is_past(at: i64) -> bool {
     at >= 0 && deadline(Some(Duration::ZERO)) >= at
 }
+
+/// Let others run, before the next poll.
+pub(crate) fn yield_now() {
+    // SAFETY: a call without arguments
+    unsafe { sys::sched_yield() };
+}
