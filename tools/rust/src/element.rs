@@ -64,12 +64,14 @@ pub(crate) fn prefetch_for_write(at: *const u8) {
 /// writes: the caller has an ordering between this and any use of the copy.
 #[inline(always)]
 pub(crate) unsafe fn copy<T: Plain>(from: *const T, to: *mut T, n: usize) {
-    if size_of::<T>() == 8 {
+    if size_of::<T>() == 8 && align_of::<T>() == 8 {
         if n == 7 {
             core::ptr::copy_nonoverlapping(from, to, 7);
         } else {
+            // as volatile, or the compiler makes a call of it
             for i in 0..n {
-                to.add(i).write(from.add(i).read());
+                let value = from.add(i).cast::<u64>().read_volatile();
+                to.add(i).cast::<u64>().write(value);
             }
         }
     } else {
