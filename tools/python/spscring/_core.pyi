@@ -35,6 +35,8 @@ class _Info(TypedDict):
     length: int
     free: int
     broken: int
+    consumer_offset: int
+    colour: int
     producer: tuple[int, int]
     consumer: tuple[int, int]
     producer_sleep: _Counters

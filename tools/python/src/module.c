@@ -220,7 +220,7 @@ static PyObject *info_dict(const struct spscring_info *i)
 {
 	const struct spscring_geometry *g = &i->geometry;
 
-	return Py_BuildValue("{sKsNsIsKsIsIsKsKsKsKsKsKsIs(II)s(II)sNsNs(KKKK)}",
+	return Py_BuildValue("{sKsNsIsKsIsIsKsKsKsKsKsKsIsKsIs(II)s(II)sNsNs(KKKK)}",
 			     "id", i->id,
 			     "name", PyUnicode_FromStringAndSize((const char *)i->name,
 								 strnlen((const char *)i->name,
@@ -230,6 +230,7 @@ static PyObject *info_dict(const struct spscring_info *i)
 			     "type_tag", g->type_tag, "memory", g->memory,
 			     "head", i->head, "tail", i->tail, "length", i->length, "free", i->free,
 			     "broken", i->broken,
+			     "consumer_offset", g->consumer_offset, "colour", g->colour,
 			     "producer", i->producer_state, i->producer_generation,
 			     "consumer", i->consumer_state, i->consumer_generation,
 			     "producer_sleep", sleep_counters(&i->producer_sleep),
