@@ -162,7 +162,8 @@ static PyObject *end_wait_for(struct end *e, PyObject *const *args, Py_ssize_t n
 	err = end_wait(e, n, deadline);
 	if (err == -ETIMEDOUT)
 		Py_RETURN_FALSE;
-	if (err)
+	if (err && !(e->role == SPSCRING_CONSUMER && err < 0 && !end_error(e) &&
+		     !is_shut_down(e) && has(e, 1)))
 		return end_failed(e, err);
 	Py_RETURN_TRUE;
 }
