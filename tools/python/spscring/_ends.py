@@ -11,7 +11,7 @@ from ._errors import EndOfStream
 
 if TYPE_CHECKING:
     import numpy as np
-    from _typeshed import ReadableBuffer
+    from ._core import _Readable
 
     Dtype = Union[str, np.dtype[Any], type]
 
@@ -28,7 +28,7 @@ def layout_of(dtype: Dtype) -> tuple[int, Optional[str]]:
     if dt.hasobject or dt.subdtype is not None or not dt.itemsize:
         raise ValueError(f"{dt} has no size, several elements, or objects of this process")
     # NumPy writes formats of structured types that it reads differently: their padding is lost
-    return dt.itemsize, memoryview(np.empty(0, dt)).format if dt.kind in "?biufcSU" else None
+    return dt.itemsize, np.empty(0, dt).data.format if dt.kind in "?biufcSU" else None
 
 
 class _Shared(_core.End):
@@ -93,7 +93,11 @@ class _Shared(_core.End):
             self._watermark = n
         fd = self.fileno()
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        add(fd, lambda: ready.done() or ready.set_result(None))
+
+        def is_ready() -> None:
+            if not ready.done():
+                ready.set_result(None)
+        add(fd, is_ready)
         try:
             await ready
         finally:
@@ -132,10 +136,10 @@ class _Shared(_core.End):
 class _AnyProducer(_Shared):
     __slots__ = ()
 
-    def _needs(self, data: ReadableBuffer) -> int:
+    def _needs(self, data: _Readable) -> int:
         return 1
 
-    async def put(self, data: ReadableBuffer) -> None:
+    async def put(self, data: _Readable) -> None:
         """Push data as push() does; while the ring is full, other tasks of the loop run.
 
         One task at a time may wait for an end.  An end that cannot be polled (see pollable) waits in a thread
@@ -234,10 +238,10 @@ class RecordProducer(_core.RecordProducer, _AnyProducer):
         """Map the end of an endpoint fd, as Producer.from_fd() does."""
         return cls._map(fd, None, None, type_tag)
 
-    def _needs(self, data: ReadableBuffer) -> int:
-        return self.needs(memoryview(data).nbytes)
+    def _needs(self, data: _Readable) -> int:
+        return self.needs(memoryview(data).nbytes)      # type: ignore[arg-type]
 
-    async def put(self, data: ReadableBuffer) -> bool:      # type: ignore[override]
+    async def put(self, data: _Readable) -> bool:      # type: ignore[override]
         """Push a record as push() does; while the ring is full, other tasks of the loop run.
 
         Returns False if the ring drops and has lost the record.  Otherwise as Producer.put().

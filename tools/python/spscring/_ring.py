@@ -80,8 +80,9 @@ class Info(NamedTuple):
 def info(fd: Union[int, Any]) -> Info:
     """The state of a ring, by its ring fd or an endpoint fd, or by an object that has fileno()."""
     i = _core.info(fd)
-    ends = [EndInfo(_STATES[i[role][0]], i[role][1], *i[role + "_sleep"])
-            for role in ("producer", "consumer")]
+    ends = [EndInfo(_STATES[state], generation, *sleep)
+            for (state, generation), sleep in ((i["producer"], i["producer_sleep"]),
+                                               (i["consumer"], i["consumer_sleep"]))]
     flags = i["flags"]
     return Info(i["id"], i["name"], bool(flags & _core.CREATE_RECORDS),
                 bool(flags & _core.CREATE_DROP), bool(flags & _core.CREATE_OVERWRITE), i["capacity"],
@@ -188,7 +189,7 @@ class Ring:
 
     def _end(self, role: int, kinds: tuple[Any, Any]) -> Any:
         fd = self.claim(role)
-        expects = {"type_tag": self._type_tag}
+        expects: dict[str, Any] = {"type_tag": self._type_tag}
         if not self._records:
             expects |= {"element_size": self._element_size, "dtype": self.dtype}
         try:

@@ -169,7 +169,7 @@ static PyObject *end_wait_for(struct end *e, PyObject *const *args, Py_ssize_t n
 }
 
 PyDoc_STRVAR(watermark_doc,
-"set_watermark($self, n, /, timeout=0.0)\n--\n\n"
+"set_watermark($self, /, n, timeout=0.0)\n--\n\n"
 "Set when poll(), and so selectors, report the end's fd as ready.\n\n"
 "n: elements, or free slots; bytes, in a ring of records; at least 1.\n"
 "timeout: a consumer's fd is ready with fewer than n once the first of them has waited for so\n"

@@ -141,7 +141,7 @@ PyObject *raise_errno(PyObject *type, uint32_t role, int err)
 /* -------------------------------------------------------------------- rings */
 
 PyDoc_STRVAR(open_doc,
-"open($module, flags, capacity, element_size, align, frame_size, numa_node, type_tag, name, memfd)\n"
+"open($module, flags, capacity, element_size, align, frame_size, numa_node, type_tag, name, memfd, /)\n"
 "--\n\n"
 "Make a ring; return its ring fd, which the caller closes.\n\n"
 "The arguments are those of struct spscring_create in <linux/spscring.h>, flags a sum of\n"
@@ -180,7 +180,7 @@ static PyObject *core_open(PyObject *module, PyObject *args)
 }
 
 PyDoc_STRVAR(claim_doc,
-"claim($module, ring_fd, role, element_size, type_tag)\n--\n\n"
+"claim($module, ring_fd, role, element_size, type_tag, /)\n--\n\n"
 "Claim an end of a ring, PRODUCER or CONSUMER; return its endpoint fd, which the caller closes.");
 
 static PyObject *core_claim(PyObject *module, PyObject *args)
@@ -240,7 +240,7 @@ static PyObject *info_dict(const struct spscring_info *i)
 }
 
 PyDoc_STRVAR(info_doc,
-"info($module, fd)\n--\n\n"
+"info($module, fd, /)\n--\n\n"
 "The state of the ring of a ring fd or an endpoint fd, as a dict.");
 
 static PyObject *core_info(PyObject *module, PyObject *fd)
@@ -256,7 +256,7 @@ static PyObject *core_info(PyObject *module, PyObject *fd)
 }
 
 PyDoc_STRVAR(shutdown_doc,
-"shutdown($module, endpoint_fd, broken)\n--\n\n"
+"shutdown($module, endpoint_fd, broken, /)\n--\n\n"
 "Shut down an end that is not mapped here; broken says that its peer's words are impossible.");
 
 static PyObject *core_shutdown(PyObject *module, PyObject *args)

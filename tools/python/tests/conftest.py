@@ -13,6 +13,15 @@ def pytest_addoption(parser):
     parser.addoption("--device", action="store_true", help="rings of /dev/spscring, not memfds")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "device: about what rings in memfds have not")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--device"):
+        items[:] = [item for item in items if not item.get_closest_marker("device")]
+
+
 @pytest.fixture
 def memfd(request):
     return not request.config.getoption("--device")

@@ -10,6 +10,12 @@ import pytest
 import spscring
 
 
+@pytest.fixture(autouse=True)
+def no_garbage():
+    """Of earlier tests."""
+    gc.collect()
+
+
 def mappings():
     with open("/proc/self/maps") as maps:
         return sum("spscring" in line for line in maps)

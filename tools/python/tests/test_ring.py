@@ -92,9 +92,8 @@ def test_from_fd(make):
         spscring.Ring.from_fd(fd)
 
 
-def test_poll_of_the_ring(memfd, make):
-    if memfd:
-        return
+@pytest.mark.device
+def test_poll_of_the_ring(make):
     ring = make(8, 8)
     with selectors.DefaultSelector() as selector:
         selector.register(ring, selectors.EVENT_READ | selectors.EVENT_WRITE)
