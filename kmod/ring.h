@@ -96,7 +96,7 @@ struct ring_end {
 	bool kernel;		/* held by kernel code */
 	bool left;		/* the last user has closed it */
 	bool again;		/* SPSCRING_WATCH_REOPEN */
-	bool maps;		/* the watch is told of the holder's first mmap(), which is to come */
+	bool maps;		/* the holder has not mapped yet: tell the watch when it does */
 	bool shutting_down;	/* the holder has asked for SHUTDOWN: its verbs are refused */
 	u32 role;
 	struct pid *pid;	/* the process that holds it, see list.c; NULL: kernel code, none */
