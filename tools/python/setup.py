@@ -33,5 +33,6 @@ os.chdir(HERE)
 setup(
     version=version(),
     ext_modules=[Extension("spscring._core", sources=[], py_limited_api=True)],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
     cmdclass={"build_ext": MakeExtension},
 )
