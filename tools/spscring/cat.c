@@ -132,7 +132,7 @@ int cat_main(int argc, char **argv)
 	stream_open(&s, SPSCRING_CONSUMER, connection_open(&options.connection, SPSCRING_CONSUMER));
 	stream_catch_signals(&s);
 	output_init(&out, framing_of(options.how, &s));
-	if (options.connection.listener >= 0)
+	while (options.connection.listener >= 0 && !stream_signal())
 		connection_accept(&options.connection);
 	if (stream_signal())
 		err = -EINTR;
@@ -142,6 +142,7 @@ int cat_main(int argc, char **argv)
 		stream_shutdown(&s);
 		if (err == -EINTR) {
 			flush(&out);
+			connection_forget(&options.connection);
 			stream_die_of_signal();
 		}
 		return STATUS_OK;

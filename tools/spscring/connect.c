@@ -203,16 +203,19 @@ static struct sockaddr_un address_of(const char *path)
 	return address;
 }
 
-static int new_socket(void)
+static int new_socket(int type)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		die("cannot make a socket: %s", strerror(errno));
 	return fd;
 }
 
-/* Remove a socket on which nobody listens any more. */
+/*
+ * Remove a socket on which nobody listens any more.  A datagram socket cannot connect to one that
+ * somebody listens on, and so does not pass for a reader.
+ */
 static bool remove_stale(const char *path)
 {
 	struct sockaddr_un address = address_of(path);
@@ -221,7 +224,7 @@ static bool remove_stale(const char *path)
 
 	if (lstat(path, &at) || !S_ISSOCK(at.st_mode))
 		return false;
-	fd = new_socket();
+	fd = new_socket(SOCK_DGRAM);
 	err = connect(fd, (void *)&address, sizeof(address)) ? errno : 0;
 	close(fd);
 	return err == ECONNREFUSED && !unlink(path);
@@ -230,16 +233,20 @@ static bool remove_stale(const char *path)
 static int listen_at(const char *path)
 {
 	struct sockaddr_un address = address_of(path);
-	int fd = new_socket(), err;
+	int fd = new_socket(SOCK_STREAM), err;
+	bool exists;
 	mode_t old;
 
 	/* who may connect gets an end of the ring: this user alone */
 	old = umask(0177);
 	err = bind(fd, (void *)&address, sizeof(address));
-	if (err && errno == EADDRINUSE && remove_stale(path))
+	exists = err && errno == EADDRINUSE;
+	if (exists && remove_stale(path)) {
 		err = bind(fd, (void *)&address, sizeof(address));
+		exists = err && errno == EADDRINUSE;
+	}
 	umask(old);
-	if (err && errno == EADDRINUSE)
+	if (exists)
 		die("%s: exists already, and is not ours to replace: choose another path, or "
 		    "remove it",
 		    path);
@@ -264,6 +271,11 @@ void connection_accept(struct connection *c)
 	if (fd < 0)
 		die("%s: %s", c->path, strerror(errno));
 	err = spscring_send_fd(fd, c->peer);
+	/* it has gone again: another one may come */
+	if (err == -EPIPE || err == -ECONNRESET) {
+		close(fd);
+		return;
+	}
 	if (err)
 		die("cannot hand the other end on: %s", strerror(-err));
 	/* from here on the other process alone holds it: its death will be noticed */
@@ -275,12 +287,18 @@ void connection_accept(struct connection *c)
 	remove_socket();
 }
 
+void connection_forget(struct connection *c)
+{
+	if (c->listener >= 0)
+		remove_socket();
+}
+
 /* ------------------------------------------------------------------ an end */
 
 static int receive_end(const char *path)
 {
 	struct sockaddr_un address = address_of(path);
-	int fd = new_socket(), end;
+	int fd = new_socket(SOCK_STREAM), end;
 
 	if (connect(fd, (void *)&address, sizeof(address))) {
 		if (errno == ECONNREFUSED)

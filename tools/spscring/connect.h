@@ -29,4 +29,7 @@ int connection_open(struct connection *c, uint32_t role);
 /* Hand the other end to the process that connects: wait for it, unless one has connected. */
 void connection_accept(struct connection *c);
 
+/* Leave no socket behind; for an end by a signal, after which exit() is not called. */
+void connection_forget(struct connection *c);
+
 #endif

@@ -64,7 +64,7 @@ static bool loses(const struct stream *s)
 /* Before this end waits for the other one, there must be one. */
 static int need_peer(void)
 {
-	if (options.connection.listener >= 0)
+	while (options.connection.listener >= 0 && !stream_signal())
 		connection_accept(&options.connection);
 	return stream_signal() ? -EINTR : 0;
 }
@@ -161,7 +161,9 @@ int send_main(int argc, char **argv)
 	input_init(&in, framing_of(options.how, &s), &s);
 	err = send_all(&s, &in);
 	stream_shutdown(&s);
-	if (err == -EINTR && stream_signal())
+	if (err == -EINTR && stream_signal()) {
+		connection_forget(&options.connection);
 		stream_die_of_signal();
+	}
 	return report(&s, err);
 }
