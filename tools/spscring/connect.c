@@ -123,7 +123,7 @@ const struct argp connection_argp = { .options = options, .parser = parse };
 
 /* ---------------------------------------------------------------- the ring */
 
-static _Noreturn void die_of_create(int err)
+static _Noreturn void die_of_create(const struct connection *c, int err)
 {
 	switch (err) {
 	case -ENOENT:
@@ -140,6 +140,10 @@ static _Noreturn void die_of_create(int err)
 		    "/sys/module/spscring/parameters/max_bytes, or take a smaller --capacity");
 	case -E2BIG:
 		die("a ring has at most 4 GiB of data: take a smaller --capacity");
+	case -EINVAL:
+		if (c->want.why)
+			die("cannot make such a ring: %s", spscring_why(c->want.why));
+		__attribute__((fallthrough));
 	default:
 		die("cannot make the ring: %s", strerror(-err));
 	}
@@ -163,7 +167,7 @@ static int make_ring(struct connection *c)
 	}
 	ring = c->memfd ? spscring_open_memfd(want) : spscring_open(want);
 	if (ring < 0)
-		die_of_create(ring);
+		die_of_create(c, ring);
 	return ring;
 }
 
