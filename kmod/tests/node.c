@@ -253,29 +253,36 @@ static struct miscdevice own_misc = {
 
 static struct node loop;
 
-static ssize_t loop_bytes(long elements)
+/* What a call returns.  The iterator, of @before bytes, has advanced by whole elements alone. */
+static ssize_t loop_bytes(long elements, const struct iov_iter *iter, size_t before)
 {
-	return elements < 0 ? elements : elements * NODE_LOOP_SIZE;
+	size_t bytes = max(elements, 0L) * NODE_LOOP_SIZE;
+
+	if (before - iov_iter_count(iter) != bytes)
+		return -EILSEQ;
+	return elements < 0 ? elements : bytes;
 }
 
 static ssize_t loop_read(struct kiocb *iocb, struct iov_iter *to)
 {
+	size_t before = iov_iter_count(to);
 	long n;
 
 	mutex_lock(&loop.lock);
 	n = spscring_pop_iter(&loop.consumer, to, SIZE_MAX);
 	mutex_unlock(&loop.lock);
-	return loop_bytes(n);
+	return loop_bytes(n, to, before);
 }
 
 static ssize_t loop_write(struct kiocb *iocb, struct iov_iter *from)
 {
+	size_t before = iov_iter_count(from);
 	long n;
 
 	mutex_lock(&loop.lock);
 	n = spscring_push_iter(&loop.producer, from, SIZE_MAX);
 	mutex_unlock(&loop.lock);
-	return loop_bytes(n);
+	return loop_bytes(n, from, before);
 }
 
 static const struct file_operations loop_fops = {
