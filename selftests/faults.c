@@ -443,60 +443,60 @@ static bool works(struct env *e, long ret)
 #define CALL(name, ...)	FIXTURE_VARIANT_ADD(faults, name) { __VA_ARGS__ }
 
 CALL(open, .prepare = nothing, .call = open_device, .least = 2,
-     .errors = { -ENOMEM, -EFAULT, -ENFILE });
+	.errors = { -ENOMEM, -EFAULT, -ENFILE });
 CALL(create, .prepare = no_ring, .call = create, .holds = not_created, .least = 4,
-     .errors = { -ENOMEM, -EFAULT });
+	.errors = { -ENOMEM, -EFAULT });
 CALL(create_large, .prepare = no_ring, .call = create_large, .holds = not_created, .least = 4,
-     .errors = { -ENOMEM, -EFAULT });
+	.errors = { -ENOMEM, -EFAULT });
 CALL(create_records, .prepare = no_ring, .call = create_records, .holds = not_created, .least = 4,
-     .errors = { -ENOMEM, -EFAULT });
+	.errors = { -ENOMEM, -EFAULT });
 CALL(create_polled, .prepare = no_ring, .call = create_polled, .holds = not_created, .least = 4,
-     .errors = { -ENOMEM, -EFAULT });
+	.errors = { -ENOMEM, -EFAULT });
 CALL(claim, .prepare = a_ring, .call = claim_producer, .holds = unclaimed, .least = 2,
-     .errors = { -ENOMEM, -EFAULT, -ENFILE });
+	.errors = { -ENOMEM, -EFAULT, -ENFILE });
 CALL(claim_consumer, .prepare = a_ring, .call = claim_consumer, .least = 2,
-     .errors = { -ENOMEM, -EFAULT, -ENFILE });
+	.errors = { -ENOMEM, -EFAULT, -ENFILE });
 CALL(claim_dead, .prepare = a_death, .call = claim_producer, .holds = still_dead, .least = 2,
-     .errors = { -ENOMEM, -EFAULT, -ENFILE });
+	.errors = { -ENOMEM, -EFAULT, -ENFILE });
 CALL(map_own, .prepare = ends_to_map, .call = map_own, .holds = works, .least = 2,
-     .errors = { -ENOMEM });
+	.errors = { -ENOMEM });
 CALL(map_records, .prepare = records_to_map, .call = map_own, .least = 2, .errors = { -ENOMEM });
 CALL(map_peers, .prepare = ends_to_map, .call = map_peers, .holds = works, .least = 2,
-     .errors = { -ENOMEM });
+	.errors = { -ENOMEM });
 CALL(map_ring, .prepare = ends_to_map, .call = map_ring, .holds = works, .least = 2,
-     .errors = { -ENOMEM });
+	.errors = { -ENOMEM });
 CALL(info, .prepare = a_ring, .call = get_info, .least = 2, .errors = { -EFAULT });
 CALL(notify, .prepare = with_eventfd, .call = notify, .holds = works, .least = 1,
-     .errors = { -ENOMEM, -EFAULT });
+	.errors = { -ENOMEM, -EFAULT });
 CALL(arm, .prepare = ends, .call = arm, .holds = works, .least = 1, .errors = { -EFAULT });
 CALL(wait, .prepare = ends, .call = wait_late, .holds = works, .least = 1, .errors = { -EFAULT });
 CALL(kick, .prepare = mapped, .call = kick, .least = 0);
 CALL(shutdown, .prepare = ends, .call = shut_down, .holds = not_shut, .least = 1,
-     .errors = { -EFAULT });
+	.errors = { -EFAULT });
 CALL(read, .prepare = filled, .call = read_some, .holds = taken, .least = 1,
-     .errors = { -EFAULT, -ENOMEM });
+	.errors = { -EFAULT, -ENOMEM });
 CALL(readv, .prepare = filled, .call = readv_some, .holds = taken, .least = 1,
-     .errors = { -EFAULT, -ENOMEM });
+	.errors = { -EFAULT, -ENOMEM });
 CALL(read_record, .prepare = record_filled, .call = read_some, .holds = record_taken, .least = 1,
-     .errors = { -EFAULT, -ENOMEM });
+	.errors = { -EFAULT, -ENOMEM });
 CALL(write, .prepare = ends, .call = write_some, .holds = written, .least = 1,
-     .errors = { -EFAULT, -ENOMEM });
+	.errors = { -EFAULT, -ENOMEM });
 CALL(writev, .prepare = ends, .call = writev_some, .holds = written, .least = 1,
-     .errors = { -EFAULT, -ENOMEM });
+	.errors = { -EFAULT, -ENOMEM });
 CALL(write_record, .prepare = records, .call = write_some, .holds = record_written, .least = 1,
-     .errors = { -EFAULT, -ENOMEM });
+	.errors = { -EFAULT, -ENOMEM });
 CALL(splice_out, .prepare = with_pipe, .call = splice_out, .holds = taken, .least = 1,
-     .errors = { -EFAULT, -ENOMEM, -EAGAIN });
+	.errors = { -EFAULT, -ENOMEM, -EAGAIN });
 CALL(splice_in, .prepare = pipe_filled, .call = splice_in, .holds = written, .least = 0,
-     .errors = { -EFAULT, -ENOMEM });
+	.errors = { -EFAULT, -ENOMEM });
 CALL(poll, .prepare = ends, .call = poll_it, .holds = works, .least = 1,
-     .errors = { -EFAULT, -ENOMEM });
+	.errors = { -EFAULT, -ENOMEM });
 CALL(epoll, .prepare = with_epoll, .call = epoll_add, .holds = works, .least = 1,
-     .errors = { -EFAULT, -ENOMEM });
+	.errors = { -EFAULT, -ENOMEM });
 CALL(async, .prepare = ends, .call = set_async, .holds = works, .least = 1,
-     .errors = { -ENOMEM });
+	.errors = { -ENOMEM });
 CALL(fdinfo, .prepare = with_fdinfo, .call = read_fdinfo, .holds = works, .least = 1,
-     .errors = { -EFAULT, -ENOMEM });
+	.errors = { -EFAULT, -ENOMEM });
 
 /* ------------------------------------------------------------------ the test */
 
