@@ -440,63 +440,154 @@ static bool works(struct env *e, long ret)
 
 /* ---------------------------------------------------------------- the table */
 
-#define CALL(name, ...)	FIXTURE_VARIANT_ADD(faults, name) { __VA_ARGS__ }
+FIXTURE_VARIANT_ADD(faults, open) {
+	.prepare = nothing, .call = open_device, .least = 2,
+	.errors = { -ENOMEM, -EFAULT, -ENFILE },
+};
 
-CALL(open, .prepare = nothing, .call = open_device, .least = 2,
-	.errors = { -ENOMEM, -EFAULT, -ENFILE });
-CALL(create, .prepare = no_ring, .call = create, .holds = not_created, .least = 4,
-	.errors = { -ENOMEM, -EFAULT });
-CALL(create_large, .prepare = no_ring, .call = create_large, .holds = not_created, .least = 4,
-	.errors = { -ENOMEM, -EFAULT });
-CALL(create_records, .prepare = no_ring, .call = create_records, .holds = not_created, .least = 4,
-	.errors = { -ENOMEM, -EFAULT });
-CALL(create_polled, .prepare = no_ring, .call = create_polled, .holds = not_created, .least = 4,
-	.errors = { -ENOMEM, -EFAULT });
-CALL(claim, .prepare = a_ring, .call = claim_producer, .holds = unclaimed, .least = 2,
-	.errors = { -ENOMEM, -EFAULT, -ENFILE });
-CALL(claim_consumer, .prepare = a_ring, .call = claim_consumer, .least = 2,
-	.errors = { -ENOMEM, -EFAULT, -ENFILE });
-CALL(claim_dead, .prepare = a_death, .call = claim_producer, .holds = still_dead, .least = 2,
-	.errors = { -ENOMEM, -EFAULT, -ENFILE });
-CALL(map_own, .prepare = ends_to_map, .call = map_own, .holds = works, .least = 2,
-	.errors = { -ENOMEM });
-CALL(map_records, .prepare = records_to_map, .call = map_own, .least = 2, .errors = { -ENOMEM });
-CALL(map_peers, .prepare = ends_to_map, .call = map_peers, .holds = works, .least = 2,
-	.errors = { -ENOMEM });
-CALL(map_ring, .prepare = ends_to_map, .call = map_ring, .holds = works, .least = 2,
-	.errors = { -ENOMEM });
-CALL(info, .prepare = a_ring, .call = get_info, .least = 2, .errors = { -EFAULT });
-CALL(notify, .prepare = with_eventfd, .call = notify, .holds = works, .least = 1,
-	.errors = { -ENOMEM, -EFAULT });
-CALL(arm, .prepare = ends, .call = arm, .holds = works, .least = 1, .errors = { -EFAULT });
-CALL(wait, .prepare = ends, .call = wait_late, .holds = works, .least = 1, .errors = { -EFAULT });
-CALL(kick, .prepare = mapped, .call = kick, .least = 0);
-CALL(shutdown, .prepare = ends, .call = shut_down, .holds = not_shut, .least = 1,
-	.errors = { -EFAULT });
-CALL(read, .prepare = filled, .call = read_some, .holds = taken, .least = 1,
-	.errors = { -EFAULT, -ENOMEM });
-CALL(readv, .prepare = filled, .call = readv_some, .holds = taken, .least = 1,
-	.errors = { -EFAULT, -ENOMEM });
-CALL(read_record, .prepare = record_filled, .call = read_some, .holds = record_taken, .least = 1,
-	.errors = { -EFAULT, -ENOMEM });
-CALL(write, .prepare = ends, .call = write_some, .holds = written, .least = 1,
-	.errors = { -EFAULT, -ENOMEM });
-CALL(writev, .prepare = ends, .call = writev_some, .holds = written, .least = 1,
-	.errors = { -EFAULT, -ENOMEM });
-CALL(write_record, .prepare = records, .call = write_some, .holds = record_written, .least = 1,
-	.errors = { -EFAULT, -ENOMEM });
-CALL(splice_out, .prepare = with_pipe, .call = splice_out, .holds = taken, .least = 1,
-	.errors = { -EFAULT, -ENOMEM, -EAGAIN });
-CALL(splice_in, .prepare = pipe_filled, .call = splice_in, .holds = written, .least = 0,
-	.errors = { -EFAULT, -ENOMEM });
-CALL(poll, .prepare = ends, .call = poll_it, .holds = works, .least = 1,
-	.errors = { -EFAULT, -ENOMEM });
-CALL(epoll, .prepare = with_epoll, .call = epoll_add, .holds = works, .least = 1,
-	.errors = { -EFAULT, -ENOMEM });
-CALL(async, .prepare = ends, .call = set_async, .holds = works, .least = 1,
-	.errors = { -ENOMEM });
-CALL(fdinfo, .prepare = with_fdinfo, .call = read_fdinfo, .holds = works, .least = 1,
-	.errors = { -EFAULT, -ENOMEM });
+FIXTURE_VARIANT_ADD(faults, create) {
+	.prepare = no_ring, .call = create, .holds = not_created, .least = 4,
+	.errors = { -ENOMEM, -EFAULT },
+};
+
+FIXTURE_VARIANT_ADD(faults, create_large) {
+	.prepare = no_ring, .call = create_large, .holds = not_created, .least = 4,
+	.errors = { -ENOMEM, -EFAULT },
+};
+
+FIXTURE_VARIANT_ADD(faults, create_records) {
+	.prepare = no_ring, .call = create_records, .holds = not_created, .least = 4,
+	.errors = { -ENOMEM, -EFAULT },
+};
+
+FIXTURE_VARIANT_ADD(faults, create_polled) {
+	.prepare = no_ring, .call = create_polled, .holds = not_created, .least = 4,
+	.errors = { -ENOMEM, -EFAULT },
+};
+
+FIXTURE_VARIANT_ADD(faults, claim) {
+	.prepare = a_ring, .call = claim_producer, .holds = unclaimed, .least = 2,
+	.errors = { -ENOMEM, -EFAULT, -ENFILE },
+};
+
+FIXTURE_VARIANT_ADD(faults, claim_consumer) {
+	.prepare = a_ring, .call = claim_consumer, .least = 2,
+	.errors = { -ENOMEM, -EFAULT, -ENFILE },
+};
+
+FIXTURE_VARIANT_ADD(faults, claim_dead) {
+	.prepare = a_death, .call = claim_producer, .holds = still_dead, .least = 2,
+	.errors = { -ENOMEM, -EFAULT, -ENFILE },
+};
+
+FIXTURE_VARIANT_ADD(faults, map_own) {
+	.prepare = ends_to_map, .call = map_own, .holds = works, .least = 2,
+	.errors = { -ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(faults, map_records) {
+	.prepare = records_to_map, .call = map_own, .least = 2,
+	.errors = { -ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(faults, map_peers) {
+	.prepare = ends_to_map, .call = map_peers, .holds = works, .least = 2,
+	.errors = { -ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(faults, map_ring) {
+	.prepare = ends_to_map, .call = map_ring, .holds = works, .least = 2,
+	.errors = { -ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(faults, info) {
+	.prepare = a_ring, .call = get_info, .least = 2,
+	.errors = { -EFAULT },
+};
+
+FIXTURE_VARIANT_ADD(faults, notify) {
+	.prepare = with_eventfd, .call = notify, .holds = works, .least = 1,
+	.errors = { -ENOMEM, -EFAULT },
+};
+
+FIXTURE_VARIANT_ADD(faults, arm) {
+	.prepare = ends, .call = arm, .holds = works, .least = 1,
+	.errors = { -EFAULT },
+};
+
+FIXTURE_VARIANT_ADD(faults, wait) {
+	.prepare = ends, .call = wait_late, .holds = works, .least = 1,
+	.errors = { -EFAULT },
+};
+
+FIXTURE_VARIANT_ADD(faults, kick) {
+	.prepare = mapped, .call = kick, .least = 0,
+};
+
+FIXTURE_VARIANT_ADD(faults, shutdown) {
+	.prepare = ends, .call = shut_down, .holds = not_shut, .least = 1,
+	.errors = { -EFAULT },
+};
+
+FIXTURE_VARIANT_ADD(faults, read) {
+	.prepare = filled, .call = read_some, .holds = taken, .least = 1,
+	.errors = { -EFAULT, -ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(faults, readv) {
+	.prepare = filled, .call = readv_some, .holds = taken, .least = 1,
+	.errors = { -EFAULT, -ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(faults, read_record) {
+	.prepare = record_filled, .call = read_some, .holds = record_taken, .least = 1,
+	.errors = { -EFAULT, -ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(faults, write) {
+	.prepare = ends, .call = write_some, .holds = written, .least = 1,
+	.errors = { -EFAULT, -ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(faults, writev) {
+	.prepare = ends, .call = writev_some, .holds = written, .least = 1,
+	.errors = { -EFAULT, -ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(faults, write_record) {
+	.prepare = records, .call = write_some, .holds = record_written, .least = 1,
+	.errors = { -EFAULT, -ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(faults, splice_out) {
+	.prepare = with_pipe, .call = splice_out, .holds = taken, .least = 1,
+	.errors = { -EFAULT, -ENOMEM, -EAGAIN },
+};
+
+FIXTURE_VARIANT_ADD(faults, splice_in) {
+	.prepare = pipe_filled, .call = splice_in, .holds = written, .least = 0,
+	.errors = { -EFAULT, -ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(faults, poll) {
+	.prepare = ends, .call = poll_it, .holds = works, .least = 1,
+	.errors = { -EFAULT, -ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(faults, epoll) {
+	.prepare = with_epoll, .call = epoll_add, .holds = works, .least = 1,
+	.errors = { -EFAULT, -ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(faults, async) {
+	.prepare = ends, .call = set_async, .holds = works, .least = 1,
+	.errors = { -ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(faults, fdinfo) {
+	.prepare = with_fdinfo, .call = read_fdinfo, .holds = works, .least = 1,
+	.errors = { -EFAULT, -ENOMEM },
+};
 
 /* ------------------------------------------------------------------ the test */
 
@@ -516,7 +607,7 @@ static int inject_all(void)
 	unsigned int i;
 	int err;
 
-	for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(settings); i++) {
 		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", settings[i][0]);
 		err = write_text(path, settings[i][1]);
 		if (err)
