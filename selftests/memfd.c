@@ -48,8 +48,12 @@ long syscall(long number, ...)
 	for (i = 0; i < 6; i++)
 		a[i] = va_arg(list, long);
 	va_end(list);
-	if (number == SYS_futex && a[1] == FUTEX_WAIT_BITSET && sleeps_are_endless)
+	if (number == SYS_futex && a[1] == FUTEX_WAIT_BITSET && sleeps_are_endless) {
 		a[3] = 0;
+		/* let the kick come between the last poll and the sleep, too */
+		if (!(random_word() % 64))
+			usleep(50);
+	}
 	return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
@@ -392,23 +396,70 @@ TEST_F(ends, are_interrupted)
 /* The producer waits for more room than there is; what the consumer waits for cannot come. */
 TEST_F(ends, never_sleep_both)
 {
+	pid_t child;
 	__u64 v;
-	pid_t child = fork_child();
 
+	sleeps_are_endless = true;
+	child = fork_child();
 	if (!child) {
 		int err = spscring_map_producer(self->in, &self->p, 8, 0, NULL);
 
 		self->p.base.spin_max = self->p.base.spin = 0;
+		/* the consumer sleeps first, and does not see by itself what the producer does */
+		while (!info_of(self->ring).consumer_sleep.sleeps)
+			sched_yield();
+		sleep_ms(20);
 		for (v = 0; !err && v < 6; v++)
 			err = spscring_push(&self->p, &v);
 		_exit(err ? 1 : -spscring_wait_room(&self->p, 4, -1));
 	}
 	self->c.base.spin_max = self->c.base.spin = 0;
 	EXPECT_EQ(0, spscring_wait_elements(&self->c, 8, -1));
+	sleeps_are_endless = false;
 	EXPECT_EQ(1, spscring_has_elements(&self->c, 6));
 	EXPECT_EQ(0, spscring_pop(&self->c, &v));
 	EXPECT_EQ(0, spscring_pop(&self->c, &v));
 	EXPECT_EQ(0, wait_child(child));
+}
+
+/* Killed between its stores of the tails and that of its cursor, as far back as that can lag. */
+TEST_F(ends, are_recovered_by_a_claim)
+{
+	__u64 v;
+
+	for (v = 0; v < 8; v++)
+		ASSERT_EQ(0, spscring_push(&self->p, &v));
+	WRITE_ONCE(*self->p.base.cursor, 0);
+	leave(&self->in, &self->p_map);
+	self->in = spscring_claim(self->ring, SPSCRING_PRODUCER, 8, 0);
+	ASSERT_GE(self->in, 0);
+	EXPECT_EQ(8, info_of(self->ring).tail);
+	ASSERT_EQ(0, spscring_map_producer(self->in, &self->p, 8, 0, NULL));
+	EXPECT_EQ(-EAGAIN, spscring_push(&self->p, &v));
+	for (v = 0; v < 8; v++) {
+		__u64 got = ~0ULL;
+
+		EXPECT_EQ(0, spscring_pop(&self->c, &got));
+		EXPECT_EQ(v, got);
+	}
+	EXPECT_EQ(-EAGAIN, spscring_pop(&self->c, &v));
+	/* the consumer, between its cursor and the published head */
+	WRITE_ONCE(self->c.base.block->published_head, 1);
+	leave(&self->out, &self->c_map);
+	self->out = spscring_claim(self->ring, SPSCRING_CONSUMER, 8, 0);
+	ASSERT_GE(self->out, 0);
+	ASSERT_EQ(0, spscring_map_consumer(self->out, &self->c, 8, 0, NULL));
+	EXPECT_EQ(8, self->c.base.block->published_head);
+}
+
+/* The words of a dead end contradict each other: its claim breaks the ring. */
+TEST_F(ends, are_not_recovered_from_lies)
+{
+	WRITE_ONCE(*self->p.base.cursor, 1000);
+	leave(&self->in, &self->p_map);
+	EXPECT_EQ(-EPIPE, spscring_claim(self->ring, SPSCRING_PRODUCER, 8, 0));
+	EXPECT_EQ(1, info_of(self->ring).broken);
+	EXPECT_EQ(-EPIPE, spscring_wait_elements(&self->c, 1, -1));
 }
 
 TEST_F(ends, are_refused_what_they_lack)
