@@ -75,7 +75,8 @@ int main(int argc, char **argv)
 	count = strtoull(argv[1], NULL, 0);
 	batch_size = strtoull(argv[2], NULL, 0);
 	want.capacity = strtoull(argv[3], NULL, 0);
-	ring = (int)check("ring", atoi(argv[4]) ? spscring_open(&want) : spscring_open_memfd(&want));
+	ring = atoi(argv[4]) ? spscring_open(&want) : spscring_open_memfd(&want);
+	check("ring", ring);
 	in = (int)check("claim", spscring_claim(ring, SPSCRING_PRODUCER, sizeof(uint64_t), 0));
 	out = (int)check("claim", spscring_claim(ring, SPSCRING_CONSUMER, sizeof(uint64_t), 0));
 	clock_gettime(CLOCK_MONOTONIC, &from);

@@ -39,7 +39,7 @@ struct end {
 		struct spscring_record_producer rp;
 		struct spscring_record_consumer rc;
 	};
-	struct view *view;	/* what is reserved or peeked; the view holds this end, not the reverse */
+	struct view *view;	/* what is reserved or peeked, and holds this end */
 	int fd;			/* -1: closed */
 	unsigned int forks;	/* of this process, when the end was mapped */
 	bool busy;		/* a thread uses the end without the interpreter's lock */
@@ -78,9 +78,23 @@ struct bytes_like {
 	Py_buffer buffer;	/* held, unless its obj is NULL */
 };
 
-extern PyObject *exc_full, *exc_empty, *exc_dropped, *exc_shut_down, *exc_end_of_stream;
-extern PyObject *exc_peer_died, *exc_broken, *exc_too_long, *exc_type_mismatch, *exc_busy;
-extern PyTypeObject *reservation_type, *peek_type;
+/* The exceptions that spscring/_errors.py defines. */
+struct exceptions {
+	PyObject *full;
+	PyObject *empty;
+	PyObject *dropped;
+	PyObject *shut_down;
+	PyObject *end_of_stream;
+	PyObject *peer_died;
+	PyObject *broken;
+	PyObject *too_long;
+	PyObject *type_mismatch;
+	PyObject *busy;
+};
+
+extern struct exceptions exc;
+extern PyTypeObject *reservation_type;
+extern PyTypeObject *peek_type;
 extern unsigned int forks;
 
 /* No errno: a Python exception is set. */
@@ -106,7 +120,8 @@ PyObject *raise_errno(PyObject *type, uint32_t role, int err);
 int end_refuse(const struct end *e);
 int end_wait(struct end *e, uint64_t n, int64_t deadline);
 PyObject *end_raise(struct end *e, int err);
-PyObject *end_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, uint32_t role, bool records);
+PyObject *end_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, uint32_t role,
+		  bool records);
 int end_types(PyObject *module);
 int add_type(PyObject *module, const char *name, PyType_Spec *spec, PyTypeObject *base,
 	     PyTypeObject **type);

@@ -44,12 +44,12 @@ static int push(struct end *e, PyObject *data, int64_t deadline)
 	return err;
 }
 
-PyDoc_STRVAR(push_doc,
+static const char push_doc[] =
 "push($self, /, data, timeout=None)\n--\n\n"
 "Push one element: an object with the buffer protocol, of exactly element_size bytes.\n\n"
 "timeout: how many seconds to wait for a free slot; None: no limit; 0: not at all.\n"
 "Raises Full after the timeout; ShutDown if an end was shut down; PeerDied once the ring is full\n"
-"and its consumer dead; Broken; ValueError for another size.");
+"and its consumer dead; Broken; ValueError for another size.";
 
 static PyObject *end_push(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			  PyObject *kwnames)
@@ -67,10 +67,10 @@ static PyObject *end_push(struct end *e, PyObject *const *args, Py_ssize_t nargs
 	Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(try_push_doc,
+static const char try_push_doc[] =
 "try_push($self, data, /)\n--\n\n"
 "Push one element if a slot is free, without waiting; return whether it was pushed.\n\n"
-"Raises as push(), but not Full.");
+"Raises as push(), but not Full.";
 
 static PyObject *end_try_push(struct end *e, PyObject *data)
 {
@@ -122,14 +122,14 @@ static long push_all(struct end *e, const char *from, size_t n, int64_t deadline
 	return (long)done;
 }
 
-PyDoc_STRVAR(push_many_doc,
+static const char push_many_doc[] =
 "push_many($self, /, data, timeout=None)\n--\n\n"
 "Push a batch: the elements of a contiguous buffer, such as a NumPy array or bytes.\n\n"
 "timeout: how many seconds to wait for free slots; None: until all are pushed; 0: not at all.\n"
 "Returns how many were pushed: fewer than all after the timeout, or if the ring's other end\n"
 "ended meanwhile.\n"
 "Raises as push() if not even one was pushed; ValueError if data are not whole elements;\n"
-"BufferError if they are not contiguous.");
+"BufferError if they are not contiguous.";
 
 static PyObject *end_push_many(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			       PyObject *kwnames)
@@ -176,10 +176,10 @@ static PyObject *reserve(struct end *e, Py_ssize_t n, int64_t deadline, bool sin
 	return end_failed(e, err);
 }
 
-PyDoc_STRVAR(reserve_doc,
+static const char reserve_doc[] =
 "reserve($self, /, timeout=None)\n--\n\n"
 "Reserve one slot, and return a Reservation, to write the element in place.\n\n"
-"timeout: as of push().  Raises as push(); BufferError while another Reservation is open.");
+"timeout: as of push().  Raises as push(); BufferError while another Reservation is open.";
 
 static PyObject *end_reserve(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			     PyObject *kwnames)
@@ -193,11 +193,11 @@ static PyObject *end_reserve(struct end *e, PyObject *const *args, Py_ssize_t na
 	return reserve(e, 1, deadline, true);
 }
 
-PyDoc_STRVAR(reserve_many_doc,
+static const char reserve_many_doc[] =
 "reserve_many($self, /, n, timeout=None)\n--\n\n"
 "Reserve up to n slots, at least one, and return a Reservation of them all.\n\n"
 "They lie in one frame of the ring, so there may be fewer even if more are free; len() of the\n"
-"Reservation is how many.  Otherwise as reserve().");
+"Reservation is how many.  Otherwise as reserve().";
 
 static PyObject *end_reserve_many(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 				  PyObject *kwnames)
@@ -244,13 +244,13 @@ static PyObject *pop(struct end *e, int64_t deadline, int *err)
 	return bytes;
 }
 
-PyDoc_STRVAR(pop_doc,
+static const char pop_doc[] =
 "pop($self, /, timeout=None)\n--\n\n"
 "Pop one element, as bytes.\n\n"
 "timeout: how many seconds to wait for it; None: no limit; 0: not at all.\n"
 "Raises Empty after the timeout; EndOfStream once all was popped and the producer has shut\n"
 "down; PeerDied once all was popped and the producer is dead; ShutDown if this end was shut\n"
-"down; Broken.");
+"down; Broken.";
 
 static PyObject *end_pop(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			 PyObject *kwnames)
@@ -266,10 +266,10 @@ static PyObject *end_pop(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 	return bytes ? bytes : end_failed(e, err);
 }
 
-PyDoc_STRVAR(try_pop_doc,
+static const char try_pop_doc[] =
 "try_pop($self, /)\n--\n\n"
 "Pop one element if one is there, without waiting; return its bytes, or None.\n\n"
-"Raises as pop(), but not Empty.");
+"Raises as pop(), but not Empty.";
 
 static PyObject *end_try_pop(struct end *e, PyObject *unused)
 {
@@ -291,7 +291,7 @@ static PyObject *consumer_next(struct end *e)
 	if (bytes)
 		return bytes;
 	end_failed(e, err);
-	if (PyErr_ExceptionMatches(exc_end_of_stream))
+	if (PyErr_ExceptionMatches(exc.end_of_stream))
 		PyErr_Clear();
 	return NULL;
 }
@@ -320,12 +320,12 @@ static long pop_batch(struct end *e, void *to, size_t n, int64_t deadline)
 	}
 }
 
-PyDoc_STRVAR(pop_into_doc,
+static const char pop_into_doc[] =
 "pop_into($self, /, buffer, timeout=None)\n--\n\n"
 "Pop as many elements as are there and fit into a writable, contiguous buffer; at least one.\n\n"
 "timeout: as of pop(), for the first one.  Returns how many were popped.\n"
 "Raises as pop(); ValueError if the buffer has no room for one; BufferError if it is not\n"
-"contiguous or not writable.");
+"contiguous or not writable.";
 
 static PyObject *end_pop_into(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			      PyObject *kwnames)
@@ -350,10 +350,10 @@ static PyObject *end_pop_into(struct end *e, PyObject *const *args, Py_ssize_t n
 	return got ? end_raise(e, (int)got) : NULL;
 }
 
-PyDoc_STRVAR(pop_many_doc,
+static const char pop_many_doc[] =
 "pop_many($self, /, n, timeout=None)\n--\n\n"
 "Pop up to n elements, at least one, as bytes without gaps.\n\n"
-"timeout: as of pop(), for the first one.  Raises as pop().");
+"timeout: as of pop(), for the first one.  Raises as pop().";
 
 static PyObject *end_pop_many(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			      PyObject *kwnames)
@@ -404,10 +404,10 @@ static PyObject *peek(struct end *e, Py_ssize_t n, int64_t deadline, bool single
 	return end_failed(e, err);
 }
 
-PyDoc_STRVAR(peek_doc,
+static const char peek_doc[] =
 "peek($self, /, timeout=None)\n--\n\n"
 "Return a Peek of the next element, to read it in place; it stays in the ring until released.\n\n"
-"timeout: as of pop().  Raises as pop(); BufferError while another Peek is open.");
+"timeout: as of pop().  Raises as pop(); BufferError while another Peek is open.";
 
 static PyObject *end_peek(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			  PyObject *kwnames)
@@ -421,11 +421,11 @@ static PyObject *end_peek(struct end *e, PyObject *const *args, Py_ssize_t nargs
 	return peek(e, 1, deadline, true);
 }
 
-PyDoc_STRVAR(peek_many_doc,
+static const char peek_many_doc[] =
 "peek_many($self, /, n, timeout=None)\n--\n\n"
 "Return a Peek of up to n elements, at least one, to read them in place.\n\n"
 "They lie in one frame of the ring, so there may be fewer even if more are published; len() of\n"
-"the Peek is how many, and its array a NumPy array of them.  Otherwise as peek().");
+"the Peek is how many, and its array a NumPy array of them.  Otherwise as peek().";
 
 static PyObject *end_peek_many(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			       PyObject *kwnames)

@@ -133,14 +133,14 @@ int end_wait(struct end *e, uint64_t n, int64_t deadline)
 	return err;
 }
 
-PyDoc_STRVAR(wait_doc,
+static const char wait_doc[] =
 "wait($self, /, n=1, timeout=None)\n--\n\n"
 "Wait until n elements are there (a consumer), or n slots are free (a producer).\n\n"
 "In a ring of records n counts bytes of the ring, see RecordProducer.needs().  The wait of a\n"
 "consumer also ends when fewer are there, but not none, and no more can come.\n\n"
 "timeout: in seconds; None: no limit; 0: only look.\n"
 "Returns whether they are there: False after the timeout.\n"
-"Raises EndOfStream, ShutDown, PeerDied or Broken if they cannot come any more.");
+"Raises EndOfStream, ShutDown, PeerDied or Broken if they cannot come any more.";
 
 static PyObject *end_wait_for(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			      PyObject *kwnames)
@@ -168,14 +168,14 @@ static PyObject *end_wait_for(struct end *e, PyObject *const *args, Py_ssize_t n
 	Py_RETURN_TRUE;
 }
 
-PyDoc_STRVAR(watermark_doc,
+static const char watermark_doc[] =
 "set_watermark($self, /, n, timeout=0.0)\n--\n\n"
 "Set when poll(), and so selectors, report the end's fd as ready.\n\n"
 "n: elements, or free slots; bytes, in a ring of records; at least 1.\n"
 "timeout: a consumer's fd is ready with fewer than n once the first of them has waited for so\n"
 "many seconds; 0: never.\n\n"
 "asyncio's put() sets the watermark of its end.  Raises OSError (EOPNOTSUPP) for a ring that\n"
-"cannot be polled.");
+"cannot be polled.";
 
 static PyObject *end_set_watermark(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 				   PyObject *kwnames)
@@ -193,7 +193,7 @@ static PyObject *end_set_watermark(struct end *e, PyObject *const *args, Py_ssiz
 	if (PyErr_Occurred() || end_enter(e))
 		return NULL;
 	if (!(seconds >= 0 && seconds < 9e9))
-		return PyErr_Format(PyExc_ValueError, "a timeout is a number of seconds, at least 0");
+		return PyErr_Format(PyExc_ValueError, "a timeout is seconds, at least 0");
 	err = spscring_notify(e->fd, n, (uint64_t)(seconds * 1e9), -1);
 	if (err)
 		return end_raise(e, err);
@@ -207,9 +207,9 @@ static PyObject *epipe_exception(struct end *e)
 	if (end_error(e) == -EPIPE) {
 		/* this end has found the words: have the kernel tell all others */
 		spscring_shutdown(e->fd, SPSCRING_SHUTDOWN_BROKEN);
-		return exc_broken;
+		return exc.broken;
 	}
-	return spscring_read_once(kernel_block(e)->broken) ? exc_broken : exc_peer_died;
+	return spscring_read_once(kernel_block(e)->broken) ? exc.broken : exc.peer_died;
 }
 
 static PyObject *exception_of(struct end *e, int err)
@@ -219,17 +219,17 @@ static PyObject *exception_of(struct end *e, int err)
 	switch (err) {
 	case -EAGAIN:
 	case -ETIMEDOUT:
-		return produces ? exc_full : exc_empty;
+		return produces ? exc.full : exc.empty;
 	case -ENOBUFS:
-		return exc_dropped;
+		return exc.dropped;
 	case -ESHUTDOWN:
 		if (produces || end_error(e) == -ESHUTDOWN || is_shut_down(e))
-			return exc_shut_down;
-		return exc_end_of_stream;
+			return exc.shut_down;
+		return exc.end_of_stream;
 	case -EPIPE:
 		return epipe_exception(e);
 	case -EMSGSIZE:
-		return exc_too_long;
+		return exc.too_long;
 	default:
 		return PyExc_OSError;
 	}
@@ -278,8 +278,8 @@ static int begin(struct end *e, int fd)
 	if (!err)
 		return 0;
 	e->fd = -1;
-	raise_errno(err == -EPROTOTYPE ? exc_type_mismatch :
-		    err == -EPIPE ? exc_broken : PyExc_OSError, e->role, err);
+	raise_errno(err == -EPROTOTYPE ? exc.type_mismatch :
+		    err == -EPIPE ? exc.broken : PyExc_OSError, e->role, err);
 	return -1;
 }
 
@@ -287,12 +287,15 @@ static int begin(struct end *e, int fd)
 static int take_end_args(struct end *e, PyObject *args, PyObject *kwargs, int *fd,
 			 const char **format)
 {
-	static char *names[] = { "fd", "element_size", "type_tag", "format", NULL };
 	PyObject *size = Py_None, *tag = Py_None;
 	struct spscring_info info;
 	int err;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "i|OOz", names, fd, &size, &tag, format))
+	if (kwargs && PyDict_Size(kwargs)) {
+		PyErr_SetString(PyExc_TypeError, "no keyword arguments: see from_fd()");
+		return -1;
+	}
+	if (!PyArg_ParseTuple(args, "i|OOz", fd, &size, &tag, format))
 		return -1;
 	err = spscring_get_info(*fd, &info);
 	if (err) {
@@ -310,13 +313,14 @@ static int take_end_args(struct end *e, PyObject *args, PyObject *kwargs, int *f
 	if (PyErr_Occurred())
 		return -1;
 	if (!e->records == !e->element_size) {
-		raise_errno(exc_type_mismatch, e->role, -EPROTOTYPE);
+		raise_errno(exc.type_mismatch, e->role, -EPROTOTYPE);
 		return -1;
 	}
 	return 0;
 }
 
-PyObject *end_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, uint32_t role, bool records)
+PyObject *end_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, uint32_t role,
+		  bool records)
 {
 	allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
 	struct end *e = (struct end *)alloc(type, 0);
@@ -368,14 +372,14 @@ static int end_leave(struct end *e)
 	return e->view ? view_close(e->view) : 0;
 }
 
-PyDoc_STRVAR(close_doc,
+static const char close_doc[] =
 "close($self, /, *, shutdown=True)\n--\n\n"
 "Let go of the end: unmap it and close its fd.  A second call does nothing.\n\n"
 "shutdown: first shut the end down, as shutdown() does, so that the peer finds the end of the\n"
 "stream.  If False the peer finds this end dead, and the end can be claimed again.\n\n"
 "What is reserved or peeked is given up.  Raises BufferError, and changes nothing, while a\n"
 "memoryview or array of it exists; RuntimeError while another thread uses the end.  In the\n"
-"child of a fork this closes the child's copy of the fd alone.");
+"child of a fork this closes the child's copy of the fd alone.";
 
 static PyObject *end_close(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			   PyObject *kwnames)
@@ -400,15 +404,15 @@ static PyObject *end_close(struct end *e, PyObject *const *args, Py_ssize_t narg
 		spscring_shutdown(fd, 0);
 	unmap(e);
 	Py_BEGIN_ALLOW_THREADS
-	close(fd);
+	(void)close(fd);
 	Py_END_ALLOW_THREADS
 	Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(detach_doc,
+static const char detach_doc[] =
 "detach($self, /)\n--\n\n"
 "Unmap the end, and return its fd, which the caller then owns, to hand it on or to map it again.\n\n"
-"Raises BufferError and RuntimeError as close(), ValueError if the end is closed.");
+"Raises BufferError and RuntimeError as close(), ValueError if the end is closed.";
 
 static PyObject *end_detach(struct end *e, PyObject *unused)
 {
@@ -425,11 +429,11 @@ static PyObject *end_detach(struct end *e, PyObject *unused)
 	return PyLong_FromLong(fd);
 }
 
-PyDoc_STRVAR(shut_doc,
+static const char shut_doc[] =
 "shutdown($self, /)\n--\n\n"
 "Shut the end down, for good: the consumer reads what is left, then finds the end of the stream; a\n"
 "producer learns that the consumer takes no more.\n\n"
-"Any thread may call this.  It ends a wait of another thread on this end (ShutDown).");
+"Any thread may call this.  It ends a wait of another thread on this end (ShutDown).";
 
 static int shut_down(struct end *e)
 {
@@ -455,10 +459,10 @@ static PyObject *end_shutdown(struct end *e, PyObject *unused)
 	Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(fileno_doc,
+static const char fileno_doc[] =
 "fileno($self, /)\n--\n\n"
 "The endpoint fd, for poll(), epoll, selectors and io_uring.  It remains this object's.\n\n"
-"Raises ValueError if the end is closed.");
+"Raises ValueError if the end is closed.";
 
 static PyObject *end_fileno(struct end *e, PyObject *unused)
 {

@@ -9,8 +9,7 @@
 
 #include "core.h"
 
-PyObject *exc_full, *exc_empty, *exc_dropped, *exc_shut_down, *exc_end_of_stream;
-PyObject *exc_peer_died, *exc_broken, *exc_too_long, *exc_type_mismatch, *exc_busy;
+struct exceptions exc;
 
 /* How often this process is the child of a fork: a mapping from before is not there any more. */
 unsigned int forks;
@@ -129,23 +128,23 @@ void drop_bytes(struct bytes_like *bytes)
 /* Raise @type, which is an OSError, with the text that @err has for @role. */
 PyObject *raise_errno(PyObject *type, uint32_t role, int err)
 {
-	PyObject *exc = PyObject_CallFunction(type, "is", -err, spscring_strerror(role, err));
+	PyObject *error = PyObject_CallFunction(type, "is", -err, spscring_strerror(role, err));
 
-	if (exc) {
-		PyErr_SetObject((PyObject *)Py_TYPE(exc), exc);
-		Py_DECREF(exc);
+	if (error) {
+		PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+		Py_DECREF(error);
 	}
 	return NULL;
 }
 
 /* -------------------------------------------------------------------- rings */
 
-PyDoc_STRVAR(open_doc,
+static const char open_doc[] =
 "open($module, flags, capacity, element_size, align, frame_size, numa_node, type_tag, name, memfd, /)\n"
 "--\n\n"
 "Make a ring; return its ring fd, which the caller closes.\n\n"
 "The arguments are those of struct spscring_create in <linux/spscring.h>, flags a sum of\n"
-"CREATE_*.  With memfd, the ring is in a memfd of this process, without the module.");
+"CREATE_*.  With memfd, the ring is in a memfd of this process, without the module.";
 
 static PyObject *core_open(PyObject *module, PyObject *args)
 {
@@ -179,9 +178,19 @@ static PyObject *core_open(PyObject *module, PyObject *args)
 	return PyErr_SetFromErrnoWithFilename(PyExc_OSError, "/dev/spscring");
 }
 
-PyDoc_STRVAR(claim_doc,
+static const char claim_doc[] =
 "claim($module, ring_fd, role, element_size, type_tag, /)\n--\n\n"
-"Claim an end of a ring, PRODUCER or CONSUMER; return its endpoint fd, which the caller closes.");
+"Claim an end of a ring, PRODUCER or CONSUMER; return its endpoint fd, which the caller closes.";
+
+static int claim(int ring, uint32_t role, uint32_t element_size, uint64_t type_tag)
+{
+	int fd;
+
+	Py_BEGIN_ALLOW_THREADS
+	fd = spscring_claim(ring, role, element_size, type_tag);
+	Py_END_ALLOW_THREADS
+	return fd;
+}
 
 static PyObject *core_claim(PyObject *module, PyObject *args)
 {
@@ -192,18 +201,16 @@ static PyObject *core_claim(PyObject *module, PyObject *args)
 	(void)module;
 	if (!PyArg_ParseTuple(args, "iIIK", &ring, &role, &element_size, &type_tag))
 		return NULL;
-	Py_BEGIN_ALLOW_THREADS
-	fd = spscring_claim(ring, role, element_size, type_tag);
-	Py_END_ALLOW_THREADS
+	fd = claim(ring, role, element_size, type_tag);
 	switch (fd) {
 	case -EBUSY:
-		return raise_errno(exc_busy, role, fd);
+		return raise_errno(exc.busy, role, fd);
 	case -EPROTOTYPE:
-		return raise_errno(exc_type_mismatch, role, fd);
+		return raise_errno(exc.type_mismatch, role, fd);
 	case -ESHUTDOWN:
-		return raise_errno(exc_shut_down, role, fd);
+		return raise_errno(exc.shut_down, role, fd);
 	case -EPIPE:
-		return raise_errno(exc_broken, role, fd);
+		return raise_errno(exc.broken, role, fd);
 	default:
 		return fd < 0 ? raise_errno(PyExc_OSError, role, fd) : PyLong_FromLong(fd);
 	}
@@ -239,9 +246,9 @@ static PyObject *info_dict(const struct spscring_info *i)
 			     i->loss.sequence);
 }
 
-PyDoc_STRVAR(info_doc,
+static const char info_doc[] =
 "info($module, fd, /)\n--\n\n"
-"The state of the ring of a ring fd or an endpoint fd, as a dict.");
+"The state of the ring of a ring fd or an endpoint fd, as a dict.";
 
 static PyObject *core_info(PyObject *module, PyObject *fd)
 {
@@ -255,9 +262,9 @@ static PyObject *core_info(PyObject *module, PyObject *fd)
 	return err ? raise_errno(PyExc_OSError, SPSCRING_PRODUCER, err) : info_dict(&info);
 }
 
-PyDoc_STRVAR(shutdown_doc,
+static const char shutdown_doc[] =
 "shutdown($module, endpoint_fd, broken, /)\n--\n\n"
-"Shut down an end that is not mapped here; broken says that its peer's words are impossible.");
+"Shut down an end that is not mapped here; broken says that its peer's words are impossible.";
 
 static PyObject *core_shutdown(PyObject *module, PyObject *args)
 {
@@ -284,18 +291,18 @@ static PyMethodDef functions[] = {
 
 static const struct {
 	const char *name;
-	PyObject **exc;
+	PyObject **type;
 } exceptions[] = {
-	{ "Full", &exc_full },
-	{ "Empty", &exc_empty },
-	{ "Dropped", &exc_dropped },
-	{ "ShutDown", &exc_shut_down },
-	{ "EndOfStream", &exc_end_of_stream },
-	{ "PeerDied", &exc_peer_died },
-	{ "Broken", &exc_broken },
-	{ "TooLong", &exc_too_long },
-	{ "TypeMismatch", &exc_type_mismatch },
-	{ "Busy", &exc_busy },
+	{ "Full", &exc.full },
+	{ "Empty", &exc.empty },
+	{ "Dropped", &exc.dropped },
+	{ "ShutDown", &exc.shut_down },
+	{ "EndOfStream", &exc.end_of_stream },
+	{ "PeerDied", &exc.peer_died },
+	{ "Broken", &exc.broken },
+	{ "TooLong", &exc.too_long },
+	{ "TypeMismatch", &exc.type_mismatch },
+	{ "Busy", &exc.busy },
 };
 
 static int import_exceptions(void)
@@ -306,8 +313,8 @@ static int import_exceptions(void)
 	if (!errors)
 		return -1;
 	for (i = 0; i < Py_ARRAY_LENGTH(exceptions); i++) {
-		*exceptions[i].exc = PyObject_GetAttrString(errors, exceptions[i].name);
-		if (!*exceptions[i].exc)
+		*exceptions[i].type = PyObject_GetAttrString(errors, exceptions[i].name);
+		if (!*exceptions[i].type)
 			break;
 	}
 	Py_DECREF(errors);

@@ -38,14 +38,14 @@ static int push(struct end *e, PyObject *data, int64_t deadline)
 	return err;
 }
 
-PyDoc_STRVAR(push_doc,
+static const char push_doc[] =
 "push($self, /, data, timeout=None)\n--\n\n"
 "Push one record: an object with the buffer protocol; it may be empty.\n\n"
 "timeout: how many seconds to wait for room; None: no limit; 0: not at all.\n"
 "Returns True; False if the ring drops (drop=True), has no room, and so the record is lost and\n"
 "counted.\n"
 "Raises Full after the timeout; TooLong for a record that the ring can never hold; ShutDown if an\n"
-"end was shut down; PeerDied once the ring is full and its consumer dead; Broken.");
+"end was shut down; PeerDied once the ring is full and its consumer dead; Broken.";
 
 static PyObject *end_push(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			  PyObject *kwnames)
@@ -63,10 +63,10 @@ static PyObject *end_push(struct end *e, PyObject *const *args, Py_ssize_t nargs
 	return PyBool_FromLong(!err);
 }
 
-PyDoc_STRVAR(try_push_doc,
+static const char try_push_doc[] =
 "try_push($self, data, /)\n--\n\n"
 "Push one record if there is room, without waiting; return whether it was pushed.\n\n"
-"In a ring that drops, one that was not is lost and counted.  Raises as push(), but not Full.");
+"In a ring that drops, one that was not is lost and counted.  Raises as push(), but not Full.";
 
 static PyObject *end_try_push(struct end *e, PyObject *data)
 {
@@ -77,13 +77,13 @@ static PyObject *end_try_push(struct end *e, PyObject *data)
 	return PyBool_FromLong(!err);
 }
 
-PyDoc_STRVAR(push_many_doc,
+static const char push_many_doc[] =
 "push_many($self, /, records, timeout=None)\n--\n\n"
 "Push each record of an iterable.\n\n"
 "timeout: for all of them together, otherwise as of push().\n"
 "Returns how many were pushed: fewer than all after the timeout, if the ring drops, or if its\n"
 "other end ended meanwhile.\n"
-"Raises as push() if not even one was pushed; TooLong in any case, after those before it.");
+"Raises as push() if not even one was pushed; TooLong in any case, after those before it.";
 
 static PyObject *end_push_many(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			       PyObject *kwnames)
@@ -114,12 +114,12 @@ static PyObject *end_push_many(struct end *e, PyObject *const *args, Py_ssize_t 
 	return PyLong_FromUnsignedLongLong(pushed);
 }
 
-PyDoc_STRVAR(reserve_doc,
+static const char reserve_doc[] =
 "reserve($self, /, length, timeout=None)\n--\n\n"
 "Reserve room for a record of at most length bytes, and return a Reservation, to write it in place.\n\n"
 "timeout: as of push().\n"
 "Raises as push(); Dropped if the ring drops and has no room; BufferError while another\n"
-"Reservation is open.");
+"Reservation is open.";
 
 static PyObject *end_reserve(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			     PyObject *kwnames)
@@ -152,9 +152,9 @@ static PyObject *end_reserve(struct end *e, PyObject *const *args, Py_ssize_t na
 	return end_failed(e, err);
 }
 
-PyDoc_STRVAR(needs_doc,
+static const char needs_doc[] =
 "needs($self, length, /)\n--\n\n"
-"How many bytes of the ring a record of length bytes takes: for wait() and set_watermark().");
+"How many bytes of the ring a record of length bytes takes: for wait() and set_watermark().";
 
 static PyObject *end_needs(struct end *e, PyObject *length)
 {
@@ -165,10 +165,10 @@ static PyObject *end_needs(struct end *e, PyObject *length)
 	return PyLong_FromUnsignedLongLong(spscring_record_needs(&e->rp, n));
 }
 
-PyDoc_STRVAR(drop_doc,
+static const char drop_doc[] =
 "drop($self, n=1, /)\n--\n\n"
 "Give up n records that found no room: they are counted as dropped, and get sequence numbers, so\n"
-"that the consumer sees a gap.");
+"that the consumer sees a gap.";
 
 static PyObject *end_drop(struct end *e, PyObject *const *args, Py_ssize_t nargs)
 {
@@ -230,13 +230,13 @@ static PyObject *pop(struct end *e, int64_t deadline, int *err)
 	return NULL;
 }
 
-PyDoc_STRVAR(pop_doc,
+static const char pop_doc[] =
 "pop($self, /, timeout=None)\n--\n\n"
 "Pop one record, as bytes.\n\n"
 "timeout: how many seconds to wait for it; None: no limit; 0: not at all.\n"
 "Raises Empty after the timeout; EndOfStream once all was popped and the producer has shut\n"
 "down; PeerDied once all was popped and the producer is dead; ShutDown if this end was shut\n"
-"down; Broken.");
+"down; Broken.";
 
 static PyObject *end_pop(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			 PyObject *kwnames)
@@ -252,10 +252,10 @@ static PyObject *end_pop(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 	return bytes ? bytes : end_failed(e, err);
 }
 
-PyDoc_STRVAR(try_pop_doc,
+static const char try_pop_doc[] =
 "try_pop($self, /)\n--\n\n"
 "Pop one record if one is there, without waiting; return its bytes, or None.\n\n"
-"Raises as pop(), but not Empty.");
+"Raises as pop(), but not Empty.";
 
 static PyObject *end_try_pop(struct end *e, PyObject *unused)
 {
@@ -277,15 +277,15 @@ static PyObject *consumer_next(struct end *e)
 	if (bytes)
 		return bytes;
 	end_failed(e, err);
-	if (PyErr_ExceptionMatches(exc_end_of_stream))
+	if (PyErr_ExceptionMatches(exc.end_of_stream))
 		PyErr_Clear();
 	return NULL;
 }
 
-PyDoc_STRVAR(pop_many_doc,
+static const char pop_many_doc[] =
 "pop_many($self, /, n, timeout=None)\n--\n\n"
 "Pop up to n records, at least one, as a list of bytes.\n\n"
-"timeout: as of pop(), for the first one.  Raises as pop().");
+"timeout: as of pop(), for the first one.  Raises as pop().";
 
 static PyObject *end_pop_many(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			      PyObject *kwnames)
@@ -315,11 +315,11 @@ static PyObject *end_pop_many(struct end *e, PyObject *const *args, Py_ssize_t n
 	return end_failed(e, err);
 }
 
-PyDoc_STRVAR(pop_into_doc,
+static const char pop_into_doc[] =
 "pop_into($self, /, buffer, timeout=None)\n--\n\n"
 "Pop one record into a writable, contiguous buffer; return its length in bytes.\n\n"
 "timeout: as of pop().  Raises as pop(); TooLong if the record is longer than the buffer, and it\n"
-"stays in the ring; BufferError if the buffer is not contiguous or not writable.");
+"stays in the ring; BufferError if the buffer is not contiguous or not writable.";
 
 static PyObject *end_pop_into(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			      PyObject *kwnames)
@@ -347,11 +347,11 @@ static PyObject *end_pop_into(struct end *e, PyObject *const *args, Py_ssize_t n
 	return err ? end_failed(e, err) : PyLong_FromLong(got);
 }
 
-PyDoc_STRVAR(peek_doc,
+static const char peek_doc[] =
 "peek($self, /, timeout=None)\n--\n\n"
 "Return a Peek of the next record, to read it in place; it stays in the ring until released.\n\n"
 "timeout: as of pop().  Raises as pop(); BufferError while another Peek is open; OSError\n"
-"(EOPNOTSUPP) in a ring that overwrites.");
+"(EOPNOTSUPP) in a ring that overwrites.";
 
 static PyObject *end_peek(struct end *e, PyObject *const *args, Py_ssize_t nargs,
 			  PyObject *kwnames)

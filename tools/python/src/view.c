@@ -5,8 +5,6 @@
 
 #include "core.h"
 
-PyTypeObject *reservation_type, *peek_type;
-
 static bool is_peek(const struct view *v)
 {
 	return v->end->role == SPSCRING_CONSUMER;
@@ -24,7 +22,7 @@ struct view *view_new(PyTypeObject *type, struct end *e)
 	return v;
 }
 
-/* @n elements, or bytes of a record, are at @data.  Takes the caller's reference, and returns it. */
+/* @n elements, or bytes of a record, are at @data.  Returns @v, with the caller's reference. */
 PyObject *view_open(struct view *v, void *data, Py_ssize_t n, bool single)
 {
 	v->data = data;
@@ -34,6 +32,9 @@ PyObject *view_open(struct view *v, void *data, Py_ssize_t n, bool single)
 	v->end->view = v;
 	return (PyObject *)v;
 }
+
+PyTypeObject *reservation_type;
+PyTypeObject *peek_type;
 
 /* A memoryview is released even if the program still has it; an array cannot be. */
 static int release_memory(struct view *v)
@@ -65,8 +66,8 @@ static int view_end(struct view *v)
 		return -1;
 	if (v->exports) {
 		PyErr_Format(PyExc_BufferError,
-			     "%zd memoryviews or arrays of what was reserved or peeked still exist: "
-			     "delete or release them first", v->exports);
+			     "%zd memoryviews or arrays of the ring's memory still exist",
+			     v->exports);
 		return -1;
 	}
 	v->open = false;
@@ -269,13 +270,13 @@ static int take_part(struct view *v, PyObject *const *args, Py_ssize_t nargs, Py
 	return -1;
 }
 
-PyDoc_STRVAR(commit_doc,
+static const char commit_doc[] =
 "commit($self, /, n=None)\n--\n\n"
 "Publish what was written.\n\n"
 "n: how many of the elements, from the first on; of a record, how many bytes it has.  None: all\n"
 "that was reserved.\n\n"
 "Raises BufferError while a memoryview slice or an array of it exists: such could write to what\n"
-"the consumer reads.  ValueError if it was committed or discarded before.");
+"the consumer reads.  ValueError if it was committed or discarded before.";
 
 static PyObject *end_commit(struct view *v, PyObject *const *args, Py_ssize_t nargs,
 			    PyObject *kwnames)
@@ -291,9 +292,9 @@ static PyObject *end_commit(struct view *v, PyObject *const *args, Py_ssize_t na
 	Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(discard_doc,
+static const char discard_doc[] =
 "discard($self, /)\n--\n\n"
-"Publish nothing of it.  Raises as commit().");
+"Publish nothing of it.  Raises as commit().";
 
 static PyObject *end_discard(struct view *v, PyObject *unused)
 {
@@ -304,13 +305,13 @@ static PyObject *end_discard(struct view *v, PyObject *unused)
 	Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(release_doc,
+static const char release_doc[] =
 "release($self, /, n=None)\n--\n\n"
 "Give the room back to the producer.\n\n"
 "n: how many of the elements, from the first on; the others can be peeked again.  None: all.  A\n"
 "record is released as a whole, or, with 0, not at all.\n\n"
 "Raises BufferError while a memoryview slice or an array of it exists: it would show what the\n"
-"producer writes next.  ValueError if it was released before.");
+"producer writes next.  ValueError if it was released before.";
 
 static PyObject *end_release(struct view *v, PyObject *const *args, Py_ssize_t nargs,
 			     PyObject *kwnames)
@@ -405,11 +406,11 @@ static PyMethodDef peek_methods[] = {
 	{ Py_mp_length, view_length }, \
 	{ Py_mp_subscript, view_subscript }
 
-PyDoc_STRVAR(reservation_doc,
+static const char reservation_doc[] =
 "Room in the ring, to write elements or a record in place.\n\n"
 "It supports the buffer protocol (writable), len(), and subscripts as of a memoryview.  As a\n"
 "context manager it is committed at the end of the block, whole unless commit() was called in\n"
-"it, or discarded if the block raises.");
+"it, or discarded if the block raises.";
 
 static PyType_Slot reservation_slots[] = {
 	{ Py_tp_doc, (void *)reservation_doc },
@@ -420,12 +421,12 @@ static PyType_Slot reservation_slots[] = {
 	{ 0, NULL },
 };
 
-PyDoc_STRVAR(peek_doc,
+static const char peek_doc[] =
 "Elements, or a record, to read in the ring in place.\n\n"
 "It supports the buffer protocol (read-only), len(), and subscripts as of a memoryview.  As a\n"
 "context manager it is released at the end of the block, whole unless release() was called in\n"
 "it; if the block raises, nothing is released.  A producer that is not trusted can change the\n"
-"bytes while they are read.");
+"bytes while they are read.";
 
 static PyType_Slot peek_slots[] = {
 	{ Py_tp_doc, (void *)peek_doc },

@@ -140,7 +140,8 @@ def test_arguments(pair):
     p, c = pair(8, 4)
     for call in (lambda: p.push(), lambda: p.push(b"1234", 1, 2), lambda: p.push(b"1234", data=b""),
                  lambda: p.push("text"), lambda: p.push(b"1234", nosuch=1), lambda: c.pop("soon"),
-                 lambda: c.pop_into(b"1234"), lambda: p.close(True), lambda: p.push(12)):
+                 lambda: c.pop_into(b"1234"), lambda: p.close(True), lambda: p.push(12),
+                 lambda: spscring.Producer(p.fileno(), element_size=4)):
         with pytest.raises((TypeError, BufferError)):
             call()
     for call in (lambda: c.pop(-1), lambda: c.pop(float("nan")), lambda: c.pop_many(0),
