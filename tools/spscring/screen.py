@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""screen.py COMMAND: run "COMMAND top" on terminals of several kinds and sizes, and look at what a
+"""screen.py COMMAND FEW: run "COMMAND top" on terminals of several kinds and sizes, and look at what a
 person would see: headings, rows that fit, the order by keys, scrolling, another size, the end.
-SPSCRING_RINGS names a sample of 100 rings.
+SPSCRING_RINGS names a sample of 100 rings, FEW one of 5.
 """
 import fcntl
 import os
@@ -82,7 +82,7 @@ def shown(terminal, lines):
     terminal.until(f"{lines - 3} rows", lambda: len(terminal.ids()) == min(lines - 3, 100))
 
 
-def main(command):
+def main(command, few):
     for term, lines, columns in (("xterm-256color", 24, 80), ("vt100", 10, 60), ("linux", 40, 140),
                                  ("vt100", 5, 30)):
         terminal = Terminal(command, term, lines, columns)
@@ -101,7 +101,13 @@ def main(command):
         terminal.size(30, 100)
         shown(terminal, 30)
         terminal.end()
+    # what does not fit in a line is not below it
+    os.environ["SPSCRING_RINGS"] = few
+    terminal = Terminal(command, "vt100", 24, 60)
+    terminal.until("5 rows", lambda: terminal.ids() == [1, 2, 3, 4, 5])
+    terminal.until("nothing below", lambda: not "".join(terminal.screen.display[8:]).strip())
+    terminal.end()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
