@@ -31,7 +31,7 @@ WITH_ERRORS = re.compile(rf"(.*?\b(?:Errors|errno|top|end\.h|struct \w+)\b[^:;.]
 @dataclass
 class Entry:
     """What one kernel-doc comment documents."""
-    kind: str               # "function" or "struct"
+    kind: str               # "function", "struct" or "typedef"
     name: str
     purpose: str
     fields: list            # (name, lines): a struct's fields, a function's parameters
@@ -82,10 +82,10 @@ def prototypes(code):
 
 def parse(lines, code, header):
     """The entry of one kernel-doc comment, or None."""
-    m = re.match(r"(struct )?(\w+)(\(\))? - (.*)", lines[0])
+    m = re.match(r"(struct |typedef )?(\w+)(\(\))? - (.*)", lines[0])
     if not m:
         return None
-    kind = "struct" if m.group(1) else "function"
+    kind = (m.group(1) or "function").strip()
     e = Entry(kind, m.group(2), m.group(4).rstrip("."), [], [], [], "", header)
     at = e.body
     for line in lines[1:]:
@@ -109,6 +109,8 @@ def parse(lines, code, header):
             at.append(line)
     if kind == "struct":
         e.code = code[:code.index("\n};") + 3] if code.startswith("struct ") else ""
+    elif kind == "typedef":
+        e.code = code[:code.index(";") + 1]
     else:
         e.others = prototypes(code)
         if not e.others:
@@ -244,7 +246,8 @@ def bullets(block):
 def error_list(text):
     """The errors of "E1 why; E2, E3 why": terms and texts."""
     out = []
-    text = text.rstrip(".")
+    text, _, rest = re.sub(r"[;,] (or (?:one|those|as|what|another)\b.*)$", r"\n\1",
+                           text.rstrip(".")).partition("\n")
     # where a sentence follows the list, it stays a sentence
     for part in re.split(rf"; (?={ERRNO})|(?<=[a-z)])\. +(?={ERRNO} )", text):
         m = ERRORS.match(part)
@@ -253,7 +256,7 @@ def error_list(text):
         for name in names if not why else [", ".join(names)]:
             out += [".TP", ".B " + escape(name),
                     *(sentences([capital(why) + "."]) if why else common(name))]
-    return out
+    return out + ([".P", *sentences([capital(rest) + "."])] if rest else [])
 
 
 def paragraphs(lines, first=".PP"):
