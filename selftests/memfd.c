@@ -31,7 +31,7 @@ static int memfd_ends(struct spscring_create *want, int *ring, int *in, int *out
 
 /* ---------------------------------------------------------------- streams */
 
-/* Sleeps last until a kick: a wake-up that is lost hangs the test, where a timeout would hide it. */
+/* Sleeps last until a kick: a lost wake-up hangs the test, where a timeout would hide it. */
 static bool sleeps_are_endless;
 
 /* In the place of the C library's, for the library's calls as well. */
@@ -103,6 +103,13 @@ FIXTURE_TEARDOWN(stream)
 	close_ends(&self->ring, &self->in, &self->out);
 }
 
+/* Every wait that finds nothing sleeps. */
+static void never_spin(__u32 *spin, __u32 *spin_max)
+{
+	*spin = 0;
+	*spin_max = 0;
+}
+
 static int stream_elements(const stream_variant_t *variant, int end)
 {
 	struct spscring_producer p;
@@ -110,7 +117,7 @@ static int stream_elements(const stream_variant_t *variant, int end)
 	int err = spscring_map_producer(end, &p, 8, 7, NULL);
 
 	if (variant->sleeps)
-		p.base.spin_max = p.base.spin = 0;
+		never_spin(&p.base.spin, &p.base.spin_max);
 	for (v = 0; !err && v < last; v++)
 		while (!err && (err = spscring_push(&p, &v)) == -EAGAIN)
 			err = spscring_wait_room(&p, variant->n, -1);
@@ -127,7 +134,7 @@ static int stream_records(const stream_variant_t *variant, int end, __u64 *lost)
 	int err = spscring_record_map_producer(end, &p, 7, NULL), i;
 
 	if (variant->sleeps)
-		p.base.spin_max = p.base.spin = 0;
+		never_spin(&p.base.spin, &p.base.spin_max);
 	for (v = 0; !err && v < last; v++) {
 		size_t bytes = v % WORDS * 8;
 
@@ -156,7 +163,7 @@ static long long drain_elements(const stream_variant_t *variant, int end)
 	int err = spscring_map_consumer(end, &c, 8, 7, NULL);
 
 	if (variant->sleeps)
-		c.base.spin_max = c.base.spin = 0;
+		never_spin(&c.base.spin, &c.base.spin_max);
 	while (!err) {
 		err = spscring_pop(&c, &v);
 		if (!err && v != next++)
@@ -175,7 +182,7 @@ static long long drain_records(const stream_variant_t *variant, int end)
 	int err = spscring_record_map_consumer(end, &c, 7, NULL), i;
 
 	if (variant->sleeps)
-		c.base.spin_max = c.base.spin = 0;
+		never_spin(&c.base.spin, &c.base.spin_max);
 	while (!err) {
 		long got = spscring_record_pop(&c, words, sizeof(words));
 
@@ -389,7 +396,7 @@ TEST_F(ends, are_interrupted)
 	ASSERT_EQ(0, sigaction(SIGALRM, &act, NULL));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &soon, NULL));
 	EXPECT_EQ(-EINTR, spscring_wait_elements(&self->c, 1, -1));
-	soon.it_interval.tv_usec = soon.it_value.tv_usec = 0;
+	memset(&soon, 0, sizeof(soon));
 	setitimer(ITIMER_REAL, &soon, NULL);
 }
 
@@ -404,7 +411,7 @@ TEST_F(ends, never_sleep_both)
 	if (!child) {
 		int err = spscring_map_producer(self->in, &self->p, 8, 0, NULL);
 
-		self->p.base.spin_max = self->p.base.spin = 0;
+		never_spin(&self->p.base.spin, &self->p.base.spin_max);
 		/* the consumer sleeps first, and does not see by itself what the producer does */
 		while (!info_of(self->ring).consumer_sleep.sleeps)
 			sched_yield();
@@ -413,7 +420,7 @@ TEST_F(ends, never_sleep_both)
 			err = spscring_push(&self->p, &v);
 		_exit(err ? 1 : -spscring_wait_room(&self->p, 4, -1));
 	}
-	self->c.base.spin_max = self->c.base.spin = 0;
+	never_spin(&self->c.base.spin, &self->c.base.spin_max);
 	EXPECT_EQ(0, spscring_wait_elements(&self->c, 8, -1));
 	sleeps_are_endless = false;
 	EXPECT_EQ(1, spscring_has_elements(&self->c, 6));
@@ -584,7 +591,7 @@ TEST(creation)
 	want.flags = SPSCRING_CREATE_NUMA_NODE;
 	EXPECT_EQ(-EOPNOTSUPP, spscring_open_memfd(&want));
 	want.flags = 0;
-	strcpy((char *)want.name, "named");
+	memcpy(want.name, "named", sizeof("named"));
 	fd = spscring_open_memfd(&want);
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(0, want.why);

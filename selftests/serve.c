@@ -18,7 +18,7 @@ FIXTURE(serve)
 
 FIXTURE_SETUP(serve)
 {
-	strcpy(self->folder, "/tmp/spscring.XXXXXX");
+	snprintf(self->folder, sizeof(self->folder), "/tmp/spscring.XXXXXX");
 	ASSERT_NE(NULL, mkdtemp(self->folder));
 	snprintf(self->path, sizeof(self->path), "%s/socket", self->folder);
 	self->server = spscring_serve(self->path, 0600);

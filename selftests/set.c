@@ -88,6 +88,14 @@ static int add(set_t *self, const set_variant_t *variant, int i)
 				on_end, &self->seen[i]);
 }
 
+/* Map the producer's end. */
+static int map(set_t *self, const set_variant_t *variant, int i)
+{
+	return variant->flags ?
+		spscring_record_map_producer(self->in[i], &self->rp[i], TAG, &self->map[i]) :
+		spscring_map_producer(self->in[i], &self->p[i], 8, TAG, &self->map[i]);
+}
+
 FIXTURE_SETUP(set)
 {
 	int i;
@@ -107,9 +115,7 @@ FIXTURE_SETUP(set)
 		self->in[i] = spscring_claim(self->ring[i], SPSCRING_PRODUCER, size, TAG);
 		self->out[i] = spscring_claim(self->ring[i], SPSCRING_CONSUMER, size, TAG);
 		ASSERT_GE(self->in[i], 0);
-		ASSERT_EQ(0, variant->flags ?
-			  spscring_record_map_producer(self->in[i], &self->rp[i], TAG, &self->map[i]) :
-			  spscring_map_producer(self->in[i], &self->p[i], 8, TAG, &self->map[i]));
+		ASSERT_EQ(0, map(self, variant, i));
 		self->seen[i].set = self->set;
 		self->seen[i].fd = self->out[i];
 		self->seen[i].stop_at = ~0ULL;
@@ -241,9 +247,7 @@ TEST_F(set, reports_the_end_once)
 	EXPECT_EQ(1, spscring_set_poll(self->set, -1));
 	self->in[1] = spscring_claim(self->ring[1], SPSCRING_PRODUCER, variant->flags ? 0 : 8, TAG);
 	ASSERT_GE(self->in[1], 0);
-	ASSERT_EQ(0, variant->flags ?
-		  spscring_record_map_producer(self->in[1], &self->rp[1], TAG, NULL) :
-		  spscring_map_producer(self->in[1], &self->p[1], 8, TAG, NULL));
+	ASSERT_EQ(0, map(self, variant, 1));
 	ASSERT_EQ(0, push(self, variant, 1, 1));
 	ASSERT_EQ(0, spscring_set_remove(self->set, self->out[1]));
 	ASSERT_EQ(0, add(self, variant, 1));
@@ -259,9 +263,7 @@ TEST_F(set, wakes)
 
 	if (!child) {
 		sleep_ms(20);
-		if (variant->flags ?
-		    spscring_record_map_producer(self->in[3], &self->rp[3], TAG, NULL) :
-		    spscring_map_producer(self->in[3], &self->p[3], 8, TAG, NULL))
+		if (map(self, variant, 3))
 			_exit(1);
 		_exit(push(self, variant, 3, 1) != 0);
 	}

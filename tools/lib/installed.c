@@ -143,7 +143,7 @@ static int rules(void)
 	for (why = 1; why <= SPSCRING_WHY_TOO_LARGE; why++)
 		if (!strchr(spscring_why(why), ':'))
 			return 1;
-	return strchr(spscring_why(SPSCRING_WHY_TOO_LARGE + 1), ':') != NULL;
+	return !!strchr(spscring_why(SPSCRING_WHY_TOO_LARGE + 1), ':');
 }
 
 /* The same errno means another thing to each end, and one without a meaning is strerror()'s. */

@@ -333,7 +333,7 @@ static int lock_and_take(int fd, __u32 role, const struct spscring_view *v)
 	if (spscring_memfd_lock(fd, F_OFD_SETLKW, F_WRLCK, MEMFD_LOCK_CLAIM))
 		return -errno;
 	if (!spscring_memfd_lock(fd, F_OFD_SETLK, F_WRLCK, role)) {
-		/* a holder that has gone left its end as held; a lock of this fd's does not count */
+		/* a holder that has gone left its end as held; this fd's own lock does not count */
 		spscring_memfd_look(v->blocks.kernel, fd, role);
 		err = take_end(v, role);
 	} else {

@@ -34,7 +34,9 @@ int spscring_claim(int ring_fd, uint32_t role, uint32_t element_size, uint64_t t
 
 	if (fd >= 0)
 		return fd;
-	return errno == ENOTTY ? spscring_memfd_claim(ring_fd, role, element_size, type_tag) : -errno;
+	if (errno != ENOTTY)
+		return -errno;
+	return spscring_memfd_claim(ring_fd, role, element_size, type_tag);
 }
 
 int spscring_get_info(int fd, struct spscring_info *info)
@@ -383,6 +385,8 @@ int spscring_notify(int endpoint_fd, uint64_t watermark, uint64_t timeout, int e
 		return -EINVAL;
 	if (!ioctl(endpoint_fd, SPSCRING_NOTIFY, &want))
 		return 0;
-	return errno == ENOTTY && !spscring_memfd_ring_of(endpoint_fd, &memfd) ? -EOPNOTSUPP : -errno;
+	if (errno != ENOTTY)
+		return -errno;
+	return spscring_memfd_ring_of(endpoint_fd, &memfd) ? -ENOTTY : -EOPNOTSUPP;
 }
 

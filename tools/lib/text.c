@@ -37,11 +37,11 @@ const char *spscring_strerror(uint32_t role, int err)
 		return "the ring has not been created yet";
 	case -EBUSY:
 		return produces ? "the producer's end is held" :
-			"the consumer's end is held, or the producer overwrites faster than this end reads";
+			"the consumer's end is held, or its records are overwritten too fast";
 	case -EPROTONOSUPPORT:
-		return "the program was compiled for another version of the library, or the ring is of a later one";
+		return "the program, the library and the ring are not of one version";
 	case -EOPNOTSUPP:
-		return "the ring cannot do that: a BUSY_POLL ring has no waits, one without the module no poll";
+		return "a ring of this kind cannot do that";
 	default:
 		return strerror(-err);
 	}
@@ -82,7 +82,8 @@ const char *spscring_why(uint32_t why)
 		[SPSCRING_WHY_TOO_LARGE] =
 			"capacity: needs more than " TEXT(DATA_MAX) " of data",
 	};
-	const char *text = why < sizeof(texts) / sizeof(texts[0]) ? texts[why] : NULL;
 
-	return text ? text : "a rule that this version of the library does not know";
+	if (why <= SPSCRING_WHY_TOO_LARGE)
+		return texts[why];
+	return "a rule that this version of the library does not know";
 }

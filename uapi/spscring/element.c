@@ -27,7 +27,7 @@ int spscring_empty_status(struct spscring_consumer *c)
 	if (spscring_is_shut_down(&c->base.kernel->consumer))
 		return spscring_consumer_fail(c, -ESHUTDOWN);
 	spscring_write_once(*failed, *failed + SPSCRING_REFRESH_EVERY);
-	spscring_look(&c->base, SPSCRING_PRODUCER);
+	spscring_consumer_looks(&c->base);
 	status = spscring_peer_status(&c->base.kernel->producer);
 	if (status == -EAGAIN)
 		return status;

@@ -35,7 +35,7 @@ static void spscring_high_water(struct spscring_producer_base *p, __u64 head)
 static void spscring_kick_consumer(struct spscring_producer_base *p, __u64 event)
 {
 	p->last_kicked = event;
-	spscring_kick_peer(p, SPSCRING_CONSUMER, 0);
+	spscring_producer_kicks(p, 0);
 }
 
 int spscring_wake_consumer(struct spscring_producer_base *p, __u64 pos)
@@ -67,7 +67,7 @@ static void spscring_publish_full(struct spscring_producer_base *p, __u64 head)
 	if (event == SPSCRING_EVENT_NONE)
 		return;
 	if ((__s64)(event - p->pos) > 0)
-		spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
+		spscring_producer_kicks(p, SPSCRING_KICK_NOW);
 	else if (spscring_need_kick(event, p->pos, p->last_kicked))
 		spscring_kick_consumer(p, event);	/* published with SPSCRING_NOWAKE */
 }
@@ -106,7 +106,7 @@ int spscring_refresh_head(struct spscring_producer_base *p, __u64 n)
 		   (p->fails == 1 ? 1 : every));
 	if (spscring_unlikely(spscring_is_shut_down(&p->kernel->producer)))
 		return spscring_producer_fail(p, -ESHUTDOWN);
-	spscring_look(p, SPSCRING_CONSUMER);
+	spscring_producer_looks(p);
 	status = spscring_peer_status(&p->kernel->consumer);
 	/* (D) pairs with (C) */
 	head = spscring_load_acquire(p->peer_cursor);
@@ -135,7 +135,7 @@ int spscring_wake_producer(struct spscring_consumer_base *c)
 	event = spscring_read_once(c->kernel->producer_event) & ~SPSCRING_EVENT_FENCE;
 	if (spscring_need_kick(event, c->pos, c->last_kicked)) {
 		c->last_kicked = event;
-		spscring_kick_peer(c, SPSCRING_PRODUCER, 0);
+		spscring_consumer_kicks(c, 0);
 	}
 	return 0;
 }

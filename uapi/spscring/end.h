@@ -283,26 +283,58 @@ struct spscring_consumer_base {
 	__u32 cpu;		/* in the kernel: the CPU that this end noted last */
 };
 
-/* Tell the kernel that the event index of the peer, whose role is @role, is reached. */
-#ifdef __KERNEL__
-#define spscring_kick_peer(end, role, flags)	spscring_kick((end)->ring, role, flags)
 /* Break the ring: the kernel says so to all; a user's handle only fails. */
+#ifdef __KERNEL__
 #define spscring_break(end, role)		spscring_broken((end)->ring, role)
-#define spscring_look(end, role)		((void)(end), (void)(role))
 #else
+#define spscring_break(end, role)		((void)(end), (void)(role))
+
+/* Calls of the library, for the handles of either end: what they need of one. */
 void spscring_kick_end(const struct spscring_kernel_block *kernel, __s64 fd, __u32 features,
 		       __u32 role, unsigned long flags) SPSCRING_COLD;
-#define spscring_kick_peer(end, role, flags) \
-	spscring_kick_end((end)->kernel, (end)->fd, (end)->features, role, flags)
-#define spscring_break(end, role)		((void)(end), (void)(role))
-/* In a ring without a kernel nobody says that the peer has died: find out, from time to time. */
 void spscring_look_at(const struct spscring_kernel_block *kernel, __s64 fd,
 		      __u32 role) SPSCRING_COLD;
-#define spscring_look(end, role) do {						\
-	if (spscring_unlikely((end)->features & SPSCRING_FEATURE_MEMFD))	\
-		spscring_look_at((end)->kernel, (end)->fd, role);		\
-} while (0)
 #endif
+
+/* Tell the kernel, or a peer without one, that the event index of this end's peer is reached. */
+static SPSCRING_INLINE void spscring_producer_kicks(struct spscring_producer_base *p, __u32 flags)
+{
+#ifdef __KERNEL__
+	spscring_kick(p->ring, SPSCRING_CONSUMER, flags);
+#else
+	spscring_kick_end(p->kernel, p->fd, p->features, SPSCRING_CONSUMER, flags);
+#endif
+}
+
+static SPSCRING_INLINE void spscring_consumer_kicks(struct spscring_consumer_base *c, __u32 flags)
+{
+#ifdef __KERNEL__
+	spscring_kick(c->ring, SPSCRING_PRODUCER, flags);
+#else
+	spscring_kick_end(c->kernel, c->fd, c->features, SPSCRING_PRODUCER, flags);
+#endif
+}
+
+/* In a ring without a kernel nobody says that the peer has died: find out, from time to time. */
+static inline void spscring_producer_looks(const struct spscring_producer_base *p)
+{
+#ifndef __KERNEL__
+	if (spscring_unlikely(p->features & SPSCRING_FEATURE_MEMFD))
+		spscring_look_at(p->kernel, p->fd, SPSCRING_CONSUMER);
+#else
+	(void)p;
+#endif
+}
+
+static inline void spscring_consumer_looks(const struct spscring_consumer_base *c)
+{
+#ifndef __KERNEL__
+	if (spscring_unlikely(c->features & SPSCRING_FEATURE_MEMFD))
+		spscring_look_at(c->kernel, c->fd, SPSCRING_PRODUCER);
+#else
+	(void)c;
+#endif
+}
 
 /*
  * Run between a publish or release and the load of the peer's event index.  Kernel code notes
@@ -435,7 +467,7 @@ static SPSCRING_INLINE void spscring_publish_cursor(struct spscring_producer_bas
 static SPSCRING_INLINE void spscring_wake_now(struct spscring_producer_base *p, __u32 flags)
 {
 	if (flags & SPSCRING_WAKE && !(p->flags & SPSCRING_CREATE_BUSY_POLL))
-		spscring_kick_peer(p, SPSCRING_CONSUMER, SPSCRING_KICK_NOW);
+		spscring_producer_kicks(p, SPSCRING_KICK_NOW);
 }
 
 /* The part of a consumer's failure that both shapes share. */

@@ -202,7 +202,7 @@ int spscring_record_empty_status(struct spscring_record_consumer *c)
 	if (spscring_is_shut_down(&c->base.kernel->consumer))
 		return spscring_record_consumer_fail(c, -ESHUTDOWN);
 	spscring_write_once(*failed, *failed + SPSCRING_REFRESH_EVERY);
-	spscring_look(&c->base, SPSCRING_PRODUCER);
+	spscring_consumer_looks(&c->base);
 	status = spscring_peer_status(&c->base.kernel->producer);
 	/* poll again: this sees all that the peer published before it ended */
 	if (status != -EAGAIN && spscring_record_first_is_there(c))
