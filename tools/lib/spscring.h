@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libspscring: make, claim and map rings of /dev/spscring.  Elements then move
+ * libspscring: make, claim and map rings of /dev/spscring, or of memfds.  Elements then move
  * by the inlines of <spscring/element.h>.
  *
  *	struct spscring_create want = {
@@ -18,10 +18,21 @@
  * and a spscring_record_*() of each verb.  Their waits count bytes of the ring:
  * spscring_record_needs() returns how many a record takes.
  *
- * Use one handle for an end, in one thread at a time, and do not copy it.  A second handle from
- * the same fd while the first is in use, or read() and write() beside a handle, lose or duplicate
- * elements.  A forked child inherits the fd but none of the mappings: a handle from before the
- * fork faults there (SIGSEGV).  The child may map again if the parent stops using the end.
+ * Threads.  The library keeps no state of its own: all is in the fds, the handles and the sets.
+ *
+ *	by fd		open, claim, info, shutdown, notify, map, send, receive, serve: any thread, at
+ *			any time
+ *	by handle	push and pop and all that takes a handle, the waits, too: one thread at a time.
+ *			The two ends have two handles, and need no lock between them
+ *	by set		one thread at a time
+ *
+ * Use one handle for an end, and do not copy it.  A second handle from the same fd while the first
+ * is in use, or read() and write() beside a handle, lose or duplicate elements.  A forked child
+ * inherits the fd but none of the mappings: a handle from before the fork faults there (SIGSEGV).
+ * The child may map again if the parent stops using the end.
+ *
+ * A push, or a pop, that finds room, or something, calls no function (tools/hotpath counts its
+ * instructions).  The functions of the library are the cold half.
  *
  * Errors are negative errno values, those of the ioctls and of mmap().
  */
@@ -344,9 +355,9 @@ int spscring_send_fd(int socket, int fd);
  * spscring_recv_fd() - receive an fd that spscring_send_fd() has sent
  * @socket: as of spscring_send_fd()
  *
- * Return: the fd, close-on-exec; or a negative errno: -ENODATA the sender has closed; what
- * spscring_refuse() has sent; -EBADMSG a message without an fd, or with several, all of which are
- * closed; or one of recvmsg().
+ * Return: the fd, close-on-exec; or a negative errno, that of spscring_refuse(), or of recvmsg():
+ * -ENODATA the sender has closed; -EBADMSG a message without an fd, or with several, all of which
+ * are closed.
  */
 int spscring_recv_fd(int socket);
 
@@ -383,9 +394,9 @@ struct spscring_peer {
  *
  * The file stays when the socket is closed; the next server removes it.
  *
- * Return: a close-on-exec socket, for spscring_accept(); or a negative errno: -EADDRINUSE a server
- * listens there, or the file is no socket; -ENAMETOOLONG; or one of open() of the folder, socket()
- * or bind().
+ * Return: a close-on-exec socket, for spscring_accept(); or a negative errno of open() of the
+ * folder, socket() or bind(): -EADDRINUSE a server listens there, or the file is no socket;
+ * -ENAMETOOLONG the path has more bytes.
  */
 int spscring_serve(const char *path, uint32_t mode);
 
@@ -397,7 +408,7 @@ int spscring_serve(const char *path, uint32_t mode);
  * It waits for one, unless the socket has O_NONBLOCK.
  *
  * Return: a close-on-exec socket, for spscring_send_fd() or spscring_refuse(); or a negative errno
- * of accept(): -EAGAIN none is there.
+ * of accept(): -EAGAIN none is there, and the socket has O_NONBLOCK.
  */
 int spscring_accept(int server, struct spscring_peer *peer);
 
@@ -417,7 +428,7 @@ int spscring_refuse(int connection, int err);
  * It waits until the server answers.
  *
  * Return: the fd, close-on-exec, of an end or of a ring, as the server chooses; or a negative
- * errno: -ECONNREFUSED, -ENOENT no server is there; or as spscring_recv_fd().
+ * errno, as spscring_recv_fd(): -ECONNREFUSED, -ENOENT no server is there.
  */
 int spscring_connect(const char *path);
 
@@ -476,8 +487,8 @@ struct spscring_set *spscring_set_new(size_t budget);
  * @end: called once, when no more will come; or NULL
  * @ctx: for the callbacks
  *
- * Return: 0, or a negative errno: as of spscring_map_consumer(); -EEXIST it is in the set;
- * -EOPNOTSUPP a BUSY_POLL ring; -ENOMEM, or one of epoll_ctl().
+ * Return: 0, or a negative errno, as spscring_map_consumer(), or of epoll_ctl(): -EEXIST it is in
+ * the set; -EOPNOTSUPP a BUSY_POLL ring; -ENOMEM no memory.
  */
 int spscring_set_add(struct spscring_set *set, int endpoint_fd, uint32_t element_size,
 		     uint64_t type_tag, spscring_set_fn fn, spscring_set_end_fn end, void *ctx);
@@ -500,7 +511,7 @@ int spscring_set_remove(struct spscring_set *set, int endpoint_fd);
  * looks at it once a millisecond.
  *
  * Return: how many messages were consumed, 0 after the timeout or if an end was all that came; or a
- * negative number: -EINTR a signal came; or what a callback returned.
+ * negative number, that of a callback, or a negative errno: -EINTR a signal came.
  */
 long spscring_set_poll(struct spscring_set *set, int timeout);
 
