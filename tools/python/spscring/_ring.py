@@ -237,7 +237,8 @@ class Ring:
         self.close()
 
     def __del__(self) -> None:
-        self.close()
+        if getattr(self, "_fd", -1) >= 0:       # a ring may have failed before it began
+            self.close()
 
     def __repr__(self) -> str:
         if self._fd < 0:

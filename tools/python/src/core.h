@@ -118,6 +118,7 @@ PyObject *raise_errno(PyObject *type, uint32_t role, int err);
 
 /* end.c */
 int end_refuse(const struct end *e);
+int end_signals(struct end *e);
 int end_wait(struct end *e, uint64_t n, int64_t deadline);
 PyObject *end_raise(struct end *e, int err);
 PyObject *end_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, uint32_t role,

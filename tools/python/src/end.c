@@ -107,6 +107,17 @@ static int wait_once(struct end *e, uint64_t n, int64_t deadline)
 		spscring_wait_elements(&e->c, n, deadline);
 }
 
+/* Handle signals; 0 or RAISED.  A handler can run any Python code, but must not close the end. */
+int end_signals(struct end *e)
+{
+	int err;
+
+	e->busy = true;
+	err = PyErr_CheckSignals() ? RAISED : 0;
+	e->busy = false;
+	return err;
+}
+
 /*
  * Wait for @n elements or bytes, published or free, until @deadline (0: do not wait at all).
  * Other threads run meanwhile, and signals are handled.
@@ -120,16 +131,15 @@ int end_wait(struct end *e, uint64_t n, int64_t deadline)
 
 	if (!deadline)
 		return -EAGAIN;
-	/* a signal's handler can run any Python code: it must not close the end */
-	e->busy = true;
 	do {
+		e->busy = true;
 		Py_BEGIN_ALLOW_THREADS
 		err = wait_once(e, n, deadline);
 		Py_END_ALLOW_THREADS
-		if (err == -EINTR && PyErr_CheckSignals())
+		e->busy = false;
+		if (err == -EINTR && end_signals(e))
 			err = RAISED;
 	} while (err == -EINTR);
-	e->busy = false;
 	return err;
 }
 

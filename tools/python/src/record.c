@@ -222,7 +222,7 @@ static PyObject *pop(struct end *e, int64_t deadline, int *err)
 		else if (got == -EAGAIN)
 			*err = end_wait(e, 1, deadline);
 		else if (got == -EBUSY)		/* overtaken again and again */
-			*err = PyErr_CheckSignals() ? RAISED : 0;
+			*err = end_signals(e);
 		else
 			*err = (int)got;
 	}
@@ -339,7 +339,7 @@ static PyObject *end_pop_into(struct end *e, PyObject *const *args, Py_ssize_t n
 		if (got == -EAGAIN)
 			err = end_wait(e, 1, deadline);
 		else if (got == -EBUSY)
-			err = PyErr_CheckSignals() ? RAISED : 0;
+			err = end_signals(e);
 		else
 			err = (int)got;
 	}
@@ -375,7 +375,7 @@ static PyObject *end_peek(struct end *e, PyObject *const *args, Py_ssize_t nargs
 		if (err == -EAGAIN)
 			err = end_wait(e, 1, deadline);
 		else
-			err = PyErr_CheckSignals() ? RAISED : 0;
+			err = end_signals(e);
 		if (err)
 			break;
 	}

@@ -126,6 +126,8 @@ def test_passed_over_a_socket(make, child):
     fd = ring.claim(spscring.CONSUMER)
     socket.send_fds(here, [b"x"], [fd])
     os.close(fd)
+    here.close()
+    there.close()
     count_up(ring, 0, 1000)
     assert worker.wait() == 0
 

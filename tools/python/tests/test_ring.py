@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Rings: their making, their state, what is refused and how it is said."""
+import gc
 import os
 import selectors
 
@@ -47,6 +48,12 @@ def test_info(make):
 def test_values_that_are_refused(make, arguments, says):
     with pytest.raises(ValueError, match=says):
         make(**arguments)
+
+
+def test_without_arguments():
+    with pytest.raises(TypeError):
+        spscring.Ring()         # and nothing is left that cannot be collected
+    gc.collect()
 
 
 def test_ends(make):
