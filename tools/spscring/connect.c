@@ -5,9 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "connect.h"
@@ -196,66 +194,18 @@ static void remove_socket(void)
 	socket_path = NULL;
 }
 
-static struct sockaddr_un address_of(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		die("%s: too long for a socket's path: at most %zu characters", path,
-		    sizeof(address.sun_path) - 1);
-	memcpy(address.sun_path, path, strlen(path));
-	return address;
-}
-
-static int new_socket(int type)
-{
-	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		die("cannot make a socket: %s", strerror(errno));
-	return fd;
-}
-
-/*
- * Remove a socket on which nobody listens any more.  A datagram socket cannot connect to one that
- * somebody listens on, and so does not pass for a reader.
- */
-static bool remove_stale(const char *path)
-{
-	struct sockaddr_un address = address_of(path);
-	struct stat at;
-	int fd, err;
-
-	if (lstat(path, &at) || !S_ISSOCK(at.st_mode))
-		return false;
-	fd = new_socket(SOCK_DGRAM);
-	err = connect(fd, (void *)&address, sizeof(address)) ? errno : 0;
-	close(fd);
-	return err == ECONNREFUSED && !unlink(path);
-}
-
 static int listen_at(const char *path)
 {
-	struct sockaddr_un address = address_of(path);
-	int fd = new_socket(SOCK_STREAM), err;
-	bool exists;
-	mode_t old;
-
 	/* who may connect gets an end of the ring: this user alone */
-	old = umask(0177);
-	err = bind(fd, (void *)&address, sizeof(address));
-	exists = err && errno == EADDRINUSE;
-	if (exists && remove_stale(path)) {
-		err = bind(fd, (void *)&address, sizeof(address));
-		exists = err && errno == EADDRINUSE;
-	}
-	umask(old);
-	if (exists)
+	int fd = spscring_serve(path, 0600);
+
+	if (fd == -EADDRINUSE)
 		die("%s: exists already, and is not ours to replace: choose another path, or "
-		    "remove it",
-		    path);
-	if (err || listen(fd, 1))
-		die("%s: %s", path, strerror(errno));
+		    "remove it", path);
+	if (fd == -ENAMETOOLONG)
+		die("%s: too long for a socket's path: at most 107 characters", path);
+	if (fd < 0)
+		die("%s: %s", path, strerror(-fd));
 	socket_path = path;
 	atexit(remove_socket);
 	return fd;
@@ -271,9 +221,9 @@ void connection_accept(struct connection *c)
 			return;
 		die("%s: %s", c->path, strerror(errno));
 	}
-	fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC);
+	fd = spscring_accept(c->listener, NULL);
 	if (fd < 0)
-		die("%s: %s", c->path, strerror(errno));
+		die("%s: %s", c->path, strerror(-fd));
 	err = spscring_send_fd(fd, c->peer);
 	/* it has gone again: another one may come */
 	if (err == -EPIPE || err == -ECONNRESET) {
@@ -301,22 +251,20 @@ void connection_forget(struct connection *c)
 
 static int receive_end(const char *path)
 {
-	struct sockaddr_un address = address_of(path);
-	int fd = new_socket(SOCK_STREAM), end;
+	int end = spscring_connect(path);
 
-	if (connect(fd, (void *)&address, sizeof(address))) {
-		if (errno == ECONNREFUSED)
-			die("%s: nobody listens there any more: start the other side first, with "
-			    "--listen",
-			    path);
-		die("%s: %s", path, strerror(errno));
-	}
-	end = spscring_recv_fd(fd);
-	if (end == -ENODATA || end == -ECONNRESET)
+	switch (end) {
+	case -ECONNREFUSED:
+		die("%s: nobody listens there any more: start the other side first, with --listen",
+		    path);
+	case -EACCES:
+		die("%s: no permission to connect: the side that listens is another user's", path);
+	case -ENODATA:
+	case -ECONNRESET:
 		die("%s: the other side has no end to give: another process was first", path);
+	}
 	if (end < 0)
 		die("%s: no end came: %s", path, strerror(-end));
-	close(fd);
 	return end;
 }
 
