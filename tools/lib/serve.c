@@ -28,9 +28,9 @@ static int address_of(const char *path, struct sockaddr_un *address)
 	return 0;
 }
 
-static int new_socket(void)
+static int new_socket(int type)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -45,7 +45,10 @@ static int connect_to(int fd, const struct sockaddr_un *address)
 	return err ? -errno : 0;
 }
 
-/* Remove a socket file whose server has gone.  Return: -EADDRINUSE it is there, or no socket. */
+/*
+ * Remove a socket file whose server has gone.  Return: -EADDRINUSE it is there, or no socket.  A
+ * datagram socket cannot connect to the server (-EPROTOTYPE), which would hand an end to it.
+ */
 static int remove_stale(const struct sockaddr_un *address)
 {
 	struct stat file;
@@ -55,13 +58,13 @@ static int remove_stale(const struct sockaddr_un *address)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(file.st_mode))
 		return -EADDRINUSE;
-	fd = new_socket();
+	fd = new_socket(SOCK_DGRAM);
 	if (fd < 0)
 		return fd;
 	err = connect_to(fd, address);
 	close(fd);
 	if (err != -ECONNREFUSED)
-		return !err || err == -EAGAIN ? -EADDRINUSE : err;
+		return !err || err == -EPROTOTYPE ? -EADDRINUSE : err;
 	return unlink(address->sun_path) ? -errno : 0;
 }
 
@@ -99,7 +102,7 @@ int spscring_serve(const char *path, uint32_t mode)
 
 	if (err)
 		return err;
-	fd = new_socket();
+	fd = new_socket(SOCK_STREAM);
 	if (fd < 0)
 		return fd;
 	err = bind_to(fd, &address, mode);
@@ -155,7 +158,7 @@ int spscring_connect(const char *path)
 
 	if (err)
 		return err;
-	fd = new_socket();
+	fd = new_socket(SOCK_STREAM);
 	if (fd < 0)
 		return fd;
 	err = connect_to(fd, &address);
