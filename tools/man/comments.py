@@ -66,6 +66,8 @@ def comments(path):
 
 def prototypes(code):
     """The prototypes that stand right after a comment, up to the first blank line or body."""
+    if m := re.match(r"#define (\w+\([^)]*\))", code):
+        return [m.group(1) + ";"]
     out = []
     for block in re.split(r"(?<=;)\n", code):
         if "{" in block:
@@ -119,9 +121,11 @@ def parse(lines, code, header):
     return e
 
 
-def entries(path, header):
-    return [e for doc, lines, code in comments(path)
-            if doc and lines and (e := parse(lines, code, header))]
+def entries(path, header, names=None):
+    """What the kernel-doc comments of a file document; only @names, if there are any."""
+    return [e for doc, lines, code in comments(path) if doc and lines
+            and (not names or re.split(r"\W", lines[0].removeprefix("struct "))[0] in names)
+            and (e := parse(lines, code, header))]
 
 
 def comment(path, begin, end=None):
