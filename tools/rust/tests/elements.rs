@@ -3,9 +3,10 @@
 
 mod common;
 
-use common::{builder, messages, Draw, Value};
+use common::{builder, messages, on_device, poll_for, Draw, Value, POLLIN, POLLOUT};
 use spscring::{Consumer, Error, Plain, PopError, Producer, PushError, Ring, RingBuilder, Role};
 use std::collections::VecDeque;
+use std::os::unix::io::AsFd;
 use std::time::Duration;
 
 const MOMENT: Option<Duration> = Some(Duration::from_millis(1));
@@ -359,6 +360,31 @@ fn an_end_is_handed_on_by_its_fd() {
     let mut c = unsafe { Consumer::<u64>::from_fd(c.into_fd()) }.unwrap();
     p.push(10).unwrap();
     assert!(c.try_iter().eq(1..=10));
+}
+
+#[test]
+fn poll_reports_an_end_at_its_watermark() {
+    let (_ring, mut p, mut c) = ring::<u64>(10);
+    if !on_device() {
+        assert_eq!(p.set_watermark(1, None), Err(Error::Unsupported));
+        assert_eq!(c.set_watermark(1, None), Err(Error::Unsupported));
+        return;
+    }
+    c.set_watermark(3, None).unwrap();
+    p.set_watermark(9, None).unwrap();
+    p.push(0).unwrap();
+    p.push(1).unwrap();
+    assert_eq!(poll_for(c.as_fd(), POLLIN, 0), 0);
+    assert_eq!(poll_for(p.as_fd(), POLLOUT, 0), 0);
+    let pusher = std::thread::spawn(move || {
+        p.push(2).unwrap();
+        assert_eq!(poll_for(p.as_fd(), POLLOUT, -1), POLLOUT);
+        p
+    });
+    assert_eq!(poll_for(c.as_fd(), POLLIN, -1), POLLIN);
+    assert!(c.try_iter().eq(0..3));
+    let p = pusher.join().unwrap();
+    assert_eq!(p.set_watermark(11, None), Err(Error::Os(22)));
 }
 
 #[derive(Clone, Copy)]

@@ -73,6 +73,27 @@ fn a_ring_holds_what_its_size_says() {
     assert_eq!(ring.info().unwrap().sequence(), 1);
 }
 
+/// On the hot path too, which a consumer takes once it has popped one.
+#[test]
+fn a_place_too_small_is_not_overrun() {
+    let (_ring, mut p, mut c) = ring(1000);
+    p.push(b"first").unwrap();
+    p.push(&record(1, 16)).unwrap();
+    assert_eq!(c.pop(&mut [0; 8]), Ok(5));
+    let mut to = [0xff; 32];
+    assert_eq!(c.pop(&mut to[..15]), Err(Error::TooLong));
+    assert_eq!(c.pop_array::<15>(&mut [0; 15]), Err(Error::TooLong));
+    assert_eq!(c.pop_each(&mut to[..15], 1, |_, _| ()), Err(Error::TooLong));
+    assert_eq!(to, [0xff; 32]);
+    assert_eq!(c.pop_array(&mut to), Ok(16));
+    assert_eq!((&to[..16], &to[16..]), (&record(1, 16)[..], &[0xff; 16][..]));
+    p.push(&record(2, 32)).unwrap();
+    assert_eq!(c.pop_array(&mut to), Ok(32));
+    assert_eq!(to[..], record(2, 32));
+    p.push(&[]).unwrap();
+    assert_eq!(c.pop_array(&mut []), Ok(0));
+}
+
 /// Each verb at random, against a queue of the standard library.
 #[test]
 fn all_verbs_agree_with_a_queue() {

@@ -8,11 +8,16 @@ use std::os::unix::io::{AsRawFd, BorrowedFd};
 /// A ring of the device if `SPSCRING_TEST_DEVICE` is set, or else in a memfd.
 pub fn builder(capacity: u64) -> RingBuilder {
     let builder = RingBuilder::new(capacity).name("rust test");
-    if std::env::var_os("SPSCRING_TEST_DEVICE").is_some() {
+    if on_device() {
         builder
     } else {
         builder.memfd()
     }
+}
+
+/// Is the ring of [`builder`] the device's?
+pub fn on_device() -> bool {
+    std::env::var_os("SPSCRING_TEST_DEVICE").is_some()
 }
 
 /// How many messages a long test moves.
@@ -65,6 +70,28 @@ impl Draw {
 /// The bytes of a record.
 pub fn record(n: u64, length: usize) -> Vec<u8> {
     (0..length).map(|i| (n as usize * 7 + i * 3 + 1) as u8).collect()
+}
+
+#[repr(C)]
+struct PollFd {
+    fd: i32,
+    events: i16,
+    revents: i16,
+}
+
+extern "C" {
+    fn poll(fds: *mut PollFd, n: u64, timeout: i32) -> i32;
+}
+
+pub const POLLIN: i16 = 1;
+pub const POLLOUT: i16 = 4;
+
+/// What `poll(2)` reports of these events, within so many ms; -1 is for ever.
+pub fn poll_for(fd: BorrowedFd<'_>, events: i16, timeout: i32) -> i16 {
+    let mut fds = PollFd { fd: fd.as_raw_fd(), events, revents: 0 };
+    // SAFETY: one struct, which is valid
+    assert!(unsafe { poll(&mut fds, 1, timeout) } >= 0);
+    fds.revents
 }
 
 const PROT_READ: i32 = 1;
