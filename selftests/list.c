@@ -240,6 +240,7 @@ TEST_F(list, fdinfo)
 	const int fds[] = { self->ring, self->in, self->out };
 	static const char * const roles[] = { "none", "producer", "consumer" };
 	size_t i, k, n;
+	int words;
 	FILE *f;
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
@@ -249,7 +250,8 @@ TEST_F(list, fdinfo)
 		for (n = 0; fgets(line, sizeof(line), f);) {
 			if (strncmp(line, "spscring-", 9))
 				continue;
-			EXPECT_EQ(2, sscanf(line, "spscring-%63[^:]:%127s %7s", name, value, more))
+			words = sscanf(line, "spscring-%63[^:]:%127s %7s", name, value, more);
+			EXPECT_EQ(2, words)
 				TH_LOG("%s", line);
 			for (k = 0; name[k]; k++)
 				if (name[k] == '-')
@@ -579,10 +581,11 @@ static void make_rings(struct __test_metadata *_metadata, many_t *self, int n)
 /* Rings open and close, and ends are claimed, all the time. */
 static void churn_for_ever(struct churn *churn)
 {
-	int ring, in, out;
+	int ring, in, out, err;
 
 	while (true) {
-		if (open_ends(RING(.capacity = 1, .element_size = 1), &ring, &in, &out))
+		err = open_ends(RING(.capacity = 1, .element_size = 1), &ring, &in, &out);
+		if (err)
 			_exit(1);
 		close_ends(&ring, &in, &out);
 		WRITE_ONCE(churn->rings, churn->rings + 1);
