@@ -417,6 +417,7 @@ FIXTURE_VARIANT(loop)
 
 FIXTURE_VARIANT_ADD(loop, together) { "" };
 FIXTURE_VARIANT_ADD(loop, apart) { "loop_align=32" };
+FIXTURE_VARIANT_ADD(loop, compiled) { "loop_static=1" };
 
 FIXTURE_SETUP(loop)
 {

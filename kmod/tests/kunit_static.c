@@ -5,6 +5,7 @@
 #include <linux/uio.h>
 
 #include "fixture.h"
+#include "trace.h"
 
 struct odd {
 	u8 bytes[13];
@@ -144,6 +145,33 @@ static void static_moves(struct kunit *test)
 	spscring_commit_flags(&numbers.producer, 0, SPSCRING_WAKE);
 }
 
+static void count_event(void *events, const struct spscring *ring, u64 first, u32 n)
+{
+	/* of other rings there may be some */
+	*(int *)events += !ring;
+}
+
+/* While the tracepoints are on, such a ring works, and makes no event. */
+static void static_untraced(struct kunit *test)
+{
+	static DEFINE_SPSCRING(untraced, u64, 20);
+	u64 v[10] = {};
+	int events = 0, i;
+
+	KUNIT_ASSERT_EQ(test, register_trace_spscring_push(count_event, &events), 0);
+	KUNIT_EXPECT_EQ(test, register_trace_spscring_pop(count_event, &events), 0);
+	for (i = 0; i < 5; i++) {
+		KUNIT_EXPECT_EQ(test, spscring_push(&untraced.producer, v), 0);
+		KUNIT_EXPECT_EQ(test, spscring_push_n(&untraced.producer, v, 10), 10);
+		KUNIT_EXPECT_EQ(test, spscring_pop(&untraced.consumer, v), 0);
+		KUNIT_EXPECT_EQ(test, spscring_pop_n(&untraced.consumer, v, 10), 10);
+	}
+	unregister_trace_spscring_push(count_event, &events);
+	unregister_trace_spscring_pop(count_event, &events);
+	tracepoint_synchronize_unregister();
+	KUNIT_EXPECT_EQ(test, events, 0);
+}
+
 /* Impossible words end it for the handle that finds them, as in any ring. */
 static void static_broken(struct kunit *test)
 {
@@ -162,6 +190,7 @@ static struct kunit_case static_cases[] = {
 	KUNIT_CASE(static_handles),
 	KUNIT_CASE(static_geometry),
 	KUNIT_CASE(static_moves),
+	KUNIT_CASE(static_untraced),
 	KUNIT_CASE(static_broken),
 	{}
 };

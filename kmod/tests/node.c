@@ -29,6 +29,10 @@ static int refuse;
 module_param(refuse, int, 0644);
 MODULE_PARM_DESC(refuse, "An errno that refuses each user's mmap(); 0: none");
 
+static bool loop_static;
+module_param(loop_static, bool, 0444);
+MODULE_PARM_DESC(loop_static, "The loop is a ring of DEFINE_SPSCRING()");
+
 static unsigned int loop_align;
 module_param(loop_align, uint, 0444);
 MODULE_PARM_DESC(loop_align, "Alignment of the elements of the loop, in bytes; 0: the default");
@@ -252,6 +256,17 @@ static struct miscdevice own_misc = {
 /* ---------------------------------------------------------------- the loop */
 
 static struct node loop;
+static DEFINE_SPSCRING(static_loop, u64[NODE_LOOP_SIZE / 8], NODE_CAPACITY);
+
+static struct spscring_producer *loop_producer(void)
+{
+	return loop_static ? &static_loop.producer : &loop.producer;
+}
+
+static struct spscring_consumer *loop_consumer(void)
+{
+	return loop_static ? &static_loop.consumer : &loop.consumer;
+}
 
 /* What a call returns.  The iterator, of @before bytes, has advanced by whole elements alone. */
 static ssize_t loop_bytes(long elements, const struct iov_iter *iter, size_t before)
@@ -269,7 +284,7 @@ static ssize_t loop_read(struct kiocb *iocb, struct iov_iter *to)
 	long n;
 
 	mutex_lock(&loop.lock);
-	n = spscring_pop_iter(&loop.consumer, to, SIZE_MAX);
+	n = spscring_pop_iter(loop_consumer(), to, SIZE_MAX);
 	mutex_unlock(&loop.lock);
 	return loop_bytes(n, to, before);
 }
@@ -280,7 +295,7 @@ static ssize_t loop_write(struct kiocb *iocb, struct iov_iter *from)
 	long n;
 
 	mutex_lock(&loop.lock);
-	n = spscring_push_iter(&loop.producer, from, SIZE_MAX);
+	n = spscring_push_iter(loop_producer(), from, SIZE_MAX);
 	mutex_unlock(&loop.lock);
 	return loop_bytes(n, from, before);
 }
