@@ -540,7 +540,7 @@ void spscring_set_free(struct spscring_set *set);
 /**
  * spscring_strerror() - what an error means to an end
  * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER: whose call returned the error
- * @err: a negative errno of a verb, a wait, a claim or a mapping
+ * @err: a negative errno of any call of this header, or of a verb
  *
  * Return: a text for people, such as "the producer ended the stream"; strerror()'s for an errno
  * that has no meaning of its own here.  Not to be freed.  Any thread may call it where strerror()

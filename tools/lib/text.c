@@ -40,6 +40,20 @@ const char *spscring_strerror(uint32_t role, int err)
 			"the consumer's end is held, or its records are overwritten too fast";
 	case -EPROTONOSUPPORT:
 		return "the program, the library and the ring are not of one version";
+	case -ETIMEDOUT:
+		return "the deadline has passed";
+	case -EDQUOT:
+		return "the ring is beyond the locked memory that this user may have (ulimit -l)";
+	case -ENOSPC:
+		return "the ring is beyond the memory that the module allows (max_bytes)";
+	case -ENOTTY:
+		return "the fd is not that of a ring";
+	case -EACCES:
+		return "permission denied, or the fd is not for this end";
+	case -ENODATA:
+		return "the sender has closed the socket";
+	case -EBADMSG:
+		return "the message has no fd, or several";
 	case -EOPNOTSUPP:
 		return "a ring of this kind cannot do that";
 	default:
