@@ -20,10 +20,10 @@
  *
  * Threads.  The library keeps no state of its own: all is in the fds, the handles and the sets.
  *
- *	by fd		open, claim, info, shutdown, notify, map, send, receive, serve: any thread, at
- *			any time
- *	by handle	push and pop and all that takes a handle, the waits, too: one thread at a time.
- *			The two ends have two handles, and need no lock between them
+ *	by fd		open, claim, info, shutdown, notify, map, send, receive, serve: any
+ *			thread, at any time
+ *	by handle	push and pop and all that takes a handle, the waits, too: one thread
+ *			at a time.  The two ends have two handles, and need no lock
  *	by set		one thread at a time
  *
  * Use one handle for an end, and do not copy it.  A second handle from the same fd while the first
