@@ -18,15 +18,16 @@ buffer protocol.  push_many(), pop_array() and peek_many() move batches, of NumP
 A push or pop makes no system call unless it has to wait, or to wake the other end.
 
 Waiting.  A call with a timeout waits so many seconds; None waits for ever, and 0 not at all.  Other
-threads run meanwhile, and signals are handled: Ctrl-C ends the wait.  put() and get() wait in asyncio.
+threads run meanwhile, and signals are handled: Ctrl-C ends the wait.  put() and get() wait in
+asyncio.
 
 Threads.  One thread at a time may use an end; a call beside another's wait or large copy raises
 RuntimeError.  shutdown() is the exception: it may be called at any time, and ends a wait.
 The two ends of a ring may well be in two threads.
 
 Processes.  A process maps its end itself: it claims the end from a Ring that it has inherited or
-received, or takes the fd of Ring.claim() (Producer.from_fd() and so on).  An end that was mapped before
-a fork raises RuntimeError in the child.
+received, or takes the fd of Ring.claim() (Producer.from_fd() and so on).  An end that was mapped
+before a fork raises RuntimeError in the child.
 
 Memory.  What a memoryview or an array shows of the ring stays mapped, and stays reserved or peeked,
 as long as the memoryview or array exists: commit(), discard(), release() and close() raise

@@ -142,8 +142,8 @@ class _AnyProducer(_Shared):
     async def put(self, data: _Readable) -> None:
         """Push data as push() does; while the ring is full, other tasks of the loop run.
 
-        One task at a time may wait for an end.  An end that cannot be polled (see pollable) waits in a thread
-        of the loop's default executor.
+        One task at a time may wait for an end.  An end that cannot be polled (see pollable) waits
+        in a thread of the loop's default executor.
         """
         if not self.try_push(data):     # type: ignore[attr-defined]
             await self._until(lambda: self.try_push(data),  # type: ignore[attr-defined]
@@ -156,8 +156,8 @@ class _AnyConsumer(_Shared):
     async def get(self) -> bytes:
         """Pop as pop() does; while the ring is empty, other tasks of the loop run.
 
-        One task at a time may wait for an end.  An end that cannot be polled (see pollable) waits in a thread
-        of the loop's default executor.  `async for` gets until the end of the stream.
+        One task at a time may wait for an end.  An end that cannot be polled (see pollable) waits
+        in a thread of the loop's default executor.  `async for` gets until the end of the stream.
         """
         data = self.try_pop()       # type: ignore[attr-defined]
         if data is None:
@@ -215,7 +215,7 @@ class Consumer(_core.Consumer, _AnyConsumer):
     def pop_array(self, n: int, timeout: Optional[float] = None) -> np.ndarray[Any, Any]:
         """Pop up to n elements, at least one, as a NumPy array of the end's dtype.
 
-        The array is a copy, and stays valid.  Without a dtype, a row of it is the bytes of an element.
+        The array is a copy, and stays valid.  Without a dtype, each row is the bytes of an element.
         timeout: in seconds, for the first one, as of pop().  Raises as pop().
         """
         import numpy as np

@@ -3,7 +3,7 @@
 
 
 class Error(OSError):
-    """An error of a ring.  What the system refuses (no device, no right, no memory) is a plain OSError."""
+    """An error of a ring.  What the system refuses, such as memory, is a plain OSError."""
 
 
 class Full(Error, BlockingIOError):
@@ -27,7 +27,7 @@ class EndOfStream(ShutDown, EOFError):
 
 
 class PeerDied(Error, BrokenPipeError):
-    """The other end's holder has let go of it without shutting it down: by its death, usually (EPIPE)."""
+    """The other end's holder has died, or let go of the end without a shutdown (EPIPE)."""
 
 
 class Broken(Error, BrokenPipeError):

@@ -85,8 +85,8 @@ def info(fd: Union[int, Any]) -> Info:
                                                (i["consumer"], i["consumer_sleep"]))]
     flags = i["flags"]
     return Info(i["id"], i["name"], bool(flags & _core.CREATE_RECORDS),
-                bool(flags & _core.CREATE_DROP), bool(flags & _core.CREATE_OVERWRITE), i["capacity"],
-                i["element_size"], i["stride"], i["type_tag"], i["memory"], i["head"], i["tail"],
+                bool(flags & _core.CREATE_DROP), bool(flags & _core.CREATE_OVERWRITE),
+                i["capacity"], i["element_size"], i["stride"], i["type_tag"], i["memory"], i["head"], i["tail"],
                 i["length"], i["free"], bool(i["broken"]), *i["loss"], *ends)
 
 
@@ -113,8 +113,8 @@ class Ring:
     Raises ValueError, which names the wrong argument; OSError: FileNotFoundError if the module is
     not loaded, PermissionError if the device is not this user's.
 
-    A ring can be pickled for a multiprocessing.Process that is being started, and a forked child has it,
-    too; each process then claims the end that it wants.
+    A ring can be pickled for a multiprocessing.Process that is being started, and a forked child has
+    it, too; each process then claims the end that it wants.
     """
 
     __slots__ = ("_fd", "dtype", "_records", "_element_size", "_type_tag", "__weakref__")
@@ -174,13 +174,16 @@ class Ring:
         return ring
 
     def fileno(self) -> int:
-        """The ring fd.  poll() reports POLLIN and POLLOUT when the consumer's and the producer's end are free."""
+        """The ring fd, which remains this object's.
+
+        poll() reports POLLIN while nobody holds the consumer's end, and POLLOUT the producer's.
+        """
         if self._fd < 0:
             raise ValueError("the ring is closed")
         return self._fd
 
     def claim(self, role: int) -> int:
-        """Claim an end, PRODUCER or CONSUMER, without mapping it; return its endpoint fd, to hand on.
+        """Claim an end, PRODUCER or CONSUMER, and return its endpoint fd, unmapped, to hand on.
 
         The caller closes it: as long as any copy is open, the end is held.
         Raises as producer().
