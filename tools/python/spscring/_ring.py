@@ -86,8 +86,8 @@ def info(fd: Union[int, Any]) -> Info:
     flags = i["flags"]
     return Info(i["id"], i["name"], bool(flags & _core.CREATE_RECORDS),
                 bool(flags & _core.CREATE_DROP), bool(flags & _core.CREATE_OVERWRITE),
-                i["capacity"], i["element_size"], i["stride"], i["type_tag"], i["memory"], i["head"], i["tail"],
-                i["length"], i["free"], bool(i["broken"]), *i["loss"], *ends)
+                i["capacity"], i["element_size"], i["stride"], i["type_tag"], i["memory"],
+                i["head"], i["tail"], i["length"], i["free"], bool(i["broken"]), *i["loss"], *ends)
 
 
 class Ring:
@@ -113,8 +113,8 @@ class Ring:
     Raises ValueError, which names the wrong argument; OSError: FileNotFoundError if the module is
     not loaded, PermissionError if the device is not this user's.
 
-    A ring can be pickled for a multiprocessing.Process that is being started, and a forked child has
-    it, too; each process then claims the end that it wants.
+    A ring can be pickled for a multiprocessing.Process that is being started, and a forked child
+    has it, too; each process then claims the end that it wants.
     """
 
     __slots__ = ("_fd", "dtype", "_records", "_element_size", "_type_tag", "__weakref__")
