@@ -7,10 +7,14 @@ _spscring_options()
 	"$1" "$2" --help 2>/dev/null | grep -oE -- '(^|[ ,])--[a-z][a-z-]*' | tr -d ' ,' | sort -u
 }
 
-# Ids and names of rings, if this user may read the list.
+# Ids of rings, and names without blanks, if this user may read the list.
 _spscring_rings()
 {
-	"$1" list --no-heading 2>/dev/null | awk '{ print $1; if ($2 != "-") print $2 }'
+	"$1" list --no-heading 2>/dev/null | awk '{
+		print $1
+		if ($2 != "-" && NF - ($4 == "(broken)") == 8)
+			print $2
+	}'
 }
 
 _spscring()
