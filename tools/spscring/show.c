@@ -150,6 +150,10 @@ static void print_end(const char *role, const struct ring_end *end, const char *
 {
 	char *who, *name;
 
+	if (!end->generation) {
+		print_words(role, text("unclaimed: nobody has held it yet"));
+		return;
+	}
 	if (!strcmp(end->state, "held") && end->pid >= 0) {
 		name = process_name(end->pid);
 		who = text("held by process %lld (%s)", (long long)end->pid, name);
