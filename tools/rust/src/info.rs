@@ -34,6 +34,34 @@ impl EndState {
     }
 }
 
+/// How an end has slept; see `struct spscring_sleep_counters` in `<linux/spscring.h>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SleepCounters {
+    /// How often a wait went to sleep.
+    pub sleeps: u64,
+    /// Polls that were not ready.
+    pub polls: u64,
+    /// Kicks of this end by its peer.
+    pub kicks: u64,
+    /// Wake-ups of sleepers.
+    pub wakes: u64,
+    /// How often its peer's CPUs were interrupted for it.
+    pub interrupts: u64,
+}
+
+impl SleepCounters {
+    fn new(c: &sys::SleepCounters) -> Self {
+        SleepCounters {
+            sleeps: c.sleeps,
+            polls: c.polls,
+            kicks: c.kicks,
+            wakes: c.wakes,
+            interrupts: c.interrupts,
+        }
+    }
+}
+
 /// A ring's state at one moment.  Positions and sizes are in elements, or in bytes if the ring
 /// has records.
 pub struct Info(sys::Info);
@@ -99,6 +127,16 @@ impl Info {
         (EndState::new(self.0.consumer_state), self.0.consumer_generation)
     }
 
+    /// How the producer has slept.
+    pub fn producer_sleep(&self) -> SleepCounters {
+        SleepCounters::new(&self.0.producer_sleep)
+    }
+
+    /// How the consumer has slept.
+    pub fn consumer_sleep(&self) -> SleepCounters {
+        SleepCounters::new(&self.0.consumer_sleep)
+    }
+
     /// Whether the ring is known to be broken.
     pub fn is_broken(&self) -> bool {
         self.0.broken != 0
@@ -138,6 +176,8 @@ impl fmt::Debug for Info {
             .field("length", &self.length())
             .field("producer", &self.producer())
             .field("consumer", &self.consumer())
+            .field("producer_sleep", &self.producer_sleep())
+            .field("consumer_sleep", &self.consumer_sleep())
             .field("broken", &self.is_broken())
             .field("drops", &self.drops())
             .field("overruns", &self.overruns())

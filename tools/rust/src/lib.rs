@@ -77,7 +77,7 @@ mod time;
 
 pub use consumer::{Consumer, Iter, ReadChunk};
 pub use error::{Error, PopError, PushError};
-pub use info::{EndState, Info};
+pub use info::{EndState, Info, SleepCounters};
 pub use plain::Plain;
 pub use producer::{Producer, WriteChunk};
 #[cfg(feature = "std")]

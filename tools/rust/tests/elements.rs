@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{builder, messages, on_device, poll_for, Draw, Value, POLLIN, POLLOUT};
+use common::{builder, messages, on_device, poll_for, until_kicked};
+use common::{Draw, Value, POLLIN, POLLOUT};
 use spscring::{Consumer, Error, Plain, PopError, Producer, PushError, Ring, RingBuilder, Role};
 use std::collections::VecDeque;
 use std::os::unix::io::AsFd;
@@ -345,6 +346,21 @@ fn threads_move_batches_in_order() {
     }
     assert_eq!(next, all);
     producer.join().unwrap();
+}
+
+#[test]
+fn each_end_wakes_its_sleeping_peer() {
+    let (ring, mut p, mut c) = ring::<u64>(1000);
+    let sleeper = std::thread::spawn(move || c.iter().count());
+    until_kicked(|| ring.info().unwrap().consumer_sleep(), || p.push(1).unwrap());
+    p.shutdown().unwrap();
+    assert!(sleeper.join().unwrap() > 0);
+
+    let (ring, mut p, mut c) = self::ring::<u64>(1);
+    let sleeper = std::thread::spawn(move || while p.push_wait(1, None).is_ok() {});
+    until_kicked(|| ring.info().unwrap().producer_sleep(), || assert_eq!(c.pop(), Ok(1)));
+    c.shutdown().unwrap();
+    sleeper.join().unwrap();
 }
 
 #[test]

@@ -73,13 +73,12 @@ static void record_produce(uint64_t all)
 
 	check("map", spscring_record_map_producer(0, &p, 0, NULL));
 	for (n = 0; n < all; n++) {
-		uint64_t length = n % REPEAT * sizeof(n);
+		uint64_t length = n % REPEAT * sizeof(n), needs = spscring_record_needs(&p, length);
 
 		for (i = 0; i < REPEAT; i++)
 			rec[i] = n;
 		while ((err = spscring_record_push(&p, rec, length)) == -EAGAIN)
-			check("wait", spscring_record_wait_room(&p, spscring_record_needs(&p, length),
-								-1));
+			check("wait", spscring_record_wait_room(&p, needs, -1));
 		check("push", err);
 	}
 	check("shutdown", spscring_record_shutdown_producer(&p));

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{builder, messages, record, Draw};
+use common::{builder, messages, record, until_kicked, Draw};
 use spscring::{Error, RecordConsumer, RecordProducer, RecordRing};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -329,6 +329,22 @@ fn threads_move_all_in_order() {
         assert_eq!(c.pop_wait(&mut to, None), Err(Error::Ended));
         producer.join().unwrap();
     }
+}
+
+#[test]
+fn each_end_wakes_its_sleeping_peer() {
+    let (ring, mut p, mut c) = ring(64_000);
+    let sleeper = std::thread::spawn(move || c.iter().count());
+    until_kicked(|| ring.info().unwrap().consumer_sleep(), || p.push(b"a").unwrap());
+    p.shutdown().unwrap();
+    assert!(sleeper.join().unwrap() > 0);
+
+    let (ring, mut p, mut c) = self::ring(16);
+    let sleeper = std::thread::spawn(move || while p.push_wait(b"a", None).is_ok() {});
+    let mut to = [0; 8];
+    until_kicked(|| ring.info().unwrap().producer_sleep(), || assert_eq!(c.pop(&mut to), Ok(1)));
+    c.shutdown().unwrap();
+    sleeper.join().unwrap();
 }
 
 #[test]

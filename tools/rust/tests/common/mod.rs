@@ -2,7 +2,7 @@
 //! What the tests share: where the ring is, numbers to draw, pages to lie in.
 #![allow(dead_code)]
 
-use spscring::{Plain, RingBuilder};
+use spscring::{Plain, RingBuilder, SleepCounters};
 use std::os::unix::io::{AsRawFd, BorrowedFd};
 
 /// A ring of the device if `SPSCRING_TEST_DEVICE` is set, or else in a memfd.
@@ -28,6 +28,25 @@ pub fn messages() -> u64 {
     } else {
         text.parse().expect("SPSCRING_MESSAGES")
     }
+}
+
+/// Call `act` each time that an end has gone to sleep, until some of the calls have kicked it.
+///
+/// An end that is about to sleep may still find what `act` did by itself, but not most times.  One
+/// call in some sixty takes the slow path, which is the library's: so many kicks are not enough.
+pub fn until_kicked(counters: impl Fn() -> SleepCounters, mut act: impl FnMut()) {
+    let mut slept = 0;
+    for _ in 0..1000 {
+        while counters().sleeps == slept {
+            std::thread::yield_now();
+        }
+        slept = counters().sleeps;
+        act();
+        if counters().kicks >= 20 {
+            return;
+        }
+    }
+    panic!("too few kicks");
 }
 
 /// A type that a test can number.
