@@ -38,7 +38,8 @@ $(KDIR)/Makefile:
 HEADERSDIR ?= /usr/src/spscring-headers
 INSTALL_MOD_PATH ?= $(DESTDIR)
 headers = $(DESTDIR)$(HEADERSDIR)
-release = $(shell cat $(KDIR)/include/config/kernel.release)
+# the kernel's name for itself; Debian's include/config/kernel.release has another
+release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 # a staged tree gets its modules.dep on the machine that it is for
 install: modules install-headers
