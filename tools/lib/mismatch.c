@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A program that was compiled with other handles than the library: it must be refused, and what
- * stands beside its handles must stay.  Exits with 1 otherwise.
+ * stands beside its handles must stay.  Its struct spscring_info is shorter, and is filled in so
+ * far.  Exits with 1 otherwise.
  */
 #include <errno.h>
 #include <spscring.h>
@@ -18,6 +19,19 @@ static struct {
 	} handle;
 	char after[64];
 } place;
+
+/* As a program has it that was compiled before the struct grew, and what stands beside it. */
+static int older_info(int fd)
+{
+	const size_t size = offsetof(struct spscring_info, loss);
+	struct spscring_info info;
+
+	memset(&info, 0x55, sizeof(info));
+	if (spscring_get_info_as(fd, &info, size) || info.size != size ||
+	    info.geometry.capacity != 4096 || ((unsigned char *)&info)[size] != 0x55)
+		return 1;
+	return spscring_get_info_as(fd, &info, 8) != -EINVAL;
+}
 
 int main(void)
 {
@@ -44,6 +58,10 @@ int main(void)
 	    spscring_record_map_producer(rin, &place.handle.rp, 0, NULL) != -EPROTONOSUPPORT ||
 	    spscring_record_map_consumer(rout, &place.handle.rc, 0, NULL) != -EPROTONOSUPPORT) {
 		fprintf(stderr, "a handle of another size was taken\n");
+		return 1;
+	}
+	if (older_info(ring)) {
+		fprintf(stderr, "a shorter struct spscring_info is not served\n");
 		return 1;
 	}
 	for (i = 0; i < sizeof(place); i++)

@@ -39,12 +39,31 @@ int spscring_claim(int ring_fd, uint32_t role, uint32_t element_size, uint64_t t
 	return spscring_memfd_claim(ring_fd, role, element_size, type_tag);
 }
 
-int spscring_get_info(int fd, struct spscring_info *info)
+int spscring_get_info_as(int fd, struct spscring_info *info, size_t size)
 {
-	*info = (struct spscring_info){ .size = sizeof(*info) };
+	struct spscring_info whole = { .size = sizeof(whole) };
+	int err;
+
+	if (size < offsetof(struct spscring_info, producer_sleep))
+		return -EINVAL;
+	memset(info, 0, size);
+	info->size = (__u32)size;
 	if (!ioctl(fd, SPSCRING_INFO, info))
 		return 0;
-	return errno == ENOTTY ? spscring_memfd_info(fd, info) : -errno;
+	if (errno != ENOTTY)
+		return -errno;
+	err = spscring_memfd_info(fd, &whole);
+	if (err)
+		return err;
+	if (size < sizeof(whole))
+		whole.size = (__u32)size;
+	memcpy(info, &whole, whole.size);
+	return 0;
+}
+
+int (spscring_get_info)(int fd, struct spscring_info *info)
+{
+	return spscring_get_info(fd, info);
 }
 
 int spscring_shutdown(int endpoint_fd, uint32_t flags)

@@ -123,6 +123,21 @@ int spscring_claim(int ring_fd, uint32_t role, uint32_t element_size, uint64_t t
 int spscring_get_info(int fd, struct spscring_info *info);
 
 /**
+ * spscring_get_info_as() - as spscring_get_info(), for a struct as the caller knows it
+ * @fd: a ring fd or an endpoint fd
+ * @info: the result
+ * @size: sizeof(struct spscring_info), by the headers that the caller was compiled with
+ *
+ * C and C++ call it by a macro that has the name of the function above, which itself is for
+ * languages without these headers.
+ *
+ * Return: 0, or a negative errno: -EINVAL @size is less than that of the struct's first version.
+ */
+int spscring_get_info_as(int fd, struct spscring_info *info, size_t size);
+
+#define spscring_get_info(fd, info)	spscring_get_info_as(fd, info, sizeof(*(info)))
+
+/**
  * spscring_shutdown() - shut an end down that has no handle
  * @endpoint_fd: the end
  * @flags: 0, or SPSCRING_SHUTDOWN_BROKEN
