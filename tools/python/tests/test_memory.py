@@ -97,8 +97,9 @@ def test_a_slice_holds_what_is_peeked(ends):
     assert c.try_pop() is None
 
 
-def test_a_memoryview_ends_with_its_view(ends):
+def test_a_memoryview_ends_with_its_view(ends, pair):
     p, c = ends
+    _, other = pair(8, 8)
     with reserve(p) as room:
         memory = room.memory
         assert room.memory is memory and not memory.readonly
@@ -110,6 +111,8 @@ def test_a_memoryview_ends_with_its_view(ends):
         assert memory.readonly and memory == b"12345678"
         with pytest.raises(TypeError):
             memory[0] = 0
+        with pytest.raises(BufferError, match="cannot be written"):
+            other.pop_into(there, 0)
     for use in (lambda: memory[0], lambda: there.memory, lambda: there[0], lambda: memoryview(there)):
         with pytest.raises((ValueError, BufferError)):
             use()
@@ -171,6 +174,7 @@ def test_after_a_fork(ends, child):
         p.close()
         assert p.closed and c.closed
     assert child(inherits).wait() == 0
+    assert [end.state for end in spscring.info(p)[-2:]] == ["held", "held"]
     assert bytes(there) == b"12345678"
     there.release()
     p.push(b"abcdefgh")

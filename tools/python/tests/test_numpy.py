@@ -101,6 +101,8 @@ def test_gaps(pair):
         assert (there.array == sent[:len(there)]).all()
         with pytest.raises(BufferError, match="gaps|contiguous"):
             np.frombuffer(there, np.uint8)
+        with pytest.raises(BufferError, match="have gaps"):
+            p.push_many(there)
     rest = c.pop_array(60)
     assert (rest == sent[-len(rest):]).all() and rest.shape[1] == 3
 

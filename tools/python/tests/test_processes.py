@@ -132,10 +132,15 @@ def test_passed_over_a_socket(make, child):
     assert worker.wait() == 0
 
 
+def count_up_typed(ring):
+    count_up(ring, 0, 1000)
+    assert ring.dtype == "u8"
+
+
 @pytest.mark.parametrize("how", ["fork", "spawn"])
 def test_multiprocessing(make, how):
     ring = make(64, dtype="u8")
-    process = multiprocessing.get_context(how).Process(target=count_up, args=(ring, 0, 1000))
+    process = multiprocessing.get_context(how).Process(target=count_up_typed, args=(ring,))
     process.start()
     assert values(ring.consumer()) == list(range(1000))
     process.join()
