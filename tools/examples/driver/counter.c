@@ -12,14 +12,14 @@ static void tick(struct work_struct *work)
 		count++;
 	schedule_delayed_work(to_delayed_work(work), 1);
 }
+
 static DECLARE_DELAYED_WORK(ticks, tick);
 
 static int __init counter_init(void)
 {
-	const struct spscring_create want = { .capacity = 4096, .element_size = sizeof(count) };
 	int err;
 
-	ring = spscring_create(&want);
+	ring = spscring_create(&(struct spscring_create) { .capacity = 4096, .element_size = 8 });
 	err = PTR_ERR_OR_ZERO(ring) ?: spscring_claim_producer(ring, &producer, sizeof(count), 0) ?:
 		spscring_export_device(ring, SPSCRING_CONSUMER, "counter", 0600);
 	if (err)
