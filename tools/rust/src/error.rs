@@ -44,7 +44,6 @@ impl Error {
     /// Of a negative errno, where EAGAIN and EPIPE have no meaning of their own.
     pub(crate) fn from_errno(errno: i32) -> Self {
         match -errno {
-            sys::EBUSY => Error::Os(sys::EBUSY),
             sys::EPIPE => Error::Broken,
             sys::EMSGSIZE => Error::TooLong,
             sys::EPROTOTYPE => Error::Mismatch,
