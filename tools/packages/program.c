@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A program of a user's, for the test of the packages: send a number through a ring.  Prints "sent".
- * The ring needs no module, which a chroot has not.
+ * A user's program, for the test of the packages: it sends a number through a ring and prints
+ * "sent".  The ring needs no module, as a chroot has none.
  */
 #include <inttypes.h>
 #include <spscring.h>
