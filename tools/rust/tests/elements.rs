@@ -387,19 +387,24 @@ fn poll_reports_an_end_at_its_watermark() {
         return;
     }
     c.set_watermark(3, None).unwrap();
-    p.set_watermark(9, None).unwrap();
     p.push(0).unwrap();
     p.push(1).unwrap();
     assert_eq!(poll_for(c.as_fd(), POLLIN, 0), 0);
-    assert_eq!(poll_for(p.as_fd(), POLLOUT, 0), 0);
-    let pusher = std::thread::spawn(move || {
-        p.push(2).unwrap();
-        assert_eq!(poll_for(p.as_fd(), POLLOUT, -1), POLLOUT);
-        p
-    });
+    // not polled for room meanwhile: a producer that waits ends the consumer's wait for more
+    let pusher = std::thread::spawn(move || p.push(2).map(|()| p));
     assert_eq!(poll_for(c.as_fd(), POLLIN, -1), POLLIN);
-    assert!(c.try_iter().eq(0..3));
-    let p = pusher.join().unwrap();
+    assert_eq!(c.slots(), 3);
+
+    let p = pusher.join().unwrap().unwrap();
+    p.set_watermark(9, None).unwrap();
+    assert_eq!(poll_for(p.as_fd(), POLLOUT, 0), 0);
+    let popper = std::thread::spawn(move || {
+        assert!(c.try_iter().eq(0..3));
+        c
+    });
+    assert_eq!(poll_for(p.as_fd(), POLLOUT, -1), POLLOUT);
+    // kept until here, as its death would be reported, too
+    drop(popper.join().unwrap());
     assert_eq!(p.set_watermark(11, None), Err(Error::Os(22)));
 }
 
