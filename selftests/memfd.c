@@ -103,6 +103,12 @@ FIXTURE_TEARDOWN(stream)
 	close_ends(&self->ring, &self->in, &self->out);
 }
 
+/* How many to move.  In a ring of one slot each message puts both ends to sleep. */
+static __u64 to_move(const stream_variant_t *variant)
+{
+	return variant->capacity > 1 ? messages() / 10 : messages() / 100;
+}
+
 /* Every wait that finds nothing sleeps. */
 static void never_spin(__u32 *spin, __u32 *spin_max)
 {
@@ -113,7 +119,7 @@ static void never_spin(__u32 *spin, __u32 *spin_max)
 static int stream_elements(const stream_variant_t *variant, int end)
 {
 	struct spscring_producer p;
-	__u64 v, last = messages();
+	__u64 v, last = to_move(variant);
 	int err = spscring_map_producer(end, &p, 8, 7, NULL);
 
 	if (variant->sleeps)
@@ -130,7 +136,7 @@ static int stream_elements(const stream_variant_t *variant, int end)
 static int stream_records(const stream_variant_t *variant, int end, __u64 *lost)
 {
 	struct spscring_record_producer p;
-	__u64 words[WORDS], v, last = messages();
+	__u64 words[WORDS], v, last = to_move(variant);
 	int err = spscring_record_map_producer(end, &p, 7, NULL), i;
 
 	if (variant->sleeps)
@@ -229,11 +235,11 @@ TEST_F_TIMEOUT(stream, moves_all, 600)
 	n = records ? drain_records(variant, self->out) : drain_elements(variant, self->out);
 	EXPECT_EQ(0, wait_child(child));
 	info = info_of(self->ring);
-	EXPECT_EQ(messages(), n + *self->lost + info.loss.overruns);
+	EXPECT_EQ(to_move(variant), n + *self->lost + info.loss.overruns);
 	EXPECT_EQ(*self->lost, info.loss.drops);
 	EXPECT_EQ(0, info.length);
 	EXPECT_EQ(0, info.broken);
-	TH_LOG("%llu of %llu, sleeps %llu and %llu", n, messages(), info.producer_sleep.sleeps,
+	TH_LOG("%llu of %llu, sleeps %llu and %llu", n, to_move(variant), info.producer_sleep.sleeps,
 	       info.consumer_sleep.sleeps);
 	/* where the producer waits for nobody, it may be done before the consumer looks */
 	if (!variant->sleeps || variant->flags & ~RECORDS)
