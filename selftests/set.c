@@ -255,6 +255,21 @@ TEST_F(set, reports_the_end_once)
 	EXPECT_EQ(0, wrong(self));
 }
 
+/* Without a timeout, too, a call returns when an end was all that came: it may be the last one. */
+TEST_F(set, returns_after_an_end)
+{
+	int i;
+
+	EXPECT_EQ(0, spscring_set_poll(self->set, 0));
+	for (i = 0; i < RINGS; i++) {
+		ASSERT_EQ(0, spscring_shutdown(self->in[i], 0));
+		alarm(5);
+		EXPECT_EQ(0, spscring_set_poll(self->set, -1));
+		alarm(0);
+		EXPECT_EQ(1, self->seen[i].ended);
+	}
+}
+
 /* It sleeps until a message comes from another process. */
 TEST_F(set, wakes)
 {

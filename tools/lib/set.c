@@ -38,6 +38,7 @@ struct spscring_set {
 	int busy;		/* callbacks run */
 	size_t budget;
 	size_t memfds;
+	unsigned int ends;	/* how many have ended, ever */
 	struct member *members;
 };
 
@@ -236,6 +237,7 @@ static long consume(struct spscring_set *set, struct member *m)
 	if (n < 0 && n != -EAGAIN && n != -EBUSY) {
 		unwatch(set, m);
 		m->ended = 1;
+		set->ends++;
 		if (m->end)
 			m->end(m->ctx, (int)n);
 	}
@@ -293,6 +295,7 @@ long spscring_set_poll(struct spscring_set *set, int timeout)
 {
 	struct epoll_event events[EVENTS];
 	int64_t until = timeout < 0 ? INT64_MAX : now_ms() + timeout;
+	unsigned int ends = set->ends;
 	long total;
 	int n;
 
@@ -302,7 +305,7 @@ long spscring_set_poll(struct spscring_set *set, int timeout)
 		total = set->memfds ? consume_all(set, 1) : 0;
 		if (total < 0)
 			return total;
-		if (total)
+		if (total || set->ends != ends)
 			wait = 0;
 		else if (set->memfds && (timeout < 0 || timeout > SLICE))
 			wait = SLICE;
@@ -310,7 +313,7 @@ long spscring_set_poll(struct spscring_set *set, int timeout)
 		if (n < 0)
 			return total ? total : -errno;
 		total = sum(total, consume_ready(set, events, n));
-		if (n || total || !set->memfds || now_ms() >= until)
+		if (n || total || set->ends != ends || !set->memfds || now_ms() >= until)
 			return total;
 	}
 }
