@@ -91,9 +91,9 @@ int spscring_open(struct spscring_create *want);
  * claim or map an end (-EPERM).  A claim opens the file anew through /proc/self/fd.
  *
  * An end waits by a futex.  Its publishes make a full fence (SPSCRING_CREATE_FENCE is set), unless
- * the ring is a BUSY_POLL one.  It learns within some 10 ms that its peer has died, while it waits
- * or finds nothing.  A wait returns -EINTR after each signal that has a handler, with or without
- * SA_RESTART.
+ * the ring is a BUSY_POLL one.  While it waits, it learns within some 10 ms that its peer has died;
+ * otherwise by every 64th push that finds no room, or pop that finds nothing.  A wait returns
+ * -EINTR after each signal that has a handler, with or without SA_RESTART.
  *
  * Return: a close-on-exec ring fd, or a negative errno: those of CREATE, and of memfd_create() and
  * mmap().
