@@ -456,7 +456,8 @@ int spscring_connect(const char *path);
  *		n = spscring_set_poll(set, 100);
  *
  * One thread at a time uses a set.  A callback may add and remove ends, its own, too, but neither
- * poll, consume nor free.
+ * poll, consume nor free.  A message is released only after its callback: one that has removed its
+ * own end for a message must not add that end again before it has returned.
  */
 struct spscring_set;
 
