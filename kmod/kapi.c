@@ -365,8 +365,8 @@ EXPORT_SYMBOL_GPL(spscring_record_reset_consumer);
  *
  *	- to the consumer, so much is there to be popped;
  *	- to the producer, the room is at least the capacity less this;
- *	- to others, it is at least what was there when the call began and when it ended, and more
- *	  by at most what was released, or overwritten, in between.
+ *	- to others, it is at least what was there at either of these two reads, and more by at
+ *	  most what was released, or overwritten, in between.
  *
  * A batch of elements that is being pushed may count in part until the call that pushes it
  * returns.  A user can make the count of its ring wrong, but not larger than the capacity.
