@@ -2,6 +2,7 @@
 /*
  * Ends of rings from a server at a path: who connects gets an end, or why not.  It needs no device.
  */
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -170,6 +171,21 @@ TEST_F(serve, is_one_of_many)
 			EXPECT_EQ(-SIGKILL, wait_child(children[i]));
 		}
 	EXPECT_EQ(1, served);
+}
+
+/* Whoever may read the folder can lock it, and does not keep a server from starting by that. */
+TEST_F(serve, starts_in_a_locked_folder)
+{
+	int folder = open(self->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	ASSERT_GE(folder, 0);
+	ASSERT_EQ(0, flock(folder, LOCK_EX));
+	close_fd(&self->server);
+	alarm(10);
+	self->server = spscring_serve(self->path, 0600);
+	alarm(0);
+	EXPECT_GE(self->server, 0);
+	close(folder);
 }
 
 TEST_F(serve, refuses_what_is_no_socket)

@@ -16,6 +16,10 @@
 /* How many connections may wait for spscring_accept(). */
 #define BACKLOG	64
 
+/* How often to try to lock a folder, and the time between two tries, in us. */
+#define LOCK_TRIES	100
+#define LOCK_PAUSE	10000
+
 static int address_of(const char *path, struct sockaddr_un *address)
 {
 	memset(address, 0, sizeof(*address));
@@ -69,6 +73,18 @@ static int remove_stale(const struct sockaddr_un *address)
 }
 
 /*
+ * Lock a folder against other servers that start.  Whoever may read the folder can hold that lock
+ * for ever, so after a second do without.
+ */
+static void lock_folder(int folder)
+{
+	int i;
+
+	for (i = 0; i < LOCK_TRIES && flock(folder, LOCK_EX | LOCK_NB); i++)
+		usleep(LOCK_PAUSE);
+}
+
+/*
  * Bind a socket to its path.  The lock on the folder keeps a second server from removing, as stale,
  * the file that the first one has just made.
  */
@@ -81,11 +97,8 @@ static int bind_to(int fd, const struct sockaddr_un *address, mode_t mode)
 	folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0)
 		return -errno;
-	do
-		err = flock(folder, LOCK_EX) ? -errno : 0;
-	while (err == -EINTR);
-	if (!err)
-		err = remove_stale(address);
+	lock_folder(folder);
+	err = remove_stale(address);
 	/* the file gets the socket's mode, so there is no time in which others may connect */
 	if (!err && (fchmod(fd, mode) ||
 		     bind(fd, (const struct sockaddr *)address, sizeof(*address)) ||
