@@ -133,7 +133,8 @@ void spscring_look_at(const struct spscring_kernel_block *kernel, __s64 fd, __u3
 	__u64 *looked_at = &memfd_end(kernel, role)->looked_at;
 	int before = errno;
 
-	if (time - (int64_t)spscring_read_once(*looked_at) < LOOK_EVERY)
+	/* a time to come is another time namespace's: look */
+	if ((__u64)time - spscring_read_once(*looked_at) < LOOK_EVERY)
 		return;
 	spscring_write_once(*looked_at, (__u64)time);
 	spscring_memfd_look(kernel, (int)fd, role);
