@@ -389,6 +389,31 @@ TEST_F(ends, time_out)
 	EXPECT_EQ(-EINVAL, spscring_wait_elements(&self->c, 0, 0));
 }
 
+static __s64 in_ms(int ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (t.tv_sec * 1000LL + t.tv_nsec / 1000000 + ms) * 1000000LL;
+}
+
+/* A kick with NOW ends the wait for more than is there, but not if nothing is. */
+TEST_F(ends, are_kicked_for_what_is_there)
+{
+	__u64 v = 7;
+
+	spscring_commit_flags(&self->p, 0, SPSCRING_WAKE);
+	EXPECT_EQ(-ETIMEDOUT, spscring_wait_elements(&self->c, 4, in_ms(1)));
+	ASSERT_EQ(0, spscring_push(&self->p, &v));
+	EXPECT_EQ(-ETIMEDOUT, spscring_wait_elements(&self->c, 4, in_ms(30)));
+	spscring_commit_flags(&self->p, 0, SPSCRING_WAKE);
+	EXPECT_EQ(0, spscring_wait_elements(&self->c, 4, in_ms(30)));
+	/* until one is taken */
+	ASSERT_EQ(0, spscring_push(&self->p, &v));
+	ASSERT_EQ(0, spscring_pop(&self->c, &v));
+	EXPECT_EQ(-ETIMEDOUT, spscring_wait_elements(&self->c, 4, in_ms(30)));
+}
+
 static void on_alarm(int sig)
 {
 	(void)sig;

@@ -64,8 +64,9 @@ static void kick(const struct spscring_kernel_block *kernel, __u32 role, unsigne
 		(page - (g->info_offset - g->consumer_offset) + g->colour);
 
 	__atomic_fetch_add(&end->count.kicks, 1, __ATOMIC_RELAXED);
+	/* a release, for forget_now(): what the kick is for is there before it */
 	if (flags & SPSCRING_KICK_NOW && role == SPSCRING_CONSUMER)
-		spscring_write_once(end->now_at, spscring_read_once(consumer->cursor) + 1);
+		spscring_store_release(&end->now_at, spscring_read_once(consumer->cursor) + 1);
 	spscring_memfd_wake(kernel, role);
 }
 
@@ -162,6 +163,20 @@ static int enough(const struct memfd_wait *w)
 		 waits_for_room(w)) && w->has(w->end, 1);
 }
 
+/*
+ * A kick with NOW is for what is there.  If nothing is, it must not end the wait for what comes
+ * later.  A kick that comes meanwhile stores the very same number, so it may be stored again.
+ */
+static void forget_now(const struct memfd_wait *w)
+{
+	__u64 *now_at = &memfd_end(w->kernel, w->role)->now_at, next = w->cursor + 1;
+
+	if (!w->producer || spscring_read_once(*now_at) != next || w->has(w->end, 1))
+		return;
+	if (__atomic_exchange_n(now_at, 0, __ATOMIC_ACQ_REL) == next && w->has(w->end, 1))
+		spscring_write_once(*now_at, next);
+}
+
 /* Return: 0 the end can go on; -EAGAIN not yet; or why it never can. */
 static int ready(const struct memfd_wait *w)
 {
@@ -171,6 +186,7 @@ static int ready(const struct memfd_wait *w)
 		return -ESHUTDOWN;
 	status = spscring_read_once(w->kernel->broken) ? -EPIPE :
 		spscring_peer_status(memfd_state(w->kernel, memfd_peer(w->role)));
+	forget_now(w);
 	/* after the peer's status: what the peer published before it ended counts */
 	return w->has(w->end, w->n) || enough(w) ? 0 : status;
 }
