@@ -53,7 +53,7 @@ int main(void)
 	int weight[] = { 1, 2 }, in[2], out, ring, i;
 
 	for (i = 0; i < 2; i++) {
-		ring = check("open", spscring_open(&want));
+		ring = check("/dev/spscring (bpf-memfd needs no module)", spscring_open(&want));
 		in[i] = check("claim", spscring_claim(ring, SPSCRING_PRODUCER, 0, 0));
 		out = check("claim", spscring_claim(ring, SPSCRING_CONSUMER, 0, 0));
 		check("add", spscring_set_add(rings, out, SPSCRING_VARIABLE_SIZE, 0, handle,

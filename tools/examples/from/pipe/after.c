@@ -45,13 +45,14 @@ int main(void)
 	struct spscring_create want = {
 		.size = sizeof(want), .capacity = 8192, .element_size = sizeof(struct reading),
 	};
-	int ring = check("open", 0, spscring_open(&want)), err, i;
+	int ring = check("/dev/spscring (pipe-memfd needs no module)", 0, spscring_open(&want));
 	int in = check("claim", 0, spscring_claim(ring, SPSCRING_PRODUCER, want.element_size, 0));
 	int out = check("claim", 0, spscring_claim(ring, SPSCRING_CONSUMER, want.element_size, 0));
 	pid_t child = check("fork", 0, fork());
 	struct spscring_consumer c;
 	int64_t sum[7] = {};
 	struct reading r;
+	int err, i;
 
 	if (!child) {
 		close(out);
