@@ -71,8 +71,8 @@ static struct finding look_at_module(void)
 	free(release);
 	return finding(LEVEL_PROBLEM, found,
 		       text("install the package spscring-dkms, or, in the sources: make && sudo "
-			    "make "
-			    "install; without the module: --memfd"));
+			    "make install; "
+			    "send, cat and demo run without it: --memfd"));
 }
 
 static char *group_name(gid_t gid)
@@ -91,7 +91,7 @@ static struct finding look_at_device(void)
 	if (stat(path, &at)) {
 		free(path);
 		return finding(LEVEL_PROBLEM, text("/dev/spscring is not there"),
-			       text("load the module: modprobe spscring"));
+			       text("load the module (modprobe spscring), if it is installed"));
 	}
 	if (!access(path, R_OK | W_OK)) {
 		free(path);

@@ -125,8 +125,8 @@ static _Noreturn void die_of_create(const struct connection *c, int err)
 {
 	switch (err) {
 	case -ENOENT:
-		die("there is no /dev/spscring: load the module (modprobe spscring), or make the "
-		    "ring without it (--memfd)");
+		die("there is no /dev/spscring: spscring doctor says what to do, or make the ring "
+		    "without the module (--memfd)");
 	case -EACCES:
 		die("no permission for /dev/spscring: spscring doctor says what to do, or make the "
 		    "ring without it (--memfd)");
@@ -301,7 +301,7 @@ static int open_node(const char *path)
 	switch (errno) {
 	case ENOENT:
 		die("%s: there is no such file: start the side that makes the ring first, with "
-		    "--listen %s",
+		    "--listen %s; or another process has connected already",
 		    path, path);
 	case EACCES:
 		die("%s: no permission to read and write it: chmod it, or use sudo", path);

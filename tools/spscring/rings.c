@@ -88,7 +88,7 @@ static _Noreturn void die_of_open(const char *path, int err)
 		die("%s: %s", path, strerror(err));
 	module = system_path("/sys/module/spscring");
 	if (access(module, F_OK))
-		die("the module spscring is not loaded: modprobe spscring; see spscring doctor");
+		die("the module spscring is not loaded: spscring doctor says what to do");
 	debugfs = system_path("/sys/kernel/debug");
 	if (stat(debugfs, &at))
 		die("this kernel has no debugfs, and so no list of rings (CONFIG_DEBUG_FS)");

@@ -56,11 +56,6 @@ static const struct argp argp = {
 	.children = children,
 };
 
-static bool loses(const struct stream *s)
-{
-	return s->geometry.flags & (SPSCRING_CREATE_DROP | SPSCRING_CREATE_OVERWRITE);
-}
-
 /* Before this end waits for the other one, there must be one. */
 static int need_peer(void)
 {
@@ -125,10 +120,10 @@ static int send_all(struct stream *s, struct input *in)
 		while (!err && input_next(in, &m))
 			err = push(s, &m);
 	}
-	/* in a ring that keeps all, the consumer is to have all */
 	if (!err)
 		err = need_peer();
-	if (!err && !loses(s))
+	/* what was dropped is known; what the consumer misses is when it has read the rest */
+	if (!err && !(s->geometry.flags & SPSCRING_CREATE_DROP))
 		err = stream_drain(s);
 	return err;
 }
@@ -141,7 +136,8 @@ static int report(const struct stream *s, int err)
 		warn("%llu messages, %llu bytes", (unsigned long long)s->messages,
 		     (unsigned long long)s->bytes);
 	if (lost)
-		warn("%llu records were dropped: the ring was full", (unsigned long long)lost);
+		warn("%llu records were %s: the ring was full", (unsigned long long)lost,
+		     s->geometry.flags & SPSCRING_CREATE_DROP ? "dropped" : "overwritten");
 	if (err) {
 		warn("%s", stream_error(s, err));
 		return err == -EPIPE || err == -ESHUTDOWN ? STATUS_PEER_GONE : STATUS_ERROR;

@@ -89,22 +89,31 @@ static const char *sleep_words(const struct ring *ring)
 	return "the ends can sleep, and fence only while one does";
 }
 
+/* "1000 bytes", "1.5M" */
+static char *size_words(uint64_t bytes)
+{
+	char size[SIZE_TEXT];
+
+	return text("%s%s", bytes_text(size, (double)bytes), bytes < 1024 ? " bytes" : "");
+}
+
 static void print_shape(const struct ring *ring)
 {
-	char capacity[SIZE_TEXT], memory[SIZE_TEXT], *name = printable(ring->name), *owner;
+	char *name = printable(ring->name), *capacity = size_words(ring->capacity), *owner;
+	char memory[SIZE_TEXT];
 
 	printf("ring %llu%s%s%s%s\n", (unsigned long long)ring->id, *name ? " \"" : "", name,
 	       *name ? "\"" : "", ring->broken ? ": BROKEN" : "");
 	free(name);
 	if (ring_has_records(ring))
 		print_words("shape", text("records of any size, %s; %s; %s",
-					  bytes_text(capacity, (double)ring->capacity),
-					  mode_words(ring), sleep_words(ring)));
+					  capacity, mode_words(ring), sleep_words(ring)));
 	else
 		print_words("shape", text("%llu elements of %llu bytes; %s; %s",
 					  (unsigned long long)ring->capacity,
 					  (unsigned long long)ring->element_size,
 					  mode_words(ring), sleep_words(ring)));
+	free(capacity);
 	if (ring->uid != NO_ID)
 		owner = text("made by user %lld", (long long)ring->uid);
 	else if (!strcmp(ring->owner, "private"))
@@ -118,24 +127,21 @@ static void print_shape(const struct ring *ring)
 /* A length, or a count of elements, in the ring's own unit. */
 static char *amount(const struct ring *ring, uint64_t n)
 {
-	char size[SIZE_TEXT];
-
 	if (ring_has_records(ring))
-		return text("%s", bytes_text(size, (double)n));
+		return size_words(n);
 	return text("%llu", (unsigned long long)n);
 }
 
 static void print_state(const struct ring *ring)
 {
 	char *length = amount(ring, ring->length), *capacity = amount(ring, ring->capacity);
-	char *most = amount(ring, ring->high_water), pushed[SIZE_TEXT];
+	char *most = amount(ring, ring->high_water), *pushed = size_words(ring_bytes(ring));
 
 	print_words("in use", text("%s of %s, %.0f %%; at most %s so far", length, capacity,
 				   100 * ring_fill(ring), most));
 	print_words("moved", text("%llu messages pushed, %s; head at %llu, tail at %llu",
 				  (unsigned long long)ring_messages(ring),
-				  bytes_text(pushed, (double)ring_bytes(ring)),
-				  (unsigned long long)ring->head, (unsigned long long)ring->tail));
+				  pushed, (unsigned long long)ring->head, (unsigned long long)ring->tail));
 	if (ring_has_records(ring))
 		print_words("lost", text("%llu dropped, %llu overwritten",
 					 (unsigned long long)ring->drops,
@@ -143,6 +149,7 @@ static void print_state(const struct ring *ring)
 	free(length);
 	free(capacity);
 	free(most);
+	free(pushed);
 }
 
 static void print_end(const char *role, const struct ring_end *end, const char *fails,

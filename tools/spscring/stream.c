@@ -67,6 +67,7 @@ void stream_open(struct stream *s, uint32_t role, int fd)
 	}
 	if (err)
 		die_of_open(s, err);
+	s->lost_before = info.loss.drops + info.loss.overruns;
 	if (s->role == SPSCRING_CONSUMER && s->records)
 		s->first = spscring_record_sequence(&s->record_consumer) + 1;
 }
@@ -130,7 +131,7 @@ static int is_ready(struct stream *s, uint64_t n)
 	return spscring_has_elements(&s->consumer, n);
 }
 
-/* Why a wait on a ring whose ends only poll need not go on: the peer's end. */
+/* Why a wait that only polls need not go on: the peer's end. */
 static int peer_status(const struct stream *s)
 {
 	struct spscring_info info;
@@ -165,7 +166,9 @@ static int poll_for(struct stream *s, uint64_t n, int64_t deadline)
 
 static int wait_for(struct stream *s, uint64_t n, int64_t deadline)
 {
-	if (s->polls)
+	/* a wait for room ends at once where records are overwritten: there it is always */
+	if (s->polls || (s->role == SPSCRING_PRODUCER &&
+			 s->geometry.flags & SPSCRING_CREATE_OVERWRITE))
 		return poll_for(s, n, deadline);
 	if (s->role == SPSCRING_PRODUCER && s->records)
 		return spscring_record_wait_room(&s->record_producer, n, deadline);
@@ -219,7 +222,7 @@ uint64_t stream_lost(const struct stream *s)
 	if (!s->records || spscring_get_info(s->fd, &info))
 		return 0;
 	if (s->role == SPSCRING_PRODUCER)
-		return info.loss.drops;
+		return info.loss.drops + info.loss.overruns - s->lost_before;
 	return info.loss.sequence - s->first - s->messages;
 }
 
@@ -278,9 +281,19 @@ _Noreturn void stream_die_of_signal(void)
 
 const char *stream_error(const struct stream *s, int err)
 {
+	bool produces = s->role == SPSCRING_PRODUCER;
 	struct spscring_info info;
+	uint32_t peer;
 
-	if (err == -EPIPE && !spscring_get_info(s->fd, &info) && info.broken)
+	if ((err != -EPIPE && err != -ESHUTDOWN) || spscring_get_info(s->fd, &info))
+		return spscring_strerror(s->role, err);
+	if (err == -EPIPE && info.broken)
 		return "the ring is broken: the other end has written impossible words";
-	return spscring_strerror(s->role, err);
+	if (err == -EPIPE)
+		return produces ? "the consumer has died" : "the producer has died";
+	/* this end may have shut down since, too */
+	peer = produces ? info.consumer_state : info.producer_state;
+	if (peer != SPSCRING_SHUT_DOWN)
+		return "this end was shut down";
+	return produces ? "the consumer takes no more" : "the producer ended the stream";
 }

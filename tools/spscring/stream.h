@@ -14,6 +14,7 @@ struct stream {
 	bool records, polls;		/* polls: a BUSY_POLL ring, on which nobody can sleep */
 	struct spscring_geometry geometry;
 	uint64_t first;			/* sequence number of the first record to be popped */
+	uint64_t lost_before;		/* records that the ring had lost before a producer came */
 	uint64_t messages, bytes;	/* that have gone through here */
 	union {
 		struct spscring_producer producer;
@@ -42,13 +43,16 @@ int stream_push(struct stream *s, const void *from, size_t length);
  */
 int stream_wait(struct stream *s, size_t length, int64_t deadline);
 
-/* Sleep until the consumer has released everything.  Returns as stream_wait(). */
+/* Wait until the consumer has released everything.  Returns as stream_wait(). */
 int stream_drain(struct stream *s);
 
 /* End the stream. */
 void stream_shutdown(struct stream *s);
 
-/* How many records were lost, of those that came after stream_open(). */
+/*
+ * How many records were lost, of those that came after stream_open().  Those that are overwritten
+ * count once the consumer has come to where they were: for a producer, after stream_drain().
+ */
 uint64_t stream_lost(const struct stream *s);
 
 /*
