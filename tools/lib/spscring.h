@@ -69,7 +69,7 @@ struct spscring_mapping {
 /**
  * spscring_open() - open /dev/spscring and make a ring
  * @want: its shape and flags, see struct spscring_create.  After -EINVAL, @want->why says which
- *	rule it breaks, for spscring_why()
+ *	rule it breaks, for spscring_why(); 0 where @want->size is none
  *
  * Return: a close-on-exec ring fd, or a negative errno: those of open() and of CREATE.
  */
@@ -128,7 +128,7 @@ int spscring_get_info(int fd, struct spscring_info *info);
  * @info: the result
  * @size: sizeof(struct spscring_info), by the headers that the caller was compiled with
  *
- * C and C++ call it by a macro that has the name of the function above, which itself is for
+ * C and C++ call it by a macro that has its name without _as.  The function itself is for
  * languages without these headers.
  *
  * Return: 0, or a negative errno: -EINVAL @size is less than that of the struct's first version.
@@ -228,7 +228,7 @@ int spscring_record_map_consumer(int endpoint_fd, struct spscring_record_consume
 				 uint64_t type_tag, struct spscring_mapping *map);
 
 /**
- * spscring_map_producer_as() - as spscring_map_producer(), for a handle as the caller knows it
+ * spscring_map_producer_as() - map an end and make its handle, as the caller knows handles
  * @endpoint_fd: as for spscring_map_producer()
  * @p: the handle
  * @element_size: the size of an element that the caller expects, in bytes
@@ -236,8 +236,8 @@ int spscring_record_map_consumer(int endpoint_fd, struct spscring_record_consume
  * @map: for spscring_unmap(), or NULL to keep the mapping until exit
  * @handle: SPSCRING_HANDLE() of the handle, by the headers that the caller was compiled with
  *
- * C and C++ call it, and the next three, by macros that have the names of the functions above.
- * The functions themselves are for languages without these headers.
+ * C and C++ call each of these four functions by a macro that has its name without _as.  The
+ * functions themselves are for languages without these headers.
  *
  * Return: as spscring_map_producer(); -EPROTONOSUPPORT the library has another handle, and has not
  * touched this one.
@@ -300,8 +300,11 @@ long spscring_record_popv(struct spscring_record_consumer *c, const struct iovec
  * @c->base.spin_max, which the caller may set; it is 0 on a machine with one CPU.
  *
  * Return: 0, also if fewer than @n are there, but not none, and no more can come (see "Sleep" in
- * <linux/spscring.h>); or a negative errno, see struct spscring_wait: -EINVAL @n is 0, or more
- * than the capacity.
+ * <linux/spscring.h>); or a negative errno: -ETIMEDOUT the deadline has passed; -ESHUTDOWN none is
+ * there, and the producer has shut down; or this end has; -EPIPE none is there, and the producer
+ * has died; or the ring is broken; -EINTR a signal's handler ran, without SA_RESTART; -EBUSY
+ * SPSCRING_WAITERS_MAX wait already; -EINVAL @n is 0, or more than the capacity; -EOPNOTSUPP a
+ * BUSY_POLL ring.
  */
 int spscring_wait_elements(struct spscring_consumer *c, uint64_t n, int64_t deadline);
 int spscring_record_wait_bytes(struct spscring_record_consumer *c, uint64_t bytes,
@@ -313,7 +316,9 @@ int spscring_record_wait_bytes(struct spscring_record_consumer *c, uint64_t byte
  * @n: how many, at most the capacity; bytes of the ring for records
  * @deadline: as for spscring_wait_elements()
  *
- * Return: as spscring_wait_elements().
+ * Return: 0, or a negative errno: -ESHUTDOWN so many are not free, and the consumer has shut down;
+ * or this end has; -EPIPE so many are not free, and the consumer has died; or the ring is broken;
+ * -ETIMEDOUT, -EINTR, -EBUSY, -EINVAL, -EOPNOTSUPP as for spscring_wait_elements().
  */
 int spscring_wait_room(struct spscring_producer *p, uint64_t n, int64_t deadline);
 int spscring_record_wait_room(struct spscring_record_producer *p, uint64_t bytes,
@@ -327,7 +332,9 @@ int spscring_record_wait_room(struct spscring_record_producer *p, uint64_t bytes
  * For an eventfd that spscring_notify() has set; the end's pollers are woken, too.  A program that
  * polls need not call this: poll arms the end by itself.
  *
- * Return: as spscring_wait_elements().
+ * Return: 0, or a negative errno: -ESHUTDOWN this end has shut down; -EPIPE the ring is broken;
+ * -EINVAL @n is 0, or more than the capacity; -EOPNOTSUPP a BUSY_POLL ring, or one without the
+ * module.
  */
 int spscring_arm_elements(struct spscring_consumer *c, uint64_t n);
 int spscring_record_arm_bytes(struct spscring_record_consumer *c, uint64_t bytes);
@@ -337,7 +344,7 @@ int spscring_record_arm_bytes(struct spscring_record_consumer *c, uint64_t bytes
  * @p: the producer
  * @n: as for spscring_wait_room()
  *
- * Return: as spscring_wait_elements().
+ * Return: as spscring_arm_elements().
  */
 int spscring_arm_room(struct spscring_producer *p, uint64_t n);
 int spscring_record_arm_room(struct spscring_record_producer *p, uint64_t bytes);
@@ -555,7 +562,8 @@ void spscring_set_free(struct spscring_set *set);
 
 /**
  * spscring_strerror() - what an error means to an end
- * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER: whose call returned the error
+ * @role: SPSCRING_PRODUCER or SPSCRING_CONSUMER: whose call returned the error; 0: it was a call
+ *	for no end, such as spscring_open()
  * @err: a negative errno of any call of this header, or of a verb
  *
  * Return: a text for people, such as "the producer ended the stream"; strerror()'s for an errno

@@ -146,13 +146,21 @@
  *
  * Every verb of this folder: one caller at a time on each handle.  It neither sleeps nor allocates,
  * and takes no lock but those of a kick.  Context: any, NMI too, except under a lock that waking a
- * task, starting a timer or sending a signal takes, see spscring_kick().  Errors, as negative
- * errno:
+ * task, starting a timer or sending a signal takes, see spscring_kick().
  *
- *	-EAGAIN		full, or empty
- *	-ESHUTDOWN	full, or empty, and the peer has shut down; or this end has
- *	-EPIPE		full, or empty, and the peer has died (another may yet claim its end);
- *			or the ring is broken, for good
+ * Errors of push and reserve, as negative errno:
+ *
+ *	-EAGAIN		full
+ *	-ESHUTDOWN	full, and the consumer has shut down; or this end has
+ *	-EPIPE		full, and the consumer has died (another may yet claim its end); or the
+ *			ring is broken, for good
+ *
+ * Errors of pop and peek, as negative errno:
+ *
+ *	-EAGAIN		empty
+ *	-ESHUTDOWN	empty, and the producer has shut down; or this end has
+ *	-EPIPE		empty, and the producer has died (another may yet claim its end); or the
+ *			ring is broken, for good
  */
 #ifndef _SPSCRING_END_H
 #define _SPSCRING_END_H

@@ -38,13 +38,16 @@
  * Words with lengths in the ring, and data that are mapped twice, are the BPF ring buffer's
  * (kernel/bpf/ringbuf.c).
  *
- * Errors beside those of end.h:
+ * Errors of push and reserve beside those of end.h:
  *
- *	-EMSGSIZE	the record is longer than the ring can ever hold, or than the place to
- *			pop to
+ *	-EMSGSIZE	the record is longer than the ring can ever hold
  *	-ENOBUFS	no room, in a ring that drops: the record is lost and counted.  There it
  *			is also lost and counted where the peer's end makes the error -ESHUTDOWN
  *			or -EPIPE, but not once the ring is broken or this end is shut down
+ *
+ * Errors of pop and peek beside those of end.h:
+ *
+ *	-EMSGSIZE	pop: the record is longer than the place to pop to
  *	-EBUSY		there is more, but this call has tried long enough: it was overtaken
  *			SPSCRING_OVERTAKEN_MAX times, or passed SPSCRING_DISCARDED_MAX discarded
  *			records
@@ -657,7 +660,7 @@ static inline void spscring_record_release_n(struct spscring_record_consumer *c,
  * @c: the consumer
  * @rec: set to where it is; see spscring_record_peek_n()
  *
- * Return: 0, or a negative errno.
+ * Return: 0, or a negative errno, as spscring_record_peek_n().
  */
 static SPSCRING_INLINE int spscring_record_peek(struct spscring_record_consumer *c,
 						struct spscring_record *rec)
