@@ -49,7 +49,11 @@ const char *spscring_strerror(uint32_t role, int err)
 	case -ENOTTY:
 		return "the fd is not that of a ring";
 	case -EACCES:
-		return "permission denied, or the fd is not for this end";
+		return role ? "permission denied, or the fd is not for this end" :
+			"permission denied: /dev/spscring is for root, and for whom a udev rule names";
+	case -ENOENT:
+		return role ? strerror(ENOENT) :
+			"no such file: without /dev/spscring, the module is not loaded";
 	case -ENODATA:
 		return "the sender has closed the socket";
 	case -EBADMSG:
@@ -64,7 +68,8 @@ const char *spscring_strerror(uint32_t role, int err)
 const char *spscring_why(uint32_t why)
 {
 	static const char *const texts[] = {
-		[0] = "no rule of struct spscring_create is broken",
+		/* also of a request whose size is none: then there is no struct to judge */
+		[0] = "no rule is named: is size sizeof(struct spscring_create)?",
 		[SPSCRING_WHY_FLAGS] = "flags: has an unknown bit",
 		[SPSCRING_WHY_RESERVED] = "reserved: is not 0",
 		[SPSCRING_WHY_WAKES] = "flags: BUSY_POLL and FENCE exclude each other",
