@@ -4,7 +4,8 @@
 # make install		modules_install and depmod, and what drivers elsewhere are built with: headers and
 #			the symbols' versions, in HEADERSDIR; make uninstall undoes it.  DESTDIR stages
 #			all of it, INSTALL_MOD_PATH only the module
-# make install-headers	the headers alone, which need no kernel
+# make install-headers	the headers alone, which need no kernel: a driver compiles with them, but links only
+#			with what "make install" or DKMS leaves
 # make run		the benchmark's short form: out/bench.json, out/bench-*.svg, a table
 # make bench		the whole benchmark, half an hour: out/bench-full.json; ONLY=rtt,... for some tests
 # make report		the last run's figures, plots and comparison as a page: out/report.html
