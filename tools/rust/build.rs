@@ -15,7 +15,15 @@ fn by_pkg_config() -> Vec<String> {
             .filter_map(|word| word.strip_prefix("-L"))
             .map(str::to_owned)
             .collect(),
-        _ => Vec::new(),
+        _ => {
+            // the linker may know better than a machine without pkg-config
+            println!(
+                "cargo:warning=libspscring is not found by pkg-config: install it \
+                 (make -C tools/lib install, or libspscring-dev), \
+                 or name its folder in SPSCRING_LIB_DIR"
+            );
+            Vec::new()
+        }
     }
 }
 

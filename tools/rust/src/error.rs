@@ -5,7 +5,9 @@ use crate::sys;
 use core::fmt;
 
 /// Why a call did not do what it was asked to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// `Debug` prints what `Display` does: `main()` and `unwrap()` then say what is wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
     /// There is no room now; the consumer may make some.
@@ -100,27 +102,35 @@ impl fmt::Display for Error {
     }
 }
 
-/// The library's text for a number of `SPSCRING_WHY_*`.
-fn why_text(why: u32) -> &'static str {
-    // SAFETY: the library returns a constant text for each number
-    unsafe {
-        let text = sys::spscring_why(why);
-        core::str::from_utf8(core::slice::from_raw_parts(text, sys::strlen(text))).unwrap_or("")
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
-#[cfg(feature = "std")]
-fn os_text(errno: i32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    fmt::Display::fmt(&std::io::Error::from_raw_os_error(errno), f)
+/// A text of the library's.
+///
+/// # Safety
+///
+/// It ends in a zero, and stays for `'a`.
+unsafe fn text_at<'a>(text: *const u8) -> &'a str {
+    core::str::from_utf8(core::slice::from_raw_parts(text, sys::strlen(text))).unwrap_or("")
 }
 
-#[cfg(not(feature = "std"))]
+/// The library's text for a number of `SPSCRING_WHY_*`.
+fn why_text(why: u32) -> &'static str {
+    // SAFETY: the library returns a constant text for each number
+    unsafe { text_at(sys::spscring_why(why)) }
+}
+
 fn os_text(errno: i32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "errno {}", errno)
+    // SAFETY: the text stays at least until this thread asks for another one
+    let text = unsafe { text_at(sys::spscring_strerror(0, errno.wrapping_neg())) };
+    write!(f, "{} (errno {})", text, errno)
 }
 
 /// Why [`Producer::push`](crate::Producer::push) did not push; the value comes back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PushError<T> {
     /// See [`Error::Full`].
     Full(T),
@@ -172,12 +182,18 @@ impl<T> From<PushError<T>> for Error {
 
 impl<T> fmt::Display for PushError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error().fmt(f)
+        fmt::Display::fmt(&self.error(), f)
+    }
+}
+
+impl<T> fmt::Debug for PushError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
 /// Why [`Consumer::pop`](crate::Consumer::pop) has nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PopError {
     /// See [`Error::Empty`].
     Empty,
@@ -213,7 +229,13 @@ impl From<PopError> for Error {
 
 impl fmt::Display for PopError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Error::from(*self).fmt(f)
+        fmt::Display::fmt(&Error::from(*self), f)
+    }
+}
+
+impl fmt::Debug for PopError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -224,7 +246,7 @@ mod with_std {
 
     impl std::error::Error for Error {}
     impl std::error::Error for PopError {}
-    impl<T: fmt::Debug> std::error::Error for PushError<T> {}
+    impl<T> std::error::Error for PushError<T> {}
 
     impl From<Error> for io::Error {
         fn from(e: Error) -> Self {

@@ -353,6 +353,7 @@ extern "C" {
     pub fn spscring_open(want: *mut Create) -> i32;
     pub fn spscring_open_memfd(want: *mut Create) -> i32;
     pub fn spscring_why(why: u32) -> *const u8;
+    pub fn spscring_strerror(role: u32, err: i32) -> *const u8;
     pub fn spscring_claim(fd: i32, role: u32, element_size: u32, type_tag: u64) -> i32;
     pub fn spscring_get_info(fd: i32, info: *mut Info) -> i32;
     pub fn spscring_notify(fd: i32, watermark: u64, timeout: u64, eventfd: i32) -> i32;

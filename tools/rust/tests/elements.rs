@@ -493,6 +493,15 @@ fn each_reason_of_a_failed_open_is_an_error() {
     assert_eq!(RingBuilder::new(1).build::<u64>().err(), Some(Error::Os(2)));
 }
 
+/// What unwrap() and main() print is the text, and of an errno the number, too.
+#[test]
+fn debug_is_a_text() {
+    let text = format!("{:?}", Error::Os(2));
+    assert!(text.contains("/dev/spscring") && text.contains("(errno 2)"), "{}", text);
+    assert_eq!(format!("{:?}", PopError::Ended), Error::Ended.to_string());
+    assert_eq!(format!("{:?}", PushError::Full(1)), "the ring is full");
+}
+
 /// `Send`, and not `Sync`: with both, the second line would be ambiguous.
 macro_rules! send_and_not_sync {
     ($t:ty) => {{
