@@ -50,7 +50,7 @@ const char *spscring_strerror(uint32_t role, int err)
 		return "the fd is not that of a ring";
 	case -EACCES:
 		return role ? "permission denied, or the fd is not for this end" :
-			"permission denied: /dev/spscring is for root, and for whom a udev rule names";
+			"permission denied: /dev/spscring is root's, unless a udev rule shares it";
 	case -ENOENT:
 		return role ? strerror(ENOENT) :
 			"no such file: without /dev/spscring, the module is not loaded";

@@ -140,8 +140,8 @@ static void print_state(const struct ring *ring)
 	print_words("in use", text("%s of %s, %.0f %%; at most %s so far", length, capacity,
 				   100 * ring_fill(ring), most));
 	print_words("moved", text("%llu messages pushed, %s; head at %llu, tail at %llu",
-				  (unsigned long long)ring_messages(ring),
-				  pushed, (unsigned long long)ring->head, (unsigned long long)ring->tail));
+				  (unsigned long long)ring_messages(ring), pushed,
+				  (unsigned long long)ring->head, (unsigned long long)ring->tail));
 	if (ring_has_records(ring))
 		print_words("lost", text("%llu dropped, %llu overwritten",
 					 (unsigned long long)ring->drops,
