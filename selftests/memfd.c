@@ -239,8 +239,8 @@ TEST_F_TIMEOUT(stream, moves_all, 600)
 	EXPECT_EQ(*self->lost, info.loss.drops);
 	EXPECT_EQ(0, info.length);
 	EXPECT_EQ(0, info.broken);
-	TH_LOG("%llu of %llu, sleeps %llu and %llu", n, to_move(variant), info.producer_sleep.sleeps,
-	       info.consumer_sleep.sleeps);
+	TH_LOG("%llu of %llu, sleeps %llu and %llu", n, to_move(variant),
+	       info.producer_sleep.sleeps, info.consumer_sleep.sleeps);
 	/* where the producer waits for nobody, it may be done before the consumer looks */
 	if (!variant->sleeps || variant->flags & ~RECORDS)
 		return;
