@@ -103,8 +103,9 @@ extern unsigned int forks;
 /* The most bytes that are copied without letting go of the interpreter's lock. */
 #define COPY_LOCKED	65536
 
-#define METHOD(name, flags, doc) \
-	{ #name, (PyCFunction)(void (*)(void))end_##name, flags, doc }
+#define METHOD_BY(name, function, flags, doc) \
+	{ #name, (PyCFunction)(void (*)(void))function, flags, doc }
+#define METHOD(name, flags, doc)	METHOD_BY(name, end_##name, flags, doc)
 #define WITH_KEYWORDS	(METH_FASTCALL | METH_KEYWORDS)
 
 /* module.c */
@@ -123,6 +124,9 @@ int end_wait(struct end *e, uint64_t n, int64_t deadline);
 PyObject *end_raise(struct end *e, int err);
 PyObject *end_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, uint32_t role,
 		  bool records);
+PyObject *end_pop(struct end *e, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *end_try_pop(struct end *e, PyObject *unused);
+PyObject *end_next(struct end *e);
 int end_types(PyObject *module);
 int add_type(PyObject *module, const char *name, PyType_Spec *spec, PyTypeObject *base,
 	     PyTypeObject **type);
@@ -130,6 +134,8 @@ int add_type(PyObject *module, const char *name, PyType_Spec *spec, PyTypeObject
 /* element.c, record.c, view.c */
 int element_types(PyObject *module, PyTypeObject *base);
 int record_types(PyObject *module, PyTypeObject *base);
+PyObject *element_pop(struct end *e, int64_t deadline, int *err);
+PyObject *record_pop(struct end *e, int64_t deadline, int *err);
 int view_types(PyObject *module);
 struct view *view_new(PyTypeObject *type, struct end *e);
 PyObject *view_open(struct view *v, void *data, Py_ssize_t n, bool single);

@@ -4,6 +4,60 @@
 
 #include "core.h"
 
+/* ------------------------------------------------------ in place, either end */
+
+/* Reserve, or peek, up to @n elements that lie together, at least one. */
+static PyObject *in_place(struct end *e, Py_ssize_t n, int64_t deadline, bool single)
+{
+	bool produces = e->role == SPSCRING_PRODUCER;
+	struct view *v = view_new(produces ? reservation_type : peek_type, e);
+	const void *elements = NULL;
+	void *slots = NULL;
+	long got;
+	int err;
+
+	if (!v)
+		return NULL;
+	err = end_enter(e) ? RAISED : 0;
+	while (!err) {
+		got = produces ? spscring_reserve_n(&e->p, n, &slots) :
+			spscring_peek_n(&e->c, n, &elements);
+		if (got > 0)
+			return view_open(v, produces ? slots : (void *)elements, got, single);
+		err = (int)got;
+		if (err == -EAGAIN)
+			err = end_wait(e, 1, deadline);
+	}
+	Py_DECREF(v);
+	return end_failed(e, err);
+}
+
+static PyObject *in_place_one(struct end *e, PyObject *const *args, Py_ssize_t nargs,
+			      PyObject *kwnames)
+{
+	static const char *const names[] = { "timeout", NULL };
+	PyObject *arg[1] = { NULL };
+	int64_t deadline;
+
+	if (take_args(names, 0, args, nargs, kwnames, arg) || take_deadline(arg[0], &deadline))
+		return NULL;
+	return in_place(e, 1, deadline, true);
+}
+
+static PyObject *in_place_many(struct end *e, PyObject *const *args, Py_ssize_t nargs,
+			       PyObject *kwnames)
+{
+	static const char *const names[] = { "n", "timeout", NULL };
+	PyObject *arg[2] = { NULL, NULL };
+	int64_t deadline;
+	Py_ssize_t n;
+
+	if (take_args(names, 1, args, nargs, kwnames, arg) || take_count(arg[0], 1, &n) ||
+	    take_deadline(arg[1], &deadline))
+		return NULL;
+	return in_place(e, n, deadline, false);
+}
+
 /* ------------------------------------------------------------------ producer */
 
 static PyObject *producer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -155,63 +209,16 @@ static PyObject *end_push_many(struct end *e, PyObject *const *args, Py_ssize_t 
 	return PyLong_FromLong(done);
 }
 
-static PyObject *reserve(struct end *e, Py_ssize_t n, int64_t deadline, bool single)
-{
-	struct view *v = view_new(reservation_type, e);
-	void *slots;
-	long got;
-	int err;
-
-	if (!v)
-		return NULL;
-	err = end_enter(e) ? RAISED : 0;
-	while (!err && (got = spscring_reserve_n(&e->p, n, &slots)) <= 0) {
-		err = (int)got;
-		if (err == -EAGAIN)
-			err = end_wait(e, 1, deadline);
-	}
-	if (!err)
-		return view_open(v, slots, got, single);
-	Py_DECREF(v);
-	return end_failed(e, err);
-}
-
 static const char reserve_doc[] =
 "reserve($self, /, timeout=None)\n--\n\n"
 "Reserve one slot, and return a Reservation, to write the element in place.\n\n"
 "timeout: as of push().  Raises as push(); BufferError while another Reservation is open.";
-
-static PyObject *end_reserve(struct end *e, PyObject *const *args, Py_ssize_t nargs,
-			     PyObject *kwnames)
-{
-	static const char *const names[] = { "timeout", NULL };
-	PyObject *arg[1] = { NULL };
-	int64_t deadline;
-
-	if (take_args(names, 0, args, nargs, kwnames, arg) || take_deadline(arg[0], &deadline))
-		return NULL;
-	return reserve(e, 1, deadline, true);
-}
 
 static const char reserve_many_doc[] =
 "reserve_many($self, /, n, timeout=None)\n--\n\n"
 "Reserve up to n slots, at least one, and return a Reservation of them all.\n\n"
 "They lie in one frame of the ring, so there may be fewer even if more are free; len() of the\n"
 "Reservation is how many.  Otherwise as reserve().";
-
-static PyObject *end_reserve_many(struct end *e, PyObject *const *args, Py_ssize_t nargs,
-				  PyObject *kwnames)
-{
-	static const char *const names[] = { "n", "timeout", NULL };
-	PyObject *arg[2] = { NULL, NULL };
-	int64_t deadline;
-	Py_ssize_t n;
-
-	if (take_args(names, 1, args, nargs, kwnames, arg) || take_count(arg[0], 1, &n) ||
-	    take_deadline(arg[1], &deadline))
-		return NULL;
-	return reserve(e, n, deadline, false);
-}
 
 /* ------------------------------------------------------------------ consumer */
 
@@ -221,7 +228,7 @@ static PyObject *consumer_new(PyTypeObject *type, PyObject *args, PyObject *kwar
 }
 
 /* Pop one element as bytes; NULL and 0 in @err if that raised. */
-static PyObject *pop(struct end *e, int64_t deadline, int *err)
+PyObject *element_pop(struct end *e, int64_t deadline, int *err)
 {
 	PyObject *bytes = NULL;
 	const void *element;
@@ -252,49 +259,10 @@ static const char pop_doc[] =
 "down; PeerDied once all was popped and the producer is dead; ShutDown if this end was shut\n"
 "down; Broken.";
 
-static PyObject *end_pop(struct end *e, PyObject *const *args, Py_ssize_t nargs,
-			 PyObject *kwnames)
-{
-	static const char *const names[] = { "timeout", NULL };
-	PyObject *arg[1] = { NULL }, *bytes;
-	int64_t deadline;
-	int err;
-
-	if (take_args(names, 0, args, nargs, kwnames, arg) || take_deadline(arg[0], &deadline))
-		return NULL;
-	bytes = pop(e, deadline, &err);
-	return bytes ? bytes : end_failed(e, err);
-}
-
 static const char try_pop_doc[] =
 "try_pop($self, /)\n--\n\n"
 "Pop one element if one is there, without waiting; return its bytes, or None.\n\n"
 "Raises as pop(), but not Empty.";
-
-static PyObject *end_try_pop(struct end *e, PyObject *unused)
-{
-	PyObject *bytes;
-	int err;
-
-	(void)unused;
-	bytes = pop(e, 0, &err);
-	if (err == -EAGAIN)
-		Py_RETURN_NONE;
-	return bytes ? bytes : end_failed(e, err);
-}
-
-static PyObject *consumer_next(struct end *e)
-{
-	int err;
-	PyObject *bytes = pop(e, -1, &err);
-
-	if (bytes)
-		return bytes;
-	end_failed(e, err);
-	if (PyErr_ExceptionMatches(exc.end_of_stream))
-		PyErr_Clear();
-	return NULL;
-}
 
 /* Pop up to @n elements, at least one; the number, or a negative errno, or 0 if that raised. */
 static long pop_batch(struct end *e, void *to, size_t n, int64_t deadline)
@@ -383,43 +351,10 @@ static PyObject *end_pop_many(struct end *e, PyObject *const *args, Py_ssize_t n
 	return bytes;
 }
 
-static PyObject *peek(struct end *e, Py_ssize_t n, int64_t deadline, bool single)
-{
-	struct view *v = view_new(peek_type, e);
-	const void *elements;
-	long got;
-	int err;
-
-	if (!v)
-		return NULL;
-	err = end_enter(e) ? RAISED : 0;
-	while (!err && (got = spscring_peek_n(&e->c, n, &elements)) <= 0) {
-		err = (int)got;
-		if (err == -EAGAIN)
-			err = end_wait(e, 1, deadline);
-	}
-	if (!err)
-		return view_open(v, (void *)elements, got, single);
-	Py_DECREF(v);
-	return end_failed(e, err);
-}
-
 static const char peek_doc[] =
 "peek($self, /, timeout=None)\n--\n\n"
 "Return a Peek of the next element, to read it in place; it stays in the ring until released.\n\n"
 "timeout: as of pop().  Raises as pop(); BufferError while another Peek is open.";
-
-static PyObject *end_peek(struct end *e, PyObject *const *args, Py_ssize_t nargs,
-			  PyObject *kwnames)
-{
-	static const char *const names[] = { "timeout", NULL };
-	PyObject *arg[1] = { NULL };
-	int64_t deadline;
-
-	if (take_args(names, 0, args, nargs, kwnames, arg) || take_deadline(arg[0], &deadline))
-		return NULL;
-	return peek(e, 1, deadline, true);
-}
 
 static const char peek_many_doc[] =
 "peek_many($self, /, n, timeout=None)\n--\n\n"
@@ -427,34 +362,20 @@ static const char peek_many_doc[] =
 "They lie in one frame of the ring, so there may be fewer even if more are published; len() of\n"
 "the Peek is how many, and its array a NumPy array of them.  Otherwise as peek().";
 
-static PyObject *end_peek_many(struct end *e, PyObject *const *args, Py_ssize_t nargs,
-			       PyObject *kwnames)
-{
-	static const char *const names[] = { "n", "timeout", NULL };
-	PyObject *arg[2] = { NULL, NULL };
-	int64_t deadline;
-	Py_ssize_t n;
-
-	if (take_args(names, 1, args, nargs, kwnames, arg) || take_count(arg[0], 1, &n) ||
-	    take_deadline(arg[1], &deadline))
-		return NULL;
-	return peek(e, n, deadline, false);
-}
-
 /* ----------------------------------------------------------------- the types */
 
 static PyMethodDef producer_methods[] = {
 	METHOD(push, WITH_KEYWORDS, push_doc),
 	METHOD(push_many, WITH_KEYWORDS, push_many_doc),
-	METHOD(reserve, WITH_KEYWORDS, reserve_doc),
-	METHOD(reserve_many, WITH_KEYWORDS, reserve_many_doc),
+	METHOD_BY(reserve, in_place_one, WITH_KEYWORDS, reserve_doc),
+	METHOD_BY(reserve_many, in_place_many, WITH_KEYWORDS, reserve_many_doc),
 	METHOD(try_push, METH_O, try_push_doc),
 	{ NULL, NULL, 0, NULL },
 };
 
 static PyMethodDef consumer_methods[] = {
-	METHOD(peek, WITH_KEYWORDS, peek_doc),
-	METHOD(peek_many, WITH_KEYWORDS, peek_many_doc),
+	METHOD_BY(peek, in_place_one, WITH_KEYWORDS, peek_doc),
+	METHOD_BY(peek_many, in_place_many, WITH_KEYWORDS, peek_many_doc),
 	METHOD(pop, WITH_KEYWORDS, pop_doc),
 	METHOD(pop_into, WITH_KEYWORDS, pop_into_doc),
 	METHOD(pop_many, WITH_KEYWORDS, pop_many_doc),
@@ -472,7 +393,7 @@ static PyType_Slot consumer_slots[] = {
 	{ Py_tp_new, consumer_new },
 	{ Py_tp_methods, consumer_methods },
 	{ Py_tp_iter, PyObject_SelfIter },
-	{ Py_tp_iternext, consumer_next },
+	{ Py_tp_iternext, end_next },
 	{ 0, NULL },
 };
 

@@ -483,6 +483,52 @@ static PyObject *end_fileno(struct end *e, PyObject *unused)
 	return NULL;
 }
 
+/* ------------------------------------------------------- pops of either kind */
+
+/* Pop one message as bytes; NULL, with the reason in @err, if there is none. */
+static PyObject *pop(struct end *e, int64_t deadline, int *err)
+{
+	return e->records ? record_pop(e, deadline, err) : element_pop(e, deadline, err);
+}
+
+PyObject *end_pop(struct end *e, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+	static const char *const names[] = { "timeout", NULL };
+	PyObject *arg[1] = { NULL }, *bytes;
+	int64_t deadline;
+	int err;
+
+	if (take_args(names, 0, args, nargs, kwnames, arg) || take_deadline(arg[0], &deadline))
+		return NULL;
+	bytes = pop(e, deadline, &err);
+	return bytes ? bytes : end_failed(e, err);
+}
+
+PyObject *end_try_pop(struct end *e, PyObject *unused)
+{
+	PyObject *bytes;
+	int err;
+
+	(void)unused;
+	bytes = pop(e, 0, &err);
+	if (err == -EAGAIN)
+		Py_RETURN_NONE;
+	return bytes ? bytes : end_failed(e, err);
+}
+
+PyObject *end_next(struct end *e)
+{
+	int err;
+	PyObject *bytes = pop(e, -1, &err);
+
+	if (bytes)
+		return bytes;
+	end_failed(e, err);
+	if (PyErr_ExceptionMatches(exc.end_of_stream))
+		PyErr_Clear();
+	return NULL;
+}
+
 /* ------------------------------------------------------------------- fields */
 
 static PyObject *get_closed(struct end *e, void *unused)

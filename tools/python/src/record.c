@@ -207,7 +207,7 @@ static int copy_to_bytes(void *to, const void *rec, __u32 length)
 }
 
 /* Pop one record as bytes; NULL, with the reason in @err, if there is none. */
-static PyObject *pop(struct end *e, int64_t deadline, int *err)
+PyObject *record_pop(struct end *e, int64_t deadline, int *err)
 {
 	PyObject *bytes = NULL;
 	long got;
@@ -238,49 +238,10 @@ static const char pop_doc[] =
 "down; PeerDied once all was popped and the producer is dead; ShutDown if this end was shut\n"
 "down; Broken.";
 
-static PyObject *end_pop(struct end *e, PyObject *const *args, Py_ssize_t nargs,
-			 PyObject *kwnames)
-{
-	static const char *const names[] = { "timeout", NULL };
-	PyObject *arg[1] = { NULL }, *bytes;
-	int64_t deadline;
-	int err;
-
-	if (take_args(names, 0, args, nargs, kwnames, arg) || take_deadline(arg[0], &deadline))
-		return NULL;
-	bytes = pop(e, deadline, &err);
-	return bytes ? bytes : end_failed(e, err);
-}
-
 static const char try_pop_doc[] =
 "try_pop($self, /)\n--\n\n"
 "Pop one record if one is there, without waiting; return its bytes, or None.\n\n"
 "Raises as pop(), but not Empty.";
-
-static PyObject *end_try_pop(struct end *e, PyObject *unused)
-{
-	PyObject *bytes;
-	int err;
-
-	(void)unused;
-	bytes = pop(e, 0, &err);
-	if (err == -EAGAIN)
-		Py_RETURN_NONE;
-	return bytes ? bytes : end_failed(e, err);
-}
-
-static PyObject *consumer_next(struct end *e)
-{
-	int err;
-	PyObject *bytes = pop(e, -1, &err);
-
-	if (bytes)
-		return bytes;
-	end_failed(e, err);
-	if (PyErr_ExceptionMatches(exc.end_of_stream))
-		PyErr_Clear();
-	return NULL;
-}
 
 static const char pop_many_doc[] =
 "pop_many($self, /, n, timeout=None)\n--\n\n"
@@ -302,7 +263,7 @@ static PyObject *end_pop_many(struct end *e, PyObject *const *args, Py_ssize_t n
 	list = PyList_New(0);
 	if (!list)
 		return NULL;
-	while (PyList_Size(list) < n && (bytes = pop(e, deadline, &err))) {
+	while (PyList_Size(list) < n && (bytes = record_pop(e, deadline, &err))) {
 		deadline = 0;
 		err = PyList_Append(list, bytes) ? RAISED : 0;
 		Py_DECREF(bytes);
@@ -430,7 +391,7 @@ static PyType_Slot consumer_slots[] = {
 	{ Py_tp_methods, consumer_methods },
 	{ Py_tp_getset, consumer_fields },
 	{ Py_tp_iter, PyObject_SelfIter },
-	{ Py_tp_iternext, consumer_next },
+	{ Py_tp_iternext, end_next },
 	{ 0, NULL },
 };
 
