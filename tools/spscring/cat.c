@@ -11,40 +11,11 @@
 
 #define PLACE_MIN	4096	/* bytes for a record, before a longer one has come */
 
-static struct {
-	struct connection connection;
-	enum framing how;
-	bool verbose;
-} options;
-
-static const struct argp_option argp_options[] = {
-	{ "framing", 'f', "HOW", 0, framing_help, 0 },
-	{ "verbose", 'v', NULL, 0, "Report at the end how much came", 0 },
-	{ 0 }
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options.connection;
-		return 0;
-	case 'f':
-		options.how = framing_parse(arg, state);
-		return 0;
-	case 'v':
-		options.verbose = true;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_child children[] = { { &connection_argp, 0, NULL, 0 }, { 0 } };
+static struct move options;
 
 static const struct argp argp = {
-	.options = argp_options,
-	.parser = parse,
+	.options = move_options,
+	.parser = move_parse,
 	.args_doc = "PATH\n--listen PATH [OPTION...]",
 	.doc = "Write what comes through a ring to the standard output, until the producer ends "
 	       "the stream."
@@ -56,7 +27,7 @@ static const struct argp argp = {
 		"The exit status is 0 if all came, 1 after an error, 3 if the producer died, and 4 "
 		"if records "
 		"were lost.",
-	.children = children,
+	.children = move_children,
 };
 
 static int flush(struct output *out)
@@ -128,7 +99,7 @@ int cat_main(int argc, char **argv)
 	struct stream s;
 	int err = 0;
 
-	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
 	stream_open(&s, SPSCRING_CONSUMER, connection_open(&options.connection, SPSCRING_CONSUMER));
 	stream_catch_signals(&s);
 	output_init(&out, framing_of(options.how, &s));

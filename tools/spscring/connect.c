@@ -117,7 +117,34 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-const struct argp connection_argp = { .options = options, .parser = parse };
+static const struct argp connection_argp = { .options = options, .parser = parse };
+
+const struct argp_option move_options[] = {
+	{ "framing", 'f', "HOW", 0, framing_help, 0 },
+	{ "verbose", 'v', NULL, 0, "Report at the end how much went through", 0 },
+	{ 0 }
+};
+
+const struct argp_child move_children[] = { { &connection_argp, 0, NULL, 0 }, { 0 } };
+
+error_t move_parse(int key, char *arg, struct argp_state *state)
+{
+	struct move *move = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &move->connection;
+		return 0;
+	case 'f':
+		move->how = framing_parse(arg, state);
+		return 0;
+	case 'v':
+		move->verbose = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
 
 /* ---------------------------------------------------------------- the ring */
 

@@ -7,6 +7,7 @@
 #include <spscring.h>
 
 #include "command.h"
+#include "framing.h"
 
 struct connection {
 	/* what the options say */
@@ -20,8 +21,16 @@ struct connection {
 	int peer;			/* the fd of the other end, for whoever connects */
 };
 
-/* The options, for a child of cat's and send's own; the input is the struct connection. */
-extern const struct argp connection_argp;
+/* What cat and send are asked for; the input of move_parse(). */
+struct move {
+	struct connection connection;
+	enum framing how;
+	bool verbose;
+};
+
+extern const struct argp_option move_options[];
+extern const struct argp_child move_children[];
+error_t move_parse(int key, char *arg, struct argp_state *state);
 
 /* The fd of the end @role.  Dies with advice. */
 int connection_open(struct connection *c, uint32_t role);

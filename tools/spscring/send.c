@@ -9,40 +9,11 @@
 #include "connect.h"
 #include "framing.h"
 
-static struct {
-	struct connection connection;
-	enum framing how;
-	bool verbose;
-} options;
-
-static const struct argp_option argp_options[] = {
-	{ "framing", 'f', "HOW", 0, framing_help, 0 },
-	{ "verbose", 'v', NULL, 0, "Report at the end how much was sent", 0 },
-	{ 0 }
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options.connection;
-		return 0;
-	case 'f':
-		options.how = framing_parse(arg, state);
-		return 0;
-	case 'v':
-		options.verbose = true;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_child children[] = { { &connection_argp, 0, NULL, 0 }, { 0 } };
+static struct move options;
 
 static const struct argp argp = {
-	.options = argp_options,
-	.parser = parse,
+	.options = move_options,
+	.parser = move_parse,
 	.args_doc = "PATH\n--listen PATH [OPTION...]",
 	.doc = "Send the standard input through a ring, and end the stream at its end."
 		"\vPATH is a socket at which spscring cat --listen waits, a node by which a driver "
@@ -53,7 +24,7 @@ static const struct argp argp = {
 		"The command ends once the consumer has read all.  The exit status is 0 if it has, "
 		"1 after an "
 		"error, 3 if the consumer died or stopped before, and 4 if records were lost.",
-	.children = children,
+	.children = move_children,
 };
 
 /* Before this end waits for the other one, there must be one. */
@@ -151,7 +122,7 @@ int send_main(int argc, char **argv)
 	struct stream s;
 	int err;
 
-	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
 	stream_open(&s, SPSCRING_PRODUCER, connection_open(&options.connection, SPSCRING_PRODUCER));
 	stream_catch_signals(&s);
 	input_init(&in, framing_of(options.how, &s), &s);
