@@ -67,6 +67,21 @@ verdict() {
 }
 verdicts() { echo "${0##*/}: $passed passed, $failed failed, 0 skipped"; }
 
+# each COMMAND...: run COMMAND with the words of each line of stdin, as many at once as there are
+# CPUs.  Each ends with its own verdicts, which are added to this suite's; what else it prints is
+# shown.
+each() {
+	local line
+	while IFS= read -r line; do
+		if [[ $line =~ :\ ([0-9]+)\ passed,\ ([0-9]+)\ failed,\ 0\ skipped$ ]]; then
+			passed=$((passed + BASH_REMATCH[1]))
+			failed=$((failed + BASH_REMATCH[2]))
+		else
+			printf '%s\n' "$line"
+		fi
+	done < <(xargs -r -P "$(nproc)" -L 1 "$@" || echo "$1: 0 passed, 1 failed, 0 skipped")
+}
+
 # once NAME FILE...: true while the step NAME has not been `did` for these FILEs.
 once() {
 	stamp_name=$cache/stamp/$1 stamp_sum=$(cat "${@:2}" | sha256sum)
