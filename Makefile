@@ -11,14 +11,15 @@
 # make report		the last run's figures, plots and comparison as a page: out/report.html
 # make rivals		the user-space contenders beside the ring, on this machine
 # make trace		how long elements stay in a ring, measured by its tracepoints
-# make test		run every suite in every machine
+# make check		for each commit, five minutes: all checks of the source and of programs on this host,
+#			and the suites in User Mode Linux with few messages
+# make test		for a release: every suite in every machine
 # make profile		where the time goes: flame graphs, counters
 # make soak		move 10^9 elements each way and check each; sleep and wake 10^7 times
 # make litmus		check the orderings in the kernel's memory model
 # make model		check sleep and wake in every interleaving of small rings
 # make mutate		weaken each ordering in turn; some check must find each
 # make coverage		which lines of the module the suites run: out/coverage/index.html
-# make check		checkpatch --strict, kernel-doc, codespell, sparse, clang, the headers in programs
 # make man		the manual pages: out/man
 # make deb		Debian packages: out/deb
 # make clean		remove what was built here, but not the cache of machines
@@ -99,7 +100,7 @@ coverage:
 	@tools/coverage
 
 check:
-	@tools/test static
+	@tools/test check
 
 man:
 	$(MAKE) -C tools/man
