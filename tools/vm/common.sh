@@ -147,6 +147,18 @@ suite_conf() {
 	echo "$apt/conf"
 }
 
+# debian_sources: Debian's archives, as this machine's apt has them; debian_apt_options: how it
+# reaches them: proxies, and what it bears.
+debian_sources() {
+	# shellcheck disable=SC2016
+	apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(RELEASE) $(COMPONENT)' \
+		'Created-By: Packages' | sort -u | sed -n \
+		's|^Debian |deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] |p'
+}
+debian_apt_options() {
+	apt-config dump | grep -E '^Acquire::(https?::|ftp::|Check-|Retries)' || true
+}
+
 # fetch SUITE DIR PACKAGE...: unpack packages of another suite into DIR; the
 # system's own packages stay as they are.
 fetch() {
