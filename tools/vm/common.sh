@@ -121,9 +121,10 @@ need() {
 }
 
 # suite_conf SUITE: apt's state for another Debian suite, in a folder of its own;
-# the archive's address is the one that apt already uses.
+# the archive's address is the one that apt already uses.  With packages of the
+# architecture $foreign, too, if that is set: those are named PACKAGE:$foreign.
 suite_conf() {
-	local suite=$1 apt=$cache/apt/$1 uri
+	local suite=$1 apt=$cache/apt/$1${foreign:+-$foreign} uri
 	mkdir -p "$apt"/{state/lists/partial,cache/archives/partial}
 	unset APT_CONFIG
 	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
@@ -140,6 +141,7 @@ suite_conf() {
 		Dir::Cache "$apt/cache";
 		APT::Sandbox::User "$(id -un)";
 		Debug::NoLocking "true";
+		APT::Architectures "$(dpkg --print-architecture)${foreign:+,$foreign}";
 	C
 	if [ -z "$(find "$apt/state/lists" -name '*Packages*' -mtime -2 -print -quit)" ]; then
 		APT_CONFIG=$apt/conf slow "apt lists of $suite" apt_get update
