@@ -2,7 +2,6 @@
 # A small x86-64 kernel with KCSAN, built from the source that UML's is built from, under QEMU.
 # KCSAN watches an access for some time, and reports an unmarked one that another CPU makes
 # meanwhile.  Sourced by vm.
-KERNEL=kcsan
 . "$top/tools/vm/qemu.sh"
 
 kcsan_kdir() { qemu_kdir; }
@@ -21,17 +20,17 @@ kcsan_build() {
 	make -j"$(nproc)" ARCH=x86_64 O="$out" bzImage modules_prepare
 	cp "$out/vmlinux.symvers" "$out/Module.symvers"
 	ln -sfn kdir/arch/x86/boot/bzImage "$qemu_dir/vmlinuz"
-	qemu_initramfs
 }
 
 kcsan_setup() {
 	need qemu-system-x86 busybox-static gcc make libc6-dev bc flex bison libelf-dev libssl-dev \
 		kmod xz-utils
 	VM=uml "$top/tools/vm/vm" setup		# the kernel's source
-	if once qemu-kcsan "$cache/stamp/linux" "$top"/tools/vm/kcsan.{sh,config}; then
+	if once kcsan "$cache/stamp/linux" "$top/tools/vm/kcsan.config" <(declare -f kcsan_build); then
 		slow "build the kernel with KCSAN" kcsan_build
-		did qemu-kcsan
+		did kcsan
 	fi
+	qemu_initramfs_once
 }
 
 # its modules are built in, and so need not be loaded

@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # Debian's own kernel KERNEL (6.1, 6.12, 7.2, 6.1-rt, ...) under QEMU, without KVM:
-# a real machine's kernel, whose timings mean nothing.  Sourced by vm.
+# a real machine's kernel, whose timings mean nothing.  Sourced by vm, and by what changes
+# some of it for another kernel or another CPU.
 
-qemu_dir=$cache/qemu-$KERNEL
+qemu_dir=$cache/$machine
+qemu_arch=amd64
+qemu_busybox=/bin/busybox
+qemu_command=(qemu-system-x86_64 -accel tcg -cpu max)
+qemu_console=ttyS0
+qemu_share=local,security_model=none,multidevs=remap
+qemu_root=/	# what the machine has as its root
 
 qemu_kdir() { echo "$qemu_dir/kdir"; }
 
@@ -14,20 +21,26 @@ qemu_makeflags() {
 
 # qemu_search SUITE: the name, past "linux-headers-", of its newest such kernel.
 qemu_search() {
-	local version=${KERNEL%-rt} conf
+	local version=${KERNEL%%-*} conf flavour
+	# -rt-arm64, but -arm64-16k
+	flavour=${KERNEL#"$version"}-$qemu_arch
+	[[ $KERNEL != *k ]] || flavour=-$qemu_arch${KERNEL#"$version"}
 	conf=$(suite_conf "$1")
 	APT_CONFIG=$conf apt-cache search -n \
-		"^linux-headers-${version//./\\.}[.][0-9.]+[-+][a-z0-9+~]+${KERNEL#"$version"}-amd64\$" |
+		"^linux-headers-${version//./\\.}[.][0-9.]+[-+][a-z0-9+~]+$flavour\$" |
 		sed 's/^linux-headers-//; s/ .*//' | sort -V | tail -n 1
 }
 
-# qemu_packages SUITE NAME: the image, the headers and what they consist of.
+# qemu_packages SUITE NAME: the image, the headers and what they consist of.  The tools that
+# build modules are of this machine's architecture; what is of none is in <>.
 qemu_packages() {
-	local conf
+	local conf packages=("linux-image-$2:$qemu_arch" "linux-headers-$2:$qemu_arch")
 	conf=$(suite_conf "$1")
-	printf "%s\n" "linux-image-$2" "linux-headers-$2"
-	APT_CONFIG=$conf apt-cache depends "linux-image-$2" "linux-headers-$2" |
-		sed -nE 's/.* Depends: (linux-(base|binary|modules|headers|kbuild)-[0-9].*)/\1/p'
+	printf "%s\n" "${packages[@]}"
+	APT_CONFIG=$conf apt-cache depends "${packages[@]}" |
+		sed -nE '/ Depends: <?linux-(base|binary|modules|headers|kbuild)-[0-9]/ {
+			s/.* //; s/^<(.*):.*>$/\1/; /^linux-kbuild-/s/:.*//; p
+		}'
 }
 
 # Headers name their place by absolute paths, which point into the system.
@@ -62,13 +75,13 @@ qemu_modules() {
 	done
 }
 
-# An initramfs that puts a layer of memory over the host's files and goes on as UML
+# An initramfs that puts a layer of memory over the files of $qemu_root and goes on as UML
 # does.  The host's files stay as they are, save for those in the checkout's out/.
 qemu_initramfs() {
 	local dir=$qemu_dir/initramfs file n=10
 	rm -rf "$dir"
 	mkdir -p "$dir"/{bin,modules,host,memory,newroot}
-	cp "$(command -v busybox)" "$dir/bin/"
+	cp "$qemu_busybox" "$dir/bin/"
 	qemu_modules "$qemu_dir" virtio_pci 9pnet_virtio 9p overlay | awk '!seen[$0]++' |
 		while read -r file; do
 			xz -dcf "$file" >"$dir/modules/$n.ko"
@@ -87,6 +100,11 @@ qemu_initramfs() {
 		mkdir /memory/upper /memory/work
 		mount -t overlay -o lowerdir=/host,upperdir=/memory/upper,workdir=/memory/work \
 			root /newroot
+		# where the root is not the host's
+		if [ ! -e /newroot$SPSCRING_TOP/tools/vm/init ]; then
+			mkdir -p /newroot$SPSCRING_TOP
+			mount -t 9p -o ro,cache=loose,$p9 top /newroot$SPSCRING_TOP
+		fi
 		mount -t 9p -o $p9 out /newroot$SPSCRING_TOP/out
 		exec switch_root /newroot $SPSCRING_TOP/tools/vm/init
 	I
@@ -106,31 +124,45 @@ qemu_get() {
 	fetch $suite "$qemu_dir" "${packages[@]}"
 	qemu_relocate "$name"
 	[ $suite = bookworm ] || qemu_libc $suite
-	qemu_initramfs
+}
+
+# Each of these is done once.  What fetches decides whether to fetch again, not the rest of this.
+qemu_kernel_once() {
+	if once "$machine" \
+		<(declare -f qemu_get qemu_search qemu_packages qemu_relocate qemu_libc); then
+		qemu_get
+		did "$machine"
+	fi
+}
+qemu_initramfs_once() {
+	if once "$machine-initramfs" "$cache/stamp/$machine" \
+		<(declare -f qemu_initramfs qemu_modules); then
+		qemu_initramfs
+		did "$machine-initramfs"
+	fi
 }
 
 qemu_setup() {
 	need qemu-system-x86 busybox-static gcc make libc6-dev binutils kmod xz-utils perl \
 		libelf-dev
-	if once "qemu-$KERNEL" "$top/tools/vm/qemu.sh"; then
-		qemu_get
-		did "qemu-$KERNEL"
-	fi
+	qemu_kernel_once
+	qemu_initramfs_once
 }
 
-# qemu_run SCRIPT: boot with the host's files as root; SCRIPT runs as root there.  A small
+# qemu_run SCRIPT: boot with the files of $qemu_root; SCRIPT runs as root there.  A small
 # second memory node, so that there is one to keep out of.
 qemu_run() {
 	local node=$((128 << 20)) all
 	all=$(numfmt --from=iec "${MEM:-1G}")
-	mkdir -p "$top/out"
-	timeout --foreground -k 5 "${TIMEOUT:-1200}" qemu-system-x86_64 \
+	mkdir -p "$out"
+	timeout --foreground -k 5 "${TIMEOUT:-1200}" "${qemu_command[@]}" \
 		-nodefaults -no-user-config -no-reboot -display none -serial stdio \
-		-accel tcg -cpu max -smp "${CPUS:-2}" -m "${MEM:-1G}" \
+		-smp "${CPUS:-2}" -m "${MEM:-1G}" \
 		-object "memory-backend-ram,id=node0,size=$((all - node))" -numa node,memdev=node0 \
 		-object "memory-backend-ram,id=node1,size=$node" -numa node,memdev=node1 \
-		-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
-		-virtfs "local,path=$top/out,mount_tag=out,security_model=none" \
+		-virtfs "$qemu_share,path=$qemu_root,mount_tag=host,readonly=on" \
+		-virtfs "$qemu_share,path=$top,mount_tag=top,readonly=on" \
+		-virtfs "$qemu_share,path=$out,mount_tag=out" \
 		-kernel "$qemu_dir/vmlinuz" -initrd "$qemu_dir/initramfs.cpio" \
-		-append "quiet panic=-1 console=ttyS0 $(guest_env "$1" | paste -sd ' ')" </dev/null
+		-append "quiet panic=-1 console=$qemu_console $(guest_env "$1" | paste -sd ' ')" </dev/null
 }
