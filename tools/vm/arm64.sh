@@ -7,7 +7,8 @@
 
 foreign=arm64
 arm64_cross=aarch64-linux-gnu-
-arm64_suite=$(. /etc/os-release && echo "$VERSION_CODENAME")	# that the compiler's C library is of
+# that the C library of the cross compiler is of
+arm64_suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
 qemu_arch=arm64
 qemu_root=$cache/arm64-$arm64_suite
 qemu_busybox=$qemu_root/bin/busybox
@@ -16,38 +17,20 @@ qemu_command=(qemu-system-aarch64 -accel "tcg,thread=multi" -machine "virt,gic-v
 qemu_console=ttyAMA0
 
 arm64_kdir() { qemu_kdir; }
+# ftrace needs aligned functions, and gcc before 14 aligns no cold ones.
 arm64_makeflags() {
-	qemu_makeflags | sed "s/^CC=gcc/CC=${arm64_cross}gcc CROSS_COMPILE=$arm64_cross/"
+	echo "$(qemu_makeflags) CC=${arm64_cross}gcc CROSS_COMPILE=$arm64_cross CFLAGS_MODULE=-D__cold__="
 }
 
 # What runs in the machine, unpacked: nothing of it runs here.
+arm64_packages=(base-files base-passwd bash busybox-static coreutils diffutils findutils grep iproute2
+	kmod libc-bin libc6 liburing-dev make mawk mount perl-base procps sed util-linux)
 arm64_debian() {
 	set -e
 	rm -rf "$qemu_root"
 	debian_sources | mmdebstrap --variant=extract --architectures=arm64 \
-		--aptopt=<(debian_apt_options) --include="$(paste -sd, <<-P
-			base-files
-			base-passwd
-			bash
-			busybox-static
-			coreutils
-			diffutils
-			findutils
-			grep
-			iproute2
-			kmod
-			libc-bin
-			libc6
-			liburing-dev
-			make
-			mawk
-			mount
-			perl-base
-			procps
-			sed
-			util-linux
-		P
-		)" "$arm64_suite" "$qemu_root" -
+		--aptopt=<(debian_apt_options) --include="${arm64_packages[*]}" \
+		"$arm64_suite" "$qemu_root" -
 	# what configuring the packages would do
 	ln -s mawk "$qemu_root/usr/bin/awk"
 	cp "$qemu_root/usr/share/base-passwd/passwd.master" "$qemu_root/etc/passwd"
@@ -57,7 +40,7 @@ arm64_debian() {
 arm64_setup() {
 	need qemu-system-arm mmdebstrap debian-archive-keyring gcc-aarch64-linux-gnu \
 		libc6-dev-arm64-cross gcc make libc6-dev busybox-static kmod xz-utils perl libelf-dev
-	if once "arm64-$arm64_suite" <(declare -f arm64_debian); then
+	if once "arm64-$arm64_suite" <(declare -f arm64_debian; echo "${arm64_packages[@]}"); then
 		slow "unpack a Debian of arm64" arm64_debian
 		did "arm64-$arm64_suite"
 	fi
