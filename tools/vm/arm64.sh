@@ -23,8 +23,8 @@ arm64_makeflags() {
 }
 
 # What runs in the machine, unpacked: nothing of it runs here.
-arm64_packages=(base-files base-passwd bash busybox-static coreutils diffutils findutils grep iproute2
-	kmod libc-bin libc6 liburing-dev make mawk mount perl-base procps sed util-linux)
+arm64_packages=(base-files base-passwd bash busybox-static coreutils dash diffutils findutils grep
+	iproute2 kmod libc-bin libc6 liburing-dev make mawk mount perl-base procps sed util-linux)
 arm64_debian() {
 	set -e
 	rm -rf "$qemu_root"
