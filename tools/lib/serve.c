@@ -39,6 +39,14 @@ static int new_socket(int type)
 	return fd < 0 ? -errno : fd;
 }
 
+/* A new socket for streams, and the address that a path is. */
+static int socket_for(const char *path, struct sockaddr_un *address)
+{
+	int err = address_of(path, address);
+
+	return err ? err : new_socket(SOCK_STREAM);
+}
+
 static int connect_to(int fd, const struct sockaddr_un *address)
 {
 	int err;
@@ -111,11 +119,8 @@ static int bind_to(int fd, const struct sockaddr_un *address, mode_t mode)
 int spscring_serve(const char *path, uint32_t mode)
 {
 	struct sockaddr_un address;
-	int fd, err = address_of(path, &address);
+	int fd = socket_for(path, &address), err;
 
-	if (err)
-		return err;
-	fd = new_socket(SOCK_STREAM);
 	if (fd < 0)
 		return fd;
 	err = bind_to(fd, &address, mode);
@@ -167,11 +172,8 @@ int spscring_refuse(int connection, int err)
 int spscring_connect(const char *path)
 {
 	struct sockaddr_un address;
-	int fd, err = address_of(path, &address);
+	int fd = socket_for(path, &address), err;
 
-	if (err)
-		return err;
-	fd = new_socket(SOCK_STREAM);
 	if (fd < 0)
 		return fd;
 	err = connect_to(fd, &address);
