@@ -50,6 +50,10 @@ char *system_line(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* Print what was kept back; die if anything could not be written. */
 void flush_output(void);
 
+/* The time for measuring and for deadlines, in ns. */
+#define SECOND	1000000000LL
+int64_t now(void);
+
 #define SIZE_TEXT	16
 
 /* "1.5M": powers of 1024, for bytes; powers of 1000, for counts.  Return @out. */

@@ -17,7 +17,6 @@
 
 #define CAPACITY	4096
 #define SLOW_PAUSE	1000000		/* ns between messages of a producer that is slow */
-#define SECOND		1000000000LL
 
 static struct {
 	bool memfd;
@@ -68,14 +67,6 @@ static const struct argp argp = {
 	       "survives a "
 		"producer that is killed.  Works with the module, or without it.",
 };
-
-static int64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * SECOND + t.tv_nsec;
-}
 
 static enum pace pace(const struct demo *d)
 {

@@ -131,7 +131,7 @@ static void put_sums(const struct top *top)
 {
 	double messages = 0, bytes = 0, memory = 0;
 	char rate[SIZE_TEXT], size[SIZE_TEXT], held[SIZE_TEXT], clock[16], *line;
-	time_t now = time(NULL);
+	time_t today = time(NULL);
 	size_t i;
 
 	for (i = 0; i < top->now.n; i++) {
@@ -139,7 +139,7 @@ static void put_sums(const struct top *top)
 		bytes += top->rows[i].bytes;
 		memory += (double)top->rows[i].ring->memory;
 	}
-	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&now));
+	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&today));
 	line = text("%s  %zu rings of %s; %s messages a second, %sB/s; q quits", clock, top->now.n,
 		    bytes_text(held, memory), count_text(rate, messages), bytes_text(size, bytes));
 	mvaddnstr(0, 0, line, COLS - 1);
@@ -227,14 +227,6 @@ static bool has_hung_up(void)
 	return poll(&terminal, 1, 0) > 0 && terminal.revents & (POLLHUP | POLLERR | POLLNVAL);
 }
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 void screen_run(struct top *top, double seconds, unsigned long count)
 {
 	unsigned long n = 0;
@@ -242,13 +234,13 @@ void screen_run(struct top *top, double seconds, unsigned long count)
 
 	enter();
 	do {
-		double next = now() + seconds, left;
+		int64_t next = now() + (int64_t)(seconds * SECOND), left;
 
 		draw(top, first);
 		while ((left = next - now()) > 0) {
 			int key;
 
-			timeout((int)(1000 * left) + 1);
+			timeout((int)(left / (SECOND / 1000)) + 1);
 			key = getch();
 			/* at once, over and over, where the terminal has gone */
 			if (key == ERR && has_hung_up())

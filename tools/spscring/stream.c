@@ -112,14 +112,6 @@ int stream_push(struct stream *s, const void *from, size_t length)
 	return err;
 }
 
-static int64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
 static int is_ready(struct stream *s, uint64_t n)
 {
 	if (s->role == SPSCRING_PRODUCER && s->records)

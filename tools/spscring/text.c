@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "command.h"
 
@@ -119,6 +120,14 @@ char *system_line(const char *format, ...)
 	fclose(file);
 	line[strcspn(line, "\n")] = '\0';
 	return line;
+}
+
+int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * SECOND + t.tv_nsec;
 }
 
 void flush_output(void)

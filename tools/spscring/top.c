@@ -95,14 +95,6 @@ static const struct argp argp = {
 		"the order round, arrows and Page keys scroll, q quits.",
 };
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 /* A counter's growth a second; a ring that began anew has a smaller one. */
 static double rate(uint64_t before, uint64_t after, double seconds)
 {
@@ -165,7 +157,7 @@ void top_sort(struct top *top)
 void top_sample(struct top *top)
 {
 	struct rings old = top->before;
-	double at = now();
+	double at = (double)now() / SECOND;
 	size_t i, b = 0;
 
 	top->before = top->now;
