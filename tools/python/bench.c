@@ -45,6 +45,7 @@ static void produce(int end)
 		sent += check("push", n);
 	}
 	check("shutdown", spscring_shutdown_producer(&p));
+	free(batch);
 }
 
 static uint64_t consume(int end)
@@ -59,9 +60,11 @@ static uint64_t consume(int end)
 		if (n == -EAGAIN)
 			n = spscring_wait_elements(&c, 1, -1);
 		if (n == -ESHUTDOWN)
-			return got;
+			break;
 		got += check("pop", n);
 	}
+	free(batch);
+	return got;
 }
 
 int main(int argc, char **argv)

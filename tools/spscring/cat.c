@@ -116,7 +116,7 @@ int cat_main(int argc, char **argv)
 			connection_forget(&options.connection);
 			stream_die_of_signal();
 		}
-		return STATUS_OK;
 	}
-	return report(&s, err);
+	output_free(&out);
+	return err == 1 ? STATUS_OK : report(&s, err);
 }

@@ -61,7 +61,7 @@ int doctor_main(int argc, char **argv)
 	size_t i;
 
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
-	array = need_memory(json_object_new_array());
+	array = json ? need_memory(json_object_new_array()) : NULL;
 	for (i = 0; i < checks_n; i++) {
 		struct finding f = checks[i].look();
 

@@ -46,6 +46,11 @@ void input_init(struct input *in, enum framing how, const struct stream *s)
 	};
 }
 
+void input_free(struct input *in)
+{
+	free(in->data);
+}
+
 void input_read(struct input *in, int fd)
 {
 	ssize_t got;
@@ -155,6 +160,11 @@ bool input_next(struct input *in, struct message *m)
 void output_init(struct output *out, enum framing how)
 {
 	*out = (struct output){ .how = how };
+}
+
+void output_free(struct output *out)
+{
+	free(out->data);
 }
 
 char *output_place(struct output *out, size_t size)

@@ -38,6 +38,8 @@ struct message {
 
 void input_init(struct input *in, enum framing how, const struct stream *s);
 
+void input_free(struct input *in);
+
 /* Read once from @fd.  Dies of an error but EINTR and EAGAIN. */
 void input_read(struct input *in, int fd);
 
@@ -51,6 +53,7 @@ struct output {
 };
 
 void output_init(struct output *out, enum framing how);
+void output_free(struct output *out);
 
 /*
  * The place for a message of up to @size bytes, and its framing; output_add() adds what was put

@@ -127,6 +127,7 @@ int send_main(int argc, char **argv)
 	stream_catch_signals(&s);
 	input_init(&in, framing_of(options.how, &s), &s);
 	err = send_all(&s, &in);
+	input_free(&in);
 	stream_shutdown(&s);
 	if (err == -EINTR && stream_signal()) {
 		connection_forget(&options.connection);

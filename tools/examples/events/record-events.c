@@ -394,6 +394,7 @@ static void print_file(const char *path)
 	}
 	if (ended != head.rings)
 		die("the file ends before the recording did", 0);
+	free(next);
 	printf("%llu events, %llu missing\n", events, missing);
 	if (fflush(stdout) || ferror(stdout))
 		die("stdout", -errno);
