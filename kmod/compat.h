@@ -98,4 +98,9 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #define system_dfl_wq	system_unbound_wq
 #endif
 
+/* 7.3 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
+#define pmd_uffd	pmd_uffd_wp
+#endif
+
 #endif

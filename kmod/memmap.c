@@ -178,8 +178,8 @@ static vm_fault_t memmap_huge_fault(struct vm_fault *vmf, unsigned int order)
 
 	if (order != RING_HUGE_ORDER || at < vma->vm_start || at + PMD_SIZE > vma->vm_end)
 		return VM_FAULT_FALLBACK;
-	/* userfaultfd's write-protect bit would stay in a writable PMD entry: map single pages */
-	if (pmd_uffd_wp(vmf->orig_pmd))
+	/* userfaultfd's protection bit would stay in an accessible PMD entry: map single pages */
+	if (pmd_uffd(vmf->orig_pmd))
 		return VM_FAULT_FALLBACK;
 	page = memmap_page(vma->vm_private_data, linear_page_index(vma, at));
 	/* the mapping's address may not be aligned as its offset is */
