@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0
+# Boots kernels under QEMU, with modules that the kernel's own compiler has built.  Sourced by run.
+# A machine is called [arm64/]SERIES[-FLAVOUR], as KERNEL of tools/vm/vm.
+
+boot_suites=abi,create,endpoint,mmap,ring,record,wait,kernel
+
+# boot_default: each series that the archive has, the oldest with -rt, the newest for clouds; of arm64
+# the oldest.
+boot_default() {
+	local series
+	mapfile -t series < <(cut -d. -f1,2 "$kernels/all" | sed 's/[^0-9.].*//' | sort -uV)
+	printf '%s\n' "${series[@]}" "${series[0]}-rt" "${series[-1]}-cloud" "arm64/${series[0]}"
+}
+
+# in_vm MACHINE ARGUMENT...: tools/vm/vm for it.
+in_vm() {
+	local VM=qemu
+	[[ $1 != arm64/* ]] || VM=arm64
+	VM=$VM KERNEL=${1#arm64/} "$top/tools/vm/vm" "${@:2}"
+}
+
+boot_name() { basename "$(readlink "$(in_vm "$1" kdir)")" | sed 's/^linux-headers-//'; }
+
+# boot_prepare: the machines, and in $kernels/boot a line "MACHINE NAME" for each.
+boot_prepare() {
+	local machine name
+	: >"$kernels/boot"
+	for machine in ${BOOT-$(boot_default)}; do
+		in_vm "$machine" setup
+		name=$(boot_name "$machine")
+		if ! grep -q "^$name " "$kernels/all"; then
+			# the archive has a newer one
+			rm -f "$cache/stamp/qemu-$machine" "$cache/stamp/${machine/\//-}"
+			in_vm "$machine" setup
+			name=$(boot_name "$machine")
+		fi
+		! grep -q "^$name " "$kernels/list" || echo "$machine $name" >>"$kernels/boot"
+	done
+	[ -s "$kernels/boot" ] || return 0
+	# the kernel's source is kselftest's home
+	VM=uml "$top/tools/vm/vm" setup
+	slow "build the selftests" make -C "$top/selftests" OUTPUT="$top/out/selftests" \
+		KSELFTEST_DIR="$cache/linux/tools/testing/selftests"
+}
+
+# boot MACHINE NAME: NAME, whether it was loaded and the counts go to $kernels/booted.
+boot() {
+	local machine=$1 name=$2 out=$top/out log=$logs/$2-boot.tap modules line loaded=no
+	[[ $machine != arm64/* ]] || out=$top/out/arm64
+	modules=$out/kernels/modules-$name
+	rm -rf "$modules"
+	mkdir -p "$modules"
+	cp "$kernels/built/$name"-gcc-*/*.ko "$modules"
+	[[ $machine != arm64/* ]] || in_vm "$machine" programs
+	SPSCRING_MODULES_DIR=$modules SPSCRING_SUITES=$boot_suites SPSCRING_MESSAGES=20000 \
+		in_vm "$machine" run "$top/tools/kernels/guest" >"$log" 2>&1 || true
+	rm -rf "$modules"
+	line=$("$top/tools/vm/tap" "$([[ $machine == arm64/* ]] && echo arm64 || echo qemu)" "$log" \
+		"$top/selftests/skips" | last)
+	! grep -q '^ok .* rmmod spscring$' "$log" || loaded=yes
+	[[ $line =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]] || die "no count: $line"
+	passed=$((passed + BASH_REMATCH[1]))
+	failed=$((failed + BASH_REMATCH[2]))
+	skipped=$((skipped + BASH_REMATCH[3]))
+	printf '%s\t%s\t%s\n' "$name" $loaded "${line#*: }" >>"$kernels/booted"
+}
+
+boot_all() {
+	local machine name
+	: >"$kernels/booted"
+	while read -r machine name; do
+		if ! compgen -G "$kernels/built/$name-gcc-*/spscring.ko" >/dev/null; then
+			say "$name is not booted: no module for it"
+			continue
+		fi
+		say "boot $name (log: $logs/$name-boot.tap)"
+		boot "$machine" "$name" </dev/null
+	done <"$kernels/boot"
+}
