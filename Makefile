@@ -14,6 +14,8 @@
 # make check		for each commit, five minutes: all checks of the source and of programs on this host,
 #			and the suites in User Mode Linux with few messages
 # make test		for a release: every suite in every machine
+# make kernels		build for every kernel that Debian has, by gcc and clang, and boot some: out/kernels.txt;
+#			two hours the first time; ONLY=REGEX for some kernels
 # make profile		where the time goes: flame graphs, counters
 # make soak		move 10^9 elements each way and check each; sleep and wake 10^7 times
 # make litmus		check the orderings in the kernel's memory model
@@ -84,6 +86,9 @@ trace:
 test:
 	@tools/test
 
+kernels:
+	@tools/kernels/run
+
 soak:
 	@tools/test soak
 
@@ -114,4 +119,4 @@ clean:
 
 .PHONY: all modules install install-headers uninstall man deb clean
 .PHONY: run bench report rivals profile trace
-.PHONY: test soak litmus model mutate coverage check
+.PHONY: test kernels soak litmus model mutate coverage check
