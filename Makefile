@@ -15,7 +15,7 @@
 #			and the suites in User Mode Linux with few messages
 # make test		for a release: every suite in every machine
 # make kernels		build for every kernel that Debian has, by gcc and clang, and boot some: out/kernels.txt;
-#			two hours the first time; ONLY=REGEX for some kernels
+#			an hour the first time; ONLY=REGEX for some kernels
 # make profile		where the time goes: flame graphs, counters
 # make soak		move 10^9 elements each way and check each; sleep and wake 10^7 times
 # make litmus		check the orderings in the kernel's memory model

@@ -3,7 +3,7 @@
 
 kernels=$cache/kernels
 packages=$kernels/packages	# all that the archive has of what is needed, a line each
-export APT_CONFIG=
+unset APT_CONFIG
 
 helper=/usr/lib/apt/apt-helper
 
@@ -25,23 +25,30 @@ codename() {
 	sed -n 's/^Codename: //p' "$kernels/release"
 }
 
+# suite_line URI SUITE: its line of sources.list, if the archive has it.
+suite_line() {
+	local name
+	name=$(codename "$1" "$2") || return
+	[ -z "$name" ] ||
+		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $1 $2 main"
+}
+
 # archive_suites: a line of sources.list for each suite that the archive has, from the oldest
 # release that Debian supports on; a package that several have is named after the first.
 archive_suites() {
-	local main security alias release suite key=/usr/share/keyrings/debian-archive-keyring.gpg
+	set -e
+	local main security alias release suite
 	main=$(archive_uri debian) security=$(archive_uri debian-security)
 	[ -n "$main" ] || die "no Debian archive in the apt sources"
 	for alias in oldstable stable testing unstable; do
 		release=$(codename "$main" $alias)
 		[ -n "$release" ] || continue
 		for suite in "$release"{,-updates,-proposed-updates,-backports}; do
-			[ -z "$(codename "$main" "$suite")" ] || echo "deb [signed-by=$key] $main $suite main"
+			suite_line "$main" "$suite"
 		done
-		suite=$release-security
-		[ -z "$security" ] || [ -z "$(codename "$security" "$suite")" ] ||
-			echo "deb [signed-by=$key] $security $suite main"
+		[ -z "$security" ] || suite_line "$security" "$release-security"
 	done
-	[ -z "$(codename "$main" experimental)" ] || echo "deb [signed-by=$key] $main experimental main"
+	suite_line "$main" experimental
 }
 
 # archive_update: apt's state for all suites and both architectures, in a folder of its own.
@@ -64,10 +71,12 @@ archive_update() {
 		Debug::NoLocking "true";
 	C
 	APT_CONFIG=$apt/conf apt_get update
+	touch "$apt/done"
 }
 
 # archive_packages: PACKAGE ARCH RELEASE SUITE VERSION of all packages that headers consist of, the
-# newest version that the suites of a release have of each, the oldest release first.  ARCH may be all.
+# newest version that the suites of a release have of each, the oldest release first.  ARCH may
+# be all.
 archive_packages() {
 	local suite file n=0
 	# shellcheck disable=SC2016
@@ -76,19 +85,24 @@ archive_packages() {
 		while read -r suite file; do
 			n=$((n + 1))
 			"$helper" cat-file "$file" | awk -v n=$n -v suite="$suite" '
-				BEGIN { release = suite; sub(/-.*/, "", release); sub(/^experimental$/, "sid", release) }
+				BEGIN {
+					release = suite
+					sub(/-.*/, "", release)
+					sub(/^experimental$/, "sid", release)
+				}
 				/^Package: / { package = $2 }
 				/^Architecture: / { arch = $2 }
 				/^Version: / { version = $2 }
 				/^$/ && package ~ /^linux-(headers|kbuild)-[0-9]/ {
 					print package, arch, release, suite, version, n
 				}'
-		done | sort -k1,1 -k2,2 -k3,3 -k5,5Vr | awk '!seen[$1, $2, $3]++' | sort -s -k6,6n | cut -d' ' -f1-5
+		done | sort -k1,1 -k2,2 -k3,3 -k5,5Vr | awk '!seen[$1, $2, $3]++' |
+		sort -s -k6,6n | cut -d' ' -f1-5
 }
 
-# archive_kernels: NAME ARCH RELEASE SUITE VERSION MODULES of each kernel, past "linux-headers-", that the
-# module supports.  The newest of each series, release and flavour come first, as they tell most: of
-# them MODULES is all, of the others spscring.
+# archive_kernels: NAME ARCH RELEASE SUITE VERSION MODULES of each kernel that the module supports.
+# NAME is what is past "linux-headers-".  The newest of each series, release and flavour come first,
+# as they tell most; MODULES is all for those of them that have no flavour, for the others spscring.
 archive_kernels() {
 	awk '
 		FNR == NR { there[$1, $3]; next }
@@ -106,7 +120,10 @@ archive_kernels() {
 			if (part[1] * 1000 + part[2] >= 6001)
 				print part[1] "." part[2], flavour, $0
 		}' "$packages" "$packages" | sort -k1,1Vr -k2,2 -k5,5 -k7,7Vr |
-		awk '{ print n[$1, $2, $5]++, $0, n[$1, $2, $5] == 1 ? "all" : "spscring" }' |
+		awk '{
+			older = n[$1, $2, $5]++
+			print older, $0, !older && $2 == "-" $4 ? "all" : "spscring"
+		}' |
 		sort -s -k1,1n | cut -d' ' -f4-
 }
 

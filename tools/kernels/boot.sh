@@ -4,8 +4,8 @@
 
 boot_suites=abi,create,endpoint,mmap,ring,record,wait,kernel
 
-# boot_default: each series that the archive has, the oldest with -rt, the newest for clouds; of arm64
-# the oldest.
+# boot_default: each series that the archive has, the oldest with -rt, the newest for clouds; of
+# arm64 the oldest.
 boot_default() {
 	local series
 	mapfile -t series < <(cut -d. -f1,2 "$kernels/all" | sed 's/[^0-9.].*//' | sort -uV)
@@ -21,20 +21,29 @@ in_vm() {
 
 boot_name() { basename "$(readlink "$(in_vm "$1" kdir)")" | sed 's/^linux-headers-//'; }
 
+# boot_setup MACHINE: print the name of its kernel, one that the archive still has.
+boot_setup() {
+	in_vm "$1" setup >&2 || return
+	if ! grep -q "^$(boot_name "$1") " "$kernels/all"; then
+		rm -f "$cache/stamp/qemu-$1" "$cache/stamp/${1/\//-}"
+		in_vm "$1" setup >&2 || return
+	fi
+	boot_name "$1"
+}
+
 # boot_prepare: the machines, and in $kernels/boot a line "MACHINE NAME" for each.
 boot_prepare() {
-	local machine name
+	local machine series name
 	: >"$kernels/boot"
 	for machine in ${BOOT-$(boot_default)}; do
-		in_vm "$machine" setup
-		name=$(boot_name "$machine")
-		if ! grep -q "^$name " "$kernels/all"; then
-			# the archive has a newer one
-			rm -f "$cache/stamp/qemu-$machine" "$cache/stamp/${machine/\//-}"
-			in_vm "$machine" setup
-			name=$(boot_name "$machine")
+		series=${machine#arm64/}
+		grep -q "^${series%%-*}[.]" "$kernels/list" || continue
+		if ! name=$(boot_setup "$machine"); then
+			say "no machine $machine"
+			failed=$((failed + 1))
+		elif grep -q "^$name " "$kernels/list"; then
+			echo "$machine $name" >>"$kernels/boot"
 		fi
-		! grep -q "^$name " "$kernels/list" || echo "$machine $name" >>"$kernels/boot"
 	done
 	[ -s "$kernels/boot" ] || return 0
 	# the kernel's source is kselftest's home
@@ -45,18 +54,17 @@ boot_prepare() {
 
 # boot MACHINE NAME: NAME, whether it was loaded and the counts go to $kernels/booted.
 boot() {
-	local machine=$1 name=$2 out=$top/out log=$logs/$2-boot.tap modules line loaded=no
-	[[ $machine != arm64/* ]] || out=$top/out/arm64
+	local machine=$1 name=$2 vm=qemu out=$top/out log=$logs/$2-boot.tap modules line loaded=no
+	[[ $machine != arm64/* ]] || vm=arm64 out=$top/out/arm64
 	modules=$out/kernels/modules-$name
 	rm -rf "$modules"
 	mkdir -p "$modules"
 	cp "$kernels/built/$name"-gcc-*/*.ko "$modules"
-	[[ $machine != arm64/* ]] || in_vm "$machine" programs
+	[ $vm = qemu ] || in_vm "$machine" programs
 	SPSCRING_MODULES_DIR=$modules SPSCRING_SUITES=$boot_suites SPSCRING_MESSAGES=20000 \
 		in_vm "$machine" run "$top/tools/kernels/guest" >"$log" 2>&1 || true
 	rm -rf "$modules"
-	line=$("$top/tools/vm/tap" "$([[ $machine == arm64/* ]] && echo arm64 || echo qemu)" "$log" \
-		"$top/selftests/skips" | last)
+	line=$("$top/tools/vm/tap" $vm "$log" "$top/selftests/skips" | last)
 	! grep -q '^ok .* rmmod spscring$' "$log" || loaded=yes
 	[[ $line =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]] || die "no count: $line"
 	passed=$((passed + BASH_REMATCH[1]))

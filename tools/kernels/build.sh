@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Builds all modules for one kernel, in a chroot of the Debian release that the kernel is from.
+# Builds modules for one kernel, in a chroot of the Debian release that the kernel is from.
 # Sourced by run.
 
 # release_sources RELEASE: the archive's lines for the chroot of a release.
@@ -15,9 +15,9 @@ chroot_make() {
 	# how this machine reaches the archive: proxies, and what it bears
 	apt-config dump | grep -E '^Acquire::(https?::|ftp::|Check-|Retries)' >"$kernels/apt.conf" || true
 	# sources of one suite: a compiler from elsewhere is not the release's own
-	release_sources "$release" | mmdebstrap --mode=root --variant=apt --aptopt="$kernels/apt.conf" \
-		"$release" "$root" -
-	mkdir -p "$root/srv"
+	release_sources "$release" | mmdebstrap --mode=root --variant=apt \
+		--aptopt="$kernels/apt.conf" "$release" "$root" -
+	touch "$root/srv/current"
 }
 
 # inside RELEASE COMMAND...: run COMMAND in the chroot; its processes end with it.
@@ -30,9 +30,15 @@ inside() {
 	' "$kernels/$1" "${@:2}" </dev/null
 }
 
-chroot_install() {
+chroot_upgrade() {
 	inside "$1" apt-get -q update &&
-		inside "$1" apt-get -q -y install --no-install-recommends "${@:2}" &&
+		inside "$1" apt-get -q -y dist-upgrade &&
+		inside "$1" apt-get clean &&
+		touch "$kernels/$1/srv/current"
+}
+
+chroot_install() {
+	inside "$1" apt-get -q -y install --no-install-recommends "${@:2}" &&
 		inside "$1" apt-get clean
 }
 
@@ -40,8 +46,10 @@ chroot_install() {
 chroot_need() {
 	local release=$1 p missing=()
 	shift
-	if [ ! -d "$kernels/$release/srv" ]; then
+	if [ ! -e "$kernels/$release/srv/current" ]; then
 		slow "make a Debian $release" chroot_make "$release"
+	elif [ "$kernels/apt/done" -nt "$kernels/$release/srv/current" ]; then
+		slow "bring $release up to date" chroot_upgrade "$release"
 	fi
 	for p; do
 		[ -n "$(package_version "$release" "$p")" ] || missing+=("$p")
@@ -67,11 +75,10 @@ lay_package() {
 	[ "$(cat "$mark" 2>/dev/null)" != "$version" ] || return 0
 	rm -rf "$kernels/deb" && mkdir "$kernels/deb"
 	(cd "$kernels/deb" &&
-		APT_CONFIG=$kernels/apt/conf apt_get download "$package${foreign}=$version") || return
+		APT_CONFIG=$kernels/apt/conf apt_get download "$package$foreign=$version") || return
 	deb=$(echo "$kernels"/deb/*.deb)
 	dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$root" ./usr || return
-	dpkg-deb -f "$deb" Depends | tr ',|' '\n\n' | sed -n 's/^ *\(linux-[a-z]*-[0-9][^ ]*\).*/\1/p' \
-		>"$root/usr/src/.$package:$arch.depends"
+	dpkg-deb -f "$deb" Depends | grep -oE 'linux-[a-z]+-[0-9][^ ,:]*' >"$mark.depends" || true
 	echo "$version" >"$mark"
 }
 
@@ -83,7 +90,7 @@ lay() {
 		case $package in
 		linux-headers-*) lay_package "$release" "$package" all ;;
 		# programs that run here
-		linux-kbuild-*) lay_package "$release" "$package" "$(dpkg --print-architecture)" ;;
+		linux-kbuild-*) lay_package "$release" "$package" amd64 ;;
 		esac || return
 	done <"$kernels/$release/usr/src/.linux-headers-$name:$arch.depends"
 }
@@ -136,7 +143,8 @@ build() {
 	mapfile -t flags < <(make_flags "$arch" "$4" "$release")
 	rm -rf "$dir" && mkdir "$dir" || return
 	(cd "$top" && cp -a --parents "${sources[@]}" "$dir") || return
-	# no debug information, which takes longer than the code; and no BTF, which needs it
+	# no debug information, which takes longer than the code, and no BTF, which needs it
+	# shellcheck disable=SC2016
 	inside "$release" make -s -j"$(nproc)" -C "/usr/src/linux-headers-$name" M=/srv/spscring \
 		"${flags[@]}" SPSCRING_TESTS="$tests" CONFIG_DEBUG_INFO_BTF_MODULES= \
 		'PAHOLE_VERSION=$(CONFIG_PAHOLE_VERSION)' modules
