@@ -113,6 +113,7 @@ struct spscring {
 	struct kref ref;
 	struct mutex watch_lock; /* one user's claim or close of a driver's ring at a time */
 	struct task_struct *watch_caller;	/* the task that runs a callback, or NULL */
+	bool watch_maps;	/* a watch has @mapped, or had it */
 	struct mutex claiming;	/* one claim or reset at a time, with its recovery */
 	bool resetting;		/* a reset holds claiming */
 	struct mutex lock;	/* ends; held briefly, and never across a user memory access */

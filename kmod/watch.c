@@ -16,6 +16,26 @@
 
 #define WATCH_FLAGS	SPSCRING_WATCH_REOPEN
 
+/*
+ * For lockdep, where the kernel has it: rings with a @mapped, which take watch_lock within
+ * mmap_lock, are of another class than rings without, whose callbacks may access user memory, and
+ * so take mmap_lock within watch_lock.
+ */
+static unsigned int __maybe_unused watch_class(const struct spscring *ring)
+{
+	return READ_ONCE(ring->watch_maps) ? SINGLE_DEPTH_NESTING : 0;
+}
+
+static void lock_watch(struct spscring *ring)
+{
+	mutex_lock_nested(&ring->watch_lock, watch_class(ring));
+}
+
+static int lock_watch_killable(struct spscring *ring)
+{
+	return mutex_lock_killable_nested(&ring->watch_lock, watch_class(ring));
+}
+
 /* NULL: nobody watches. */
 static const struct spscring_watch *watch_of(struct spscring *ring, u32 role)
 {
@@ -80,7 +100,7 @@ int watch_claim(struct spscring *ring, u32 role)
 		return ring_claim(ring, role, false);
 	if (watch_nested(ring))
 		return -EDEADLK;
-	if (mutex_lock_killable(&ring->watch_lock))
+	if (lock_watch_killable(ring))
 		return -EINTR;
 	w = watch_of(ring, role);
 	err = ring_claim(ring, role, false);
@@ -113,7 +133,7 @@ int watch_map(struct spscring *ring, u32 role)
 
 	if (!role || !READ_ONCE(ring_end_of(ring, role)->maps))
 		return 0;
-	if (mutex_lock_killable(&ring->watch_lock))
+	if (lock_watch_killable(ring))
 		return -EINTR;
 	/* another thread's mmap() may have been first */
 	if (ring_end_of(ring, role)->maps) {
@@ -143,7 +163,7 @@ void watch_end(struct spscring *ring, u32 role)
 		ring_close_end(ring, role, SPSCRING_DEAD);
 		return;
 	}
-	mutex_lock(&ring->watch_lock);
+	lock_watch(ring);
 	w = watch_of(ring, role);
 	how = ring_close_end(ring, role, SPSCRING_DEAD);
 	if (w && w->ended) {
@@ -198,7 +218,9 @@ int spscring_watch(struct spscring *ring, u32 role, const struct spscring_watch 
 	copy = kmemdup(watch, sizeof(*watch), GFP_KERNEL);
 	if (!copy)
 		return -ENOMEM;
-	mutex_lock(&ring->watch_lock);
+	if (watch->mapped)
+		WRITE_ONCE(ring->watch_maps, true);
+	lock_watch(ring);
 	if (!watch_of(ring, role)) {
 		watch_set(ring, role, copy);
 		err = 0;
@@ -227,7 +249,7 @@ void spscring_unwatch(struct spscring *ring, u32 role)
 
 	if (!ring_role_valid(role) || WARN_ON_ONCE(watch_nested(ring)))
 		return;
-	mutex_lock(&ring->watch_lock);
+	lock_watch(ring);
 	watch = watch_set(ring, role, NULL);
 	mutex_unlock(&ring->watch_lock);
 	kfree(watch);

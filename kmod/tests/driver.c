@@ -125,6 +125,8 @@ static void reset_broken(void)
 static void user_claimed(void *unused)
 {
 	WRITE_ONCE(claimed, claimed + 1);
+	/* as a driver may that has no @mapped: lockdep is to know */
+	might_fault();
 	/* the time limit keeps a failed test from leaving a task behind for ever */
 	wait_event_timeout(hold_queue, !READ_ONCE(hold), 60 * HZ);
 }
