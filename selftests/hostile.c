@@ -3,6 +3,8 @@
  * A hostile peer sets every shared word that it can write to every kind of value: one at a time by
  * the tables below, then all of them at full speed.  The victim never moves an element too many,
  * and finds each lie that it can find.
+ *
+ * SPSCRING_HOSTILE_WORDS	lies that each storm writes at least, before its victims stop
  */
 #include "duel.h"
 
@@ -344,11 +346,11 @@ static __u64 any_value(__u64 pos)
 	}
 }
 
-/* Write lies to all that this end can write, until this process is killed. */
-static void scribble(struct duel *d, __u32 role)
+/* Write lies to all that this end can write, and count them, until this process is killed. */
+static void scribble(struct duel *d, __u32 role, __u64 *written)
 {
+	__u64 *from, lies;
 	const __u64 *pos;
-	__u64 *from;
 	size_t n;
 
 	if (role == SPSCRING_PRODUCER ? !claim_producer(d) : !claim_consumer(d))
@@ -362,7 +364,7 @@ static void scribble(struct duel *d, __u32 role)
 		n = d->consumer_map.writable_size / 8;
 		pos = &peer_producer(d)->cursor;
 	}
-	for (;;) {
+	for (lies = 0;; lies++) {
 		/* half of the lies go to words that the victim reads */
 		size_t i = random_word() % (2 * n);
 		__u64 *at = from + i % n;
@@ -372,6 +374,7 @@ static void scribble(struct duel *d, __u32 role)
 				i % 2 ? &d->c.base.block->published_head :
 				&d->c.base.block->cursor;
 		WRITE_ONCE(*at, any_value(READ_ONCE(*pos)));
+		WRITE_ONCE(*written, lies);
 	}
 }
 
@@ -390,8 +393,9 @@ static int endure(struct duel *d, __u32 role)
 	return -ETIMEDOUT;
 }
 
-TEST_F(hostile, storm)
+TEST_F_TIMEOUT(hostile, storm, 7200)
 {
+	__u64 *written = shared_memory(sizeof(*written)), words = 0;
 	const struct victim *victim = &variant->victim;
 	const __u32 attacker = victim->role == SPSCRING_PRODUCER ?
 		SPSCRING_CONSUMER : SPSCRING_PRODUCER;
@@ -400,15 +404,17 @@ TEST_F(hostile, storm)
 	int round;
 	pid_t pid;
 
-	for (round = 0; round < 10; round++) {
+	for (round = 0; round < 10 || words < lies_wanted(); round++) {
+		*written = 0;
 		ASSERT_TRUE(duel_make(d));
 		d->call = victim->call;
 		ASSERT_TRUE(claim_victim(d, victim));
 		pid = fork_child();
 		if (!pid)
-			scribble(d, attacker);
+			scribble(d, attacker, written);
 		EXPECT_EQ(-EPIPE,
 			  victim->kernel ? kernel_result(d, &result) : endure(d, victim->role));
+		words += READ_ONCE(*written);
 		EXPECT_TRUE(unaffected(&self->other));
 		/* the attacker still runs and holds its end */
 		EXPECT_EQ(-EBUSY, claim_end(d->ring, attacker, 0));
@@ -419,6 +425,8 @@ TEST_F(hostile, storm)
 		EXPECT_TRUE(is_broken(d, victim));
 		duel_free(d);
 	}
+	printf("# %llu hostile words in %d rounds\n", words, round);
+	munmap(written, sizeof(*written));
 }
 
 TEST_HARNESS_MAIN

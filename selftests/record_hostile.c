@@ -3,6 +3,8 @@
  * Hostile peers of rings of records of variable size write impossible words, lengths, cursors and
  * sequence numbers.  The victim is an honest user, the kernel, or a claim after a death.  A table
  * for each word has the expected answers; then the liar writes all words at full speed.
+ *
+ * SPSCRING_HOSTILE_WORDS	lies that each storm writes at least, before its victims stop
  */
 #include <limits.h>
 
@@ -444,6 +446,8 @@ TEST_F(hostile, heads_of_who_overwrites)
 
 /* ------------------------------------------------------------------ a storm */
 
+#define LIES	200		/* between two looks at the clock and the victim */
+
 /* A word that a consumer near @pos believes, or almost does. */
 static __u64 likely_word(__u64 pos, const struct spscring_geometry *g)
 {
@@ -459,8 +463,11 @@ static __u64 likely_word(__u64 pos, const struct spscring_geometry *g)
 	return word | r >> 32 << SPSCRING_WORD_SEQUENCE;
 }
 
-/* A producer writes lies into all words that it can write for @ms, then dies. */
-static void scribble(struct duel *d, bool wild, int ms)
+/*
+ * A producer writes lies into all words that it can write for @ms, or until the victim has stopped;
+ * then dies.
+ */
+static void scribble(struct duel *d, bool wild, int ms, __u64 *written)
 {
 	const __s64 until = now_ns() + ms * 1000000LL;
 	const __u64 *head;
@@ -471,8 +478,8 @@ static void scribble(struct duel *d, bool wild, int ms)
 		_exit(1);
 	head = d->in.p.base.peer_cursor;
 	lines = d->in.p.base.block;
-	while (now_ns() < until) {
-		for (i = 0; i < 200; i++) {
+	while (now_ns() < until && state_of(d->ring, SPSCRING_CONSUMER) != SPSCRING_DEAD) {
+		for (i = 0; i < LIES; i++) {
 			__u64 pos = READ_ONCE(*head), r = random_word();
 
 			/* the word that the consumer reads now or next, or the same one again */
@@ -487,12 +494,13 @@ static void scribble(struct duel *d, bool wild, int ms)
 			if (wild && !(r >> 20 & 255))
 				WRITE_ONCE(((__u64 *)lines)[(r >> 30) % (sizeof(*lines) / 8)], r);
 		}
+		*written += LIES;
 	}
 	_exit(0);
 }
 
-/* A consumer writes lies into all words that it can write. */
-static void scribble_heads(struct duel *d, int ms)
+/* A consumer writes lies into all words that it can write, as long. */
+static void scribble_heads(struct duel *d, int ms, __u64 *written)
 {
 	const __s64 until = now_ns() + ms * 1000000LL;
 	const __u64 *tail;
@@ -501,8 +509,8 @@ static void scribble_heads(struct duel *d, int ms)
 	if (end_claim(&d->out, d->ring, SPSCRING_CONSUMER))
 		_exit(1);
 	tail = &d->out.c.base.peer->cursor;
-	while (now_ns() < until) {
-		for (i = 0; i < 200; i++) {
+	while (now_ns() < until && state_of(d->ring, SPSCRING_PRODUCER) != SPSCRING_DEAD) {
+		for (i = 0; i < LIES; i++) {
 			__u64 r = random_word(), at = READ_ONCE(*tail) - r % CAPACITY;
 
 			if (!(r >> 40 & 0xfff))
@@ -510,6 +518,7 @@ static void scribble_heads(struct duel *d, int ms)
 			WRITE_ONCE(*(r >> 60 & 1 ? &d->out.c.base.block->cursor :
 				     &d->out.c.base.block->published_head), at);
 		}
+		*written += LIES;
 	}
 	_exit(0);
 }
@@ -538,17 +547,18 @@ static int victim_ends(struct duel *d, pid_t victim, bool *goes_on)
 	return wait_child(victim) == -SIGKILL && *goes_on ? 0 : 255;
 }
 
-TEST_F(hostile, storm)
+TEST_F_TIMEOUT(hostile, storm, 7200)
 {
 	static const __u32 modes[] = { WAITS, DROPS, OVERWRITES };
 	struct spscring_record_run *run = shared_memory(sizeof(*run));
+	__u64 *written = shared_memory(sizeof(*written));
 	struct duel *d = &self->d;
 	pid_t victim, attacker;
 	__u64 moved = 0;
 	bool goes_on;
 	int round;
 
-	for (round = 0; round < 36; round++) {
+	for (round = 0; round < 36 || *written < lies_wanted(); round++) {
 		const bool produces = round / 3 % 3 == 2;
 
 		ASSERT_TRUE(duel_make(d, modes[round % 3], 0));
@@ -564,8 +574,8 @@ TEST_F(hostile, storm)
 		if (!attacker) {
 			pin(produces);
 			if (produces)
-				scribble_heads(d, 30);
-			scribble(d, round & 1, 30);
+				scribble_heads(d, 30, written);
+			scribble(d, round & 1, 30, written);
 		}
 		EXPECT_EQ(wait_child(attacker), 0);
 		ASSERT_EQ(victim_ends(d, victim, &goes_on), 0);
@@ -578,8 +588,9 @@ TEST_F(hostile, storm)
 		EXPECT_TRUE(info_in_bounds(d->ring));
 		duel_free(d);
 	}
-	ksft_print_msg("%llu records\n", moved);
+	ksft_print_msg("%llu records, %llu hostile words in %d rounds\n", moved, *written, round);
 	munmap(run, sizeof(*run));
+	munmap(written, sizeof(*written));
 }
 
 /* ------------------------------------------- claims after the liar's death */

@@ -291,6 +291,14 @@ static inline __u64 messages(void)
 	return given && *given ? strtoull(given, NULL, 0) : 10000000;
 }
 
+/* How many words a storm of lies writes at least: SPSCRING_HOSTILE_WORDS. */
+static inline __u64 lies_wanted(void)
+{
+	const char *given = getenv("SPSCRING_HOSTILE_WORDS");
+
+	return given && *given ? strtoull(given, NULL, 0) : 0;
+}
+
 static inline int pin_to(int cpu)
 {
 	cpu_set_t set;
