@@ -40,12 +40,6 @@ u64 *ring_event(struct spscring *ring, u32 role)
 		&kernel->consumer_event;
 }
 
-/* How many elements are published from @pos to the end of the frame that holds it. */
-u64 ring_frame_published(struct spscring *ring, u64 pos)
-{
-	return spscring_view_frame_published(&ring->view, pos);
-}
-
 /* The producer's position, by its cursor, a word that a user may write. */
 u64 ring_producer_position(struct spscring *ring)
 {

@@ -215,7 +215,6 @@ int ring_shut_down(const struct ring_end *end);
 /* position.c: the positions of the ends */
 bool ring_has_flag(const struct spscring *ring, u32 flag);
 u64 *ring_tail(struct spscring *ring, u64 frame);
-u64 ring_frame_published(struct spscring *ring, u64 pos);
 u64 ring_producer_position(struct spscring *ring);
 u64 *ring_word(struct spscring *ring, u64 pos);
 u64 ring_oldest(struct spscring *ring);
