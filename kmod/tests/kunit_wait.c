@@ -60,6 +60,32 @@ static void wait_spin_adapts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->info.consumer_sleep.sleeps, 6);
 }
 
+/* A ring keeps the CPU on which an end published last, so that the peer's waiter interrupts it. */
+static void wait_notes_cpu(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 64, 8);
+	struct spscring *polled = spscring_create(&(struct spscring_create) {
+		.capacity = 64, .element_size = 8, .flags = SPSCRING_CREATE_BUSY_POLL,
+	});
+	struct spscring *rings[] = { f->ring, polled, NULL };
+	int i;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(polled));
+	KUNIT_EXPECT_EQ(test, f->ring->producer.sleep->writers.cpu, -1);
+	migrate_disable();
+	for (i = 0; i < ARRAY_SIZE(rings); i++) {
+		u32 cpu = -1;
+
+		/* rings[2]: one of DEFINE_SPSCRING(), which only the handle notes it of */
+		spscring_note_cpu(rings[i], SPSCRING_PRODUCER, &cpu);
+		KUNIT_EXPECT_EQ(test, cpu, smp_processor_id());
+	}
+	KUNIT_EXPECT_EQ(test, f->ring->producer.sleep->writers.cpu, smp_processor_id());
+	migrate_enable();
+	KUNIT_EXPECT_EQ(test, f->ring->consumer.sleep->writers.cpu, -1);
+	spscring_destroy(polled);
+}
+
 struct interrupt {
 	struct irq_work work;
 	struct spscring_producer *p;
@@ -290,6 +316,7 @@ static void wait_full(struct kunit *test)
 }
 
 static struct kunit_case wait_cases[] = {
+	KUNIT_CASE(wait_notes_cpu),
 	KUNIT_CASE(wait_lying_tail),
 	KUNIT_CASE(wait_spin_adapts),
 	KUNIT_CASE(wait_counts),

@@ -14,6 +14,7 @@ struct watched {
 	u32 how;			/* of the last ended */
 	bool order;			/* claimed and ended alternate */
 	int reset, nested;		/* errnos of a reset, and of an export, in a callback */
+	int nested_watch;		/* errno of a watch of the other end in a callback */
 	struct spscring_producer *p;	/* broken resets it, unless NULL */
 };
 
@@ -24,6 +25,7 @@ static void watched_claimed(void *data)
 	w->order &= w->claimed == w->ended;
 	w->claimed++;
 	w->nested = PTR_ERR_OR_ZERO(spscring_export_file(w->ring, w->role));
+	w->nested_watch = spscring_watch(w->ring, SPSCRING_PRODUCER, &(struct spscring_watch) {});
 }
 
 static void watched_ended(void *data, u32 how)
@@ -63,7 +65,9 @@ static void watch_refused(struct kunit *test)
 	w.role = SPSCRING_CONSUMER;
 	KUNIT_EXPECT_EQ(test, watch(&w, 0), 0);
 	KUNIT_EXPECT_EQ(test, watch(&w, 0), -EBUSY);
+	/* neither of these is the end that is watched */
 	spscring_unwatch(w.ring, SPSCRING_PRODUCER);
+	spscring_unwatch(w.ring, 3);
 	KUNIT_EXPECT_EQ(test, watch(&w, 0), -EBUSY);
 	spscring_unwatch(w.ring, SPSCRING_CONSUMER);
 	KUNIT_EXPECT_EQ(test, watch(&w, 0), 0);
@@ -83,6 +87,7 @@ static void watch_order(struct kunit *test)
 		KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 		KUNIT_EXPECT_EQ(test, w.claimed, i + 1);
 		KUNIT_EXPECT_EQ(test, w.nested, -EDEADLK);
+		KUNIT_EXPECT_EQ(test, w.nested_watch, -EDEADLK);
 		KUNIT_EXPECT_EQ(test, spscring_export_fd(w.ring, w.role), -EBUSY);
 		KUNIT_EXPECT_EQ(test, w.ended, i);
 		put_now(file);
