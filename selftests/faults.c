@@ -3,19 +3,21 @@
  * Each allocation and each copy from or to user memory, of each call, fails once: the call returns
  * an errno that its description lists, changes nothing, and succeeds when it is made again.
  *
- * The kernel fails the Nth of them in a task that has written N to /proc/thread-self/fail-nth
- * (CONFIG_FAULT_INJECTION; Documentation/fault-injection).  A test makes its call with N = 1, 2,
- * and so on, until nothing failed.  The machine's last checks find what was leaked (kmemleak), and
+ * A test makes its call with the first one failing, then the second one, and so on, until nothing
+ * failed.  The machine's last checks find what was leaked (kmemleak), and
  * a warning in the log.
+ *
+ * SPSCRING_KO_DIR	where spscring_node.ko is, a driver
  */
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 
-#include "selftest.h"
+#include "faults.h"
+#include "spscring_node.h"
 
-#define FAIL_NTH	"/proc/thread-self/fail-nth"
+#define NODE		"/dev/spscring-node"
 #define TRIES_MAX	2000
 #define ELEMENTS	4
 
@@ -184,6 +186,23 @@ static int with_fdinfo(struct env *e)
 	return e->other < 0 ? -errno : 0;
 }
 
+/* A driver, whose node a user may open. */
+static int a_driver(struct env *e)
+{
+	(void)e;
+	return access(NODE, F_OK) ? load("spscring_node", "") : 0;
+}
+
+static int driver_opened(struct env *e)
+{
+	int err = a_driver(e);
+
+	if (err)
+		return err;
+	e->other = open(NODE, O_RDWR | O_CLOEXEC);
+	return e->other < 0 ? -errno : 0;
+}
+
 /* ------------------------------------------------------------------ the calls */
 
 static long open_device(struct env *e)
@@ -212,6 +231,31 @@ static long create_polled(struct env *e)
 {
 	return do_ioctl(e->ring, SPSCRING_CREATE, RING(.capacity = 64, .element_size = 8,
 						       .flags = SPSCRING_CREATE_BUSY_POLL));
+}
+
+/* The first ring of a user; the harness needs the rights of root again. */
+static long create_as_somebody(struct env *e)
+{
+	static uid_t uid = 70000;
+	long ret = negative_errno(syscall(SYS_setresuid, -1, ++uid, -1));
+
+	if (ret)
+		return ret;
+	ret = create(e);
+	while (syscall(SYS_setresuid, -1, 0, -1))
+		;
+	return ret;
+}
+
+static long open_node(struct env *e)
+{
+	e->got = negative_errno(open(NODE, O_RDWR | O_CLOEXEC));
+	return e->got;
+}
+
+static long drive(struct env *e)
+{
+	return negative_errno(ioctl(e->other, NODE_AGAIN));
 }
 
 static long claim_producer(struct env *e)
@@ -450,6 +494,21 @@ FIXTURE_VARIANT_ADD(faults, create) {
 	.errors = { -ENOMEM, -EFAULT },
 };
 
+FIXTURE_VARIANT_ADD(faults, create_as_somebody) {
+	.prepare = no_ring, .call = create_as_somebody, .holds = not_created, .least = 5,
+	.errors = { -ENOMEM, -EFAULT },
+};
+
+FIXTURE_VARIANT_ADD(faults, driver) {
+	.prepare = driver_opened, .call = drive, .least = 10,
+	.errors = { -ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(faults, open_node) {
+	.prepare = a_driver, .call = open_node, .least = 2,
+	.errors = { -ENOMEM, -EFAULT, -ENFILE },
+};
+
 FIXTURE_VARIANT_ADD(faults, create_large) {
 	.prepare = no_ring, .call = create_large, .holds = not_created, .least = 4,
 	.errors = { -ENOMEM, -EFAULT },
@@ -591,43 +650,20 @@ FIXTURE_VARIANT_ADD(faults, fdinfo) {
 
 /* ------------------------------------------------------------------ the test */
 
-/* Have allocations fail that may sleep and those of one page, too, and keep the log silent. */
-static int inject_all(void)
-{
-	static const char * const settings[][2] = {
-		{ "failslab/ignore-gfp-wait", "N" },
-		{ "failslab/verbose", "0" },
-		{ "fail_page_alloc/ignore-gfp-wait", "N" },
-		{ "fail_page_alloc/ignore-gfp-highmem", "N" },
-		{ "fail_page_alloc/min-order", "0" },
-		{ "fail_page_alloc/verbose", "0" },
-		{ "fail_usercopy/verbose", "0" },
-	};
-	char path[80];
-	unsigned int i;
-	int err;
-
-	for (i = 0; i < ARRAY_SIZE(settings); i++) {
-		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", settings[i][0]);
-		err = write_text(path, settings[i][1]);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
 FIXTURE_SETUP(faults)
 {
 	SKIP_WITHOUT_DEVICE();
-	self->fail_nth = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+	self->fail_nth = faults_open();
 	if (self->fail_nth < 0)
-		SKIP(return, "%s: this kernel injects no faults", strerror(errno));
-	ASSERT_EQ(0, inject_all());
+		SKIP(return, "%s: this kernel injects no faults", strerror(-self->fail_nth));
+	ASSERT_EQ(0, faults_select(0));
 }
 
 FIXTURE_TEARDOWN(faults)
 {
 	close_fd(&self->fail_nth);
+	if (!access(NODE, F_OK))
+		EXPECT_EQ(0, unload("spscring_node"));
 }
 
 static void forget(struct env *e)
@@ -649,20 +685,12 @@ static void forget(struct env *e)
 static long call_with_fault(int fail_nth, long (*call)(struct env *e), struct env *e, int nth,
 			    bool *met)
 {
-	char text[16];
-	long ret;
-	int n;
+	long ret = fault_begin(fail_nth, nth);
 
-	n = snprintf(text, sizeof(text), "%d", nth);
-	if (pwrite(fail_nth, text, n, 0) != n)
+	if (ret)
 		return -ECANCELED;
 	ret = call(e);
-	/* the read's own copy fails if the call has left the last fault to it */
-	n = pread(fail_nth, text, sizeof(text) - 1, 0);
-	*met = n > 0 && text[0] == '0';
-	/* so may the first write's */
-	if (pwrite(fail_nth, "0", 1, 0) != 1 && pwrite(fail_nth, "0", 1, 0) != 1)
-		return -ECANCELED;
+	*met = !fault_end(fail_nth);
 	return ret;
 }
 

@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 
@@ -142,6 +143,22 @@ static void node_exit(struct node *node)
 		spscring_destroy(node->ring);
 }
 
+/* Make all that a driver makes for an end, and let go of it again. */
+static int node_again(void)
+{
+	struct node again = {};
+	struct sg_table sgt;
+	int err;
+
+	err = node_init(&again) ?:
+		spscring_export_device(again.ring, role, "spscring-node-again", 0600) ?:
+		spscring_data_sg_table(again.ring, &sgt);
+	if (!err)
+		sg_free_table(&sgt);
+	node_exit(&again);
+	return err;
+}
+
 /* --------------------------------------------------------- the own node's file */
 
 /* What the driver keeps for a file; the end is one part of it. */
@@ -194,6 +211,8 @@ static long own_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return node_move(&own, arg);
 	case NODE_OPENED:
 		return f->opened;
+	case NODE_AGAIN:
+		return node_again();
 	default:
 		return spscring_end_ioctl(f->end, cmd, arg);
 	}

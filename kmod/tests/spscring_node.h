@@ -13,5 +13,6 @@
 /* On /dev/spscring-node, the driver's own. */
 #define NODE_MOVE	_IO(0xEE, 0)	/* move so many elements; returns how many */
 #define NODE_OPENED	_IO(0xEE, 1)	/* returns how often the node has been opened */
+#define NODE_AGAIN	_IO(0xEE, 2)	/* make and destroy a ring with callbacks and a node */
 
 #endif
