@@ -68,15 +68,19 @@ static struct spscring_sleep_counters count_of(fence_t *self, __u32 role)
 	return role == SPSCRING_CONSUMER ? info.consumer_sleep : info.producer_sleep;
 }
 
-/* WAIT with a deadline in the past, at an end that has no element, or no room, to return with. */
-static int doze(fence_t *self, __u32 role)
+static int wait_for(fence_t *self, __u32 role, __u64 index, __s64 deadline)
 {
 	struct spscring_wait want = {
-		.size = sizeof(want), .deadline = 1,
-		.index = role == SPSCRING_CONSUMER ? 1 : 5,
+		.size = sizeof(want), .index = index, .deadline = deadline,
 	};
 
 	return do_ioctl(role == SPSCRING_CONSUMER ? self->out : self->in, SPSCRING_WAIT, &want);
+}
+
+/* WAIT with a deadline in the past, at an end that has no element, or no room, to return with. */
+static int doze(fence_t *self, __u32 role)
+{
+	return wait_for(self, role, role == SPSCRING_CONSUMER ? 1 : 5, 1);
 }
 
 static int fill(fence_t *self)
@@ -353,6 +357,77 @@ TEST_F(fence, reaches_its_peer)
 	}
 	kill(pid, SIGKILL);
 	EXPECT_EQ(wait_child(pid), -SIGKILL);
+}
+
+#define MANY	6	/* more processes than RING_WRITERS of kmod/ring.h */
+
+static int map_end(fence_t *self, __u32 role)
+{
+	return role == SPSCRING_PRODUCER ? map_producer(self->in, &self->p, NULL) :
+		map_consumer(self->out, &self->c, NULL);
+}
+
+/* In a child: map the end, then move one element when told to.  Return: an exit status. */
+static int move_when_told(fence_t *self, __u32 role, int ready, int go)
+{
+	__u64 v = 0;
+
+	if (map_end(self, role) || write(ready, "", 1) != 1 || read(go, &v, 1) != 1)
+		return 1;
+	/* the other children have moved elements meanwhile */
+	if (map_end(self, role))
+		return 2;
+	return (role == SPSCRING_PRODUCER ? push_answer(&self->p, &v) :
+		pop_answer(&self->c, &v)) ? 3 : 0;
+}
+
+/* Read the element, or write into the room, that a child has made. */
+static int use(fence_t *self, __u32 role)
+{
+	__u64 v = 0;
+
+	return (role == SPSCRING_CONSUMER ? read(self->out, &v, sizeof(v)) :
+		write(self->in, &v, sizeof(v))) == sizeof(v) ? 0 : -errno;
+}
+
+/*
+ * More processes map an end than the ring knows by name.  A waiter still interrupts them, once
+ * they have ceased to fence, and each of them wakes it.
+ */
+TEST_F(fence, many_processes)
+{
+	const __u32 role = variant->role, first = role == SPSCRING_CONSUMER ? 1 : 5;
+	int ready[2], go[2], i;
+	pid_t pids[MANY];
+	__u64 v;
+	char c;
+
+	ASSERT_EQ(parameter_set(&self->quiet, 1000), 0);
+	ASSERT_EQ(open_ends(RING(.capacity = 4, .element_size = 8),
+			    &self->ring, &self->in, &self->out), 0);
+	for (v = 0; role == SPSCRING_PRODUCER && v < 4; v++)
+		ASSERT_EQ(write(self->in, &v, sizeof(v)), (ssize_t)sizeof(v));
+	ASSERT_EQ(pipe(ready), 0);
+	ASSERT_EQ(pipe(go), 0);
+	for (i = 0; i < MANY; i++) {
+		pids[i] = fork_child();
+		if (!pids[i])
+			_exit(move_when_told(self, role == SPSCRING_CONSUMER ? SPSCRING_PRODUCER :
+					     SPSCRING_CONSUMER, ready[1], go[0]));
+		ASSERT_EQ(read(ready[0], &c, 1), 1);
+	}
+	for (i = 0; i < MANY; i++) {
+		/* the bit is clear once it has been cleared more often than set */
+		v = count_of(self, role).interrupts + 1;
+		ASSERT_GE(await_clears(self, role, v), v);
+		EXPECT_EQ(wait_for(self, role, first + i, 1), -ETIMEDOUT);
+		EXPECT_EQ(count_of(self, role).interrupts, v);
+		ASSERT_EQ(write(go[1], "", 1), 1);
+		EXPECT_EQ(wait_for(self, role, first + i, -1), 0);
+		EXPECT_EQ(use(self, role), 0);
+	}
+	for (i = 0; i < MANY; i++)
+		EXPECT_EQ(wait_child(pids[i]), 0);
 }
 
 TEST_HARNESS_MAIN
