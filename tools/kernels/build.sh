@@ -20,11 +20,12 @@ chroot_make() {
 	touch "$root/srv/current"
 }
 
-# inside RELEASE COMMAND...: run COMMAND in the chroot; its processes end with it.
+# inside RELEASE COMMAND...: run COMMAND in the chroot; its processes end with it, and what it has
+# in /tmp: make's pipe there is named after a number of a process, which is the same each time.
 inside() {
 	# shellcheck disable=SC2016
 	unshare --mount --pid --fork --kill-child bash -c '
-		mount -t proc proc "$0/proc" &&
+		mount -t proc proc "$0/proc" && mount -t tmpfs tmp "$0/tmp" &&
 			exec chroot "$0" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
 				LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
 	' "$kernels/$1" "${@:2}" </dev/null
