@@ -62,7 +62,8 @@ boot() {
 	cp "$kernels/built/$name"-gcc-*/*.ko "$modules"
 	[ $vm = qemu ] || in_vm "$machine" programs
 	SPSCRING_MODULES_DIR=$modules SPSCRING_SUITES=$boot_suites SPSCRING_MESSAGES=20000 \
-		in_vm "$machine" run "$top/tools/kernels/guest" >"$log" 2>&1 || true
+		in_vm "$machine" run "$top/tools/kernels/guest" 2>&1 | tee "$log" |
+		grep --line-buffered -aE '^# (FAIL|not ok)|^(not )?ok|^selftests' >&2 || true
 	rm -rf "$modules"
 	line=$("$top/tools/vm/tap" $vm "$log" "$top/selftests/skips" | last)
 	! grep -q '^ok .* rmmod spscring$' "$log" || loaded=yes
