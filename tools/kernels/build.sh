@@ -14,7 +14,7 @@ chroot_make() {
 	rm -rf "$root"
 	# how this machine reaches the archive: proxies, and what it bears
 	apt-config dump | grep -E '^Acquire::(https?::|ftp::|Check-|Retries)' >"$kernels/apt.conf" || true
-	# sources of one suite: a compiler from elsewhere is not the release's own
+	# no suite of another release: its compiler may not have built the kernel
 	release_sources "$release" | mmdebstrap --mode=root --variant=apt \
 		--aptopt="$kernels/apt.conf" "$release" "$root" -
 	touch "$root/srv/current"
