@@ -21,6 +21,7 @@
 # make litmus		check the orderings in the kernel's memory model
 # make model		check sleep and wake in every interleaving of small rings
 # make mutate		weaken each ordering in turn; some check must find each
+# make fuzz		random programs against the module and the library, for FUZZ_SECONDS (an hour)
 # make coverage		which lines of the module the suites run: out/coverage/index.html
 # make man		the manual pages: out/man
 # make deb		Debian packages: out/deb
@@ -101,6 +102,9 @@ model:
 mutate:
 	@tools/mutate
 
+fuzz:
+	@tools/fuzz/fuzz
+
 coverage:
 	@tools/coverage
 
@@ -119,4 +123,4 @@ clean:
 
 .PHONY: all modules install install-headers uninstall man deb clean
 .PHONY: run bench report rivals profile trace
-.PHONY: test kernels soak litmus model mutate coverage check
+.PHONY: test kernels soak litmus model mutate fuzz coverage check
