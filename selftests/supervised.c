@@ -18,8 +18,8 @@
  *	- in the end no more memory is in use, and no more fds are open, than in the beginning.
  *
  * SPSCRING_MESSAGES	a thousand times the number of kills; 10000000 if not given
- * SPSCRING_SEED	of the random numbers; it is printed.  Two runs by one seed kill the same
- *			workers after the same delays, but not at the same instruction
+ * SPSCRING_SEED	of the random numbers, as an earlier run has printed it.  The runs are then
+ *			alike, but the kills do not come at the same instructions
  */
 #include "worker.h"
 
@@ -232,6 +232,16 @@ static void await_the_instant(supervised_t *self, int victim)
 	spend(when > 3 ? 18 : when ? 5 : 12);
 }
 
+/* Kill the successor, if there is one.  It sleeps in the claim, as the end is held. */
+static void dismiss(struct __test_metadata *_metadata, supervised_t *self, struct place *at)
+{
+	if (!at->successor)
+		return;
+	kill(at->successor, SIGKILL);
+	bury(_metadata, self, at->successor, at->next_life);
+	at->successor = 0;
+}
+
 /* Wait until nobody holds an end, as a supervisor learns it. */
 static bool learns_of_death(supervised_t *self, const ring_variant_t *variant, int i)
 {
@@ -257,12 +267,8 @@ static void kill_some(struct __test_metadata *_metadata, supervised_t *self,
 	for (i = 0; i < 2; i++) {
 		struct place *at = &self->places[i];
 
-		/* it sleeps in the claim, and has not become the holder */
-		if (at->successor && !below(4)) {
-			kill(at->successor, SIGKILL);
-			bury(_metadata, self, at->successor, at->next_life);
-			at->successor = 0;
-		}
+		if (!below(4))
+			dismiss(_metadata, self, at);
 		if (victims & 1 << i)
 			kill(at->pid, SIGKILL);
 	}
@@ -333,6 +339,7 @@ static void settle_up(struct __test_metadata *_metadata, supervised_t *self,
 	__u64 total, counted, twice, missing;
 	int end;
 
+	both_move(_metadata, self);
 	kill(self->places[0].pid, SIGKILL);
 	bury_holder(_metadata, self, 0);
 	ASSERT_TRUE(goes_on(self, consumer_is_idle, 0));
@@ -403,9 +410,12 @@ TEST_F_TIMEOUT(supervised, killed, 3600)
 		kill_some(_metadata, self, variant);
 		look(_metadata, self);
 	}
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 2; i++) {
 		start(_metadata, self, variant, i, false);
+		dismiss(_metadata, self, &self->places[i]);
+	}
 	settle_up(_metadata, self, variant);
+	ksft_print_msg("%llu kills, %llu times of both\n", self->kills, self->of_both);
 	for (i = 0; i < PHASES; i++)
 		ksft_print_msg("%llu killed %s\n", self->phases[i], phase_names[i]);
 	EXPECT_EQ(fds, open_fds());

@@ -29,13 +29,18 @@ static inline __u64 load_share(__u64 full)
 /* No ring is in the list below its first line, which has the names of the columns. */
 static inline bool no_ring(const void *unused)
 {
-	char *text = list_text();
-	const char *rings = text ? strchr(text, '\n') : NULL;
-	bool none = rings && !rings[1];
+	const char *rings;
+	bool none;
+	char *text;
 
 	(void)unused;
+	if (read_number(USED_BYTES))
+		return false;
+	text = list_text();
+	rings = text ? strchr(text, '\n') : NULL;
+	none = rings && !rings[1];
 	free(text);
-	return none && !read_number(USED_BYTES);
+	return none;
 }
 
 /* Wait until all rings and all their memory are gone: the last pages go a while after a close. */

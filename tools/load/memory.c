@@ -11,7 +11,7 @@
 #define MIB		(1ULL << 20)
 #define CREATES		10000	/* of the full load, of all makers */
 #define SQUEEZES	40	/* of the full load: times that the hog takes all it can */
-#define RECORDS		20000	/* of a stream; another one begins when it is over */
+#define RECORDS		5000	/* of a stream; another one begins when it is over */
 
 /* A ring of about @bytes of data. */
 static int try_ring(__u64 bytes)
@@ -211,11 +211,11 @@ static void squeeze(__u64 spare)
 		munmap(taken[i], piece);
 }
 
-/* Make rings of up to 8 MiB, and close them, until this process is killed. */
+/* Make rings of up to 2 MiB, and close them, until this process is killed. */
 static void make_always(__u64 *made)
 {
 	for (;;) {
-		int fd = try_ring(4096 + random_word() % (8 * MIB));
+		int fd = try_ring(4096 + random_word() % (2 * MIB));
 
 		if (fd < 0 && fd != -ENOMEM)
 			_exit(-fd);
