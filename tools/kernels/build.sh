@@ -39,7 +39,8 @@ chroot_upgrade() {
 }
 
 chroot_install() {
-	inside "$1" apt-get -q -y install --no-install-recommends "${@:2}" &&
+	inside "$1" apt-get -q update &&
+		inside "$1" apt-get -q -y install --no-install-recommends "${@:2}" &&
 		inside "$1" apt-get clean
 }
 
