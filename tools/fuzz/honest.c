@@ -3,7 +3,6 @@
  * The honest end of the library's fuzzer: every call of the library and every inline, with its
  * results checked, and with buffers whose ends AddressSanitizer knows.
  */
-#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -59,7 +58,7 @@ static void by_producer(const struct step *s)
 		got = spscring_reserve_n(p, n + 1, &slots);
 		if (got < 0)
 			break;
-		must(got > 0 && got <= (long)n + 1, "more slots than wanted");
+		must(got > 0 && got <= (long)n + 1 && slots, "more slots than wanted");
 		check_slots(p->base.data, slots, got);
 		memset(slots, 1, (got - 1) * ring.g.stride + ring.g.element_size);
 		spscring_commit_flags(p, s->c % (got + 1), s->how & 3);

@@ -13,8 +13,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -62,14 +60,6 @@ static const struct spscring_create shapes[] = {
 #define SHAPES	(sizeof(shapes) / sizeof(*shapes))
 
 struct ring ring;
-
-void must(bool is, const char *what)
-{
-	if (is)
-		return;
-	fprintf(stderr, "fuzz: FIND: %s\n", what);
-	abort();
-}
 
 static bool is_producer(void)
 {

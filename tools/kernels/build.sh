@@ -31,17 +31,20 @@ inside() {
 	' "$kernels/$1" "${@:2}" </dev/null
 }
 
+# the chroot's own apt, which nobody else locks
+chroot_apt() { inside "$1" apt-get -q -y "${@:2}"; }
+
 chroot_upgrade() {
-	inside "$1" apt-get -q update &&
-		inside "$1" apt-get -q -y dist-upgrade &&
-		inside "$1" apt-get clean &&
+	chroot_apt "$1" update &&
+		chroot_apt "$1" dist-upgrade &&
+		chroot_apt "$1" clean &&
 		touch "$kernels/$1/srv/current"
 }
 
 chroot_install() {
-	inside "$1" apt-get -q update &&
-		inside "$1" apt-get -q -y install --no-install-recommends "${@:2}" &&
-		inside "$1" apt-get clean
+	chroot_apt "$1" update &&
+		chroot_apt "$1" install --no-install-recommends "${@:2}" &&
+		chroot_apt "$1" clean
 }
 
 # chroot_need RELEASE PACKAGE...
