@@ -248,8 +248,12 @@ static bool learns_of_death(supervised_t *self, const ring_variant_t *variant, i
 	const short free = i ? POLLIN : POLLOUT;
 	struct patience p = {};
 
-	if (!variant->memfd)
-		return poll_one(self->ring, free, LONG) & free;
+	if (!variant->memfd) {
+		while (!(poll_one(self->ring, free, 2) & free))
+			if (!patient(&p, 0))
+				return false;
+		return true;
+	}
 	while (state_of(self->ring, i ? SPSCRING_CONSUMER : SPSCRING_PRODUCER) == SPSCRING_HELD)
 		if (!patient(&p, 0))
 			return false;

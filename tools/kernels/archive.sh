@@ -11,7 +11,7 @@ helper=/usr/lib/apt/apt-helper
 archive_uri() {
 	# shellcheck disable=SC2016
 	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
-		grep -E "/$1/?\$" | sort -u | head -n 1 | sed 's|/$||'
+		{ grep -E "/$1/?\$" || true; } | sort -u | head -n 1 | sed 's|/$||'
 }
 
 # codename URI SUITE: what the archive calls the suite; nothing if it has none.

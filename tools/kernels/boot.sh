@@ -41,6 +41,9 @@ boot_prepare() {
 		if ! name=$(boot_setup "$machine"); then
 			say "no machine $machine"
 			failed=$((failed + 1))
+		elif ! grep -q "^$name " "$kernels/all"; then
+			say "$machine: the archive has no $name any more"
+			failed=$((failed + 1))
 		elif grep -q "^$name " "$kernels/list"; then
 			echo "$machine $name" >>"$kernels/boot"
 		fi

@@ -103,7 +103,7 @@ lay() {
 # compiler_of NAME RELEASE: the gcc that has built the kernel.
 compiler_of() {
 	sed -nE 's/^CC = .*(gcc-[0-9]+)$/\1/p' \
-		"$kernels/$2/usr/src/linux-headers-$1/.kernelvariables"
+		"$kernels/$2/usr/src/linux-headers-$1/.kernelvariables" || true
 }
 
 # compiler_package COMPILER ARCH

@@ -247,6 +247,7 @@ TEST_F_TIMEOUT(hog, squeezes, 7200)
 		EXPECT_EQ(0, stream_end(&self->s, &kind));
 	kill(maker, SIGKILL);
 	EXPECT_EQ(-SIGKILL, wait_child(maker));
+	EXPECT_GT(*self->made, 0);
 	EXPECT_TRUE(nothing_left());
 	printf("# %llu squeezes, %llu rings, %llu streams\n", n, *self->made, streams);
 }

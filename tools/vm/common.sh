@@ -128,7 +128,7 @@ suite_conf() {
 	mkdir -p "$apt"/{state/lists/partial,cache/archives/partial}
 	unset APT_CONFIG
 	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
-		grep -E '/debian/?$' | sort -u | head -n 1)
+		{ grep -E '/debian/?$' || true; } | sort -u | head -n 1)
 	[ -n "$uri" ] || die "no Debian archive in the apt sources"
 	: >"$apt/status"
 	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $suite main" \
