@@ -244,8 +244,12 @@ TEST_F_TIMEOUT(stream, moves_all, 600)
 	/* where the producer waits for nobody, it may be done before the consumer looks */
 	if (!variant->sleeps || variant->flags & ~RECORDS)
 		return;
-	EXPECT_GT(info.consumer_sleep.sleeps, 0);
-	EXPECT_GT(info.producer_sleep.sleeps, 0);
+	EXPECT_GT(info.consumer_sleep.sleeps + info.producer_sleep.sleeps, 0);
+	/* in a larger ring one end may be the slower one all the time */
+	if (variant->capacity == 1) {
+		EXPECT_GT(info.consumer_sleep.sleeps, 0);
+		EXPECT_GT(info.producer_sleep.sleeps, 0);
+	}
 }
 
 /* ---------------------------------------------------------------- the ends */
