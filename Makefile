@@ -11,8 +11,8 @@
 # make report		the last run's figures, plots and comparison as a page: out/report.html
 # make rivals		the user-space contenders beside the ring, on this machine
 # make trace		how long elements stay in a ring, measured by its tracepoints
-# make check		for each commit, five minutes: all checks of the source and of programs on this host,
-#			and the suites in User Mode Linux with few messages
+# make check		for each commit, in minutes: all checks of the source and of programs on this host; in
+#			User Mode Linux KUnit and the kselftests, with few messages
 # make test		for a release: every suite in every machine
 # make kernels		build for every kernel that Debian has, by gcc and clang, and boot some: out/kernels.txt;
 #			an hour the first time; ONLY=REGEX for some kernels

@@ -64,8 +64,8 @@ boot() {
 	mkdir -p "$modules"
 	cp "$kernels/built/$name"-gcc-*/*.ko "$modules"
 	[ $vm = qemu ] || in_vm "$machine" programs
-	SPSCRING_MODULES_DIR=$modules SPSCRING_SUITES=$boot_suites SPSCRING_MESSAGES=20000 \
-		in_vm "$machine" run "$top/tools/kernels/guest" 2>&1 | tee "$log" |
+	SPSCRING_MODULES_DIR=$modules SPSCRING_BRIEF=1 SPSCRING_SUITES=$boot_suites \
+		SPSCRING_MESSAGES=20000 in_vm "$machine" run "$top/tools/vm/guest-test" 2>&1 | tee "$log" |
 		grep --line-buffered -aE '^# (FAIL|not ok)|^(not )?ok|^selftests' >&2 || true
 	rm -rf "$modules"
 	# its status says that a test has failed
