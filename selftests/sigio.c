@@ -335,12 +335,12 @@ TEST_F_TIMEOUT(signalled, hand_over, 1800)
 
 		if (err)
 			printf("# producer: %s\n", strerror(-err));
-		_exit(err ? 1 : signals == 0 || signals > n ? 2 : 0);
+		_exit(err ? 1 : signals > n ? 2 : 0);
 	}
 	EXPECT_EQ(0, consume_by_signals(out, n, &signals));
 	EXPECT_EQ(0, wait_child(pid));
-	EXPECT_GT(signals, 0);
-	EXPECT_LE(signals, n + 1);	/* + 1 for the peer's death */
+	/* none, if this end never has to wait; one more for the peer's death */
+	EXPECT_LE(signals, n + 1);
 	close(out);
 }
 
@@ -368,7 +368,7 @@ TEST_F_TIMEOUT(signalled, kernel, 1800)
 	EXPECT_EQ(start.count, result.done);
 	EXPECT_EQ(0, result.wrong);
 	EXPECT_EQ(0, result.lost);
-	EXPECT_GT(signals, 0);
+	/* none, if this end never has to wait */
 	EXPECT_LE(signals, start.count + 1);
 	close(peer);
 	close(fd);

@@ -309,9 +309,11 @@ static __u64 popped(supervised_t *self)
 	return READ_ONCE(account_of(self)->high);
 }
 
-static __u64 consumer_is_idle(supervised_t *self)
+/* The consumer has found nothing, and is not on its way to what has come since. */
+static __u64 consumer_is_done(supervised_t *self)
 {
-	return READ_ONCE(self->shared->lives[self->places[1].life].idle);
+	return READ_ONCE(self->shared->lives[self->places[1].life].idle) &&
+	       !info_of(self->ring).length;
 }
 
 /* Wait until @what is no more @was.  Return: false if a worker has failed, or nothing happens. */
@@ -346,7 +348,7 @@ static void settle_up(struct __test_metadata *_metadata, supervised_t *self,
 	both_move(_metadata, self);
 	kill(self->places[0].pid, SIGKILL);
 	bury_holder(_metadata, self, 0);
-	ASSERT_TRUE(goes_on(self, consumer_is_idle, 0));
+	ASSERT_TRUE(goes_on(self, consumer_is_done, 0));
 	kill(self->places[1].pid, SIGKILL);
 	bury_holder(_metadata, self, 1);
 	/* one more claim recovers what the last producer left */
