@@ -740,7 +740,7 @@ static bool try_fault(struct __test_metadata *_metadata, const faults_variant_t 
 
 TEST_F(faults, each)
 {
-	long long used = read_number("/sys/module/spscring/parameters/used_bytes");
+	long long used = read_number(USED_BYTES);
 	int round, nth, tries = 0, failed, most = 0;
 
 	for (round = 0; round < ROUNDS_LEAST ||
@@ -753,7 +753,7 @@ TEST_F(faults, each)
 	}
 	TH_LOG("%d faults; in a round %d of them made the call fail", tries, most);
 	EXPECT_LE(variant->least, most);
-	EXPECT_EQ(used, read_number("/sys/module/spscring/parameters/used_bytes"));
+	EXPECT_EQ(used, read_number(USED_BYTES));
 }
 
 TEST_HARNESS_MAIN

@@ -13,7 +13,6 @@
 #include "../kmod/tests/spscring_peer.h"
 
 #define SOMEBODY	65534
-#define USED_BYTES	"/sys/module/spscring/parameters/used_bytes"
 
 FIXTURE(list)
 {

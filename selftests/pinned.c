@@ -18,26 +18,6 @@ FIXTURE(pinned)
 	bool peer[ARRAY_SIZE(peers)];	/* loaded before the test */
 };
 
-static int module_out(const char *name)
-{
-	return negative_errno(syscall(SYS_delete_module, name, O_NONBLOCK));
-}
-
-static int module_in(const char *name)
-{
-	const char *dir = getenv("SPSCRING_KO_DIR");
-	char path[4096];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "%s/%s.ko", dir ? dir : "", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = negative_errno(syscall(SYS_finit_module, fd, "", 0));
-	close(fd);
-	return ret;
-}
-
 /* A module other than the peers that uses spscring, or NULL; @peer: which of the peers do. */
 static const char *other_holder(bool *peer)
 {
@@ -83,7 +63,7 @@ FIXTURE_SETUP(pinned)
 	if (!getenv("SPSCRING_KO_DIR"))
 		SKIP(return, "SPSCRING_KO_DIR does not name the folder of spscring.ko");
 	/* EEXIST: the module is loaded, and its file is there to load it again */
-	if (module_in("spscring") != -EEXIST)
+	if (insert("spscring", "") != -EEXIST)
 		SKIP(return, "cannot load spscring.ko of SPSCRING_KO_DIR");
 	if (access("/sys/module/spscring/refcnt", R_OK))
 		SKIP(return, "spscring is no module, or none that can be unloaded");
@@ -92,7 +72,7 @@ FIXTURE_SETUP(pinned)
 		SKIP(return, "%s is loaded, and uses spscring", other);
 	for (i = 0; i < ARRAY_SIZE(peers); i++) {
 		if (self->peer[i])
-			ASSERT_EQ(0, module_out(peers[i]));
+			ASSERT_EQ(0, unload(peers[i]));
 	}
 	self->ring = spscring_open(RING(.capacity = 1000, .element_size = 8));
 	ASSERT_GE(self->ring, 0);
@@ -109,10 +89,10 @@ FIXTURE_TEARDOWN(pinned)
 	close_fd(&self->ring);
 	close_fd(&self->producer);
 	if (access("/sys/module/spscring", F_OK))
-		EXPECT_EQ(0, module_in("spscring"));
+		EXPECT_EQ(0, insert("spscring", ""));
 	for (i = ARRAY_SIZE(peers); i-- > 0;) {
 		if (self->peer[i])
-			EXPECT_EQ(0, module_in(peers[i]));
+			EXPECT_EQ(0, insert(peers[i], ""));
 	}
 	fd = device_opens();
 	EXPECT_GE(fd, 0);
@@ -123,7 +103,7 @@ FIXTURE_TEARDOWN(pinned)
 static bool stays(void)
 {
 	sleep_ms(20);
-	return module_out("spscring") == -EWOULDBLOCK && !access("/sys/module/spscring", F_OK);
+	return unload("spscring") == -EWOULDBLOCK && !access("/sys/module/spscring", F_OK);
 }
 
 /* The kernel lets go of the last file a moment after its close returns. */
@@ -133,7 +113,7 @@ static bool goes(void)
 	int err;
 
 	do
-		err = module_out("spscring");
+		err = unload("spscring");
 	while (err == -EWOULDBLOCK && patient(&p, 0));
 	return !err && access(DEVICE, F_OK);
 }
@@ -276,7 +256,7 @@ TEST_F(pinned, back_again)
 	close_fd(&self->ring);
 	close_fd(&self->producer);
 	ASSERT_TRUE(goes());
-	ASSERT_EQ(0, module_in("spscring"));
+	ASSERT_EQ(0, insert("spscring", ""));
 	self->ring = device_opens();
 	ASSERT_GE(self->ring, 0);
 	ASSERT_EQ(0, do_ioctl(self->ring, SPSCRING_CREATE, RING(.capacity = 1, .element_size = 1)));

@@ -28,6 +28,7 @@
 #define TEST_TIMEOUT_DEFAULT	300
 
 #define DEVICE	"/dev/spscring"
+#define USED_BYTES	"/sys/module/spscring/parameters/used_bytes"
 
 /* In FIXTURE_SETUP or TEST, first. */
 #define SKIP_WITHOUT(path, why) do {					\
@@ -328,8 +329,8 @@ static inline int unload(const char *name)
 	return negative_errno(syscall(SYS_delete_module, name, O_NONBLOCK));
 }
 
-/* -ENOENT without the module or its folder. */
-static inline int load(const char *name, const char *params)
+/* -ENOENT without the module or its folder; -EEXIST if it is loaded. */
+static inline int insert(const char *name, const char *params)
 {
 	const char *dir = getenv("SPSCRING_KO_DIR");
 	char path[PATH_MAX];
@@ -341,10 +342,17 @@ static inline int load(const char *name, const char *params)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	unload(name);	/* a killed test may have left it loaded */
 	err = negative_errno(syscall(SYS_finit_module, fd, params, 0));
 	close(fd);
 	return err;
+}
+
+/* insert(), also where a killed test has left the module loaded. */
+static inline int load(const char *name, const char *params)
+{
+	int err = insert(name, params);
+
+	return err == -EEXIST && !unload(name) ? insert(name, params) : err;
 }
 
 /* Whether the error of load() means that the test should be skipped. */

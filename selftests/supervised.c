@@ -388,7 +388,7 @@ static int open_fds(void)
 
 static bool nothing_is_used(const void *before)
 {
-	return read_number("/sys/module/spscring/parameters/used_bytes") == *(long long *)before;
+	return read_number(USED_BYTES) == *(long long *)before;
 }
 
 static __u64 kills_wanted(void)
@@ -405,7 +405,7 @@ TEST_F_TIMEOUT(supervised, killed, 3600)
 	long long used;
 	int i, round;
 
-	used = read_number("/sys/module/spscring/parameters/used_bytes");
+	used = read_number(USED_BYTES);
 	if (!variant->memfd)
 		ASSERT_GT(used, 0);
 	for (round = 0; self->kills + 2 < wanted; round++) {

@@ -14,7 +14,6 @@
 #include "list.h"
 #include "record.h"
 
-#define USED_BYTES	"/sys/module/spscring/parameters/used_bytes"
 #define CGROUPS		"/sys/fs/cgroup"
 
 /* The share of @full that this run does; at least 1. */

@@ -23,21 +23,6 @@ FIXTURE(modules)
 	bool peer[ARRAY_SIZE(peers)];	/* loaded before the test */
 };
 
-/* finit_module(), without the unload of load(): 0, or a negative errno. */
-static int insert(const char *name)
-{
-	char path[PATH_MAX];
-	int fd, err;
-
-	snprintf(path, sizeof(path), "%s/%s.ko", getenv("SPSCRING_KO_DIR"), name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	err = negative_errno(syscall(SYS_finit_module, fd, "", 0));
-	close(fd);
-	return err;
-}
-
 /* Make a ring of two ends, and let all of it go. */
 static int use_ring(int fd)
 {
@@ -114,10 +99,10 @@ FIXTURE_TEARDOWN(modules)
 	}
 	/* also after a failed test */
 	if (access("/sys/module/spscring", F_OK))
-		EXPECT_EQ(0, insert("spscring"));
+		EXPECT_EQ(0, insert("spscring", ""));
 	for (i = ARRAY_SIZE(peers); i-- > 0;) {
 		if (self->peer[i])
-			EXPECT_EQ(0, insert(peers[i]));
+			EXPECT_EQ(0, insert(peers[i], ""));
 	}
 	EXPECT_TRUE(nothing_left());
 	munmap(self->shared, sizeof(*self->shared));
@@ -158,7 +143,7 @@ TEST_F_TIMEOUT(modules, come_and_go, 7200)
 		/* an open fails, half of the times before the module is back */
 		if (i % 2)
 			ASSERT_TRUE(grows(&self->shared->misses));
-		ASSERT_EQ(0, insert("spscring"));
+		ASSERT_EQ(0, insert("spscring", ""));
 		ASSERT_EQ(0, READ_ONCE(self->shared->bad));
 	}
 	ASSERT_TRUE(grows(&self->shared->rings));
