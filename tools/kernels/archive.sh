@@ -7,13 +7,6 @@ unset APT_CONFIG
 
 helper=/usr/lib/apt/apt-helper
 
-# archive_uri END: the address that apt uses for the archive whose name ends so.
-archive_uri() {
-	# shellcheck disable=SC2016
-	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
-		{ grep -E "/$1/?\$" || true; } | sort -u | head -n 1 | sed 's|/$||'
-}
-
 # codename URI SUITE: what the archive calls the suite; nothing if it has none.
 codename() {
 	local out rc=0
@@ -29,8 +22,7 @@ codename() {
 suite_line() {
 	local name
 	name=$(codename "$1" "$2") || return
-	[ -z "$name" ] ||
-		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $1 $2 main"
+	[ -z "$name" ] || deb_line "$1" "$2"
 }
 
 # archive_suites: a line of sources.list for each suite that the archive has, from the oldest
@@ -56,20 +48,8 @@ archive_update() {
 	set -e
 	local apt=$kernels/apt
 	rm -rf "$apt"
-	mkdir -p "$apt"/{state/lists/partial,cache/archives/partial}
-	: >"$apt/status"
+	apt_state "$apt" "${arches[@]:1}"
 	archive_suites >"$apt/sources.list"
-	cat >"$apt/conf" <<-C
-		Dir::Etc::sourcelist "$apt/sources.list";
-		Dir::Etc::sourceparts "/dev/null";
-		Dir::State "$apt/state";
-		Dir::State::status "$apt/status";
-		Dir::Cache "$apt/cache";
-		APT::Architectures { "$(paste -sd' ' <<<"${arches[*]}" | sed 's/ /"; "/g')"; };
-		APT::Sandbox::User "$(id -un)";
-		Acquire::Languages "none";
-		Debug::NoLocking "true";
-	C
 	APT_CONFIG=$apt/conf apt_get update
 	touch "$apt/done"
 }

@@ -71,10 +71,7 @@ boot() {
 	# its status says that a test has failed
 	line=$("$top/tools/vm/tap" $vm "$log" "$top/selftests/skips" | last) || true
 	! grep -qa '^ok .* rmmod spscring$' "$log" || loaded=yes
-	[[ $line =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]] || die "no count: $line"
-	passed=$((passed + BASH_REMATCH[1]))
-	failed=$((failed + BASH_REMATCH[2]))
-	skipped=$((skipped + BASH_REMATCH[3]))
+	add "$line" || die "no count: $line"
 	printf '%s\t%s\t%s\n' "$name" $loaded "${line#*: }" >>"$kernels/booted"
 }
 

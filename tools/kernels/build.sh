@@ -12,11 +12,9 @@ chroot_make() {
 	set -e
 	local release=$1 root=$kernels/$1
 	rm -rf "$root"
-	# how this machine reaches the archive: proxies, and what it bears
-	apt-config dump | grep -E '^Acquire::(https?::|ftp::|Check-|Retries)' >"$kernels/apt.conf" || true
 	# no suite of another release: its compiler may not have built the kernel
 	release_sources "$release" | mmdebstrap --mode=root --variant=apt \
-		--aptopt="$kernels/apt.conf" "$release" "$root" -
+		--aptopt=<(debian_apt_options) "$release" "$root" -
 	touch "$root/srv/current"
 }
 

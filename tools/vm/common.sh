@@ -17,6 +17,16 @@ realtime() {
 say() { printf '== %s\n' "$*" >&2; }
 die() { printf 'spscring: %s\n' "$*" >&2; exit 1; }
 
+# runs_on PID: wait 15 s, or until the process has ended; true if it runs on.
+runs_on() {
+	local i
+	for ((i = 0; i < 60; i++)); do
+		kill -0 "$1" 2>/dev/null || return
+		sleep 0.25
+	done
+	kill -0 "$1" 2>/dev/null
+}
+
 # slow NAME COMMAND...: run COMMAND with its output in a log, and print a sign of life every 15 s,
 # with the log's last line if COMMAND reports its progress there.
 slow() {
@@ -27,12 +37,7 @@ slow() {
 	"$@" >"$log" 2>&1 </dev/null &
 	local pid=$!
 	while kill -0 "$pid" 2>/dev/null; do
-		local i
-		for ((i = 0; i < 60; i++)); do
-			kill -0 "$pid" 2>/dev/null || break
-			sleep 0.25
-		done
-		kill -0 "$pid" 2>/dev/null &&
+		runs_on "$pid" &&
 			say "$name: $((SECONDS - start)) s$(tail -n 1 "$log" | sed -n 's/^== /: /p')"
 	done
 	wait "$pid" || rc=$?
@@ -54,9 +59,16 @@ last() {
 	printf '%s\n' "$last"
 }
 
-# verdict NAME STATUS [WHY]: count one result of a suite that needs no virtual machine;
-# verdicts: print the counts, as the suite's last line.
-passed=0 failed=0
+# verdict NAME STATUS [WHY]: count one result of a suite that needs no virtual machine; add LINE: those
+# of a line "N passed, N failed, N skipped", false if it is none; verdicts: print the counts, as the
+# suite's last line.
+passed=0 failed=0 skipped=0
+add() {
+	[[ $1 =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]] || return
+	passed=$((passed + BASH_REMATCH[1]))
+	failed=$((failed + BASH_REMATCH[2]))
+	skipped=$((skipped + BASH_REMATCH[3]))
+}
 verdict() {
 	if [ "$2" -eq 0 ]; then
 		passed=$((passed + 1))
@@ -65,7 +77,7 @@ verdict() {
 		echo "${0##*/}: FAILED $1${3:+$'\n'$3}"
 	fi
 }
-verdicts() { echo "${0##*/}: $passed passed, $failed failed, 0 skipped"; }
+verdicts() { echo "${0##*/}: $passed passed, $failed failed, $skipped skipped"; }
 
 # each COMMAND...: run COMMAND with the words of each line of stdin, as many at once as there are
 # CPUs.  Each ends with its own verdicts, which are added to this suite's; what else it prints is
@@ -73,12 +85,7 @@ verdicts() { echo "${0##*/}: $passed passed, $failed failed, 0 skipped"; }
 each() {
 	local line
 	while IFS= read -r line; do
-		if [[ $line =~ :\ ([0-9]+)\ passed,\ ([0-9]+)\ failed,\ 0\ skipped$ ]]; then
-			passed=$((passed + BASH_REMATCH[1]))
-			failed=$((failed + BASH_REMATCH[2]))
-		else
-			printf '%s\n' "$line"
-		fi
+		add "$line" || printf '%s\n' "$line"
 	done < <(xargs -r -P "$(nproc)" -L 1 "$@" || echo "$1: 0 passed, 1 failed, 0 skipped")
 }
 
@@ -120,19 +127,13 @@ need() {
 	slow "apt install" apt_get -y install --no-install-recommends "${missing[@]}"
 }
 
-# suite_conf SUITE: apt's state for another Debian suite, in a folder of its own;
-# the archive's address is the one that apt already uses.  With packages of the
-# architecture $foreign, too, if that is set: those are named PACKAGE:$foreign.
-suite_conf() {
-	local suite=$1 apt=$cache/apt/$1${foreign:+-$foreign} uri
+# apt_state DIR [ARCHITECTURE]...: a folder in which apt has its state, and packages of this machine's
+# architecture and of these; DIR/conf is for APT_CONFIG, DIR/sources.list for the caller to write.
+apt_state() {
+	local apt=$1
+	shift
 	mkdir -p "$apt"/{state/lists/partial,cache/archives/partial}
-	unset APT_CONFIG
-	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
-		{ grep -E '/debian/?$' || true; } | sort -u | head -n 1)
-	[ -n "$uri" ] || die "no Debian archive in the apt sources"
 	: >"$apt/status"
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $suite main" \
-		>"$apt/sources.list"
 	cat >"$apt/conf" <<-C
 		Dir::Etc::sourcelist "$apt/sources.list";
 		Dir::Etc::sourceparts "/dev/null";
@@ -140,9 +141,32 @@ suite_conf() {
 		Dir::State::status "$apt/status";
 		Dir::Cache "$apt/cache";
 		APT::Sandbox::User "$(id -un)";
+		Acquire::Languages "none";
 		Debug::NoLocking "true";
-		APT::Architectures "$(dpkg --print-architecture)${foreign:+,$foreign}";
+		APT::Architectures "$({ dpkg --print-architecture; printf '%s\n' "$@"; } | sed '/^$/d' | paste -sd ,)";
 	C
+}
+
+# archive_uri END: the address that apt uses for the archive whose name ends so; nothing if none.
+archive_uri() {
+	# shellcheck disable=SC2016
+	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
+		{ grep -E "/$1/?\$" || true; } | sort -u | head -n 1 | sed 's|/$||'
+}
+
+# deb_line URI SUITE: its line of sources.list
+deb_line() { echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $1 $2 main"; }
+
+# suite_conf SUITE: apt's state for another Debian suite, in a folder of its own;
+# the archive's address is the one that apt already uses.  With packages of the
+# architecture $foreign, too, if that is set: those are named PACKAGE:$foreign.
+suite_conf() {
+	local suite=$1 apt=$cache/apt/$1${foreign:+-$foreign} uri
+	apt_state "$apt" ${foreign:-}
+	unset APT_CONFIG
+	uri=$(archive_uri debian)
+	[ -n "$uri" ] || die "no Debian archive in the apt sources"
+	deb_line "$uri" "$suite" >"$apt/sources.list"
 	if [ -z "$(find "$apt/state/lists" -name '*Packages*' -mtime -2 -print -quit)" ]; then
 		APT_CONFIG=$apt/conf slow "apt lists of $suite" apt_get update
 	fi
