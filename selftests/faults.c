@@ -16,6 +16,7 @@
 
 #include "faults.h"
 #include "spscring_node.h"
+#include "spscring_peer.h"
 
 #define NODE		"/dev/spscring-node"
 #define TRIES_MAX	2000
@@ -203,12 +204,33 @@ static int driver_opened(struct env *e)
 	return e->other < 0 ? -errno : 0;
 }
 
+/* A producer in the kernel, whose start takes what it has begun back if a fault ends it. */
+static int with_peer(struct env *e)
+{
+	int err = a_ring(e);
+
+	if (err)
+		return err;
+	e->other = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
+	return e->other < 0 ? -errno : 0;
+}
+
 /* ------------------------------------------------------------------ the calls */
 
 static long open_device(struct env *e)
 {
 	e->got = device_open();
 	return e->got;
+}
+
+static long start_peer(struct env *e)
+{
+	struct spscring_peer_start start = {
+		.op = SPSCRING_PEER_POLLED, .ring_fd = e->ring, .count = 1, .batch = 1, .cpu = -1,
+		.flags = SPSCRING_PEER_ARMED,
+	};
+
+	return do_ioctl(e->other, SPSCRING_PEER_START, &start);
 }
 
 static long create(struct env *e)
@@ -507,6 +529,11 @@ FIXTURE_VARIANT_ADD(faults, driver) {
 FIXTURE_VARIANT_ADD(faults, open_node) {
 	.prepare = a_driver, .call = open_node, .least = 2,
 	.errors = { -ENOMEM, -EFAULT, -ENFILE },
+};
+
+FIXTURE_VARIANT_ADD(faults, start_peer) {
+	.prepare = with_peer, .call = start_peer, .least = 4,
+	.errors = { -ENOMEM, -EFAULT },
 };
 
 FIXTURE_VARIANT_ADD(faults, create_large) {

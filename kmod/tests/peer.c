@@ -542,7 +542,7 @@ static int peer_start(struct peer *peer)
 	return 0;
 
 err_free:
-	peer->want.flags = 0;	/* no SHUTDOWN: the end can be claimed again */
+	peer->want.flags &= ~SPSCRING_PEER_SHUTDOWN;	/* the end can be claimed again */
 	peer_free(peer);
 	return err;
 }
