@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -92,13 +94,36 @@ static void lock_folder(int folder)
 		usleep(LOCK_PAUSE);
 }
 
+/* Bind a socket to another name in its folder, beginning with its own, and listen there. */
+static int listen_beside(int fd, const struct sockaddr_un *address, struct sockaddr_un *beside)
+{
+	unsigned int number;
+	int err;
+
+	do {
+		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+			return -errno;
+		*beside = *address;
+		snprintf(beside->sun_path, sizeof(beside->sun_path), "%s.%06x",
+			 address->sun_path, number & 0xffffff);
+		err = bind(fd, (const struct sockaddr *)beside, sizeof(*beside)) ? -errno : 0;
+	} while (err == -EADDRINUSE);
+	if (!err && listen(fd, BACKLOG)) {
+		err = -errno;
+		unlink(beside->sun_path);
+	}
+	return err;
+}
+
 /*
- * Bind a socket to its path.  The lock on the folder keeps a second server from removing, as stale,
- * the file that the first one has just made.
+ * Give a socket its path.  Who connects between bind() and listen() is refused, so it listens before
+ * the path leads to it.  link(), unlike rename(), replaces no file.  The lock on the folder keeps a
+ * second server from removing, as stale, the file that the first one has just made.
  */
-static int bind_to(int fd, const struct sockaddr_un *address, mode_t mode)
+static int serve_at(int fd, const struct sockaddr_un *address, mode_t mode)
 {
 	char copy[sizeof(address->sun_path)];
+	struct sockaddr_un beside;
 	int folder, err;
 
 	strcpy(copy, address->sun_path);
@@ -108,10 +133,15 @@ static int bind_to(int fd, const struct sockaddr_un *address, mode_t mode)
 	lock_folder(folder);
 	err = remove_stale(address);
 	/* the file gets the socket's mode, so there is no time in which others may connect */
-	if (!err && (fchmod(fd, mode) ||
-		     bind(fd, (const struct sockaddr *)address, sizeof(*address)) ||
-		     listen(fd, BACKLOG)))
+	if (!err && fchmod(fd, mode))
 		err = -errno;
+	if (!err)
+		err = listen_beside(fd, address, &beside);
+	if (!err) {
+		if (link(beside.sun_path, address->sun_path))
+			err = errno == EEXIST ? -EADDRINUSE : -errno;
+		unlink(beside.sun_path);
+	}
 	close(folder);
 	return err;
 }
@@ -119,11 +149,14 @@ static int bind_to(int fd, const struct sockaddr_un *address, mode_t mode)
 int spscring_serve(const char *path, uint32_t mode)
 {
 	struct sockaddr_un address;
-	int fd = socket_for(path, &address), err;
+	int fd, err;
 
+	if (strlen(path) + sizeof(".123456") > sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	fd = socket_for(path, &address);
 	if (fd < 0)
 		return fd;
-	err = bind_to(fd, &address, mode);
+	err = serve_at(fd, &address, mode);
 	if (err) {
 		close(fd);
 		return err;

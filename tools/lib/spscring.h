@@ -411,13 +411,15 @@ struct spscring_peer {
 
 /**
  * spscring_serve() - listen on a UNIX socket at a path
- * @path: where; at most 107 bytes.  The file of a server that has gone is removed first
+ * @path: where; at most 100 bytes.  The file of a server that has gone is removed first
  * @mode: who may connect: the file's permissions, such as 0600, less the umask
  *
- * The file stays when the socket is closed; the next server removes it.
+ * Who connects as soon as there is a file at @path is accepted.  To that end the socket listens at
+ * @path with a point and six digits after it first, which is the address that ss(8) shows.  The file
+ * stays when the socket is closed; the next server removes it.
  *
  * Return: a close-on-exec socket, for spscring_accept(); or a negative errno of open() of the
- * folder, socket() or bind(): -EADDRINUSE a server listens there, or the file is no socket;
+ * folder, socket(), bind() or link(): -EADDRINUSE a server listens there, or the file is no socket;
  * -ENAMETOOLONG the path has more bytes.
  */
 int spscring_serve(const char *path, uint32_t mode);

@@ -230,7 +230,7 @@ static int listen_at(const char *path)
 		die("%s: exists already, and is not ours to replace: choose another path, or "
 		    "remove it", path);
 	if (fd == -ENAMETOOLONG)
-		die("%s: too long for a socket's path: at most 107 characters", path);
+		die("%s: too long for a socket's path: at most 100 characters", path);
 	if (fd < 0)
 		die("%s: %s", path, strerror(-fd));
 	socket_path = path;
