@@ -51,8 +51,7 @@ boot_prepare() {
 	[ -s "$kernels/boot" ] || return 0
 	# the kernel's source is kselftest's home
 	VM=uml "$top/tools/vm/vm" setup
-	slow "build the selftests" make -C "$top/selftests" OUTPUT="$top/out/selftests" \
-		KSELFTEST_DIR="$cache/linux/tools/testing/selftests"
+	slow "build the selftests" kselftests -j"$(nproc)" OUTPUT="$top/out/selftests"
 }
 
 # boot MACHINE NAME: NAME, whether it was loaded and the counts go to $kernels/booted.

@@ -55,7 +55,7 @@ arm64_programs() {
 	set -e
 	mkdir -p "$out/kselftest"
 	cp -a "$harness"/{lib.mk,kselftest.h,kselftest_harness.h,kselftest} "$out/kselftest"
-	make -C "$top/selftests" "OUTPUT=$out/selftests" "KSELFTEST_DIR=$harness" \
+	kselftests "OUTPUT=$out/selftests" \
 		"CC=${arm64_cross}gcc --sysroot=$qemu_root" "AR=${arm64_cross}ar"
 }
 

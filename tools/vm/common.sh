@@ -48,6 +48,11 @@ slow() {
 	say "$name: done in $((SECONDS - start)) s"
 }
 
+# kselftests ARGUMENT...: make in selftests/, with the harness of UML's kernel source.
+kselftests() {
+	make -C "$top/selftests" KSELFTEST_DIR="$cache/linux/tools/testing/selftests" "$@"
+}
+
 # last: all that comes in goes to stderr, its last line out.  (tee /dev/stderr opens what
 # stderr is anew: a log loses what it has.)
 last() {
