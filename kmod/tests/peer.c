@@ -258,7 +258,8 @@ static void peer_kick(struct irq_work *work)
 
 /*
  * Push while a poll of the consumer is between checking the ring and reporting the result.
- * The poll holds the end's lock, so the kick is left to irq_work, which runs after that.
+ * The poll holds the end's lock, so the kick is left to irq_work, which runs after that; and a look
+ * at the consumer's cursor, which kicks if that lies, has to be made before: see peer_watch().
  */
 static void peer_in_poll(void *data, const struct spscring *ring, u32 role, u64 index, bool ready)
 {
@@ -268,7 +269,8 @@ static void peer_in_poll(void *data, const struct spscring *ring, u32 role, u64 
 	u64 event;
 
 	if (ring != peer->ring || role != SPSCRING_CONSUMER ||
-	    peer->polled == peer->want.count || spscring_reserve(p, &slot))
+	    peer->polled == peer->want.count || p->base.pos == p->base.cached_limit ||
+	    spscring_reserve(p, &slot))
 		return;
 	spscring_peer_fill(slot, peer->size, peer->want.first + peer->polled);
 	spscring_commit_flags(p, 1, SPSCRING_NOWAKE);
@@ -283,10 +285,14 @@ static void peer_in_poll(void *data, const struct spscring *ring, u32 role, u64 
 
 static int peer_watch(struct peer *peer)
 {
-	int err = peer->want.flags & SPSCRING_PEER_ARMED ?
+	void *slot;
+	int err;
+
+	/* the probe pushes no more than there is room for now; an error it meets itself */
+	(void)spscring_reserve(&peer->p, &slot);
+	err = peer->want.flags & SPSCRING_PEER_ARMED ?
 		register_trace_spscring_arm(peer_in_poll, peer) :
 		register_trace_spscring_poll(peer_in_poll, peer);
-
 	peer->watches = !err;
 	return err;
 }

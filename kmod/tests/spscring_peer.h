@@ -53,8 +53,8 @@
  * @cpu:	where the thread runs, or -1: anywhere.
  * @batch:	elements per call, 1 to SPSCRING_PEER_BATCH_MAX; 1 for POLLED.
  * @reserved:	0.
- * @count:	elements to move, or 0: no limit.  POLLED pushes at most so many, lasts until
- *		STOP, and refuses 0.
+ * @count:	elements to move, or 0: no limit.  POLLED pushes at most so many, and no more than
+ *		there is room for at the start, lasts until STOP, and refuses 0.
  * @first:	sequence number of the first element.
  * @gap_ns:	with PACED: the time from one batch to the next; with SLEEP otherwise: the
  *		longest sleep, 0 for 30 s; else 0.
