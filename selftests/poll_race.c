@@ -91,6 +91,18 @@ TEST_F(polled, first)
 	EXPECT_EQ(POLLIN, poll_in_time(self->fd));
 }
 
+/* The consumer's cursor may be a lie meanwhile: who saw that there would kick from within the poll. */
+TEST_F(polled, lie)
+{
+	int i;
+
+	ASSERT_EQ(0, push_in_polls(self, 100, 0));
+	WRITE_ONCE(self->c.base.block->published_head, 1000);
+	for (i = 0; i < 100; i++)
+		poll_one(self->fd, POLLIN, 0);
+	EXPECT_EQ(64, pop_all(self));
+}
+
 /* epoll, which watches the same end, gets an edge of an element that came in a poll ... */
 TEST_F(polled, edge)
 {
