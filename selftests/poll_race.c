@@ -91,7 +91,7 @@ TEST_F(polled, first)
 	EXPECT_EQ(POLLIN, poll_in_time(self->fd));
 }
 
-/* The consumer's cursor may be a lie meanwhile: who saw that there would kick from within the poll. */
+/* The consumer's cursor may lie meanwhile: who saw that there would kick from within the poll. */
 TEST_F(polled, lie)
 {
 	int i;

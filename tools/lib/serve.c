@@ -116,9 +116,9 @@ static int listen_beside(int fd, const struct sockaddr_un *address, struct socka
 }
 
 /*
- * Give a socket its path.  Who connects between bind() and listen() is refused, so it listens before
- * the path leads to it.  link(), unlike rename(), replaces no file.  The lock on the folder keeps a
- * second server from removing, as stale, the file that the first one has just made.
+ * Give a socket its path.  Who connects between bind() and listen() is refused, so it listens
+ * before the path leads to it.  link(), unlike rename(), replaces no file.  The lock on the folder
+ * keeps a second server from removing, as stale, the file that the first one has just made.
  */
 static int serve_at(int fd, const struct sockaddr_un *address, mode_t mode)
 {

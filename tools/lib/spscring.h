@@ -414,9 +414,9 @@ struct spscring_peer {
  * @path: where; at most 100 bytes.  The file of a server that has gone is removed first
  * @mode: who may connect: the file's permissions, such as 0600, less the umask
  *
- * Who connects as soon as there is a file at @path is accepted.  To that end the socket listens at
- * @path with a point and six digits after it first, which is the address that ss(8) shows.  The file
- * stays when the socket is closed; the next server removes it.
+ * Who connects as soon as there is a file at @path is accepted.  To that end the socket first
+ * listens at @path with a dot and six digits after it, which is the address that ss(8) shows.  The
+ * file stays when the socket is closed; the next server removes it.
  *
  * Return: a close-on-exec socket, for spscring_accept(); or a negative errno of open() of the
  * folder, socket(), bind() or link(): -EADDRINUSE a server listens there, or the file is no socket;
