@@ -194,25 +194,21 @@ static int a_driver(struct env *e)
 	return access(NODE, F_OK) ? load("spscring_node", "") : 0;
 }
 
+static int open_other(struct env *e, const char *path)
+{
+	e->other = open(path, O_RDWR | O_CLOEXEC);
+	return e->other < 0 ? -errno : 0;
+}
+
 static int driver_opened(struct env *e)
 {
-	int err = a_driver(e);
-
-	if (err)
-		return err;
-	e->other = open(NODE, O_RDWR | O_CLOEXEC);
-	return e->other < 0 ? -errno : 0;
+	return a_driver(e) ?: open_other(e, NODE);
 }
 
 /* A producer in the kernel, whose start takes what it has begun back if a fault ends it. */
 static int with_peer(struct env *e)
 {
-	int err = a_ring(e);
-
-	if (err)
-		return err;
-	e->other = open(SPSCRING_PEER_DEVICE, O_RDWR | O_CLOEXEC);
-	return e->other < 0 ? -errno : 0;
+	return a_ring(e) ?: open_other(e, SPSCRING_PEER_DEVICE);
 }
 
 /* ------------------------------------------------------------------ the calls */
