@@ -2,7 +2,6 @@
 """Where the rings of the tests are: in memfds, or, with --device, of the module."""
 import os
 import signal
-from contextlib import contextmanager
 
 import pytest
 
@@ -80,15 +79,6 @@ def child():
     for one in children:
         if one.pid:
             one.kill()
-
-
-@contextmanager
-def on_signal(number, handler):
-    before = signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,6 @@ import time
 import pytest
 
 import spscring
-from conftest import on_signal
 
 
 @pytest.fixture(params=[{}, {"busy_poll": True}, {"fence": True}], ids=["sleep", "poll", "fence"])
@@ -125,14 +124,16 @@ def test_a_peer_ends_a_wait(pair):
 
 @pytest.fixture
 def soon():
-    """Signal the main thread again and again: the first signals may come before it waits."""
+    """Handle a signal by handler(), and send it to the main thread again and again: the first
+    may come before that waits.  The last may come late, so it stays handled, by nothing."""
     stop = threading.Event()
     threads = []
 
-    def start(number):
+    def start(number, handler):
         def run():
             while not stop.wait(0.01):
                 signal.pthread_kill(threading.main_thread().ident, number)
+        signal.signal(number, lambda *_: None if stop.is_set() else handler())
         threads.append(threading.Thread(target=run))
         threads[-1].start()
     yield start
@@ -143,36 +144,40 @@ def soon():
 
 def test_a_handler_that_raises_ends_a_wait(ends, soon):
     p, c = ends
+    armed = False
 
-    def raises(number, frame):
-        raise InterruptedError("by a signal")
-    with on_signal(signal.SIGUSR1, lambda *_: None):
-        with on_signal(signal.SIGUSR1, raises):
-            soon(signal.SIGUSR1)
-            for _ in range(3):
-                with pytest.raises(InterruptedError, match="by a signal"):
-                    c.pop()
-            del _
-        p.push(bytes(8))
-        assert c.pop() == bytes(8)
+    def handler():
+        nonlocal armed
+        if armed and busy(c):
+            armed = False
+            raise InterruptedError("by a signal")
+    soon(signal.SIGUSR1, handler)
+    for _ in range(3):
+        with pytest.raises(InterruptedError, match="by a signal"):
+            armed = True
+            c.pop()
+    del _
+    p.push(bytes(8))
+    assert c.pop() == bytes(8)
 
 
 def test_a_handler_that_returns_does_not(ends, soon):
     p, c = ends
-    got = []
+    calls = 0
 
-    def handler(number, frame):
-        got.append(number)
-        if len(got) == 3:
-            p.push(bytes(8))
+    def handler():
+        nonlocal calls
+        if calls == 3 or not busy(c):
+            return
+        calls += 1
         # the end that waits is in use
         with pytest.raises(RuntimeError):
             c.close()
-    with on_signal(signal.SIGUSR2, lambda *_: None):
-        with on_signal(signal.SIGUSR2, lambda n, f: handler(n, f) if busy(c) else None):
-            soon(signal.SIGUSR2)
-            assert c.pop() == bytes(8)
-    assert len(got) >= 3
+        if calls == 3:
+            p.push(bytes(8))
+    soon(signal.SIGUSR2, handler)
+    assert c.pop() == bytes(8)
+    assert calls == 3
 
 
 def busy(end):
