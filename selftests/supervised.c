@@ -154,8 +154,26 @@ static void report(const supervised_t *self, int life)
 {
 	const struct life *l = &self->shared->lives[life];
 
-	printf("# worker of life %d, %s: line %u: %llu, %llu\n", life, phase_names[l->phase],
+	printf("# worker of life %d, generation %u, by %s, %s: line %u: %llu, %llu\n", life,
+	       l->generation, l->by_calls ? "calls" : "mapping", phase_names[l->phase],
 	       l->bad_line, l->bad[0], l->bad[1]);
+}
+
+/* Where the ends are, how far consumers came, and where the last producers began. */
+static void report_ring(const supervised_t *self)
+{
+	const struct account *a = &self->shared->accounts[self->shared->account];
+	const struct spscring_info info = info_of(self->ring);
+	const __u32 last = info.producer_generation;
+	__u32 i;
+
+	printf("# head %llu, tail %llu, sequence %llu; pushed to %llu, tried to %llu\n",
+	       info.head, info.tail, info.loss.sequence, self->shared->reported,
+	       self->shared->trying);
+	printf("# consumers: high %llu, low %llu, limit %llu\n", a->high, a->low, a->limit);
+	for (i = last < 4 ? 1 : last - 3; i <= last && i < GENERATIONS; i++)
+		printf("# producer of generation %u: its first message + 1 is %llu\n", i,
+		       self->shared->base[i]);
 }
 
 /* Wait for a worker that was killed.  Only a kill ends one that found nothing wrong. */
@@ -164,8 +182,10 @@ static const struct life *bury(struct __test_metadata *_metadata, supervised_t *
 {
 	const struct life *l = &self->shared->lives[life];
 
-	ASSERT_EQ(-SIGKILL, wait_child(pid))
+	ASSERT_EQ(-SIGKILL, wait_child(pid)) {
 		report(self, life);
+		report_ring(self);
+	}
 	self->phases[l->phase]++;
 	self->kills++;
 	return l;
@@ -296,6 +316,8 @@ static bool a_worker_failed(supervised_t *self)
 			failed++;
 		}
 	}
+	if (failed)
+		report_ring(self);
 	return failed;
 }
 

@@ -25,6 +25,7 @@ struct life {
 	__u32 phase;
 	__u32 generation;
 	__u32 idle;		/* its peer is dead, and there is nothing to do */
+	__u32 by_calls;		/* of its struct worker */
 	__u32 bad_line;		/* where it found something wrong, and the values there */
 	__u64 bad[2];
 };
@@ -198,6 +199,7 @@ static inline void worker_begins(struct worker *w, int ring)
 			map_consumer(w->fd, &w->c, NULL);
 	must(w, !err, err, 0);
 	w->by_calls = !w->memfd && !below(4);
+	note(w->life->by_calls, w->by_calls);
 }
 
 /* Sleep until there is a message, or room, in one of the ways to sleep. */
