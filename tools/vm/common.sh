@@ -17,10 +17,10 @@ realtime() {
 say() { printf '== %s\n' "$*" >&2; }
 die() { printf 'spscring: %s\n' "$*" >&2; exit 1; }
 
-# runs_on PID: wait 15 s, or until the process has ended; true if it runs on.
+# runs_on PID [SECONDS]: wait 15 s, or SECONDS, or until the process has ended; true if it runs on.
 runs_on() {
 	local i
-	for ((i = 0; i < 60; i++)); do
+	for ((i = 0; i < 4 * ${2:-15}; i++)); do
 		kill -0 "$1" 2>/dev/null || return
 		sleep 0.25
 	done
