@@ -45,6 +45,7 @@ struct shared {
 	struct life lives[LIVES];
 	__u64 reported;		/* all messages before this were pushed by calls that returned */
 	__u64 trying;		/* no message from here on was ever passed to a call */
+	__u64 newest[2];	/* the generation that claimed last: of the producer, the consumer */
 	/* a kill between two stores leaves the old account or the new one, whole */
 	__u32 account;
 	struct account accounts[2];
@@ -157,6 +158,17 @@ static inline void bad_at(struct worker *w, int line, __u64 a, __u64 b)
 		bad_at(w, __LINE__, a, b);				\
 } while (0)
 
+static inline __u64 *newest(struct worker *w)
+{
+	return &w->shared->newest[w->role == SPSCRING_CONSUMER];
+}
+
+/* After a call: while this worker lives, no other holds its end. */
+static inline void still_holds(struct worker *w)
+{
+	must(w, READ_ONCE(*newest(w)) == w->generation, *newest(w), w->generation);
+}
+
 static inline void phase(struct worker *w, enum phase phase)
 {
 	note(w->life->phase, phase);
@@ -190,6 +202,8 @@ static inline void worker_begins(struct worker *w, int ring)
 	w->generation = w->role == SPSCRING_PRODUCER ? info.producer_generation :
 		info.consumer_generation;
 	note(w->life->generation, w->generation);
+	must(w, w->generation > *newest(w), *newest(w), w->generation);
+	note(*newest(w), w->generation);
 	phase(w, HOLDS);
 	if (w->role == SPSCRING_PRODUCER)
 		err = w->records ? record_map_producer(w->fd, &w->rp, NULL) :
@@ -331,6 +345,7 @@ static inline void push_until_killed(struct worker *w)
 		else
 			some = w->records ? push_records(w, way, n) : push_elements(w, way, n);
 		phase(w, HOLDS);
+		still_holds(w);
 		if (some > 0)
 			w->next += some;
 		/* which counts dropped records, too */
@@ -512,6 +527,7 @@ static inline void pop_until_killed(struct worker *w)
 		else if (some > 0 && way == IN_PLACE)
 			spscring_release_n(&w->c, some);
 		phase(w, HOLDS);
+		still_holds(w);
 		if (some > 0)
 			note(w->life->idle, 0);
 		else
