@@ -14,8 +14,8 @@
  *	- a message that was peeked at, and not released, is delivered again;
  *	- a message is missing only if a pop was killed that was about to return it, or if it was
  *	  dropped or overrun, and then it was counted;
- *	- each claim raises the generation by one, and no worker returns from a call after the claim of
- *	  another; positions only grow, and nothing is broken;
+ *	- each claim raises the generation by one, and no worker moves after the claim of another;
+ *	- positions only grow, and nothing is broken;
  *	- in the end no more memory is in use, and no more fds are open, than in the beginning.
  *
  * SPSCRING_MESSAGES	a thousand times the number of kills; 10000000 if not given

@@ -45,7 +45,7 @@ struct shared {
 	struct life lives[LIVES];
 	__u64 reported;		/* all messages before this were pushed by calls that returned */
 	__u64 trying;		/* no message from here on was ever passed to a call */
-	__u64 newest[2];	/* the generation that claimed last: of the producer, the consumer */
+	__u64 newest[2];	/* generations that claimed last: producer, consumer */
 	/* a kill between two stores leaves the old account or the new one, whole */
 	__u32 account;
 	struct account accounts[2];
