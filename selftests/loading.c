@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The module itself is loaded: with parameters that it refuses; and while memory is short, when
- * each allocation fails once.  A load that fails leaves nothing, and the next one succeeds.  And it
- * cannot be unloaded while anything uses it.
+ * each allocation fails once.  A load that fails leaves nothing, and the next one succeeds.
  *
  * SPSCRING_KO_DIR	where spscring.ko is
  */
@@ -104,31 +103,6 @@ TEST_F(loading, refused_parameters)
 	EXPECT_EQ(4096, read_number(PARAMETERS "default_frame_size"));
 	EXPECT_EQ(20, read_number(PARAMETERS "quiet_us"));
 	EXPECT_EQ(0, unload("spscring"));
-}
-
-/* Each kind of file, and a mapping alone, keeps the module from going until it is closed. */
-TEST_F(loading, in_use)
-{
-	struct spscring_producer p;
-	struct spscring_mapping map;
-	int ring, end;
-
-	ASSERT_EQ(0, load("spscring", ""));
-	ring = device_open();
-	ASSERT_GE(ring, 0);
-	ASSERT_EQ(-EWOULDBLOCK, unload("spscring")) TH_LOG("with an open device");
-	ASSERT_EQ(0, do_ioctl(ring, SPSCRING_CREATE, RING(.capacity = 8, .element_size = 8)));
-	ASSERT_EQ(-EWOULDBLOCK, unload("spscring")) TH_LOG("with a ring fd");
-	end = claim_end(ring, SPSCRING_PRODUCER, 0);
-	ASSERT_GE(end, 0);
-	close_fd(&ring);
-	ASSERT_EQ(-EWOULDBLOCK, unload("spscring")) TH_LOG("with an endpoint fd");
-	ASSERT_EQ(0, map_producer(end, &p, &map));
-	close_fd(&end);
-	ASSERT_EQ(-EWOULDBLOCK, unload("spscring")) TH_LOG("with a mapping");
-	spscring_unmap(&map);
-	EXPECT_TRUE(within_patience(unloaded, "spscring"));
-	EXPECT_FALSE(is_loaded("spscring"));
 }
 
 /* The open and the copies of a load may fail as well. */
