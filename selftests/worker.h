@@ -224,7 +224,8 @@ static inline int worker_sleeps(struct worker *w)
 	int err;
 
 	phase(w, SLEEPS);
-	if (!w->memfd && below(2)) {
+	/* by calls the handle stays where the end was mapped: it does not know what to wait for */
+	if (!w->memfd && (w->by_calls || below(2))) {
 		err = spscring_notify(w->fd, need, 0, -1);
 		if (!err)
 			err = poll_one(w->fd, producer ? POLLOUT : POLLIN, -1);
