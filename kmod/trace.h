@@ -120,9 +120,11 @@ TRACE_EVENT(spscring_full,
 );
 
 /*
- * The elements or records of a call: a push is traced before the peer can see them, a pop when
- * they are there.  The push and pop of one element notice a tracepoint that was switched on only
- * at the next frame, or when the ring is full or empty.
+ * The elements of a call, or the bytes that its records use in the ring: a push is traced before
+ * the peer can see them, a pop or release before the peer can see that they are gone.  A batch
+ * of records may be an event for each.  The push and pop of one notice a tracepoint that was
+ * switched on only where they leave the hot path: at the next frame or lap at the latest, or when
+ * the ring is full or empty.
  */
 DECLARE_EVENT_CLASS(spscring_records,
 		    TP_PROTO(const struct spscring *ring, u64 first, u32 n),

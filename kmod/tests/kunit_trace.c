@@ -3,13 +3,13 @@
  * KUnit: the tracepoints of push and pop, received by probes of this suite.
  */
 #include "fixture.h"
+#include "kunit_record_modes.h"
 #include "trace.h"
 
 /* The number of events since the last expect_traced(), and the last event. */
 struct traced {
 	const struct spscring *ring;
-	const struct spscring_producer *p;	/* for pushes; NULL for pops */
-	const u64 *cursor;	/* for pops: the consumer's */
+	const u64 *position;	/* in the producer's handle, as its cursor lags; or the cursor */
 	int events;
 	u64 first;
 	u32 n;
@@ -25,8 +25,7 @@ static void traced_records(void *data, const struct spscring *ring, u64 first, u
 	seen->events++;
 	seen->first = first;
 	seen->n = n;
-	/* a producer's cursor lags; its exact position is in its handle */
-	seen->at = seen->p ? seen->p->base.pos : READ_ONCE(*seen->cursor);
+	seen->at = READ_ONCE(*seen->position);
 }
 
 /* There was exactly one event, and it came before the end moved. */
@@ -52,11 +51,25 @@ static void traced_pushes(struct kunit *test, struct fixture *f, struct traced *
 	KUNIT_EXPECT_EQ(test, seen->events, 0);
 	spscring_commit(&f->p);
 	expect_traced(test, seen, 11, 1);
-	KUNIT_EXPECT_EQ(test, spscring_reserve_n(&f->p, 2, &slot), 2);
+	KUNIT_EXPECT_EQ(test, spscring_push(&f->p, recs), 0);
+	expect_traced(test, seen, 12, 1);
+	KUNIT_EXPECT_EQ(test, spscring_reserve_n(&f->p, 2, &slot), 1);	/* to the frame's end */
+	spscring_commit_n(&f->p, 1);
+	expect_traced(test, seen, 13, 1);
+	KUNIT_EXPECT_EQ(test, spscring_reserve_n(&f->p, 3, &slot), 3);
 	spscring_commit_n(&f->p, 0);
 	KUNIT_EXPECT_EQ(test, seen->events, 0);
 	spscring_commit_n(&f->p, 2);
-	expect_traced(test, seen, 12, 2);
+	expect_traced(test, seen, 14, 2);
+	KUNIT_EXPECT_EQ(test, spscring_push(&f->p, recs), 0);
+	expect_traced(test, seen, 16, 1);
+	KUNIT_EXPECT_EQ(test, spscring_push_n(&f->p, recs, 2), 2);
+	expect_traced(test, seen, 17, 2);
+	KUNIT_EXPECT_EQ(test, spscring_push(&f->p, recs), 0);
+	expect_traced(test, seen, 19, 1);
+	KUNIT_EXPECT_EQ(test, spscring_reserve(&f->p, &slot), 0);
+	spscring_commit_flags(&f->p, 1, SPSCRING_NOWAKE);
+	expect_traced(test, seen, 20, 1);
 	KUNIT_EXPECT_EQ(test, spscring_push_n(&f->p, recs, 0), 0);
 	KUNIT_EXPECT_EQ(test, seen->events, 0);
 }
@@ -74,11 +87,24 @@ static void traced_pops(struct kunit *test, struct fixture *f, struct traced *se
 	KUNIT_EXPECT_EQ(test, seen->events, 0);
 	spscring_release(&f->c);
 	expect_traced(test, seen, 11, 1);
-	KUNIT_EXPECT_EQ(test, spscring_peek_n(&f->c, 2, &rec), 2);
+	KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, recs), 0);
+	expect_traced(test, seen, 12, 1);
+	KUNIT_EXPECT_EQ(test, spscring_peek_n(&f->c, 3, &rec), 1);	/* to the frame's end */
+	spscring_release_n(&f->c, 1);
+	expect_traced(test, seen, 13, 1);
+	KUNIT_EXPECT_EQ(test, spscring_peek_n(&f->c, 3, &rec), 3);
 	spscring_release_n(&f->c, 0);
 	KUNIT_EXPECT_EQ(test, seen->events, 0);
 	spscring_release_n(&f->c, 2);
-	expect_traced(test, seen, 12, 2);
+	expect_traced(test, seen, 14, 2);
+	KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, recs), 0);
+	expect_traced(test, seen, 16, 1);
+	KUNIT_EXPECT_EQ(test, spscring_pop_n(&f->c, recs, 2), 2);
+	expect_traced(test, seen, 17, 2);
+	KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, recs), 0);
+	expect_traced(test, seen, 19, 1);
+	KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, recs), 0);
+	expect_traced(test, seen, 20, 1);
 	KUNIT_EXPECT_EQ(test, spscring_pop_n(&f->c, recs, 0), 0);
 	KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, recs), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, seen->events, 0);
@@ -118,8 +144,8 @@ static void traced_laps(struct kunit *test)
 static void traced(struct kunit *test)
 {
 	struct fixture *f = make_pair(test, 64, 8);
-	struct traced push = { .ring = f->ring, .p = &f->p };
-	struct traced pop = { .ring = f->ring, .cursor = f->c.base.cursor };
+	struct traced push = { .ring = f->ring, .position = &f->p.base.pos };
+	struct traced pop = { .ring = f->ring, .position = f->c.base.cursor };
 
 	KUNIT_EXPECT_EQ(test, register_trace_spscring_push(traced_records, &push), 0);
 	KUNIT_EXPECT_EQ(test, register_trace_spscring_pop(traced_records, &pop), 0);
@@ -130,9 +156,97 @@ static void traced(struct kunit *test)
 	tracepoint_synchronize_unregister();
 }
 
+/* Push records of 100 bytes in every way.  With its word each uses 112 of the ring. */
+static void traced_record_pushes(struct kunit *test, struct fixture *f, struct traced *seen)
+{
+	struct spscring_record recs[2] = {
+		{ .data = f->in, .length = 100 }, { .data = f->in, .length = 100 },
+	};
+	u64 at = f->rp.base.pos;
+	void *rec[3];
+	int i;
+
+	KUNIT_EXPECT_EQ(test, spscring_record_push(&f->rp, f->in, 100), 0);
+	expect_traced(test, seen, at, 112);
+	KUNIT_EXPECT_EQ(test, spscring_record_push_n(&f->rp, recs, 2), 2);
+	KUNIT_EXPECT_EQ(test, seen->events, 2);
+	seen->events = 1;
+	expect_traced(test, seen, at + 224, 112);
+	for (i = 0; i < 3; i++)
+		KUNIT_ASSERT_EQ(test, spscring_record_reserve(&f->rp, 100, &rec[i]), 0);
+	spscring_record_discard(&f->rp, rec[2]);
+	KUNIT_EXPECT_EQ(test, seen->events, 0);
+	spscring_record_commit_all(&f->rp);
+	expect_traced(test, seen, at + 336, 224);
+	KUNIT_EXPECT_EQ(test, spscring_record_push(&f->rp, f->in, 5000), -EMSGSIZE);
+	KUNIT_EXPECT_EQ(test, seen->events, 0);
+}
+
+/* Pop or release the five.  What moves nothing, as a peek does, is no event. */
+static void traced_record_pops(struct kunit *test, struct fixture *f, struct traced *seen)
+{
+	bool copies = f->rc.base.flags & SPSCRING_CREATE_OVERWRITE;
+	struct spscring_record recs[2] = {
+		{ .data = f->out, .length = 100 }, { .data = f->out + 100, .length = 100 },
+	};
+	u64 at = f->rc.base.pos;
+	struct spscring_record rec;
+	int n;
+
+	KUNIT_EXPECT_EQ(test, spscring_record_pop(&f->rc, f->out, 99), -EMSGSIZE);
+	KUNIT_EXPECT_EQ(test, seen->events, 0);
+	KUNIT_EXPECT_EQ(test, spscring_record_pop(&f->rc, f->out, 100), 100);
+	expect_traced(test, seen, at, 112);
+	KUNIT_EXPECT_EQ(test, spscring_record_pop_n(&f->rc, recs, 2), 2);
+	KUNIT_EXPECT_EQ(test, seen->events, 2);
+	KUNIT_EXPECT_EQ(test, seen->first, at + 224);
+	seen->events = 0;
+	if (copies) {
+		KUNIT_EXPECT_EQ(test, spscring_record_pop_n(&f->rc, recs, 2), 2);
+		seen->events = 0;
+	} else {
+		KUNIT_ASSERT_EQ(test, spscring_record_peek(&f->rc, &rec), 0);
+		KUNIT_ASSERT_EQ(test, spscring_record_peek(&f->rc, &rec), 0);
+		KUNIT_EXPECT_EQ(test, seen->events, 0);
+		spscring_record_release(&f->rc, &rec);
+		expect_traced(test, seen, at + 336, 112);
+		n = spscring_record_peek_n(&f->rc, recs, 2);
+		KUNIT_ASSERT_EQ(test, n, 1);
+		KUNIT_EXPECT_EQ(test, seen->events, 0);
+		spscring_record_release_n(&f->rc, recs, n);
+		expect_traced(test, seen, at + 448, 112);
+	}
+	KUNIT_EXPECT_EQ(test, spscring_record_pop(&f->rc, f->out, 100), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, seen->events, 0);
+}
+
+/* As traced(), in a ring of records of variable size, and over the ends of laps. */
+static void traced_variable(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct traced push, pop;
+	int i;
+
+	make_records(test, PAGE_SIZE, *(const u32 *)test->param_value);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(f->ring, &f->rp, 0), 0);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 0), 0);
+	push = (struct traced){ .ring = f->ring, .position = &f->rp.base.pos };
+	pop = (struct traced){ .ring = f->ring, .position = f->rc.base.cursor };
+	KUNIT_EXPECT_EQ(test, register_trace_spscring_push(traced_records, &push), 0);
+	KUNIT_EXPECT_EQ(test, register_trace_spscring_pop(traced_records, &pop), 0);
+	for (i = 0; i < 20; i++) {
+		traced_record_pushes(test, f, &push);
+		traced_record_pops(test, f, &pop);
+	}
+	unregister_trace_spscring_pop(traced_records, &pop);
+	unregister_trace_spscring_push(traced_records, &push);
+	tracepoint_synchronize_unregister();
+}
+
 static struct kunit_case trace_cases[] = {
 	KUNIT_CASE(traced),
 	KUNIT_CASE(traced_laps),
+	KUNIT_CASE_PARAM(traced_variable, record_mode_gen_params),
 	{}
 };
 

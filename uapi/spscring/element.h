@@ -160,6 +160,18 @@ static SPSCRING_INLINE int spscring_publish(struct spscring_producer *p, __u64 p
 	return spscring_after_publish(&p->base, pos);
 }
 
+/*
+ * Trace the next @n elements.  While the tracepoint is on the run ends with them, so that the next
+ * push is traced, too.
+ */
+static SPSCRING_INLINE void spscring_trace_run(struct spscring_producer *p, __u64 n)
+{
+	if (spscring_traced(push)) {
+		spscring_trace_push(&p->base, (__u32)n);
+		p->base.run_end = p->base.pos + n;
+	}
+}
+
 /**
  * spscring_reserve_n() - reserve slots, to write elements in place
  * @p: the producer
@@ -196,8 +208,7 @@ static SPSCRING_INLINE void spscring_commit_n(struct spscring_producer *p, size_
 {
 	if (spscring_unlikely(!n))
 		return;
-	if (spscring_traced(push))
-		spscring_trace_push(&p->base, (__u32)n);
+	spscring_trace_run(p, n);
 	spscring_publish(p, p->base.pos + n);
 }
 
@@ -221,8 +232,7 @@ static SPSCRING_INLINE void spscring_commit_flags(struct spscring_producer *p, s
 	}
 	if (spscring_unlikely(!n))
 		return;
-	if (spscring_traced(push))
-		spscring_trace_push(&p->base, (__u32)n);
+	spscring_trace_run(p, n);
 	spscring_store_tail(p, p->base.pos + n);
 }
 
@@ -249,18 +259,13 @@ static SPSCRING_INLINE void spscring_commit(struct spscring_producer *p)
 	spscring_commit_n(p, 1);
 }
 
-/*
- * spscring_next_run() for a push of one element, which is traced here only.  While the
- * tracepoint is enabled the run is one element long, so the next push comes here as well.
- */
+/* spscring_next_run() for a push of one element, which is traced here only. */
 static SPSCRING_INLINE int spscring_push_next_run(struct spscring_producer *p)
 {
 	int err = spscring_next_run(p);
 
-	if (!err && spscring_traced(push)) {
-		spscring_trace_push(&p->base, 1);
-		p->base.run_end = p->base.pos + 1;
-	}
+	if (!err)
+		spscring_trace_run(p, 1);
 	return err;
 }
 
@@ -403,7 +408,7 @@ static SPSCRING_INLINE long spscring_push_n_fixed(struct spscring_producer *p,
 		spscring_publish_cursor(&p->base, pos);
 	p->frame = at;
 	p->base.pos = pos;
-	p->base.run_end = stop;
+	p->base.run_end = spscring_traced(push) ? pos : stop;	/* as spscring_trace_run() does */
 	if (todo != all)
 		spscring_after_publish(&p->base, pos);
 	return all - todo;
@@ -504,6 +509,18 @@ static SPSCRING_INLINE const char *spscring_next_element(const struct spscring_c
 	return (const char *)(c->slots + c->base.pos * c->base.stride);
 }
 
+/*
+ * Trace the next @n elements.  While the tracepoint is on none is known to be there beyond them,
+ * so that the next pop is traced, too.
+ */
+static SPSCRING_INLINE void spscring_trace_known(struct spscring_consumer *c, __u64 n)
+{
+	if (spscring_traced(pop)) {
+		spscring_trace_pop(&c->base, (__u32)n);
+		c->cached_tail = c->base.pos + n;
+	}
+}
+
 /* The caller has read the next @n elements, all of this frame: release them. */
 static SPSCRING_INLINE void spscring_release_elements(struct spscring_consumer *c, __u32 n)
 {
@@ -553,8 +570,7 @@ static SPSCRING_INLINE void spscring_release_n(struct spscring_consumer *c, size
 {
 	if (spscring_unlikely(!n))
 		return;
-	if (spscring_traced(pop))
-		spscring_trace_pop(&c->base, (__u32)n);
+	spscring_trace_known(c, n);
 	spscring_release_elements(c, (__u32)n);
 }
 
@@ -578,8 +594,7 @@ static SPSCRING_INLINE int spscring_peek(struct spscring_consumer *c, const void
  */
 static SPSCRING_INLINE void spscring_release(struct spscring_consumer *c)
 {
-	if (spscring_traced(pop))
-		spscring_trace_pop(&c->base, 1);
+	spscring_trace_known(c, 1);
 	spscring_release_elements(c, 1);
 }
 
@@ -599,10 +614,7 @@ static SPSCRING_INLINE int spscring_pop_fixed(struct spscring_consumer *c,
 
 		if (err)
 			return err;
-		if (spscring_traced(pop)) {
-			spscring_trace_pop(&c->base, 1);
-			c->cached_tail = c->base.pos + 1;	/* the next pop is traced, too */
-		}
+		spscring_trace_known(c, 1);
 	}
 	__builtin_memcpy(element, spscring_next_element(c), size);
 	spscring_release_elements(c, 1);
@@ -658,8 +670,10 @@ static SPSCRING_INLINE long spscring_pop_n_fixed(struct spscring_consumer *c,
 		todo -= (__u32)some;
 		to += some * size;
 	}
-	if (spscring_traced(pop))
+	if (spscring_traced(pop)) {
 		spscring_trace_pop_n(&c->base, all - todo);
+		c->cached_tail = c->base.pos;	/* as spscring_trace_known() does */
+	}
 	spscring_release_cursor(&c->base, c->base.pos);
 	spscring_after_release(&c->base, c->base.pos);
 	return all - todo;

@@ -120,9 +120,6 @@ static SPSCRING_INLINE int spscring_record_accept(struct spscring_record_consume
 		spscring_write_once(*overruns, *overruns + missing);
 	if (c->base.fails != c->base.waited_fails)
 		spscring_record_adapt_backoff(c);
-	if (spscring_traced(pop))
-		spscring_trace_pop(&c->base, (__u32)spscring_record_size(c->base.stride,
-									 (__u32)word));
 	return 0;
 }
 

@@ -99,7 +99,8 @@ int spscring_record_make_room(struct spscring_record_producer *p, __u64 length, 
 		run_end = lap;
 	if ((__s64)(p->cleared - SPSCRING_WORD - run_end) < 0)
 		run_end = p->cleared - SPSCRING_WORD;
-	p->base.run_end = run_end;
+	/* while the tracepoint is on, each push comes here */
+	p->base.run_end = spscring_traced(push) ? p->base.pos : run_end;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(spscring_record_make_room);
@@ -246,10 +247,8 @@ long spscring_record_refresh(struct spscring_record_consumer *c, __u64 word)
 		spscring_record_adapt_backoff(c);
 	spscring_record_count_gap(c, word);
 	c->known_length = c->base.capacity - SPSCRING_WORD + 1;
-	if (spscring_traced(pop)) {
-		spscring_trace_pop(&c->base, (__u32)size);
-		c->known_length = 0;
-	}
+	if (spscring_traced(pop))
+		c->known_length = 0;	/* the next pop is traced, too */
 	return (long)length;
 }
 EXPORT_SYMBOL_GPL(spscring_record_refresh);

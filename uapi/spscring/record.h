@@ -137,10 +137,8 @@ static SPSCRING_INLINE int spscring_record_put(struct spscring_record_producer *
 
 	if (err)
 		return err;
-	if (spscring_traced(push)) {
+	if (spscring_traced(push))
 		spscring_trace_push(&p->base, (__u32)size);
-		p->base.run_end = p->base.pos;	/* the next push is traced here, too */
-	}
 	spscring_record_write(p, rec, length, size);
 	return 0;
 }
@@ -412,6 +410,14 @@ static SPSCRING_INLINE void spscring_record_advance(struct spscring_record_consu
 	c->sequence++;
 }
 
+/* Trace the pop or release of the next @bytes, which a peek does not move. */
+static SPSCRING_INLINE void spscring_record_trace_pop(const struct spscring_record_consumer *c,
+						      __u64 bytes)
+{
+	if (spscring_traced(pop))
+		spscring_trace_pop(&c->base, (__u32)bytes);
+}
+
 static inline int spscring_record_memcpy(void *to, const void *rec, __u32 length)
 {
 	__builtin_memcpy(to, rec, length);
@@ -441,6 +447,7 @@ static SPSCRING_INLINE long spscring_record_copy_out(struct spscring_record_cons
 		if (err)
 			return err;
 	}
+	spscring_record_trace_pop(c, spscring_record_size(c->base.stride, (__u64)length));
 	spscring_record_advance(c, (__u32)length);
 	return length;
 }
@@ -643,6 +650,7 @@ static inline void spscring_record_release_n(struct spscring_record_consumer *c,
 					     const struct spscring_record *recs, size_t n)
 {
 	__s64 bytes;
+	__u64 size;
 
 	if (spscring_unlikely(!n))
 		return;
@@ -650,7 +658,9 @@ static inline void spscring_record_release_n(struct spscring_record_consumer *c,
 	bytes = (char *)recs->data - SPSCRING_WORD - c->word;
 	if (bytes < 0)		/* of the next lap */
 		bytes += c->base.end - c->base.data;
-	spscring_record_skip(c, (__u64)bytes + spscring_record_size(c->base.stride, recs->length));
+	size = (__u64)bytes + spscring_record_size(c->base.stride, recs->length);
+	spscring_record_trace_pop(c, size);
+	spscring_record_skip(c, size);
 	c->sequence = recs->sequence + 1;
 	spscring_record_after_release(c);
 }
@@ -684,6 +694,7 @@ static SPSCRING_INLINE int spscring_record_peek(struct spscring_record_consumer 
 static SPSCRING_INLINE void spscring_record_release(struct spscring_record_consumer *c,
 						    const struct spscring_record *rec)
 {
+	spscring_record_trace_pop(c, spscring_record_size(c->base.stride, rec->length));
 	spscring_record_advance(c, rec->length);
 	spscring_record_after_release(c);
 }
