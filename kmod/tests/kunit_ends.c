@@ -89,6 +89,41 @@ static void consumer_shut_down(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, claim_consumer(f, &c), -ESHUTDOWN);
 }
 
+/* Another handle shuts an end down: this one finds out where it has to wait. */
+static void shut_down_elsewhere(struct kunit *test)
+{
+	struct fixture *f = make_pair(test, 8, 8);
+	struct spscring_producer p = f->p;
+	struct spscring_consumer c;
+
+	push_u64(test, 0, 8);
+	spscring_shutdown_producer(&p);
+	KUNIT_EXPECT_EQ(test, push_verdict(f), -ESHUTDOWN);
+	make_pair(test, 8, 8);
+	c = f->c;
+	spscring_shutdown_consumer(&c);
+	KUNIT_EXPECT_EQ(test, pop_verdict(f), -ESHUTDOWN);
+}
+
+/* As shut_down_elsewhere(), in a ring of records of variable size. */
+static void records_shut_down_elsewhere(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct spscring_record_consumer c;
+	long err = -EAGAIN;
+	int i;
+
+	make_records(test, 64, 0);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(f->ring, &f->rp, 0), 0);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 0), 0);
+	c = f->rc;
+	spscring_record_shutdown_consumer(&c);
+	for (i = 0; i < SPSCRING_REFRESH_EVERY && err == -EAGAIN; i++)
+		err = spscring_record_pop(&f->rc, f->out, 64);
+	KUNIT_EXPECT_EQ(test, err, -ESHUTDOWN);
+	KUNIT_EXPECT_EQ(test, spscring_record_pop(&f->rc, f->out, 64), -ESHUTDOWN);
+}
+
 /* A driver destroys its ring: the user's pops get what is left, then -EPIPE. */
 static void producer_destroyed(struct kunit *test)
 {
@@ -154,6 +189,8 @@ static struct kunit_case ends_cases[] = {
 	KUNIT_CASE(claim_expects),
 	KUNIT_CASE(producer_shut_down),
 	KUNIT_CASE(consumer_shut_down),
+	KUNIT_CASE(shut_down_elsewhere),
+	KUNIT_CASE(records_shut_down_elsewhere),
 	KUNIT_CASE(producer_destroyed),
 	KUNIT_CASE(consumer_destroyed),
 	KUNIT_CASE(peek_of_user),

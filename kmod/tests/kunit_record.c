@@ -162,6 +162,38 @@ static void over_the_end(struct kunit *test)
 	}
 }
 
+/* Records are shrunk that are not the last reserved: the bytes behind them are passed by. */
+static void shrunk(struct kunit *test)
+{
+	static const u32 reserved[] = { 1000, 900, 800 }, kept[] = { 10, 0, 40 };
+	const struct record_shape shape = { 0, 8, PAGE_SIZE, 1000 };
+	struct record_fixture *f = make_record_pair(test, &shape);
+	struct spscring_record rec;
+	void *at[3];
+	u32 i, n;
+
+	for (i = 0; i < 20; i++) {
+		for (n = 0; n < 3; n++) {
+			KUNIT_ASSERT_EQ(test, spscring_record_reserve(&f->p, reserved[n], &at[n]),
+					0);
+			record_fill(at[n], kept[n], 3 * i + n);
+		}
+		for (n = 0; n < 3; n++)
+			spscring_record_shrink(&f->p, at[n], kept[n]);
+		spscring_record_commit_all(&f->p);
+		for (n = 0; n < 3; n++) {
+			KUNIT_ASSERT_EQ(test, spscring_record_peek(&f->c, &rec), 0);
+			KUNIT_EXPECT_EQ(test, rec.length, kept[n]);
+			record_fill(f->put.buf, kept[n], 3 * i + n);
+			KUNIT_EXPECT_EQ(test, memcmp(rec.data, f->put.buf, kept[n]), 0);
+			KUNIT_EXPECT_EQ(test, rec.sequence, 3 * i + n);
+			spscring_record_release(&f->c, &rec);
+		}
+		KUNIT_EXPECT_EQ(test, spscring_record_peek(&f->c, &rec), -EAGAIN);
+		KUNIT_EXPECT_EQ(test, f->c.base.pos, f->p.base.pos);
+	}
+}
+
 #define STREAM_RECORDS	500
 
 struct record_stream {
@@ -394,6 +426,7 @@ static struct kunit_case record_test_cases[] = {
 	KUNIT_CASE(peek),
 	KUNIT_CASE(peek_of_user),
 	KUNIT_CASE(over_the_end),
+	KUNIT_CASE(shrunk),
 	KUNIT_CASE_PARAM(two_threads, shape_gen_params),
 	KUNIT_CASE_PARAM(reset_producer, shape_gen_params),
 	KUNIT_CASE_PARAM(reset_consumer, shape_gen_params),
