@@ -86,6 +86,8 @@ static struct page *memmap_page(const struct spscring *ring, unsigned long pgoff
  * one's.  But an entry that was there when the fault began and is no page (userfaultfd's marker
  * of a write-protected page, say) stays.  Then fail: kernel code would fault here for ever, and
  * not handle its signals.
+ *
+ * GCOVR_EXCL_START: two threads in one fault are rare, and only QEMU's machines have such markers
  */
 static vm_fault_t memmap_busy(const struct vm_fault *vmf)
 {
@@ -93,6 +95,8 @@ static vm_fault_t memmap_busy(const struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;
 	return fatal_signal_pending(current) ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
 }
+
+/* GCOVR_EXCL_STOP */
 
 /*
  * Bring back a page that MADV_DONTNEED dropped.  The mapping holds a reference to the file, and
@@ -107,11 +111,11 @@ static vm_fault_t memmap_fault(struct vm_fault *vmf)
 	int err;
 
 	if (!page || folio_lock_killable(page_folio(page)))
-		return VM_FAULT_SIGBUS;
+		return VM_FAULT_SIGBUS;	/* GCOVR_EXCL_LINE: killed while a claim has the lock */
 	err = vm_insert_page(vmf->vma, vmf->address, page);
 	folio_unlock(page_folio(page));
 	if (err == -EBUSY)
-		return memmap_busy(vmf);
+		return memmap_busy(vmf);	/* GCOVR_EXCL_LINE: as above */
 	if (err == -ENOMEM)
 		return VM_FAULT_OOM;
 	return err ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;

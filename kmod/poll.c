@@ -198,7 +198,7 @@ enum hrtimer_restart wait_timer(struct hrtimer *timer)
 	spin_lock_irqsave(&s->queue.lock, flags);
 	/* the timer was stopped or restarted while this handler waited for the lock */
 	if (!s->timer_at || hrtimer_is_queued(timer))
-		goto unlock;
+		goto unlock;	/* GCOVR_EXCL_LINE: a race of microseconds */
 	cursor = ring_cursor(end->ring, end->role);
 	if (s->timer_at == cursor + 1)
 		wait_no_longer(end, &s->late_at);

@@ -176,7 +176,7 @@ static u64 ring_next_length(struct spscring *ring)
 		smp_rmb();
 		if (overwrites &&
 		    (s64)(READ_ONCE(ring->blocks.producer->oldest) - pos) > 0)
-			continue;
+			continue;	/* GCOVR_EXCL_LINE: a race of nanoseconds */
 		if ((word & bits) >> 32 != spscring_phase(g, pos))
 			break;
 		if (!(word & SPSCRING_WORD_DISCARDED))
