@@ -388,8 +388,6 @@ static inline void take_first(struct worker *w, __u64 index)
 	must(w, index >= a->low, index, a->low);
 	must(w, is_lossy(w) || index <= w->found.limit, index, w->found.limit);
 	a->slack += w->found.limit - w->found.high;
-	if (index < a->high)
-		a->again += a->high - index;
 	/* a call that was killed may have counted what this call has counted, each such call */
 	if (w->next < index)
 		a->recounted += a->tries * (index - w->next);
@@ -422,7 +420,9 @@ static inline void take(struct worker *w, const __u64 *words, size_t length)
 		must(w, is_lossy(w) ? index >= w->next : index == w->next, index, w->next);
 	if (index > a->high)
 		a->missed += index - a->high;
-	if (index >= a->high)
+	if (index < a->high)
+		a->again++;
+	else
 		a->high = index + 1;
 	w->next = index + 1;
 }
@@ -433,7 +433,8 @@ static inline void expect(struct worker *w, enum manner way, unsigned int n)
 	struct account *a = &w->account;
 
 	if (w->exact) {
-		a->low = a->high;
+		/* not high: what a predecessor peeked at and did not release is delivered again */
+		a->low = w->next;
 		a->limit = a->high;
 	} else {
 		a->limit = w->found.limit;
