@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tracepoints, in tracefs events/spscring.  At an end that a user holds, the kernel traces
- * ioctls, polls and deaths only: push, pop and full are traced at kernel ends.
+ * Tracepoints, in tracefs events/spscring.  At an end that a user maps, the kernel traces
+ * ioctls, polls and deaths only: push, pop and full are traced where kernel code moves, for
+ * itself or in a user's read() or write().
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM spscring

@@ -2,6 +2,8 @@
 /*
  * KUnit: the tracepoints of push and pop, received by probes of this suite.
  */
+#include <linux/uio.h>
+
 #include "fixture.h"
 #include "kunit_record_modes.h"
 #include "trace.h"
@@ -38,9 +40,21 @@ static void expect_traced(struct kunit *test, struct traced *seen, u64 first, u3
 	seen->events = 0;
 }
 
+/* An iterator over @bytes at @at, to push from or to pop to. */
+static struct iov_iter iter_of(struct kvec *part, bool from, void *at, size_t bytes)
+{
+	struct iov_iter iter;
+
+	*part = (struct kvec){ at, bytes };
+	iov_iter_kvec(&iter, from ? ITER_SOURCE : ITER_DEST, part, 1, bytes);
+	return iter;
+}
+
 static void traced_pushes(struct kunit *test, struct fixture *f, struct traced *seen)
 {
 	u64 recs[10] = {};
+	struct iov_iter iter;
+	struct kvec part;
 	void *slot;
 
 	KUNIT_EXPECT_EQ(test, spscring_push(&f->p, recs), 0);
@@ -70,12 +84,17 @@ static void traced_pushes(struct kunit *test, struct fixture *f, struct traced *
 	KUNIT_EXPECT_EQ(test, spscring_reserve(&f->p, &slot), 0);
 	spscring_commit_flags(&f->p, 1, SPSCRING_NOWAKE);
 	expect_traced(test, seen, 20, 1);
+	iter = iter_of(&part, true, recs, 3 * sizeof(*recs));
+	KUNIT_EXPECT_EQ(test, spscring_push_iter(&f->p, &iter, 3), 3);
+	expect_traced(test, seen, 21, 3);
 	KUNIT_EXPECT_EQ(test, spscring_push_n(&f->p, recs, 0), 0);
 	KUNIT_EXPECT_EQ(test, seen->events, 0);
 }
 
 static void traced_pops(struct kunit *test, struct fixture *f, struct traced *seen)
 {
+	struct iov_iter iter;
+	struct kvec part;
 	const void *rec;
 	u64 recs[10];
 
@@ -105,6 +124,9 @@ static void traced_pops(struct kunit *test, struct fixture *f, struct traced *se
 	expect_traced(test, seen, 19, 1);
 	KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, recs), 0);
 	expect_traced(test, seen, 20, 1);
+	iter = iter_of(&part, false, recs, 3 * sizeof(*recs));
+	KUNIT_EXPECT_EQ(test, spscring_pop_iter(&f->c, &iter, 3), 3);
+	expect_traced(test, seen, 21, 3);
 	KUNIT_EXPECT_EQ(test, spscring_pop_n(&f->c, recs, 0), 0);
 	KUNIT_EXPECT_EQ(test, spscring_pop(&f->c, recs), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, seen->events, 0);
@@ -163,6 +185,8 @@ static void traced_record_pushes(struct kunit *test, struct fixture *f, struct t
 		{ .data = f->in, .length = 100 }, { .data = f->in, .length = 100 },
 	};
 	u64 at = f->rp.base.pos;
+	struct iov_iter iter;
+	struct kvec part;
 	void *rec[3];
 	int i;
 
@@ -178,11 +202,14 @@ static void traced_record_pushes(struct kunit *test, struct fixture *f, struct t
 	KUNIT_EXPECT_EQ(test, seen->events, 0);
 	spscring_record_commit_all(&f->rp);
 	expect_traced(test, seen, at + 336, 224);
+	iter = iter_of(&part, true, f->in, 100);
+	KUNIT_EXPECT_EQ(test, spscring_record_push_iter(&f->rp, &iter, 100), 0);
+	expect_traced(test, seen, at + 560, 112);
 	KUNIT_EXPECT_EQ(test, spscring_record_push(&f->rp, f->in, 5000), -EMSGSIZE);
 	KUNIT_EXPECT_EQ(test, seen->events, 0);
 }
 
-/* Pop or release the five.  What moves nothing, as a peek does, is no event. */
+/* Pop or release the six.  What moves nothing, as a peek does, is no event. */
 static void traced_record_pops(struct kunit *test, struct fixture *f, struct traced *seen)
 {
 	bool copies = f->rc.base.flags & SPSCRING_CREATE_OVERWRITE;
@@ -191,6 +218,8 @@ static void traced_record_pops(struct kunit *test, struct fixture *f, struct tra
 	};
 	u64 at = f->rc.base.pos;
 	struct spscring_record rec;
+	struct iov_iter iter;
+	struct kvec part;
 	int n;
 
 	KUNIT_EXPECT_EQ(test, spscring_record_pop(&f->rc, f->out, 99), -EMSGSIZE);
@@ -216,6 +245,9 @@ static void traced_record_pops(struct kunit *test, struct fixture *f, struct tra
 		spscring_record_release_n(&f->rc, recs, n);
 		expect_traced(test, seen, at + 448, 112);
 	}
+	iter = iter_of(&part, false, f->out, 100);
+	KUNIT_EXPECT_EQ(test, spscring_record_pop_iter(&f->rc, &iter), 100);
+	expect_traced(test, seen, at + 560, 112);
 	KUNIT_EXPECT_EQ(test, spscring_record_pop(&f->rc, f->out, 100), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, seen->events, 0);
 }
