@@ -410,12 +410,12 @@ static SPSCRING_INLINE void spscring_record_advance(struct spscring_record_consu
 	c->sequence++;
 }
 
-/* Trace the pop or release of the next @bytes, which a peek does not move. */
-static SPSCRING_INLINE void spscring_record_trace_pop(const struct spscring_record_consumer *c,
-						      __u64 bytes)
+/* Step past the next @bytes in a pop or release, which is traced, as a peek is not. */
+static SPSCRING_INLINE void spscring_record_take(struct spscring_record_consumer *c, __u64 bytes)
 {
 	if (spscring_traced(pop))
 		spscring_trace_pop(&c->base, (__u32)bytes);
+	spscring_record_skip(c, bytes);
 }
 
 static inline int spscring_record_memcpy(void *to, const void *rec, __u32 length)
@@ -447,8 +447,8 @@ static SPSCRING_INLINE long spscring_record_copy_out(struct spscring_record_cons
 		if (err)
 			return err;
 	}
-	spscring_record_trace_pop(c, spscring_record_size(c->base.stride, (__u64)length));
-	spscring_record_advance(c, (__u32)length);
+	spscring_record_take(c, spscring_record_size(c->base.stride, (__u32)length));
+	c->sequence++;
 	return length;
 }
 
@@ -650,7 +650,6 @@ static inline void spscring_record_release_n(struct spscring_record_consumer *c,
 					     const struct spscring_record *recs, size_t n)
 {
 	__s64 bytes;
-	__u64 size;
 
 	if (spscring_unlikely(!n))
 		return;
@@ -658,9 +657,7 @@ static inline void spscring_record_release_n(struct spscring_record_consumer *c,
 	bytes = (char *)recs->data - SPSCRING_WORD - c->word;
 	if (bytes < 0)		/* of the next lap */
 		bytes += c->base.end - c->base.data;
-	size = (__u64)bytes + spscring_record_size(c->base.stride, recs->length);
-	spscring_record_trace_pop(c, size);
-	spscring_record_skip(c, size);
+	spscring_record_take(c, (__u64)bytes + spscring_record_size(c->base.stride, recs->length));
 	c->sequence = recs->sequence + 1;
 	spscring_record_after_release(c);
 }
@@ -694,8 +691,8 @@ static SPSCRING_INLINE int spscring_record_peek(struct spscring_record_consumer 
 static SPSCRING_INLINE void spscring_record_release(struct spscring_record_consumer *c,
 						    const struct spscring_record *rec)
 {
-	spscring_record_trace_pop(c, spscring_record_size(c->base.stride, rec->length));
-	spscring_record_advance(c, rec->length);
+	spscring_record_take(c, spscring_record_size(c->base.stride, (__u32)rec->length));
+	c->sequence++;
 	spscring_record_after_release(c);
 }
 
