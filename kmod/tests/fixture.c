@@ -87,6 +87,16 @@ void make_records(struct kunit *test, u64 capacity, u32 flags)
 	KUNIT_ASSERT_TRUE(test, f->in && f->out);
 }
 
+struct fixture *make_both_records(struct kunit *test, u64 capacity, u32 flags)
+{
+	struct fixture *f = test->priv;
+
+	make_records(test, capacity, flags);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(f->ring, &f->rp, 0), 0);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 0), 0);
+	return f;
+}
+
 void *ring_base(struct fixture *f, void *data)
 {
 	return data - f->info.geometry.data_offset;
@@ -149,6 +159,19 @@ struct file *make_user_pair(struct kunit *test, u64 capacity, u32 size, u32 user
 			claim_producer(f, &f->p), 0);
 	file = export_user(test, user);
 	KUNIT_ASSERT_NOT_NULL(test, file);
+	return file;
+}
+
+struct file *make_user_records(struct kunit *test, u64 capacity, u32 flags)
+{
+	struct fixture *f = test->priv;
+	struct file *file;
+
+	make_records(test, capacity, flags);
+	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 0), 0);
+	file = spscring_export_file(f->ring, SPSCRING_PRODUCER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	user_record_producer(f);
 	return file;
 }
 

@@ -32,6 +32,8 @@ struct spscring *make_ring(struct kunit *test, u64 capacity, u32 size);
 struct fixture *make_pair(struct kunit *test, u64 capacity, u32 size);
 /* A ring of records of variable size, and buffers @in and @out as large as its capacity. */
 void make_records(struct kunit *test, u64 capacity, u32 flags);
+/* The same, and claim both ends for the kernel. */
+struct fixture *make_both_records(struct kunit *test, u64 capacity, u32 flags);
 
 int claim_producer(struct fixture *f, struct spscring_producer *p);
 int claim_consumer(struct fixture *f, struct spscring_consumer *c);
@@ -48,6 +50,9 @@ void user_record_producer(struct fixture *f);
 struct file *export_user(struct kunit *test, u32 role);
 /* A ring whose end @user belongs to a user until the file is put; the kernel holds the other. */
 struct file *make_user_pair(struct kunit *test, u64 capacity, u32 size, u32 user);
+
+/* The same for records of variable size; the user is the producer. */
+struct file *make_user_records(struct kunit *test, u64 capacity, u32 flags);
 
 /* Where the ring's pages begin; @data is the data pointer of a handle. */
 void *ring_base(struct fixture *f, void *data);

@@ -113,9 +113,7 @@ static void records_shut_down_elsewhere(struct kunit *test)
 	long err = -EAGAIN;
 	int i;
 
-	make_records(test, 64, 0);
-	KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(f->ring, &f->rp, 0), 0);
-	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 0), 0);
+	make_both_records(test, 64, 0);
 	c = f->rc;
 	spscring_record_shutdown_consumer(&c);
 	for (i = 0; i < SPSCRING_REFRESH_EVERY && err == -EAGAIN; i++)

@@ -161,9 +161,7 @@ static void length_records(struct kunit *test)
 	struct fixture *f = test->priv;
 	int i;
 
-	make_records(test, 1024, 0);
-	KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(f->ring, &f->rp, 0), 0);
-	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 0), 0);
+	make_both_records(test, 1024, 0);
 	for (i = 1; i <= 4; i++) {
 		KUNIT_ASSERT_EQ(test, spscring_record_push(&f->rp, f->in, 100), 0);
 		expect_length(test, i * spscring_record_needs(&f->rp, 100));

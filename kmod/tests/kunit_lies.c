@@ -102,22 +102,6 @@ static void claim_of_broken(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, claim_consumer(f, &f->c), -EPIPE);
 }
 
-/* A ring of records of variable size, whose producer is a user. */
-static struct file *lying_records(struct kunit *test, u32 flags)
-{
-	struct fixture *f = test->priv;
-	struct file *file;
-
-	make_records(test, 8000, flags);
-	file = spscring_export_file(f->ring, SPSCRING_PRODUCER);
-	KUNIT_EXPECT_FALSE(test, IS_ERR(file));
-	KUNIT_EXPECT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 0), 0);
-	if (IS_ERR(file))
-		return NULL;
-	user_record_producer(f);
-	return file;
-}
-
 static void expect_broken(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -131,10 +115,9 @@ static void expect_broken(struct kunit *test)
 /* The cursor says that there is a record, its word says no: a wait would return for nothing. */
 static void cursor_without_word(struct kunit *test)
 {
-	struct file *file = lying_records(test, *(const u32 *)test->param_value);
+	struct file *file = make_user_records(test, 8000, *(const u32 *)test->param_value);
 	struct fixture *f = test->priv;
 
-	KUNIT_ASSERT_NOT_NULL(test, file);
 	WRITE_ONCE(*f->rp.base.cursor, 64);
 	KUNIT_EXPECT_EQ(test, spscring_record_wait_bytes(&f->rc, 1, 1), -EPIPE);
 	expect_broken(test);
@@ -144,10 +127,9 @@ static void cursor_without_word(struct kunit *test)
 /* The next word is neither 0 nor of a record in any lap. */
 static void word_without_record(struct kunit *test)
 {
-	struct file *file = lying_records(test, *(const u32 *)test->param_value);
+	struct file *file = make_user_records(test, 8000, *(const u32 *)test->param_value);
 	struct fixture *f = test->priv;
 
-	KUNIT_ASSERT_NOT_NULL(test, file);
 	WRITE_ONCE(*(u64 *)f->rp.word, 8);
 	KUNIT_EXPECT_EQ(test, spscring_record_pop(&f->rc, f->out, 100), -EPIPE);
 	expect_broken(test);

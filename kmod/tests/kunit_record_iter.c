@@ -25,9 +25,7 @@ static void record_iter(struct kunit *test)
 	struct kvec parts[3], places[3];
 	int i;
 
-	make_records(test, 8000, *(const u32 *)test->param_value);
-	KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(f->ring, &f->rp, 0), 0);
-	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 0), 0);
+	make_both_records(test, 8000, *(const u32 *)test->param_value);
 	for (i = 0; i < 10 * ARRAY_SIZE(sizes); i++) {
 		u32 size = sizes[i % ARRAY_SIZE(sizes)];
 
@@ -73,11 +71,7 @@ static void record_of_user(struct kunit *test)
 	struct kvec parts[3];
 	struct file *file;
 
-	make_records(test, 8000, *(const u32 *)test->param_value);
-	file = spscring_export_file(f->ring, SPSCRING_PRODUCER);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 0), 0);
-	user_record_producer(f);
+	file = make_user_records(test, 8000, *(const u32 *)test->param_value);
 	fill(f->in, 100, 5);
 	KUNIT_ASSERT_EQ(test, spscring_record_push(&f->rp, f->in, 100), 0);
 	KUNIT_EXPECT_EQ(test, spscring_record_peek(&f->rc, &rec),

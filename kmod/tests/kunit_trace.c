@@ -30,14 +30,20 @@ static void traced_records(void *data, const struct spscring *ring, u64 first, u
 	seen->at = READ_ONCE(*seen->position);
 }
 
+/* There were @events, the last one of @n from @first on. */
+static void expect_events(struct kunit *test, struct traced *seen, int events, u64 first, u32 n)
+{
+	KUNIT_EXPECT_EQ(test, seen->events, events);
+	KUNIT_EXPECT_EQ(test, seen->first, first);
+	KUNIT_EXPECT_EQ(test, seen->n, n);
+	seen->events = 0;
+}
+
 /* There was exactly one event, and it came before the end moved. */
 static void expect_traced(struct kunit *test, struct traced *seen, u64 first, u32 n)
 {
-	KUNIT_EXPECT_EQ(test, seen->events, 1);
-	KUNIT_EXPECT_EQ(test, seen->first, first);
-	KUNIT_EXPECT_EQ(test, seen->n, n);
+	expect_events(test, seen, 1, first, n);
 	KUNIT_EXPECT_EQ(test, seen->at, first);
-	seen->events = 0;
 }
 
 /* An iterator over @bytes at @at, to push from or to pop to. */
@@ -193,9 +199,8 @@ static void traced_record_pushes(struct kunit *test, struct fixture *f, struct t
 	KUNIT_EXPECT_EQ(test, spscring_record_push(&f->rp, f->in, 100), 0);
 	expect_traced(test, seen, at, 112);
 	KUNIT_EXPECT_EQ(test, spscring_record_push_n(&f->rp, recs, 2), 2);
-	KUNIT_EXPECT_EQ(test, seen->events, 2);
-	seen->events = 1;
-	expect_traced(test, seen, at + 224, 112);
+	expect_events(test, seen, 2, at + 224, 112);
+	KUNIT_EXPECT_EQ(test, seen->at, at + 224);
 	for (i = 0; i < 3; i++)
 		KUNIT_ASSERT_EQ(test, spscring_record_reserve(&f->rp, 100, &rec[i]), 0);
 	spscring_record_discard(&f->rp, rec[2]);
@@ -227,12 +232,10 @@ static void traced_record_pops(struct kunit *test, struct fixture *f, struct tra
 	KUNIT_EXPECT_EQ(test, spscring_record_pop(&f->rc, f->out, 100), 100);
 	expect_traced(test, seen, at, 112);
 	KUNIT_EXPECT_EQ(test, spscring_record_pop_n(&f->rc, recs, 2), 2);
-	KUNIT_EXPECT_EQ(test, seen->events, 2);
-	KUNIT_EXPECT_EQ(test, seen->first, at + 224);
-	seen->events = 0;
+	expect_events(test, seen, 2, at + 224, 112);
 	if (copies) {
 		KUNIT_EXPECT_EQ(test, spscring_record_pop_n(&f->rc, recs, 2), 2);
-		seen->events = 0;
+		expect_events(test, seen, 2, at + 448, 112);
 	} else {
 		KUNIT_ASSERT_EQ(test, spscring_record_peek(&f->rc, &rec), 0);
 		KUNIT_ASSERT_EQ(test, spscring_record_peek(&f->rc, &rec), 0);
@@ -259,9 +262,7 @@ static void traced_variable(struct kunit *test)
 	struct traced push, pop;
 	int i;
 
-	make_records(test, PAGE_SIZE, *(const u32 *)test->param_value);
-	KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(f->ring, &f->rp, 0), 0);
-	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 0), 0);
+	make_both_records(test, PAGE_SIZE, *(const u32 *)test->param_value);
 	push = (struct traced){ .ring = f->ring, .position = &f->rp.base.pos };
 	pop = (struct traced){ .ring = f->ring, .position = f->rc.base.cursor };
 	KUNIT_EXPECT_EQ(test, register_trace_spscring_push(traced_records, &push), 0);

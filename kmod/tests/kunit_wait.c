@@ -299,9 +299,7 @@ static void wait_full(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	if (mode & SPSCRING_CREATE_OVERWRITE)
 		return;	/* such a ring is never full */
-	make_records(test, need, mode);
-	KUNIT_ASSERT_EQ(test, spscring_record_claim_producer(f->ring, &f->rp, 0), 0);
-	KUNIT_ASSERT_EQ(test, spscring_record_claim_consumer(f->ring, &f->rc, 0), 0);
+	make_both_records(test, need, mode);
 	sleeper_start(test, s, need);
 	until_asleep(f, 1);
 	do
